@@ -1,0 +1,16 @@
+"""Speech on a ten-cent chip: from one second of speech to a CH32V003, bit for bit.
+
+Importing this package is cheap: torch is loaded only by the modules that train.
+"""
+
+from tinyspeech.errors import UserError
+
+__version__ = "0.1.0"
+
+CLASSES = ("_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
+"""The twelve classes, in the order of the official Speech Commands task (Warden 2018)."""
+
+KEYWORDS = CLASSES[2:]
+"""The ten words to be recognised."""
+
+__all__ = ["CLASSES", "KEYWORDS", "UserError", "__version__"]
