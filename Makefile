@@ -1,0 +1,32 @@
+# make book   build the book and serve it (its address is printed)
+# make html   only build it, into _build/html
+# make test   run every test and re-run every notebook, comparing each output with the stored one
+# make clean  remove what was built; the environment in .venv stays
+PYTHON ?= python3
+PORT ?= 0# 0: any free one
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: book html test clean
+book: html
+	@$(BIN)/python -u -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+html: $(INSTALLED)
+	$(BIN)/jupyter-book build -W -n --keep-going .
+
+# Both run, whatever the first one says; either failing fails the target.
+test: $(INSTALLED)
+	@status=0; \
+	$(BIN)/python -m pytest tests || status=1; \
+	$(BIN)/python -m pytest --nbval book/ || status=1; \
+	exit $$status
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf _build .pytest_cache .ruff_cache build
