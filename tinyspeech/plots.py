@@ -1,0 +1,196 @@
+"""Figures of the book: one palette, one style, and the pictures that several chapters need.
+
+Plotting code that teaches nothing lives here, so that a chapter's cells stay about the idea. Each function draws into
+`ax` (by default the current axes) and returns nothing, so that it can end a notebook's cell without a stray output.
+Colours are Okabe and Ito's, which stay apart for colour-blind readers; maps are `cividis` or blue-white-orange.
+The background is light and opaque, so that a figure stays readable on a dark page. Introduced in the first chapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Patch
+from numpy.typing import ArrayLike
+
+INK = "#1f2933"
+PAPER = "#fbfaf7"
+GRID = "#d9d6cf"
+PALETTE = {
+    "blue": "#0072b2",
+    "vermilion": "#d55e00",
+    "green": "#009e73",
+    "amber": "#e69f00",
+    "pink": "#cc79a7",
+    "sky": "#56b4e9",
+    "grey": "#6b7280",
+}
+"""Named so that one thing keeps one colour through the book: blue is sound, green the chip, vermilion the answer."""
+
+SEQUENTIAL = "cividis"
+DIVERGING = LinearSegmentedColormap.from_list("blue-white-orange", [PALETTE["blue"], "#ffffff", PALETTE["vermilion"]])
+HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo")
+
+
+def style() -> None:
+    """Set matplotlib's defaults for the book; a chapter calls it once, before its first figure."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7.2, 2.8),  # inches
+            "figure.dpi": 120,
+            "savefig.dpi": 120,
+            "figure.constrained_layout.use": True,
+            "figure.facecolor": PAPER,
+            "savefig.facecolor": PAPER,
+            "axes.facecolor": PAPER,
+            "axes.edgecolor": INK,
+            "axes.labelcolor": INK,
+            "axes.titlesize": 11,
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.prop_cycle": cycler(color=list(PALETTE.values())),
+            "axes.grid": False,
+            "grid.color": GRID,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure everywhere
+            "font.size": 10,
+            "lines.linewidth": 1.6,
+            "legend.frameon": False,
+            "image.cmap": SEQUENTIAL,
+            "image.interpolation": "nearest",
+        }
+    )
+
+
+def waveform(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, color: str = PALETTE["blue"]) -> None:
+    """Sound over time.
+
+    Parameters
+    ----------
+    samples : [N], any number type, drawn as it is
+    sample_rate_hz : samples per second
+    """
+    ax = ax or plt.gca()
+    samples = np.asarray(samples)  # (N,)
+    ax.plot(np.arange(len(samples)) / sample_rate_hz, samples, color=color, linewidth=0.7)
+    ax.margins(x=0)
+    ax.set(xlabel="time (s)", ylabel="sample value" if np.issubdtype(samples.dtype, np.integer) else "amplitude")
+
+
+def spectrogram(
+    power: ArrayLike, sample_rate_hz: int, hop_length: int, ax: Axes | None = None, floor_db: float = -70.0
+) -> None:
+    """Energy over time and frequency, in decibels below the loudest point.
+
+    Parameters
+    ----------
+    power : [frames, bins], squared magnitudes of frequencies from 0 to half the sample rate
+    hop_length : samples from one frame to the next
+    floor_db : what lies below is drawn as if it were this quiet
+    """
+    ax = ax or plt.gca()
+    power = np.asarray(power, dtype=float)  # (T, F)
+    level_db = 10 * np.log10(np.maximum(power / max(power.max(), 1e-30), 10 ** (floor_db / 10)))
+    extent = (0, len(power) * hop_length / sample_rate_hz, 0, sample_rate_hz / 2000)
+    image = ax.imshow(level_db.T, origin="lower", aspect="auto", extent=extent, cmap=SEQUENTIAL, vmin=floor_db, vmax=0)
+    ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
+    ax.figure.colorbar(image, ax=ax, label="dB below the loudest")
+
+
+def feature_map(
+    features: ArrayLike,
+    ax: Axes | None = None,
+    hop_ms: float | None = None,
+    ylabel: str = "coefficient",
+    label: str = "value",
+) -> None:
+    """Numbers over time: coefficients, activations, attention. Signed ones are drawn around white.
+
+    Parameters
+    ----------
+    features : [frames, channels]
+    hop_ms : milliseconds from one frame to the next; without it the axis counts frames
+    ylabel, label : what a row is, and what a number is
+    """
+    ax = ax or plt.gca()
+    features = np.asarray(features, dtype=float)  # (T, C)
+    signed = features.size > 0 and features.min() < 0
+    top = np.abs(features).max() if signed else None
+    end = len(features) if hop_ms is None else len(features) * hop_ms / 1000
+    image = ax.imshow(
+        features.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, end, -0.5, features.shape[1] - 0.5),
+        cmap=DIVERGING if signed else SEQUENTIAL,
+        vmin=-top if signed else None,
+        vmax=top,
+    )
+    ax.set(xlabel="frame" if hop_ms is None else "time (s)", ylabel=ylabel)
+    ax.figure.colorbar(image, ax=ax, label=label)
+
+
+def scores(logits: ArrayLike, classes: Sequence[str], ax: Axes | None = None) -> None:
+    """One bar a class; the largest, which is the answer, stands out in colour and is written out.
+
+    Parameters
+    ----------
+    logits : [classes], in the network's own units
+    """
+    ax = ax or plt.gca()
+    logits = np.asarray(logits)  # (K,)
+    best = int(logits.argmax())
+    colors = [PALETTE["vermilion"] if i == best else "#b8b5ae" for i in range(len(logits))]
+    bars = ax.bar([name.strip("_") for name in classes], logits, color=colors)
+    ax.bar_label(bars, [classes[best].strip("_") if i == best else "" for i in range(len(logits))], fontweight="bold")
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.margins(y=0.15)
+    ax.tick_params(axis="x", rotation=45)
+    ax.set_ylabel("score (logit)")
+
+
+def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, unit: str = "B") -> None:
+    """A memory as one bar, region after region, to scale; what is left over is drawn empty and named.
+
+    Parameters
+    ----------
+    regions : name -> size, in the order of their addresses
+    total : size of the whole memory, in the same unit
+    unit : bytes by default; with cycles and a budget the same picture shows time
+
+    Raises
+    ------
+    ValueError
+        The regions are larger than the memory.
+    """
+    ax = ax or plt.gca()
+    spare = total - sum(regions.values())
+    if spare < 0:
+        raise ValueError(
+            f"the regions need {sum(regions.values()):,} {unit}, {-spare:,} more than the {total:,} there are"
+        )
+    colors = list(PALETTE.values())
+    handles, start = [], 0
+    for i, (name, size) in enumerate(regions.items()):
+        look = {
+            "facecolor": colors[i % len(colors)],
+            "edgecolor": PAPER,
+            "hatch": HATCHES[i // len(colors) % len(HATCHES)],
+        }
+        ax.barh(0, size, left=start, height=1, **look)
+        handles.append(Patch(label=f"{name}  {size:,} {unit}", **look))
+        start += size
+    look = {"facecolor": PAPER, "edgecolor": PALETTE["grey"], "hatch": "//"}
+    ax.barh(0, spare, left=start, height=1, **look)
+    handles.append(Patch(label=f"free  {spare:,} {unit}", **look))
+    ax.set(xlim=(0, total), ylim=(-0.5, 0.5), yticks=[], xlabel=f"{total:,} {unit}")
+    ax.spines["left"].set_visible(False)
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=3, fontsize=9)
