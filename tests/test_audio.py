@@ -1,0 +1,159 @@
+"""Recordings of every shape come out as one second of int16, or as one clear line."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyspeech import UserError, audio
+
+
+def tone(seconds: float, rate: int, hz: float = 440.0, amplitude: float = 0.5) -> np.ndarray:
+    return (amplitude * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def peak_hz(clip: np.ndarray) -> float:
+    return float(np.argmax(np.abs(np.fft.rfft(clip.astype(float)))))  # 16000 samples at 16 kHz: bin = Hz
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+@pytest.mark.parametrize("length", [1, 159, 15_999, 16_000])
+def test_16_khz_int16_passes_through_sample_for_sample(tmp_path, suffix, length):
+    x = np.random.default_rng(length).integers(-32768, 32768, length).astype(np.int16)
+    soundfile.write(tmp_path / f"a.{suffix}", x, 16_000, subtype="PCM_16")
+    clip = audio.load_clip(tmp_path / f"a.{suffix}")
+    assert clip.dtype == np.int16 and clip.shape == (16_000,)
+    assert np.array_equal(clip[:length], x) and not clip[length:].any()
+
+
+@pytest.mark.parametrize("rate", [4_000, 8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_any_rate_keeps_pitch_length_and_level(tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", tone(0.5, rate), rate)
+    clip = audio.load_clip(tmp_path / "a.wav")
+    assert peak_hz(clip) == pytest.approx(440, abs=1)
+    middle = clip[1000:7000].astype(float)
+    assert np.sqrt(np.mean(middle**2)) == pytest.approx(0.5 * 32768 / np.sqrt(2), rel=0.01)
+    assert not clip[8100:].any()
+
+
+def test_nothing_aliases_when_the_rate_falls(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(1, 44_100, hz=12_000), 44_100)  # would fold to 4 kHz
+    assert np.abs(audio.load_clip(tmp_path / "a.wav")[200:-200]).max() < 0.5 * 32768 / 200  # 46 dB down
+
+
+def test_stereo_is_averaged(tmp_path):
+    left, right = tone(1, 16_000), tone(1, 16_000, hz=1000, amplitude=0.25)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 16_000, subtype="FLOAT")
+    expected = audio.to_int16((left + right) / 2)
+    assert np.abs(audio.load_clip(tmp_path / "a.wav").astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_other_sample_formats_keep_their_level(tmp_path, subtype):
+    x = tone(1, 16_000)
+    soundfile.write(tmp_path / "a.wav", x, 16_000, subtype=subtype)
+    assert np.abs(audio.load_clip(tmp_path / "a.wav") / 32768 - x).max() < (1 / 100 if subtype == "PCM_U8" else 1e-4)
+
+
+def test_ogg_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.ogg", tone(1, 16_000), 16_000)
+    assert peak_hz(audio.load_clip(tmp_path / "a.ogg")) == pytest.approx(440, abs=1)
+
+
+@pytest.mark.parametrize("at", [0, 3.33, 25.0, 598.99])
+def test_ten_minutes_of_44100_hz_stereo_yield_the_second_with_the_word(tmp_path, at):
+    rate, seconds = 44_100, 600
+    x = np.zeros((rate * seconds, 2), np.int16)
+    word = audio.to_int16(tone(1, rate))
+    start = round(at * rate)
+    x[start : start + rate] = word[:, None]
+    soundfile.write(tmp_path / "long.wav", x, rate)
+    clip = audio.load_clip(tmp_path / "long.wav").astype(float)
+    whole = np.sum(audio.resample(word, rate).astype(float) ** 2)
+    assert np.sum(clip**2) == pytest.approx(whole, rel=0.012)  # the grid of 10 ms may cost one hundredth
+
+
+def test_of_equally_loud_seconds_the_first_is_taken():
+    x = np.tile(np.arange(1, 161, dtype=np.int16), 300)
+    x[:160] = 0
+    assert np.array_equal(audio.fit_to_second(x), x[160 : 160 + 16_000])
+
+
+def test_long_file_and_long_array_agree(tmp_path):
+    x = (np.random.default_rng(0).standard_normal(16_000 * 25 + 77) * 1000).astype(np.int16)
+    x[16_000 * 12 :] //= 2
+    soundfile.write(tmp_path / "a.flac", x, 16_000)
+    assert np.array_equal(audio.load_clip(tmp_path / "a.flac"), audio.fit_to_second(x))
+
+
+@settings(max_examples=60, deadline=None)
+@given(length=st.integers(0, 40_000), at=st.integers(0, 39_999))
+def test_fit_to_second_never_loses_the_only_sound(length, at):
+    x = np.zeros(length, np.int16)
+    if at < length:
+        x[at] = 1000
+    out = audio.fit_to_second(x)
+    assert out.shape == (16_000,)
+    assert out.sum() == x.sum()
+
+
+def test_write_then_read_is_exact(tmp_path):
+    x = np.random.default_rng(1).integers(-32768, 32768, 5000).astype(np.int16)
+    for suffix in ("wav", "flac"):
+        audio.write(tmp_path / f"a.{suffix}", x, 22_050)
+        y, rate = audio.read(tmp_path / f"a.{suffix}")
+        assert rate == 22_050 and y.dtype == np.int16 and np.array_equal(x, y)
+
+
+def test_to_int16_saturates_and_rounds():
+    x = np.array([-2.0, -1.0, 0.0, 0.4 / 32768, 0.6 / 32768, 1.0, 2.0])
+    assert audio.to_int16(x).tolist() == [-32768, -32768, 0, 0, 1, 32767, 32767]
+
+
+def bad_files(tmp_path):
+    """Name of the fault, file that has it, and words that the message must hold."""
+    flac = tmp_path / "whole.flac"
+    soundfile.write(flac, (np.random.default_rng(0).standard_normal(16_000) * 3000).astype(np.int16), 16_000)
+    made = {
+        "empty.wav": b"",
+        "text.wav": b"this is no sound\n" * 50,
+        "header.wav": b"RIFF\x24\x00\x00\x00WAVE",
+        "cut.flac": flac.read_bytes()[: flac.stat().st_size // 2],
+        "noise.raw": bytes(1000),
+    }
+    for name, content in made.items():
+        (tmp_path / name).write_bytes(content)
+    soundfile.write(tmp_path / "zero.wav", np.zeros(0, np.int16), 16_000)
+    soundfile.write(tmp_path / "slow.wav", np.zeros(100, np.int16), 3_999)
+    soundfile.write(tmp_path / "nan.wav", np.array([0, np.nan, 0], np.float32), 16_000, subtype="FLOAT")
+    long = np.zeros(40_000, np.float32)
+    long[10] = np.inf
+    soundfile.write(tmp_path / "inf.wav", long, 16_000, subtype="FLOAT")
+    return {
+        "missing.wav": "does not exist",
+        ".": "is a folder",
+        "empty.wav": "0 bytes",
+        "text.wav": "cannot be read",
+        "header.wav": "cannot be read|0 samples",
+        "noise.raw": "cannot be read",
+        "cut.flac": "damaged",
+        "zero.wav": "0 samples",
+        "slow.wav": "3999 Hz",
+        "nan.wav": "not numbers",
+        "inf.wav": "not numbers",
+    }
+
+
+def test_every_bad_file_is_one_clear_line(tmp_path):
+    for name, words in bad_files(tmp_path).items():
+        with pytest.raises(UserError, match=words) as caught:
+            audio.load_clip(tmp_path / name)
+        assert "\n" not in str(caught.value) and (name == "." or name in str(caught.value))
+
+
+def test_write_says_what_is_wrong(tmp_path):
+    with pytest.raises(UserError, match="suffix"):
+        audio.write(tmp_path / "a.xyz", np.zeros(3, np.int16))
+    with pytest.raises(UserError, match="cannot be written"):
+        audio.write(tmp_path / "none" / "a.wav", np.zeros(3, np.int16))
