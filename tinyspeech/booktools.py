@@ -183,7 +183,7 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
 
 
 def renumbered(text: str, results: dict[str, Any]) -> str:
-    """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (the format is optional) brought up to date."""
+    """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date."""
 
     def put(match: re.Match[str]) -> str:
         start, end = match.start("shown") - match.start(), match.end("shown") - match.start()
@@ -217,6 +217,25 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
         if write and changed:
             page.write_text(dumps(nb), encoding="utf-8")
     return stale
+
+
+# ---------------------------------------------------------------- the build
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page.
+
+    Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
+    """
+
+    def take_out(app: Any, config: Any) -> None:
+        for event in ("env-before-read-docs", "doctree-resolved"):
+            for listener in list(app.events.listeners[event]):
+                if listener.handler.__module__ == "sphinx_thebe":
+                    app.disconnect(listener.id)
+
+    app.connect("config-inited", take_out)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 # ---------------------------------------------------------------- command line
