@@ -191,6 +191,6 @@ def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, u
     look = {"facecolor": PAPER, "edgecolor": PALETTE["grey"], "hatch": "//"}
     ax.barh(0, spare, left=start, height=1, **look)
     handles.append(Patch(label=f"free  {spare:,} {unit}", **look))
-    ax.set(xlim=(0, total), ylim=(-0.5, 0.5), yticks=[], xlabel=f"{total:,} {unit}")
+    ax.set(xlim=(0, total), ylim=(-0.5, 0.5), xticks=np.linspace(0, total, 9), yticks=[], xlabel=unit)
     ax.spines["left"].set_visible(False)
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=3, fontsize=9)

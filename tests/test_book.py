@@ -1,0 +1,349 @@
+"""The stored notebooks keep the rules of tinyspeech/bookrules.py, each rule catches what it is for, the book builds.
+
+What the cells compute is compared by `pytest --nbval book/`, not here.
+"""
+
+import copy
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyspeech import bookrules as rules
+from tinyspeech import booktools
+from tinyspeech.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = booktools.notebooks(ROOT)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+
+
+# ---------------------------------------------------------------- the book as it is
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_stored_notebook(path):
+    assert rules.complaints_about(booktools.load(path)) == []
+    assert path.stat().st_size <= rules.MAX_BYTES
+
+
+def test_toc_lists_every_page():
+    assert booktools.missing_from_toc(ROOT) == []
+
+
+def test_figure_names_are_unique():
+    names = [c["metadata"]["mystnb"]["figure"]["name"] for p in NOTEBOOKS for c in rules.figures(booktools.load(p))]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_pictures_of_pages_are_described(path):
+    text = path.read_text(encoding="utf-8")
+    assert rules.images_described(text) == []
+    for picture in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)|^`{3}\{figure\}\s*(\S+)", text, flags=re.MULTILINE):
+        assert (path.parent / "".join(picture)).exists()
+
+
+def test_quoted_numbers_are_the_measured_ones():
+    assert booktools.renumber(ROOT) == []
+
+
+def test_vendored_scripts_are_unchanged():
+    vendor = ROOT / "book" / "vendor"
+    sums = re.findall(
+        r"^([0-9a-f]{64})  (\S+)$", (vendor / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    files = {p.relative_to(vendor).as_posix() for p in vendor.rglob("*") if p.is_file()} - {"README.md"}
+    assert {name for _, name in sums} == files
+    for digest, name in sums:
+        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_requirements_are_pinned_once():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in wanted if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9A-Za-z.]+", line)] == []
+    names = [re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in wanted]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The book, built strictly, into a folder of its own."""
+    out = tmp_path_factory.mktemp("site")
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
+    command += ["--path-output", str(out), "."]
+    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
+    return out / "_build" / "html"
+
+
+def test_every_page_is_built(site):
+    for name in booktools.toc_files(ROOT):
+        assert (site / name).with_suffix(".html").exists()
+
+
+def test_pages_load_nothing_from_elsewhere(site):
+    """A link may lead out of the site; a script, style sheet, picture, font or frame may not come from outside."""
+    loads = r"<(?:script|img|iframe|audio|video|source|embed)\b[^>]*\bsrc=[\"'](https?:)?//"
+    loads += r"|<link\b(?=[^>]*rel=[\"']?(?:stylesheet|preload|icon))[^>]*\bhref=[\"'](https?:)?//"
+    pages = list(site.rglob("*.html"))
+    assert pages
+    for page in pages:
+        found = re.search(loads, page.read_text(encoding="utf-8"))
+        assert found is None, f"{page.name}: {found.group()}"
+    for sheet in (site / "_static").glob("*.css"):
+        assert not re.search(r"(?:@import|url\()\s*[\"']?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_formulas_and_widgets_come_from_the_site(site):
+    for name in ("mathjax/tex-chtml-full.js", "widgets/require.js", "widgets/embed-amd.js", "widgets-local.js"):
+        assert (site / "_static" / name).exists()
+
+
+# ---------------------------------------------------------------- each rule, shown a bad notebook
+
+
+def code(text, *outputs, count=1, **metadata):
+    return {
+        "cell_type": "code",
+        "id": f"c{count}",
+        "source": text,
+        "outputs": list(outputs),
+        "execution_count": count,
+        "metadata": metadata,
+    }
+
+
+def stream(text, name="stdout"):
+    return {"output_type": "stream", "name": name, "text": [text]}
+
+
+def shown(**data):
+    names = {"png": "image/png", "html": "text/html", "text": "text/plain", "view": rules.WIDGET_VIEW}
+    return {"output_type": "display_data", "metadata": {}, "data": {names[k]: v for k, v in data.items()}}
+
+
+ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "no", "traceback": ["ValueError: no"]}
+DESCRIBED = {
+    "image": {"alt": "a line that rises from left to right"},
+    "figure": {"caption": "A line.", "name": "fig-line"},
+}
+
+
+def model(module="@jupyter-widgets/controls", **state):
+    return {"model_module": module, "model_module_version": "2.0.0", "model_name": "M", "state": state}
+
+
+def notebook(*cells, widgets=None):
+    metadata = {"kernelspec": rules.KERNELSPEC, "language_info": rules.LANGUAGE_INFO}
+    if widgets is not None:
+        metadata["widgets"] = {rules.WIDGET_STATE: {"state": widgets, "version_major": 2, "version_minor": 0}}
+    return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def markdown(text):
+    return {"cell_type": "markdown", "id": "m", "source": text.splitlines(keepends=True), "metadata": {}}
+
+
+def test_a_good_notebook_has_no_complaints():
+    good = notebook(
+        markdown(
+            "# Good\n![a waveform with one loud syllable](images/wave.svg)\n"
+            "[a link](https://example.org/home/x) and /dev/ttyUSB0"
+        ),
+        code("1 + 1", shown(text="2"), count=1),
+        code("draw()", shown(png="iVBOR", text="<Figure size 864x336 with 1 Axes>"), count=2, mystnb=DESCRIBED),
+        code("fail()", ERROR, count=3, tags=["raises-exception"]),
+        code("slider", shown(view={"model_id": "a"}, text="IntSlider(value=3)"), count=4),
+        code("", count=None),
+        widgets={"a": model(layout="IPY_MODEL_b"), "b": model("@jupyter-widgets/base")},
+    )
+    assert rules.complaints_about(good) == []
+
+
+BAD = {
+    "not executed": (rules.executed_in_order, notebook(code("1", count=None))),
+    "out of order": (rules.executed_in_order, notebook(code("1", count=2), code("2", count=1))),
+    "a gap": (rules.executed_in_order, notebook(code("1", count=1), code("2", count=3))),
+    "stderr": (rules.no_stderr, notebook(code("1", stream("careful", "stderr")))),
+    "error": (rules.no_errors, notebook(code("1", ERROR))),
+    "widget without state": (rules.widgets_whole, notebook(code("s", shown(view={"model_id": "a"})))),
+    "widget without a part's state": (
+        rules.widgets_whole,
+        notebook(code("s", shown(view={"model_id": "a"})), widgets={"a": model(children=["IPY_MODEL_b"])}),
+    ),
+    "state that nothing shows": (rules.widgets_whole, notebook(code("s"), widgets={"a": model()})),
+    "foreign widget": (
+        rules.widgets_whole,
+        notebook(code("s", shown(view={"model_id": "a"})), widgets={"a": model("ipyleaflet")}),
+    ),
+    "image in a widget": (
+        rules.widgets_whole,
+        notebook(code("s", shown(view={"model_id": "a"})), widgets={"a": model(outputs=[shown(png="iVBOR")])}),
+    ),
+    "figure without anything": (rules.figures_described, notebook(code("draw()", shown(png="iVBOR")))),
+    "short alt": (
+        rules.figures_described,
+        notebook(code("draw()", shown(png="iVBOR"), mystnb={**DESCRIBED, "image": {"alt": "a line"}})),
+    ),
+    "no caption": (
+        rules.figures_described,
+        notebook(code("draw()", shown(png="iVBOR"), mystnb={**DESCRIBED, "figure": {"name": "fig-line"}})),
+    ),
+    "no name": (
+        rules.figures_described,
+        notebook(code("draw()", shown(png="iVBOR"), mystnb={**DESCRIBED, "figure": {"caption": "A line."}})),
+    ),
+    "two figures, one caption": (
+        rules.figures_described,
+        notebook(code("draw()", shown(png="iVBOR"), shown(png="iVBOR"), mystnb=DESCRIBED)),
+    ),
+    "picture in text": (rules.figures_described, notebook(markdown("![](images/wave.svg)"))),
+    "picture in HTML": (rules.figures_described, notebook(code("show()", shown(html="<img src='x.png' alt='x'>")))),
+    "drawing in HTML": (rules.figures_described, notebook(code("show()", shown(html="<svg width='9'></svg>")))),
+    "figure directive": (rules.figures_described, notebook(markdown("```{figure} x.svg\n:name: x\n\nCaption.\n```"))),
+    "too large": (rules.small, notebook(code("1", stream("x" * rules.MAX_BYTES)))),
+    "too much ignored": (
+        rules.few_ignored,
+        notebook(code("1", tags=["nbval-ignore-output"], nbval={"reason": "the sound's HTML holds a random id"})),
+    ),
+    "ignored by comment": (rules.few_ignored, notebook(code("# NBVAL_IGNORE_OUTPUT\nx"), *[code("1")] * 40)),
+    "ignored without a reason": (rules.few_ignored, notebook(code("1", tags=["nbval-skip"]), *[code("1")] * 40)),
+    "median": (rules.short_cells, notebook(*[code("x\n" * 5)] * 2, code("x"))),
+    "p90": (rules.short_cells, notebook(*[code("x")] * 4, *[code("x\n" * 13)] * 2)),
+    "longest": (rules.short_cells, notebook(*[code("x")] * 20, code("x\n" * 26))),
+    "path in an output": (rules.no_machine, notebook(code("p", stream("/home/ada/tinyspeech/data")))),
+    "path in a cell": (rules.no_machine, notebook(code("open('/Users/ada/x.wav')"))),
+    "path in a traceback": (
+        rules.no_machine,
+        notebook(code("f()", {**ERROR, "traceback": ["File /usr/lib/python3/x.py"]}, tags=["raises-exception"])),
+    ),
+    "address": (rules.no_machine, notebook(code("f", shown(text="<function f at 0x7f1c2a3b4c5d>")))),
+    "terminal": (rules.no_machine, notebook(code("board", stream("port: /dev/pts/3")))),
+    "progress bar": (rules.no_progress_bars, notebook(code("train()", stream("10%\r20%\r")))),
+    "speed": (rules.no_progress_bars, notebook(code("train()", stream("100/100 [00:01, 85.1it/s]")))),
+    "editor's traces": (rules.clean_metadata, notebook(code("1", ExecuteTime={"start": 0}))),
+    "another kernel": (
+        rules.clean_metadata,
+        {**notebook(code("1")), "metadata": {"kernelspec": {"name": "conda-env"}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_rule_catches(case):
+    rule, bad = BAD[case]
+    assert rule in rules.RULES
+    assert rule(bad) != []
+
+
+def test_no_rule_is_untested():
+    assert {rule for rule, _ in BAD.values()} == set(rules.RULES)
+
+
+# ---------------------------------------------------------------- the tools
+
+
+def test_clean_keeps_what_is_shown_and_names_it_in_order():
+    nb = notebook(
+        code("1", shown(view={"model_id": "f00"}), ExecuteTime={}, tags=["x"]),
+        widgets={"dead": model(), "f00": model(layout="IPY_MODEL_ba2"), "ba2": model("@jupyter-widgets/base")},
+    )
+    nb["metadata"]["kernelspec"] = {"name": "conda-env"}
+    once = booktools.clean(copy.deepcopy(nb))
+    assert rules.complaints_about(once) == []
+    assert list(once["metadata"]["widgets"][rules.WIDGET_STATE]["state"]) == ["widget0001", "widget0002"]
+    assert once["cells"][0]["outputs"][0]["data"][rules.WIDGET_VIEW] == {"model_id": "widget0001"}
+    assert once["cells"][0]["metadata"] == {"tags": ["x"]}
+
+
+def small_book(root, cell):
+    (root / "book").mkdir()
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n- file: book/01_one\n")
+    (root / "README.md").write_text("")
+    (root / "book" / "intro.md").write_text("")
+    nb = notebook(code(cell, count=7))
+    (root / "book" / "01_one.ipynb").write_text(rules.dumps(nb))
+    return root / "book" / "01_one.ipynb"
+
+
+def test_execute_stores_outputs_and_repeats_itself(tmp_path):
+    path = small_book(
+        tmp_path, "import sys, os\nprint(os.path.basename(os.getcwd()), sys.executable == os.environ['HERE'])"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HERE", sys.executable)
+        booktools.execute(path)
+        first = path.read_text()
+        booktools.execute(path)
+    nb = json.loads(first)
+    assert rules.source(nb["cells"][0]["outputs"][0], "text") == "book True\n"
+    assert rules.complaints_about(nb) == []
+    assert path.read_text() == first
+
+
+def test_a_failing_notebook_is_left_as_it_was(tmp_path):
+    path = small_book(tmp_path, "1 / 0")
+    before = path.read_text()
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        booktools.execute(path)
+    assert path.read_text() == before
+
+
+def test_an_unlisted_notebook_is_found(tmp_path):
+    path = small_book(tmp_path, "1")
+    assert booktools.missing_from_toc(tmp_path) == []
+    path.with_name("02_two.ipynb").write_text(path.read_text())
+    assert booktools.missing_from_toc(tmp_path) == ["book/02_two"]
+    assert [p.name for p in booktools.notebooks(tmp_path)] == ["01_one.ipynb", "02_two.ipynb"]
+
+
+RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 93.876}}, "name": {"value": "S"}}
+
+
+@pytest.mark.parametrize(
+    ("mark", "text"),
+    [("flash", "12,345"), ("s.accuracy", "93.876"), ("s.accuracy|.1f", "93.9"), ("name", "S")],
+)
+def test_a_quoted_number_is_brought_up_to_date(mark, text):
+    page = f"a <!-- results:{mark} -->0<!-- /results --> b"
+    good = f"a <!-- results:{mark} -->{text}<!-- /results --> b"
+    assert booktools.renumbered(page, RESULTS) == good
+    assert booktools.renumbered(good, RESULTS) == good
+
+
+@pytest.mark.parametrize("key", ["speed", "s.speed", "flash.value.x", "s"])
+def test_a_number_that_was_never_measured_is_refused(key):
+    with pytest.raises(UserError, match=re.escape(key)):
+        booktools.renumbered(f"<!-- results:{key} -->1<!-- /results -->", RESULTS)
+
+
+def test_stale_numbers_are_reported_and_rewritten(tmp_path):
+    path = small_book(tmp_path, "1")
+    nb = notebook(markdown("It takes <!-- results:flash -->1<!-- /results --> bytes.\n"), code("1"))
+    path.write_text(rules.dumps(nb))
+    (tmp_path / "README.md").write_text("<!-- results:flash -->12,345<!-- /results -->")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "results.json").write_text(json.dumps(RESULTS))
+    assert len(booktools.renumber(tmp_path)) == 1
+    assert len(booktools.renumber(tmp_path, write=True)) == 1
+    assert booktools.renumber(tmp_path) == []
+    assert "12,345" in path.read_text()
+
+
+def test_a_missing_notebook_is_one_line_and_exit_code_2(capsys):
+    assert booktools.main(["check", "nowhere.ipynb"]) == 2
+    assert capsys.readouterr().err == "nowhere.ipynb: no such notebook\n"
