@@ -1,0 +1,220 @@
+"""The integer front end: 8000 samples in, 49 x 12 int8 coefficients out. This file is the definition; the C follows it.
+
+    int16 samples -> block exponent -> FFT -> Hann -> power -> 20 mel bands -> log2 -> DCT -> int8
+
+Every stage is exact integer arithmetic on arrays, so that `firmware/frontend.c` can give the same bytes without a
+multiplier. The float twin, on torchaudio, is `tinyspeech/features.py`. This file knows nothing of torch or networks.
+Chapters 2 and 8 of the book build it step by step.
+
+    python -m tinyspeech.frontend        # rewrites firmware/frontend_tables.h from the tables below
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech.errors import UserError
+
+SAMPLE_RATE_HZ = 8000
+CLIP_SAMPLES = 8000
+WINDOW = 256
+"""Samples under one window (32 ms), and the length of the Fourier transform."""
+HOP = 160
+"""Samples from one window to the next (20 ms)."""
+N_FRAMES = 1 + (CLIP_SAMPLES - WINDOW) // HOP
+N_BANDS = 20
+N_COEFFICIENTS = 12
+
+HALF = WINDOW // 2
+TWIDDLE_BITS = 8
+"""Fraction bits of the cosine table: more than eight change no coefficient visibly (chapter 8)."""
+RAMP_BITS = 3
+"""Fraction bits of the mel weights on the slope between two bands."""
+LOG_BITS = 6
+"""Fraction bits of log2: one unit is 1/64 octave of power, 0.047 dB."""
+DCT_SHIFT = 11
+"""Fraction bits of the scaled DCT: the largest entry is 8 bits long."""
+MAX_EXPONENT = 8
+"""Quieter windows than 64 units peak are not scaled further: below that lies the quantisation of the recording itself."""
+LOG_FLOOR = 143
+"""Power added to every band, in squared int16 units of the unscaled 256-point transform: the twin of the 1e-6 that
+the training features add (1e-6 * 2**30 / 7.5, where 7.5 is the ratio of the two transforms' powers)."""
+
+COEFFICIENT_MEAN = np.array([28.3, 6.79, -0.13, -0.84, -0.48, -0.43, -0.66, -0.55, -0.81, -0.62, -0.53, -0.54])
+"""Mean of each DCT coefficient (in log2 units) over the training split; subtracted, so that int8 is used well."""
+COEFFICIENT_STD = np.array([28.99, 7.94, 5.30, 4.31, 3.39, 2.66, 2.45, 2.09, 1.98, 1.76, 1.60, 1.47])
+"""Standard deviation of each DCT coefficient over the training split; one standard deviation becomes `UNITS_PER_STD`."""
+UNITS_PER_STD = 32
+
+
+def hz_to_mel(frequency_hz):
+    """HTK's mel scale, natural-log form: 1127 ln(1 + f / 700). Scalars or arrays."""
+    return 1127.0 * np.log1p(np.asarray(frequency_hz) / 700.0)
+
+
+@functools.cache
+def tables() -> dict[str, np.ndarray]:
+    """All constant tables, computed from their formulas. Keys:
+
+    `halfband` int16 [63] (Q15), `cosine` int16 [65] (quarter wave), `band` uint8 [128] and `ramp` uint8 [128] (mel
+    weights by bin), `log2` uint8 [64], `dct` int16 [12, 20], `offset` int32 [12].
+    """
+    # Half-band low pass for 16 kHz -> 8 kHz: every second tap but the middle one is zero.
+    n = np.arange(-31, 32)
+    taps = np.round(0.5 * np.sinc(n / 2) * np.kaiser(63, 8.0) * 32768).astype(np.int64)
+    taps[31] += 32768 - taps.sum()
+
+    cosine = np.round((1 << TWIDDLE_BITS) * np.cos(2 * np.pi * np.arange(65) / WINDOW)).astype(np.int64)
+
+    # 40 HTK triangles summed in pairs are 20 trapezoids, and neighbouring trapezoids add to one: a bin either lies on
+    # the flat top of one band or on the slope that it shares with the next.
+    edges = np.linspace(0.0, hz_to_mel(4000.0), 42)
+    mel = hz_to_mel(np.arange(HALF) * SAMPLE_RATE_HZ / WINDOW)
+    position = (mel - edges[1]) / (edges[1] - edges[0])  # in triangles; band b is flat on [2b, 2b + 1]
+    band = np.clip(np.floor(position / 2), -1, N_BANDS - 1).astype(np.int64)
+    ramp = np.clip(position - 2 * band - 1, 0.0, 1.0)
+    ramp = np.round(ramp * (1 << RAMP_BITS)).astype(np.int64)
+
+    log_table = np.round((1 << LOG_BITS) * np.log2(1 + (np.arange(64) + 0.5) / 64)).astype(np.int64)
+
+    k, j = np.arange(N_COEFFICIENTS)[:, None], np.arange(N_BANDS)[None, :]
+    basis = np.sqrt(2.0 / N_BANDS) * np.cos(np.pi * k * (j + 0.5) / N_BANDS)
+    basis[0] /= np.sqrt(2.0)
+    gain = UNITS_PER_STD / COEFFICIENT_STD
+    dct = np.round(basis * gain[:, None] * (1 << (DCT_SHIFT - LOG_BITS))).astype(np.int64)
+    offset = np.round(-COEFFICIENT_MEAN * gain * (1 << DCT_SHIFT)).astype(np.int64) + (1 << (DCT_SHIFT - 1))
+    return {"halfband": taps, "cosine": cosine, "band": band, "ramp": ramp, "log2": log_table, "dct": dct,
+            "offset": offset}
+
+
+def to_8khz(x: np.ndarray) -> np.ndarray:
+    """Halve the rate of a 16 kHz recording with a 63-tap half-band filter.
+
+    x : int16 [..., N], N even. Returns int16 [..., N / 2]; sample n is centred on x[2n], ends see zeros.
+    Sum of |taps| < 2**16.4, so |accumulator| < 2**32: int64 here; rounded half up, saturated to int16.
+    """
+    x = np.asarray(x)
+    if x.dtype != np.int16:
+        raise UserError(f"to_8khz takes int16 samples, not {x.dtype}")
+    taps = tables()["halfband"]
+    padded = np.concatenate([np.zeros((*x.shape[:-1], 31)), x, np.zeros((*x.shape[:-1], 31))], axis=-1).astype(np.int64)
+    count = x.shape[-1] // 2
+    total = np.zeros((*x.shape[:-1], count), np.int64)
+    for i in np.flatnonzero(taps):
+        total += taps[i] * padded[..., i : i + 2 * count : 2]
+    return np.clip((total + (1 << 14)) >> 15, -32768, 32767).astype(np.int16)
+
+
+def block_exponent(frames: np.ndarray) -> np.ndarray:
+    """The shift e, -1..8, that brings a window's largest sample into 2**13..2**14 (less for near-silence).
+
+    frames : int [F, 256]. The OR of all |x| (one's complement for negative x) has the top bit of the largest.
+    """
+    peak = np.bitwise_or.reduce(frames ^ (frames >> 31), axis=-1)
+    top_bit = np.where(peak > 0, np.floor(np.log2(np.maximum(peak, 1))).astype(np.int32), 0)
+    return np.where(peak > 0, np.clip(13 - top_bit, -1, MAX_EXPONENT), MAX_EXPONENT).astype(np.int32)
+
+
+def fft(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Spectrum of real frames: int32 [F, 256], |x| <= 2**14 -> (real, imaginary) int32 [F, 129], scaled by 1 / 256.
+
+    256 real samples are 128 complex ones; radix 2, decimation in time. Each of the 7 stages halves, with one rounding
+    (half up), so no modulus ever exceeds the input's bound sqrt(2) * 2**14 = 23170 by more than the roundings, and
+    every value fits int16. A product is below 2**15 * 2**10 and a sum of three below 2**27.
+    """
+    cosine = tables()["cosine"]
+    index = np.arange(HALF + 1)
+    cos = np.where(index <= 64, cosine[np.minimum(index, 64)], -cosine[np.minimum(HALF - index, 64)])
+    sin = cosine[np.abs(64 - index)]
+    reverse = np.array([int(f"{i:07b}"[::-1], 2) for i in range(HALF)])
+    z_re, z_im = frames[:, 0::2][:, reverse].astype(np.int64), frames[:, 1::2][:, reverse].astype(np.int64)
+    size = 2
+    while size <= HALF:
+        half = size // 2
+        c, s = cos[: HALF : 2 * HALF // size][:half], sin[: HALF : 2 * HALF // size][:half]
+        z_re, z_im = z_re.reshape(-1, HALF // size, size), z_im.reshape(-1, HALF // size, size)
+        a_re, a_im = z_re[..., :half] << TWIDDLE_BITS, z_im[..., :half] << TWIDDLE_BITS
+        b_re, b_im = z_re[..., half:], z_im[..., half:]
+        t_re, t_im = b_re * c + b_im * s, b_im * c - b_re * s
+        rounding = 1 << TWIDDLE_BITS
+        z_re = np.concatenate([a_re + t_re + rounding, a_re - t_re + rounding], -1) >> (TWIDDLE_BITS + 1)
+        z_im = np.concatenate([a_im + t_im + rounding, a_im - t_im + rounding], -1) >> (TWIDDLE_BITS + 1)
+        size *= 2
+    z_re, z_im = z_re.reshape(-1, HALF), z_im.reshape(-1, HALF)
+
+    # Two interleaved real sequences -> one: X[k] = (E[k] + W^k O[k]) / 2 with W = exp(-2 pi i / 256).
+    k = np.arange(HALF + 1)
+    p_re, p_im = z_re[:, k % HALF], z_im[:, k % HALF]
+    q_re, q_im = z_re[:, (HALF - k) % HALF], -z_im[:, (HALF - k) % HALF]
+    even_re, even_im = (p_re + q_re) << TWIDDLE_BITS, (p_im + q_im) << TWIDDLE_BITS
+    odd_re, odd_im = p_im - q_im, q_re - p_re
+    x_re = even_re + odd_re * cos + odd_im * sin
+    x_im = even_im + odd_im * cos - odd_re * sin
+    rounding = 1 << (TWIDDLE_BITS + 1)
+    return (x_re + rounding) >> (TWIDDLE_BITS + 2), (x_im + rounding) >> (TWIDDLE_BITS + 2)
+
+
+def power(x_re: np.ndarray, x_im: np.ndarray) -> np.ndarray:
+    """Power of the Hann-windowed spectrum, times 4: [F, 129] twice -> int64 [F, 128], every value and their sum < 2**30.
+
+    A periodic Hann window is -1/4, 1/2, -1/4 across neighbouring bins, so it costs no multiplication. Bin 0 is left
+    out (mel weight zero). Parseval bounds the sum over all bins by sum(x**2) / 64 / 2 <= 2**27 times 4.
+    """
+    y_re = (2 * x_re[:, 1:-1] - x_re[:, :-2] - x_re[:, 2:]) >> 1
+    y_im = (2 * x_im[:, 1:-1] - x_im[:, :-2] - x_im[:, 2:]) >> 1
+    return np.concatenate([np.zeros((len(x_re), 1), np.int64), y_re * y_re + y_im * y_im], axis=-1)
+
+
+def mel_energies(bins: np.ndarray) -> np.ndarray:
+    """20 trapezoids: int64 [F, 128] -> [F, 20]. On a slope, r/8 of the bin goes to the next band and the rest stays."""
+    table = tables()
+    upper = (bins * table["ramp"]) >> RAMP_BITS  # bins < 2**29, so the product fits 32 unsigned bits
+    lower = bins - upper
+    energies = np.zeros((len(bins), N_BANDS + 2), np.int64)
+    np.add.at(energies, (slice(None), table["band"] + 1), lower)
+    np.add.at(energies, (slice(None), table["band"] + 2), upper)
+    return energies[:, 1:-1]
+
+
+def log2_q6(energies: np.ndarray) -> np.ndarray:
+    """log2 in 1/64 octaves of integers 1 .. 2**32 - 1: the place of the top bit, then a table by the next 6 bits."""
+    top_bit = np.floor(np.log2(energies)).astype(np.int64)
+    top_bit -= (np.int64(1) << top_bit) > energies  # guard against a rounded-up float log2
+    mantissa = (energies << 6 >> top_bit) & 63
+    return (top_bit << LOG_BITS) + tables()["log2"][mantissa]
+
+
+def log_mel(frames: np.ndarray) -> np.ndarray:
+    """int16 [F, 256] -> log2 band energies int64 [F, 20] in 1/64 octaves, referred to the unscaled samples."""
+    frames = frames.astype(np.int32)
+    exponent = block_exponent(frames)[:, None]
+    scaled = np.where(exponent >= 0, frames << np.maximum(exponent, 0), frames >> 1)
+    energies = mel_energies(power(*fft(scaled)))
+    # bins carry 4 * 2**(2e) / 2**16 of the unscaled power, and so must the floor
+    floor = (LOG_FLOOR << (2 * exponent + 2).astype(np.int64)) >> 16
+    return log2_q6(np.maximum(energies + floor, 1)) - (exponent << (LOG_BITS + 1))
+
+
+def cepstrum(log_energies: np.ndarray) -> np.ndarray:
+    """DCT-II, centred and scaled: [F, 20] in 1/64 octaves -> int8 [F, 12]. Accumulator below 2**26; rounds half up."""
+    table = tables()
+    total = log_energies @ table["dct"].T + table["offset"]
+    return np.clip(total >> DCT_SHIFT, -128, 127).astype(np.int8)
+
+
+def features(x: np.ndarray) -> np.ndarray:
+    """Features of whole clips: int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12]. Frame t sees samples 160 t .. 160 t + 255.
+
+    Raises `UserError` on another type or length.
+    """
+    x = np.asarray(x)
+    if x.dtype != np.int16:
+        raise UserError(f"the integer front end takes int16 samples, not {x.dtype}")
+    if x.shape[-1] != CLIP_SAMPLES:
+        raise UserError(f"a clip is {CLIP_SAMPLES} samples at {SAMPLE_RATE_HZ} Hz, not {x.shape[-1]}")
+    start = HOP * np.arange(N_FRAMES)[:, None] + np.arange(WINDOW)
+    frames = x[..., start].reshape(-1, WINDOW)
+    return cepstrum(log_mel(frames)).reshape(*x.shape[:-1], N_FRAMES, N_COEFFICIENTS)

@@ -1,0 +1,129 @@
+"""Quantisation-aware training: learned steps, straight-through rounding, batch norm folded (chapter 5).
+
+`prepare(model, bits)` turns a trained float TinySpeech-S into the same network on a grid: 4-bit weights with a step per
+output channel, 8-bit activations with a step per tensor, the condenser's gate in the fixed-point form of
+`tinyspeech/integer.py`. Training goes on from there; gradients pass every rounding as if it were not there.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tinyspeech.errors import UserError
+from tinyspeech.frontend import UNITS_PER_STD
+from tinyspeech.streaming import CausalConv, StreamingCondenser, TinySpeechS
+
+GATE_STEP = 1 / 16
+"""Step of the sigmoid's int8 argument: the table covers -8 .. 8."""
+SIGMOID_BITS = 7
+"""Fraction bits of the sigmoid's table and of the finished gate."""
+SCALE_BITS = 5
+"""Fraction bits of the condenser's int8 scale S: -4 .. 4."""
+
+
+def round_half_up(x: Tensor) -> Tensor:
+    """floor(x + 1/2), the chip's rounding, with the straight-through gradient of 1 (Bengio et al. 2013)."""
+    return x + (torch.floor(x + 0.5) - x).detach()
+
+
+class LearnedStep(nn.Module):
+    """LSQ (Esser et al. 2020): y = step * round(clamp(x / step, low, high)), with a trained step per tensor or channel."""
+
+    def __init__(self, low: int, high: int, channels: int = 0):
+        super().__init__()
+        self.low, self.high = low, high
+        self.step = nn.Parameter(torch.ones((channels, 1, 1) if channels else ()))
+
+    @torch.no_grad()
+    def fit(self, x: Tensor) -> None:
+        """Set the step that loses least: the clipping point with the smallest mean squared error, of 60 tried."""
+        flat = x.reshape(self.step.numel(), -1) if self.step.ndim else x.reshape(1, -1)
+        peak = flat.abs().amax(1, keepdim=True).clamp(min=1e-5)
+        best, best_error = peak / self.high, torch.full_like(peak, torch.inf)
+        for fraction in torch.linspace(0.2, 1.0, 60, device=x.device):
+            step = peak * fraction / self.high
+            error = (torch.clamp(torch.round(flat / step), self.low, self.high) * step - flat).square().mean(1, True)
+            best, best_error = torch.where(error < best_error, step, best), torch.minimum(error, best_error)
+        self.step.copy_(best.reshape(self.step.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        share = (x.numel() / self.step.numel() * self.high) ** -0.5  # LSQ's gradient scale
+        step = self.step * share + (self.step - self.step * share).detach()
+        return round_half_up(torch.clamp(x / step, self.low, self.high)) * step
+
+
+class FixedStep(nn.Module):
+    """The same grid with a step that is written down, not learned."""
+
+    def __init__(self, low: int, high: int, step: float):
+        super().__init__()
+        self.low, self.high, self.step = low, high, step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return round_half_up(torch.clamp(x / self.step, self.low, self.high)) * self.step
+
+
+class StreamStep(LearnedStep):
+    """The residual stream's step, shared by every tensor that is added to it. Signed; a ReLU before it leaves 0 .. 127."""
+
+    def __init__(self):
+        super().__init__(-128, 127)
+
+
+class GateQuantizer(nn.Module):
+    """sigmoid and S as the chip holds them: table in Q7, S in Q5, their product rounded to Q7."""
+
+    def forward(self, gate: Tensor, scale: Tensor) -> Tensor:
+        table = round_half_up(gate * 2**SIGMOID_BITS) / 2**SIGMOID_BITS
+        s = round_half_up(torch.clamp(scale * 2**SCALE_BITS, -128, 127)) / 2**SCALE_BITS
+        return round_half_up(table * s * 2**SIGMOID_BITS) / 2**SIGMOID_BITS
+
+
+def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
+    """Fold batch norm and attach quantisers, in place. Steps are 1 until `calibrate` (or a checkpoint) sets them.
+
+    Raises `UserError` for weight_bits outside 2 .. 8.
+    """
+    if not 2 <= weight_bits <= 8:
+        raise UserError(f"weight bits must be 2 to 8, not {weight_bits}")
+    limit = 2 ** (weight_bits - 1) - 1
+    for module in model.modules():
+        if isinstance(module, CausalConv):
+            module.fold()
+            module.weight_quantizer = LearnedStep(-limit, limit, module.weight.shape[0])
+            module.output_quantizer = LearnedStep(-128, 127)
+    stream = StreamStep()
+    model.stem.output_quantizer = stream
+    for block in model.blocks:
+        block.project.output_quantizer = stream
+        block.output_quantizer = stream
+        if isinstance(block.condenser, StreamingCondenser):
+            block.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
+            block.condenser.gate_quantizer = GateQuantizer()
+    model.classifier.output_quantizer = nn.Identity()  # logits stay int32
+    return model
+
+
+@torch.no_grad()
+def calibrate(model: TinySpeechS, features: Tensor) -> None:
+    """Set every learned step: weights by their values, activations by what `features` [B, T, 12] produce, layer by layer."""
+    for module in model.modules():
+        if isinstance(module, CausalConv):
+            module.weight_quantizer.fit(module.weight)
+    seen: dict[LearnedStep, list[Tensor]] = {}
+    owners = [m for m in model.modules() if isinstance(getattr(m, "output_quantizer", None), LearnedStep)]
+    quantizers = {m.output_quantizer for m in owners}
+    hooks = [
+        q.register_forward_hook(lambda q, args, out: (seen.setdefault(q, []).append(args[0].flatten()), args[0])[1])
+        for q in quantizers
+    ]
+    model(features)
+    for hook in hooks:
+        hook.remove()
+    for quantizer, values in seen.items():
+        quantizer.fit(torch.cat(values))
+
+
+INPUT_STEP = 1 / UNITS_PER_STD
+"""Step of the int8 features: 32 units are one standard deviation."""

@@ -1,0 +1,168 @@
+"""TinySpeech-S, the network that ships: causal, streamed, designed backwards from 2 KB of RAM.
+
+    12 coefficients -> stem -> 3 x [depthwise 5 or 7 -> expand -> project -> attention condenser -> + input] -> head -> 12 sums
+
+Frequency is the channel axis; time is the only axis that is convolved, and only into the past, so that a layer's memory
+is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing it whole. What has to be remembered sits
+on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered.
+`tinyspeech/quant.py` attaches quantisers to the modules of this file; `integer.py` is the same network in integers.
+Chapter 4 designs it; chapter 10 shows where its bytes live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tinyspeech import CLASSES
+from tinyspeech.errors import UserError
+from tinyspeech.frontend import N_COEFFICIENTS, UNITS_PER_STD
+
+
+@dataclass(frozen=True)
+class StreamingConfig:
+    """Shape of TinySpeech-S."""
+
+    channels: int = 32
+    """Width of the residual stream; every remembered frame costs this many bytes. A multiple of 4."""
+    expansion: int = 48
+    """Width in the middle of a block. A multiple of 4."""
+    stem_kernel: int = 3
+    """Frames that the first convolution sees (20 ms each)."""
+    kernels: tuple[int, ...] = (5, 7, 7)
+    """Frames under each block's depthwise convolution, at that block's rate."""
+    strides: tuple[int, ...] = (2, 2, 1)
+    """Each block keeps every n-th frame."""
+    condenser: int = 8
+    """Channels of the condensed embedding; 0 leaves the attention condensers out (for the ablation)."""
+    pool: int = 2
+    """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
+    head: int = 48
+    """Width of the layer before the classifier. A multiple of 4."""
+
+    def __post_init__(self):
+        if len(self.kernels) != len(self.strides):
+            raise UserError(f"kernels {self.kernels} and strides {self.strides} must name the same number of blocks")
+        for name in ("channels", "expansion", "head", "condenser"):
+            if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
+                raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
+        if min(self.kernels + self.strides + (self.stem_kernel, self.pool)) < 1:
+            raise UserError("kernels, strides and pool count frames: 1 or more")
+
+    def to_dict(self) -> dict:
+        """Plain values, as stored in checkpoints and YAML."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> StreamingConfig:
+        """The inverse of `to_dict`; an unknown key raises `UserError`."""
+        known = cls.__dataclass_fields__
+        for key in values:
+            if key not in known:
+                raise UserError(f"unknown key '{key}' in the network's config; known: {', '.join(known)}")
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+class CausalConv(nn.Module):
+    """Convolution over time that sees only the past, batch norm, optional ReLU; zeros stand before the first frame.
+
+    `fold()` turns the batch norm into weights and a bias. `weight_quantizer` and `output_quantizer` are identities
+    until `tinyspeech.quant.prepare` replaces them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = True):
+        super().__init__()
+        self.kernel, self.stride, self.groups, self.relu = kernel, stride, groups, relu
+        conv = nn.Conv1d(inputs, outputs, kernel, groups=groups, bias=False)  # only for its initial weights
+        self.weight = conv.weight  # (outputs, inputs / groups, kernel)
+        self.bias: nn.Parameter | None = None
+        self.norm: nn.BatchNorm1d | None = nn.BatchNorm1d(outputs)
+        self.weight_quantizer: nn.Module = nn.Identity()
+        self.output_quantizer: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (self.kernel - 1, 0))  # (B, inputs, kernel - 1 + T)
+        y = F.conv1d(x, self.weight_quantizer(self.weight), self.bias, self.stride, groups=self.groups)
+        if self.norm is not None:
+            y = self.norm(y)  # (B, outputs, T / stride)
+        if self.relu:
+            y = F.relu(y)
+        return self.output_quantizer(y)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Make the batch norm's running statistics part of the weights: y = (w g / sd) x + (beta - mean g / sd)."""
+        if self.norm is None:
+            return
+        gain = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)  # (outputs,)
+        bias = self.norm.bias - self.norm.running_mean * gain
+        self.weight = nn.Parameter(self.weight * gain[:, None, None])
+        self.bias = nn.Parameter(bias)
+        self.norm = None
+
+
+class StreamingCondenser(nn.Module):
+    """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension; chapter 3).
+
+    Condensation is a max over the last `pool` frames (the present one included), the embedding two 1x1 convolutions
+    through `condensed` channels; expansion is implicit, since a causal maximum exists at every frame.
+    """
+
+    def __init__(self, channels: int, condensed: int, pool: int):
+        super().__init__()
+        self.pool = pool
+        self.squeeze = CausalConv(channels, condensed)
+        self.excite = CausalConv(condensed, channels, relu=False)
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.gate_quantizer: nn.Module | None = None
+
+    def forward(self, v: Tensor) -> Tensor:
+        q = F.max_pool1d(F.pad(v, (self.pool - 1, 0)), self.pool, stride=1)  # (B, C, T)
+        gate = torch.sigmoid(self.excite(self.squeeze(q)))  # (B, C, T)
+        scale = self.scale[:, None]
+        if self.gate_quantizer is not None:
+            return v + v * self.gate_quantizer(gate, scale)
+        return v + v * gate * scale
+
+
+class Block(nn.Module):
+    """Depthwise convolution, expansion, projection, condenser; added to its own input and rectified."""
+
+    def __init__(self, config: StreamingConfig, kernel: int, stride: int):
+        super().__init__()
+        width = config.channels
+        self.stride = stride
+        self.depthwise = CausalConv(width, width, kernel, stride, groups=width, relu=False)
+        self.expand = CausalConv(width, config.expansion)
+        self.project = CausalConv(config.expansion, width, relu=False)
+        self.condenser = (
+            StreamingCondenser(width, config.condenser, config.pool) if config.condenser else nn.Identity()
+        )
+        self.output_quantizer: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        v = self.project(self.expand(self.depthwise(x)))  # (B, C, T / stride)
+        y = self.condenser(v) + x[..., :: self.stride]
+        return self.output_quantizer(F.relu(y))
+
+
+class TinySpeechS(nn.Module):
+    """Features [B, T, 12] in int8 units -> logits [B, 12]: the mean over frames of the classifier's scores."""
+
+    def __init__(self, config: StreamingConfig | None = None):
+        super().__init__()
+        self.config = config or StreamingConfig()
+        c = self.config
+        self.stem = CausalConv(N_COEFFICIENTS, c.channels, c.stem_kernel)
+        self.blocks = nn.ModuleList(Block(c, k, s) for k, s in zip(c.kernels, c.strides, strict=True))
+        self.head = CausalConv(c.channels, c.head)
+        self.classifier = CausalConv(c.head, len(CLASSES), relu=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.stem(features.transpose(1, 2) / UNITS_PER_STD)  # (B, C, T)
+        for block in self.blocks:
+            x = block(x)
+        return self.classifier(self.head(x)).mean(-1)  # (B, 12)

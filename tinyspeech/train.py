@@ -1,0 +1,256 @@
+"""One training loop for every network: float first, then quantisation-aware at few bits (chapters 4 and 5).
+
+    python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
+
+AdamW with a one-cycle schedule over fresh augmentation each epoch. After each epoch a checkpoint (weights, optimiser,
+generators) is written beside the result, so that `--resume` continues bit for bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from tinyspeech import __version__, quant
+from tinyspeech.errors import UserError
+from tinyspeech.training_data import Bands, Recipe, training_batches, validation_set
+
+
+@dataclass
+class TrainConfig:
+    """A training run; every key may stand in the YAML file."""
+
+    model: str = "tinyspeech_s"
+    network: dict = field(default_factory=dict)
+    """Keys of the network's own config."""
+    epochs: int = 90
+    """Passes in float."""
+    qat_epochs: int = 40
+    """Passes at `weight_bits`, from the folded float network; 0 leaves the network in float."""
+    batch_size: int = 256
+    lr: float = 6e-3
+    """Peak learning rate of the one-cycle schedule."""
+    qat_lr: float = 1.5e-3
+    momentum: float = 0.9
+    """AdamW's first beta."""
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    weight_bits: int = 4
+    seed: int = 0
+    augment: dict = field(default_factory=dict)
+    """Keys of `training_data.Recipe`."""
+
+    def __post_init__(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            wanted = {"str": str, "dict": dict, "int": int, "float": (int, float)}[item.type]
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise UserError(f"config key '{item.name}' must be a {item.type}, not {value!r}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(f"config key '{name}' must be 1 or more, not {getattr(self, name)}")
+        if self.qat_epochs < 0 or self.lr <= 0 or self.qat_lr <= 0:
+            raise UserError("config keys 'lr' and 'qat_lr' must be positive, 'qat_epochs' not negative")
+        self.recipe()  # raises on an unknown augmentation
+
+    def recipe(self) -> Recipe:
+        """The augmentation, checked."""
+        known = [item.name for item in fields(Recipe)]
+        for key in self.augment:
+            if key not in known:
+                raise UserError(f"unknown key '{key}' under 'augment'; known: {', '.join(known)}")
+        return Recipe(**self.augment)
+
+
+def load_config(path: str | Path, **overrides) -> TrainConfig:
+    """Read a YAML file; `overrides` that are not None win. Unknown keys and unreadable files raise `UserError`."""
+    try:
+        values = yaml.safe_load(Path(path).read_text()) or {}
+    except OSError as error:
+        raise UserError(f"cannot read config {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold 'key: value' lines")
+    known = [item.name for item in fields(TrainConfig)]
+    for key in values:
+        if key not in known:
+            raise UserError(f"unknown key '{key}' in {path}; known: {', '.join(known)}")
+    return TrainConfig(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
+
+
+def pick_device(name: str) -> str:
+    """'auto', 'cpu' or 'cuda'; asking for a GPU that is not there raises `UserError`."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise UserError(f"unknown device '{name}': auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda: no GPU found; use --device cpu")
+    return name
+
+
+def save_atomically(content: dict, path: Path) -> None:
+    """`torch.save` that leaves the old file alone until the new one is whole."""
+    temporary = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error}") from error
+
+
+@torch.no_grad()
+def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
+    """Logits [N, 12] in evaluation mode."""
+    model.eval()
+    return torch.cat([model(part) for part in features.split(batch_size)])
+
+
+def accuracy(model: nn.Module, features: Tensor, labels: Tensor) -> float:
+    """Share of right answers, in percent."""
+    return 100.0 * (predict(model, features).argmax(1) == labels).float().mean().item()
+
+
+def build(config: TrainConfig) -> nn.Module:
+    """The untrained float network of a config."""
+    from tinyspeech.models import build_model
+
+    return build_model(config.model, **config.network)
+
+
+def train(
+    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False
+) -> dict:
+    """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
+
+    Returns {"float_accuracy", "accuracy", "history"}; accuracies in percent on the log-mel validation set of `data`.
+    `out` holds config, stage ('float' or 'qat'), weight_bits, state_dict, metrics, version: plain values and tensors,
+    so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
+    """
+    torch.manual_seed(config.seed)
+    random.seed(config.seed)
+    np.random.seed(config.seed)
+    data = data.to(device)
+    generator = torch.Generator(device).manual_seed(config.seed)
+    features, labels = validation_set(data, seed=0)
+    model = build(config).to(device)
+    checkpoint_path = out.with_suffix(".checkpoint")
+    state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
+    saved, saved_stage = None, None
+    if resume:
+        saved = load_checkpoint(checkpoint_path)
+        if saved["config"] != asdict(config):
+            raise UserError(f"{checkpoint_path} was made by another config; start anew or use the same one")
+        state = saved["progress"]
+        saved_stage = state["stage"]
+
+    for stage, epochs, peak in (("float", config.epochs, config.lr), ("qat", config.qat_epochs, config.qat_lr)):
+        if stage == "qat" and epochs and state["stage"] == "float":
+            # between the stages: remember the float network, fold, calibrate
+            state.update(stage="qat", epoch=0)
+            save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
+            quant.prepare(model, config.weight_bits)
+            batches = training_batches(data, config.recipe(), config.batch_size, generator)
+            quant.calibrate(model.eval(), next(batches)[0])
+        elif stage == saved_stage == "qat":
+            quant.prepare(model, config.weight_bits)
+        if stage != state["stage"]:
+            continue
+        model.to(device)
+        optimizer = torch.optim.AdamW(
+            model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay
+        )
+        recipe = config.recipe()
+        keywords = int((~data.validation & (data.label > 1)).sum())
+        drawn = keywords + int(keywords * recipe.silence_share) + min(
+            int(keywords * recipe.unknown_share), int((~data.validation & (data.label == 1)).sum())
+        )
+        steps = drawn // config.batch_size
+        if steps < 1:
+            raise UserError(f"batch size {config.batch_size} is larger than the training set of {drawn} clips")
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15, base_momentum=config.momentum - 0.05,
+            max_momentum=config.momentum,
+        )
+        if stage == saved_stage:
+            model.load_state_dict(saved["model"])
+            optimizer.load_state_dict(saved["optimizer"])
+            scheduler.load_state_dict(saved["scheduler"])
+            generator.set_state(saved["generator"])
+        for epoch in range(state["epoch"], epochs):
+            model.train()
+            total = torch.zeros((), device=device)
+            batches = training_batches(data, recipe, config.batch_size, generator)
+            bar = tqdm(batches, total=steps, desc=f"{stage} {epoch + 1}/{epochs}", disable=quiet, leave=False)
+            for count, (x, y) in enumerate(bar, 1):
+                loss = F.cross_entropy(model(x), y, label_smoothing=config.label_smoothing)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                scheduler.step()
+                total += loss.detach()
+                if count % 20 == 0 and not quiet:
+                    bar.set_postfix(loss=f"{total.item() / count:.3f}")
+            mean_loss = total.item() / steps
+            if not math.isfinite(mean_loss):
+                raise UserError(f"the loss became {mean_loss} in epoch {epoch + 1}: lower --lr; last checkpoint kept")
+            score = accuracy(model, features, labels)
+            state["epoch"] = epoch + 1
+            state["history"].append({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "accuracy": score})
+            if not quiet:
+                tqdm.write(f"{stage} epoch {epoch + 1}/{epochs}  loss {mean_loss:.3f}  validation {score:.2f} %")
+            save_atomically(
+                {"config": asdict(config), "progress": state, "model": model.state_dict(),
+                 "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
+                 "generator": generator.get_state()},
+                checkpoint_path,
+            )
+        if stage == "float":
+            state["float_accuracy"] = accuracy(model, features, labels)
+    final = bundle(config, state["stage"], model, state)
+    save_atomically(final, out)
+    return final["metrics"]
+
+
+def bundle(config: TrainConfig, stage: str, model: nn.Module, state: dict) -> dict:
+    """What a finished network's file holds."""
+    history = [row for row in state["history"] if row["stage"] == stage]
+    metrics = {"float_accuracy": state["float_accuracy"], "accuracy": history[-1]["accuracy"] if history else None,
+               "history": state["history"]}
+    return {"config": asdict(config), "stage": stage, "weight_bits": config.weight_bits, "version": __version__,
+            "metrics": metrics, "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
+
+
+def load_checkpoint(path: Path) -> dict:
+    """Read a file written by this module; a missing or foreign one raises `UserError`."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"no checkpoint at {path}: train without --resume first") from error
+    except Exception as error:  # torch raises many types for a foreign file
+        raise UserError(f"{path} is not a checkpoint of this program") from error
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """The trained network in a file, ready to evaluate: float, or with its quantisers when it was trained at few bits."""
+    content = load_checkpoint(Path(path))
+    if not isinstance(content, dict) or not {"config", "stage", "state_dict"} <= content.keys():
+        raise UserError(f"{path} is not a trained network of this program")
+    model = build(TrainConfig(**content["config"]))
+    if content["stage"] == "qat":
+        quant.prepare(model, content["weight_bits"])
+    model.load_state_dict(content["state_dict"])
+    return model.eval()

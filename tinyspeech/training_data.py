@@ -1,0 +1,188 @@
+"""What the training loop eats: log2 mel-band powers of every clip, augmented on the fly, ending in the chip's int8.
+
+A clip is kept as 98 frames (10 ms apart) x 20 bands of log2 power; the chip sees every second frame. Shift, gain, tilt
+and noise act on powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/frontend.py`, so that
+a network trained here meets nothing new on the chip. Chapter 4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinyspeech import CLASSES, frontend
+from tinyspeech.errors import UserError
+
+FRAMES = 98
+LOGMEL_TO_CHIP = 13.1
+"""log2 of the chip's band power over the log-mel set's: 2**30 (int16 units) / 7.5 (length and rate of the transforms)
+* 4 / 2**16 (`frontend.power`'s scale); 13.09 by this formula, 13.1 measured as the median over 400 clips."""
+POWER_FLOOR = 2e-6 * 2.0**LOGMEL_TO_CHIP
+"""What the log-mel recipe adds to every pair of bands, in the chip's units."""
+
+
+@dataclass
+class Bands:
+    """A corpus as log2 band powers in the chip's units (`frontend.log_mel` / 64)."""
+
+    x: Tensor
+    """float16 [N, 98, 20]."""
+    label: Tensor
+    """int64 [N], index into `CLASSES`; every word that is no keyword is `_unknown_`."""
+    validation: Tensor
+    """bool [N]; the rest is training."""
+    noise: Tensor
+    """float16 [M, 98, 20]: pieces of background noise. The last fifth is for validation."""
+
+    def to(self, device: str) -> Bands:
+        return Bands(self.x.to(device), self.label.to(device), self.validation.to(device), self.noise.to(device))
+
+    def silence(self, training: bool) -> Tensor:
+        """The noise pieces of one split."""
+        cut = len(self.noise) * 4 // 5
+        return self.noise[:cut] if training else self.noise[cut:]
+
+
+def label_of(words) -> Tensor:
+    """Words -> class indices; strangers are `_unknown_`."""
+    index = {word: i for i, word in enumerate(CLASSES)}
+    return torch.tensor([index.get(str(word), 1) for word in words])
+
+
+def from_logmel(path: str | Path) -> Bands:
+    """The cached log-mel set (`datasets.load_logmel`): 40 mel powers are summed in pairs."""
+    from tinyspeech.datasets import load_logmel
+
+    logmel = load_logmel(path)
+    power = np.maximum(np.exp((np.arange(256) - 139.54) / 10.018) - 1e-6, 0).astype(np.float32)
+
+    def bands(pixels: np.ndarray) -> Tensor:
+        out = np.empty((len(pixels), FRAMES, frontend.N_BANDS), np.float16)
+        for i in range(0, len(pixels), 2048):
+            p = power[pixels[i : i + 2048]]
+            out[i : i + 2048] = np.log2(p[..., 0::2] + p[..., 1::2] + 2e-6) + LOGMEL_TO_CHIP
+        return torch.from_numpy(out)
+
+    validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
+    return Bands(bands(logmel.x), label_of(logmel.words), validation, bands(logmel.noise))
+
+
+def bands_of_audio(x: np.ndarray) -> np.ndarray:
+    """int16 [N, 16000] at 16 kHz -> float16 [N, 98, 20], by the integer front end itself, a frame every 10 ms."""
+    x8 = frontend.to_8khz(x)
+    x8 = np.pad(x8, ((0, 0), (0, frontend.WINDOW)))
+    start = frontend.HOP // 2 * np.arange(FRAMES)[:, None] + np.arange(frontend.WINDOW)
+    frames = x8[:, start].reshape(-1, frontend.WINDOW)
+    return (frontend.log_mel(frames) / (1 << frontend.LOG_BITS)).reshape(len(x), FRAMES, -1).astype(np.float16)
+
+
+class Cepstrum:
+    """log2 band powers [B, T, 20] -> int8-valued features [B, T, 12]: the last two stages of the integer front end."""
+
+    def __init__(self, device: str = "cpu"):
+        tables = frontend.tables()
+        self.dct = torch.tensor(tables["dct"].T, dtype=torch.float32, device=device)  # (20, 12)
+        self.offset = torch.tensor(tables["offset"], dtype=torch.float32, device=device)
+
+    def __call__(self, log_power: Tensor) -> Tensor:
+        units = torch.round(log_power * (1 << frontend.LOG_BITS))
+        return torch.clamp(torch.floor((units @ self.dct + self.offset) / (1 << frontend.DCT_SHIFT)), -128, 127)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an epoch is drawn and augmented."""
+
+    unknown_share: float = 0.12
+    """Clips of other words per keyword clip; a fresh draw each epoch."""
+    silence_share: float = 0.10
+    """Background-noise pieces per keyword clip."""
+    shift_frames: int = 10
+    """Largest time shift either way, in frames of 10 ms."""
+    gain_octaves: float = 2.0
+    """Standard deviation of the gain, in log2 of power (2 = 6 dB)."""
+    tilt_octaves: float = 0.7
+    """Standard deviation of the spectral tilt at the outermost bands, in log2 of power."""
+    noise_probability: float = 0.7
+    """Share of clips that get background noise."""
+    noise_level: float = 0.3
+    """Largest share of a noise piece's own power that is added (squared uniform draw)."""
+    mask_frames: int = 5
+    """Largest run of frames set to the mean."""
+
+
+def training_batches(
+    data: Bands, recipe: Recipe, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch: (features [B, 49, 12], labels [B]), every random draw from `generator`."""
+    device = data.x.device
+
+    def uniform(*shape):
+        return torch.rand(*shape, generator=generator, device=device)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, device=device)
+
+    cepstrum = Cepstrum(device)
+    keywords = torch.nonzero(~data.validation & (data.label > 1))[:, 0]
+    unknown = torch.nonzero(~data.validation & (data.label == 1))[:, 0]
+    unknown = unknown[torch.randperm(len(unknown), generator=generator, device=device)]
+    unknown = unknown[: int(len(keywords) * recipe.unknown_share)]
+    silent = torch.full((int(len(keywords) * recipe.silence_share),), -1, device=device)
+    order = torch.cat([keywords, unknown, silent])
+    order = order[torch.randperm(len(order), generator=generator, device=device)]
+    noise = data.silence(training=True)
+    frame = torch.arange(0, FRAMES, 2, device=device)
+    slope = torch.linspace(-1, 1, frontend.N_BANDS, device=device)
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        chosen = order[start : start + batch_size]
+        n = len(chosen)
+        is_word = (chosen >= 0)[:, None, None]
+        shift = torch.randint(-recipe.shift_frames, recipe.shift_frames + 1, (n, 1), generator=generator, device=device)
+        moved = frame + shift  # (n, 49)
+        inside = ((moved >= 0) & (moved < FRAMES))[..., None]
+        x = data.x[chosen.clamp(min=0)[:, None], moved.clamp(0, FRAMES - 1)].float()  # (n, 49, 20)
+        x = x + recipe.gain_octaves * normal(n, 1, 1) + recipe.tilt_octaves * normal(n, 1, 1) * slope
+        power = torch.exp2(x) * inside * is_word
+
+        piece = torch.randint(len(noise), (n,), generator=generator, device=device)
+        phase = int(torch.randint(2, (1,), generator=generator, device=device))
+        level = uniform(n, 1, 1) ** 2
+        quiet = level * torch.exp2(3 * normal(n, 1, 1))  # silence: any level
+        mixed = level * recipe.noise_level * (uniform(n, 1, 1) < recipe.noise_probability)
+        power = power + torch.exp2(noise[piece, phase::2].float()) * torch.where(is_word, mixed, quiet)
+        features = cepstrum(torch.log2(power + POWER_FLOOR))
+
+        length = torch.randint(recipe.mask_frames + 1, (n, 1), generator=generator, device=device)
+        first = torch.randint(len(frame), (n, 1), generator=generator, device=device)
+        place = torch.arange(len(frame), device=device)
+        features = features.masked_fill(((place >= first) & (place < first + length))[..., None], 0.0)
+        yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], 0)
+
+
+def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """The 12-class validation set: every keyword clip, one tenth as many of unknown and of silence (drawn by `seed`).
+
+    Returns features [N, 49, 12] and labels [N], clean: no shift, no added noise; silence has a uniform random gain.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    keywords = torch.nonzero(data.validation & (data.label > 1))[:, 0]
+    unknown = torch.nonzero(data.validation & (data.label == 1))[:, 0]
+    if not len(keywords) or not len(unknown):
+        raise UserError("the validation split has no keywords or no other words")
+    count = math.ceil(len(keywords) / 10)
+    device = data.x.device
+    unknown = unknown[torch.randperm(len(unknown), generator=generator)[:count].to(device)]
+    gain = torch.rand(count, 1, 1, generator=generator).to(device)
+    noise = data.silence(training=False)
+    piece = torch.arange(count, device=device) % len(noise)
+    quiet = torch.log2(torch.exp2(noise[piece, 0::2].float()) * gain + POWER_FLOOR)
+    words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
+    labels = torch.cat([data.label[keywords], data.label[unknown], torch.zeros(count, dtype=torch.int64, device=device)])
+    return Cepstrum(device)(torch.cat([words, quiet])), labels
