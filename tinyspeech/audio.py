@@ -44,7 +44,7 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(np.asarray(samples, np.float64) * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _open(path: str | Path) -> soundfile.SoundFile:
+def open_sound(path: str | Path) -> soundfile.SoundFile:
     """Open a sound file; every way in which that can fail is one clear line."""
     path = Path(path)
     if path.is_dir():
@@ -104,7 +104,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     ------
     UserError : missing, a folder, empty, 0 samples, corrupt, not finite, or at a rate outside `RATES_HZ`.
     """
-    with _open(path) as file:
+    with open_sound(path) as file:
         return _read(file, file.frames), file.samplerate
 
 
@@ -192,7 +192,7 @@ def load_clip(path: str | Path) -> np.ndarray:
     ------
     UserError : missing, a folder, empty, 0 samples, corrupt, not finite, or at a rate outside `RATES_HZ`.
     """
-    with _open(path) as file:
+    with open_sound(path) as file:
         rate = file.samplerate
         if file.frames > rate:
             step = rate // GRIDS_PER_SECOND
