@@ -7,6 +7,7 @@ output channel, 8-bit activations with a step per tensor, the condenser's gate i
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +17,8 @@ from tinyspeech.streaming import CausalConv, StreamingCondenser, TinySpeechS
 
 GATE_STEP = 1 / 16
 """Step of the sigmoid's int8 argument: the table covers -8 .. 8."""
+INPUT_STEP = 1 / UNITS_PER_STD
+"""Step of the int8 features: 32 units are one standard deviation."""
 SIGMOID_BITS = 7
 """Fraction bits of the sigmoid's table and of the finished gate."""
 SCALE_BITS = 5
@@ -125,5 +128,50 @@ def calibrate(model: TinySpeechS, features: Tensor) -> None:
         quantizer.fit(torch.cat(values))
 
 
-INPUT_STEP = 1 / UNITS_PER_STD
-"""Step of the int8 features: 32 units are one standard deviation."""
+def wiring(model: TinySpeechS) -> list[tuple[str, CausalConv, float, float]]:
+    """Every convolution of a prepared network in order, but for the classifier: (name, module, step in, step out)."""
+    stream = model.stem.output_quantizer.step.item()
+    rows = [("stem", model.stem, INPUT_STEP, stream)]
+    for i, block in enumerate(model.blocks):
+        middle, wide = block.depthwise.output_quantizer.step.item(), block.expand.output_quantizer.step.item()
+        rows += [
+            (f"block{i}_depthwise", block.depthwise, stream, middle),
+            (f"block{i}_expand", block.expand, middle, wide),
+            (f"block{i}_project", block.project, wide, stream),
+        ]
+        gate = block.condenser
+        if isinstance(gate, StreamingCondenser):
+            squeezed = gate.squeeze.output_quantizer.step.item()
+            rows += [
+                (f"block{i}_squeeze", gate.squeeze, stream, squeezed),
+                (f"block{i}_excite", gate.excite, squeezed, GATE_STEP),
+            ]
+    return [*rows, ("head", model.head, stream, model.head.output_quantizer.step.item())]
+
+
+def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 8-bit form of positive ratios: multiplier 128 .. 255 and shift with ratio ~ multiplier / 2**shift, 0.4 % at most."""
+    exponent = np.floor(np.log2(ratio)).astype(int)  # ratio = f * 2**exponent, 1 <= f < 2
+    multiplier = np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int)
+    shift = 7 - exponent
+    return np.where(multiplier > 255, 128, multiplier), np.where(multiplier > 255, shift - 1, shift)
+
+
+@torch.no_grad()
+def snap(model: TinySpeechS) -> None:
+    """Move every weight step and bias to the nearest value that the chip can hold, in place.
+
+    After this the only difference to `integer.py` is float rounding: ratios of steps are multiplier / 2**shift, biases
+    whole accumulator units.
+    """
+    for _, conv, step_in, step_out in wiring(model):
+        quantizer = conv.weight_quantizer
+        multiplier, shift = multiplier_and_shift((quantizer.step.double() * step_in / step_out).cpu().numpy())
+        quantizer.step.copy_(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
+        unit = quantizer.step.reshape(-1) * step_in
+        conv.bias.copy_(torch.floor(conv.bias / unit + 0.5) * unit)
+    step = model.classifier.weight_quantizer.step
+    largest = step.max()
+    step.copy_(torch.floor(step / largest * 255 + 0.5) * largest / 255)
+    unit = step.reshape(-1) * model.head.output_quantizer.step
+    model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)

@@ -220,6 +220,9 @@ def train(
             )
         if stage == "float":
             state["float_accuracy"] = accuracy(model, features, labels)
+    if state["stage"] == "qat":
+        quant.snap(model)
+        state["accuracy"] = accuracy(model, features, labels)
     final = bundle(config, state["stage"], model, state)
     save_atomically(final, out)
     return final["metrics"]
@@ -227,9 +230,8 @@ def train(
 
 def bundle(config: TrainConfig, stage: str, model: nn.Module, state: dict) -> dict:
     """What a finished network's file holds."""
-    history = [row for row in state["history"] if row["stage"] == stage]
-    metrics = {"float_accuracy": state["float_accuracy"], "accuracy": history[-1]["accuracy"] if history else None,
-               "history": state["history"]}
+    metrics = {"float_accuracy": state["float_accuracy"],
+               "accuracy": state["accuracy"] if stage == "qat" else state["float_accuracy"], "history": state["history"]}
     return {"config": asdict(config), "stage": stage, "weight_bits": config.weight_bits, "version": __version__,
             "metrics": metrics, "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
 

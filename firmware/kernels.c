@@ -1,0 +1,83 @@
+/* See kernels.h for shapes, ranges and rounding. */
+#include "kernels.h"
+
+#include "sigmoid.h"
+
+int32_t kernel_multiply(int32_t x, uint32_t m)
+{
+    int32_t product = 0;
+    while (m) {
+        if (m & 1) product += x;
+        x = (int32_t)((uint32_t)x << 1);
+        m >>= 1;
+    }
+    return product;
+}
+
+/* x * m for -512 < m < 512. */
+static int32_t multiply_signed(int32_t x, int32_t m)
+{
+    return m < 0 ? -kernel_multiply(x, (uint32_t)-m) : kernel_multiply(x, (uint32_t)m);
+}
+
+void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator)
+{
+    int16_t sum[16]; /* sum[s]: of the activations in subset s of four; one look-up serves four weights' bit */
+    for (int o = 0; o < outputs; o++) accumulator[o] = 0;
+    for (int i = 0; i < inputs; i += 4) {
+        sum[0] = 0;
+        for (int j = 0, size = 1; j < 4; j++, size <<= 1)
+            for (int s = 0; s < size; s++) sum[size + s] = (int16_t)(sum[s] + in[i + j]);
+        for (int o = 0; o < outputs; o++) {
+            uint32_t w = *weights++;
+            int32_t total = -sum[w >> 12];
+            total = total * 2 + sum[(w >> 8) & 15];
+            total = total * 2 + sum[(w >> 4) & 15];
+            total = total * 2 + sum[w & 15];
+            accumulator[o] += total;
+        }
+    }
+}
+
+void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
+               int32_t *accumulator)
+{
+    for (int c = 0; c < channels; c++) {
+        const int8_t *x = past + c;
+        int32_t total = 0;
+        for (int t = 0; t < kernel; t++, x += channels) {
+            int32_t value = t == kernel - 1 ? now[c] : *x;
+            int32_t w = weights[t >> 1] >> (t & 1 ? 4 : 0);
+            if (w & 1) total += value;
+            if (w & 2) total += value * 2;
+            if (w & 4) total += value * 4;
+            if (w & 8) total -= value * 8;
+        }
+        accumulator[c] = total;
+        weights += (kernel + 1) >> 1;
+    }
+}
+
+static int8_t clamp(int32_t x, int32_t low) { return (int8_t)(x < low ? low : x > 127 ? 127 : x); }
+
+void kernel_requantise(const int32_t *accumulator, const struct requant *table, int outputs, int low, int8_t *out)
+{
+    for (int o = 0; o < outputs; o++, table++) {
+        int32_t scaled = kernel_multiply(accumulator[o] + table->bias, table->multiplier);
+        out[o] = clamp((scaled + (1 << (table->shift - 1))) >> table->shift, low);
+    }
+}
+
+void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels)
+{
+    for (int c = 0; c < channels; c++) {
+        int32_t sum = stream[c] + v[c];
+        if (scale) {
+            int32_t a = argument[c];
+            int32_t sigmoid = a < 0 ? 128 - sigmoid_q7[-a] : sigmoid_q7[a];
+            int32_t gate = (multiply_signed(scale[c], sigmoid) + 16) >> 5;
+            sum += (multiply_signed(v[c], gate) + 64) >> 7;
+        }
+        stream[c] = clamp(sum, 0);
+    }
+}

@@ -1,0 +1,34 @@
+/* Arithmetic of the network on a core without a multiplier. 4-bit weights, int8 activations; chapter 9.
+   Shapes: in int8 [inputs], out int8 [outputs]; ranges and rounding: tinyspeech/integer.py. */
+#ifndef TINYSPEECH_KERNELS_H
+#define TINYSPEECH_KERNELS_H
+#include <stdint.h>
+
+/* (accumulator + bias) * multiplier, then half up >> shift. One per output channel. */
+struct requant {
+    int16_t bias;
+    uint8_t multiplier, shift;
+};
+
+/* accumulator[o] = sum over i of weight[o][i] * in[i]. inputs: a multiple of 4.
+   weights: uint16 [inputs / 4][outputs]; bit j of nibble b (of 0 .. 3) is bit b of the two's-complement weight of
+   input 4 g + j. |accumulator| < 2^19 for up to 512 inputs. */
+void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator);
+
+/* accumulator[c] += sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame.
+   weights: nibbles [channels][(kernel + 1) / 2 bytes], low nibble first, two's complement.
+   past: int8 [kernel - 1][channels], oldest first; now: int8 [channels]. */
+void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
+               int32_t *accumulator);
+
+/* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127). */
+void kernel_requantise(const int32_t *accumulator, const struct requant *table, int outputs, int low, int8_t *out);
+
+/* stream[c] = clamp(stream + v + ((v * gate + 64) >> 7), 0, 127), gate = (sigmoid(argument / 16) * scale + 16) >> 5.
+   scale: int8 Q5, or 0 for an addition without a gate. */
+void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);
+
+/* x * m for 0 <= m < 512 and |x| < 2^22. */
+int32_t kernel_multiply(int32_t x, uint32_t m);
+
+#endif

@@ -1,0 +1,227 @@
+"""From a trained network to integers, and from integers to one C header (chapters 7 and 11).
+
+    python -m tinyspeech export --model tinyspeech_s
+
+`quantised(model)` reads the steps that training has learned and returns an `IntegerModel`; `c_header` prints it for
+`firmware/model.h`. Both are deterministic: the same checkpoint gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tinyspeech import CLASSES
+from tinyspeech.errors import UserError
+from tinyspeech.integer import SCALE_BITS, SLOTS, IntegerModel, Layer, sigmoid_table
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Multiplier and shift as uint8; a ratio outside 2**-17 .. 2**6 raises `UserError`."""
+    from tinyspeech.quant import multiplier_and_shift
+
+    multiplier, shift = multiplier_and_shift(ratio)
+    if shift.min() < 1 or shift.max() > 24:
+        raise UserError(f"layer {name}: a ratio of steps of {ratio.max():.3g} or {ratio.min():.3g} has no 8-bit form")
+    return multiplier.astype(np.uint8), shift.astype(np.uint8)
+
+
+def _grid(conv) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Integer weights [outputs, inputs, kernel], their steps [outputs] and the float bias [outputs] of a CausalConv."""
+    quantizer = conv.weight_quantizer
+    step = quantizer.step.detach().double().numpy()
+    weight = conv.weight.detach().double().numpy()
+    whole = np.floor(np.clip(weight / step, quantizer.low, quantizer.high) + 0.5).astype(np.int8)
+    return whole, step.reshape(-1), conv.bias.detach().double().numpy()
+
+
+def _bias(bias: np.ndarray, step: np.ndarray, name: str) -> np.ndarray:
+    whole = np.floor(bias / step + 0.5)
+    if np.abs(whole).max() > 32767:
+        raise UserError(f"layer {name}: a bias of {whole.max():.0f} accumulator units does not fit int16")
+    return whole.astype(np.int16)
+
+
+def _layer(conv, name: str, source: str, target: str, step_in: float, step_out: float) -> Layer:
+    """A CausalConv with quantisers as a dense or depthwise layer."""
+    if (conv.weight_quantizer.step <= 0).any() or step_out <= 0:
+        raise UserError(f"layer {name}: a learned step is not positive; train longer or with a smaller --lr")
+    weight, step, bias = _grid(conv)
+    multiplier, shift = _requantiser(step_in * step / step_out, name)
+    depthwise = conv.groups > 1
+    if depthwise and weight.shape[1] != 1:
+        raise UserError(f"layer {name}: grouped convolutions other than depthwise are not supported")
+    flat = weight[:, 0] if depthwise else weight.transpose(0, 2, 1).reshape(len(weight), -1)  # oldest frame first
+    return Layer("depthwise" if depthwise else "dense", name, source, target, conv.kernel, conv.stride,
+                 0 if conv.relu else -128, flat, _bias(bias, step_in * step, name), multiplier, shift)
+
+
+def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
+    """The integer twin of a TinySpeech-S that was prepared and trained by `tinyspeech.quant`.
+
+    Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
+    overflow risk.
+    """
+    from tinyspeech.quant import wiring
+    from tinyspeech.streaming import StreamingCondenser, TinySpeechS
+
+    if not isinstance(model, TinySpeechS):
+        raise UserError(f"only TinySpeech-S can be exported so far, not {type(model).__name__}")
+    if model.stem.norm is not None or not hasattr(model.stem.weight_quantizer, "step"):
+        raise UserError("the network is still in float: train it with qat_epochs first")
+    slots = {"stem": ("stream", "stream"), "depthwise": ("stream", "branch"), "expand": ("branch", "wide"),
+             "project": ("wide", "branch"), "squeeze": ("pooled", "squeezed"), "excite": ("squeezed", "pooled"),
+             "head": ("stream", "wide")}
+    layers, blocks = [], iter(enumerate(model.blocks))
+    for layer_name, conv, step_in, step_out in wiring(model):
+        role = layer_name.split("_")[-1]
+        layers.append(_layer(conv, layer_name, *slots[role], step_in, step_out))
+        if role == "project":
+            i, block = next(blocks)
+            gate = block.condenser
+            if isinstance(gate, StreamingCondenser):
+                layers.append(Layer("pool", f"block{i}_pool", "branch", "pooled", kernel=gate.pool))
+            else:
+                layers.append(Layer("add", f"block{i}_add", "branch", "stream"))
+        if role == "excite":
+            scale = np.floor(np.clip(gate.scale.detach().double().numpy() * 2**SCALE_BITS, -128, 127) + 0.5)
+            layers.append(Layer("gated_add", f"block{i}_gate", "branch", "stream", scale=scale.astype(np.int8)))
+    weight, step, bias = _grid(model.classifier)
+    step_in = step_out  # the head's
+    multiplier = np.floor(step / step.max() * 255 + 0.5).astype(np.uint8)
+    layers.append(Layer("classifier", "classifier", "wide", "wide", weight=weight[:, :, 0],
+                        bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
+                        shift=np.zeros(len(step), np.uint8)))
+    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], float(step_in * step.max() / 255),
+                           provenance or {})
+    integer.check()
+    return integer
+
+
+def pack_dense(weight: np.ndarray) -> np.ndarray:
+    """int8 [outputs, inputs], -8 .. 7 -> uint16 [inputs / 4, outputs]: nibble b holds bit b of four inputs' weights."""
+    outputs, inputs = weight.shape
+    if inputs % 4 or weight.min() < -8 or weight.max() > 7:
+        raise UserError("dense weights must be 4-bit and their inputs a multiple of 4")
+    bits = weight.astype(np.int64).reshape(outputs, inputs // 4, 4) & 15
+    word = sum(((bits[..., j] >> b) & 1) << (4 * b + j) for b in range(4) for j in range(4))
+    return word.T.astype(np.uint16)
+
+
+def unpack_dense(packed: np.ndarray) -> np.ndarray:
+    """The inverse of `pack_dense`."""
+    word = packed.T.astype(np.int64)[..., None]  # (outputs, groups, 1)
+    j = np.arange(4)
+    value = sum(((word >> (4 * b + j)) & 1) << b for b in range(4))
+    return np.where(value > 7, value - 16, value).astype(np.int8).reshape(packed.shape[1], -1)
+
+
+def pack_nibbles(weight: np.ndarray) -> np.ndarray:
+    """int8 [channels, kernel] -> uint8 [channels, ceil(kernel / 2)], low nibble first."""
+    padded = np.pad(weight.astype(np.int64), ((0, 0), (0, weight.shape[1] % 2))) & 15
+    return (padded[:, 0::2] | padded[:, 1::2] << 4).astype(np.uint8)
+
+
+def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
+    """The inverse of `pack_nibbles`."""
+    value = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)[:, :kernel].astype(np.int8)
+    return np.where(value > 7, value - 16, value).astype(np.int8)
+
+
+def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
+    """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
+    (outputs), `window_bytes` and `scratch_bytes`. Everything is aligned to 4."""
+    sizes = dict.fromkeys(SLOTS, 0)
+    sizes["stream"] = model.inputs
+    width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
+    for layer in model.layers:
+        inputs = width[layer.source]
+        outputs = len(layer.weight) if layer.weight is not None else inputs
+        state[layer.name] = state_bytes
+        state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
+        if layer.kind == "dense" and layer.kernel > 1:
+            window = max(window, layer.kernel * inputs)
+        if layer.kind != "classifier":
+            width[layer.target] = outputs
+            sizes[layer.target] = max(sizes[layer.target], -(-outputs // 4) * 4)
+        widest = max(widest, outputs)
+    offsets = np.cumsum([0, *sizes.values()])
+    return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]), "state": state,
+            "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
+            "scratch_bytes": int(4 * widest + offsets[-1] + window)}
+
+
+def _array(kind: str, name: str, values: np.ndarray) -> str:
+    flat = [str(v) for v in values.reshape(-1)]
+    lines = ["    " + ", ".join(flat[i : i + 16]) for i in range(0, len(flat), 16)]
+    return f"static const {kind} {name}[{len(flat)}] = {{\n" + ",\n".join(lines) + "\n};\n"
+
+
+def c_header(model: IntegerModel) -> str:
+    """The text of `firmware/model.h`: provenance, sizes, packed weights and the program's table."""
+    model.check()
+    plan = memory_plan(model)
+    if plan["slot_bytes"] > 255 or any(len(x.weight) > 255 for x in model.layers if x.weight is not None):
+        raise UserError("the network is too wide for the firmware's byte-sized slot offsets")
+    source = "".join(f"   {key}: {value}\n" for key, value in sorted(model.provenance.items()))
+    out = [f"/* {model.name}: generated by `python -m tinyspeech export`; do not edit. Layout: tinyspeech/export.py.\n"
+           f"   hash: {model.digest}\n{source}*/",
+           "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
+           f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
+           f"#define MODEL_CLASSES {len(model.classes)}\n#define MODEL_INPUTS {model.inputs}",
+           f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
+           f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
+           f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
+           "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
+           + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
+           "#ifdef MODEL_WITH_LAYERS\n"
+           "enum { LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER };\n\n"
+           "struct layer {\n    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */\n"
+           "    int8_t low;\n    uint16_t state; /* offset of the layer's history */\n"
+           "    const void *weights;\n    const struct requant *requant;\n};\n"]
+    rows, width = [], {"stream": model.inputs}
+    for layer in model.layers:
+        inputs = width[layer.source]
+        outputs = len(layer.weight) if layer.weight is not None else inputs
+        weights, table = "0", "0"
+        if layer.weight is not None:
+            weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
+            if layer.kind == "depthwise":
+                out.append(_array("uint8_t", weights, pack_nibbles(layer.weight)))
+            else:
+                out.append(_array("uint16_t", weights, pack_dense(layer.weight)))
+            cells = [f"{{{b}, {m}, {s}}}" for b, m, s in zip(layer.bias, layer.multiplier, layer.shift, strict=True)]
+            out.append(f"static const struct requant {table}[{outputs}] = {{\n    "
+                       + ",\n    ".join(", ".join(cells[i : i + 6]) for i in range(0, outputs, 6)) + "\n};\n")
+        elif layer.scale is not None:
+            weights = f"{layer.name}_scale"
+            out.append(_array("int8_t", weights, layer.scale))
+        kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
+        rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, {outputs}, "
+                    f"{layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, {weights}, {table}}}, "
+                    f"/* {layer.name} */")
+        if layer.kind != "classifier":
+            width[layer.target] = outputs
+    out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows) + "\n};\n#endif\n\n#endif\n")
+    return "\n".join(out)
+
+
+def sigmoid_header() -> str:
+    """The text of `firmware/sigmoid.h`."""
+    return ("/* round(128 sigmoid(a / 16)), a = 0 .. 128. Generated by `python -m tinyspeech export`; do not edit. */\n"
+            "#ifndef TINYSPEECH_SIGMOID_H\n#define TINYSPEECH_SIGMOID_H\n#include <stdint.h>\n\n"
+            + _array("uint8_t", "sigmoid_q7", sigmoid_table()) + "\n#endif\n")
+
+
+def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> float:
+    """Multiply-accumulates per second of audio, strides included."""
+    total = 0.0
+    for layer in model.layers:
+        frames_per_second /= layer.stride
+        total += frames_per_second * (layer.weight.size if layer.weight is not None else 0)
+    return math.ceil(total)

@@ -1,0 +1,197 @@
+"""The network in integers only: the definition that the C and the chip follow, bit for bit (chapter 7).
+
+An `IntegerModel` is a short program over a few slots of int8 activations. Its contract, in one place:
+
+| quantity | type | range and proof |
+| --- | --- | --- |
+| activation | int8 | -128 .. 127; after a ReLU 0 .. 127 |
+| weight | 4 bits | -7 .. 7 (the packing would hold -8) |
+| accumulator | int32 | at most 128 * 7 * inputs + 2**15: with inputs <= 512 below 2**19 |
+| requantise | int8 | clamp(((accumulator + bias) * multiplier + 2**(shift - 1)) >> shift); multiplier < 2**8: below 2**28 |
+| sigmoid | Q7, 0 .. 128 | table by an int8 argument in 1/16 |
+| gate | Q7 | (sigmoid * scale + 16) >> 5 with scale int8 in Q5: at most 512 in size |
+| gated add | int8 | clamp(x + v + ((v * gate + 64) >> 7), 0, 127): below 2**17 |
+| logit | int32 | sum over frames of (accumulator + bias) * multiplier: 2**27 a frame, so at most 15 frames at the bound for
+  512 inputs; `IntegerModel.check` proves it for the model at hand |
+
+`>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros.
+This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech.errors import UserError
+
+SIGMOID_BITS = 7
+SCALE_BITS = 5
+SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
+"""Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
+KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier")
+
+
+def sigmoid_table() -> np.ndarray:
+    """round(128 sigmoid(a / 16)) for a = 0 .. 128, uint8; negative arguments give 128 - table[-a]."""
+    return np.floor(128 / (1 + np.exp(-np.arange(129) / 16)) + 0.5).astype(np.uint8)
+
+
+def gate_q7(a: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Gate in Q7 of int8 arguments a [..., C] and int8 scales [C] in Q5."""
+    table = sigmoid_table().astype(np.int64)
+    sigmoid = np.where(a >= 0, table[np.abs(a)], (1 << SIGMOID_BITS) - table[np.abs(a)])
+    return (sigmoid * scale + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+
+
+@dataclass
+class Layer:
+    """One step of the program: reads slot `source`, writes slot `target`."""
+
+    kind: str
+    """dense | depthwise | pool | gated_add | add | classifier."""
+    name: str
+    source: str
+    target: str
+    kernel: int = 1
+    """Frames seen: this one and kernel - 1 before it (dense, depthwise, pool)."""
+    stride: int = 1
+    """Only every stride-th frame goes on (depthwise)."""
+    low: int = -128
+    """Lower clamp: 0 is a ReLU."""
+    weight: np.ndarray | None = None
+    """int8 [outputs, kernel * inputs], oldest frame first (dense, classifier) or [channels, kernel] (depthwise)."""
+    bias: np.ndarray | None = None
+    """int16 [outputs], in accumulator units."""
+    multiplier: np.ndarray | None = None
+    """uint8 [outputs]."""
+    shift: np.ndarray | None = None
+    """uint8 [outputs], 1 .. 24; 0 for the classifier, which does not shift."""
+    scale: np.ndarray | None = None
+    """int8 [channels], Q5 (gated_add)."""
+
+    def requantise(self, accumulator: np.ndarray) -> np.ndarray:
+        """int [..., outputs] -> int8 range, rounding half up."""
+        shift = self.shift.astype(np.int64)
+        total = (accumulator + self.bias.astype(np.int64)) * self.multiplier.astype(np.int64)
+        return np.clip((total + (1 << (shift - 1))) >> shift, self.low, 127)
+
+
+@dataclass
+class IntegerModel:
+    """A whole network in integers: `run(features)` gives the logits that the chip gives."""
+
+    name: str
+    classes: tuple[str, ...]
+    layers: list[Layer]
+    inputs: int
+    """Features per frame."""
+    logit_step: float
+    """Logit units per integer, for a sum over frames; the mean divides by the frames that reached the classifier."""
+    provenance: dict = field(default_factory=dict)
+
+    def run(self, features: np.ndarray, record: dict | None = None) -> np.ndarray:
+        """int8 [N, T, inputs] -> int32 logits [N, classes]; `record`, when given, receives every layer's output."""
+        if features.dtype != np.int8 or features.ndim != 3 or features.shape[-1] != self.inputs:
+            raise UserError(f"features must be int8 [N, T, {self.inputs}], not {features.dtype} {features.shape}")
+        slots = {"stream": features.astype(np.int64)}
+        for layer in self.layers:
+            x = slots[layer.source]  # (N, T, C)
+            if layer.kind == "dense":
+                y = layer.requantise(_frames(x, layer.kernel) @ layer.weight.astype(np.int64).T)
+            elif layer.kind == "depthwise":
+                window = _frames(x, layer.kernel).reshape(*x.shape[:2], layer.kernel, -1)  # (N, T, K, C)
+                y = layer.requantise(np.einsum("ntkc,ck->ntc", window, layer.weight.astype(np.int64)))
+                slots = {name: value[:, :: layer.stride] for name, value in slots.items()}
+                y = y[:, :: layer.stride]
+            elif layer.kind == "pool":
+                y = _frames(x, layer.kernel).reshape(*x.shape[:2], layer.kernel, -1).max(axis=2)
+            elif layer.kind == "gated_add":
+                gate = gate_q7(slots["pooled"], layer.scale.astype(np.int64))
+                y = np.clip(slots[layer.target] + x + ((x * gate + 64) >> SIGMOID_BITS), 0, 127)
+            elif layer.kind == "add":
+                y = np.clip(slots[layer.target] + x, 0, 127)
+            else:
+                per_frame = x @ layer.weight.astype(np.int64).T + layer.bias.astype(np.int64)
+                y = per_frame * layer.multiplier.astype(np.int64)
+            slots[layer.target] = y
+            if record is not None:
+                record[layer.name] = y
+        return y.sum(axis=1).astype(np.int32)
+
+    def check(self, frames: int = 49) -> None:
+        """Prove that no accumulator can overflow for any input; raises `UserError` naming the layer otherwise."""
+        for layer in self.layers:
+            if layer.weight is None:
+                continue
+            if np.abs(layer.weight).max(initial=0) > 8:
+                raise UserError(f"layer {layer.name}: a weight does not fit 4 bits")
+            bound = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * 128 + np.abs(layer.bias.astype(np.int64))
+            bound = bound * layer.multiplier.astype(np.int64)
+            if layer.kind == "classifier":
+                for strided in self.layers:
+                    frames = -(-frames // strided.stride)
+                bound = bound * frames
+            elif layer.shift.min() < 1:
+                raise UserError(f"layer {layer.name}: a shift of 0 leaves nothing to round")
+            else:
+                bound = bound + (np.int64(1) << (layer.shift.astype(np.int64) - 1))
+            if bound.max() >= 1 << 31:
+                raise UserError(f"layer {layer.name}: an accumulator could reach {bound.max()}, beyond 32 bits")
+
+    @property
+    def parameters(self) -> int:
+        """Weights, without biases and multipliers."""
+        return sum(layer.weight.size for layer in self.layers if layer.weight is not None)
+
+    @property
+    def digest(self) -> str:
+        """First 12 hex digits of the SHA-256 of every integer in the program."""
+        sha = hashlib.sha256(self.name.encode())
+        for layer in self.layers:
+            sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
+            for array in (layer.weight, layer.bias, layer.multiplier, layer.shift, layer.scale):
+                if array is not None:
+                    sha.update(array.tobytes())
+        return sha.hexdigest()[:12]
+
+    def save(self, path: str | Path) -> None:
+        """Write one .npz: `meta` (JSON text) and the arrays, named layer.array."""
+        arrays, rows = {}, []
+        for layer in self.layers:
+            row = {}
+            for key, value in vars(layer).items():
+                if isinstance(value, np.ndarray):
+                    arrays[f"{layer.name}.{key}"] = value
+                elif value is not None:
+                    row[key] = value
+            rows.append(row)
+        meta = {"name": self.name, "classes": list(self.classes), "inputs": self.inputs,
+                "logit_step": self.logit_step, "provenance": self.provenance, "layers": rows}
+        np.savez_compressed(path, meta=json.dumps(meta), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> IntegerModel:
+        """Read what `save` wrote; a missing or foreign file raises `UserError`."""
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                meta = json.loads(str(archive["meta"]))
+                layers = []
+                for row in meta["layers"]:
+                    own = {k.rsplit(".", 1)[1]: archive[k] for k in archive.files if k.rsplit(".", 1)[0] == row["name"]}
+                    layers.append(Layer(**row, **own))
+        except FileNotFoundError as error:
+            raise UserError(f"no integer model at {path}: run `python -m tinyspeech export` first") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path} is not an integer model of this program") from error
+        return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"], meta["provenance"])
+
+
+def _frames(x: np.ndarray, kernel: int) -> np.ndarray:
+    """[N, T, C] -> [N, T, kernel * C]: each frame with its kernel - 1 predecessors, oldest first, zeros before the clip."""
+    padded = np.pad(x, ((0, 0), (kernel - 1, 0), (0, 0)))
+    return np.concatenate([padded[:, i : i + x.shape[1]] for i in range(kernel)], axis=-1)
