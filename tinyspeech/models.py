@@ -1,0 +1,297 @@
+"""The networks: features in, twelve logits out. Every one takes float [B, T, F] (T frames of F coefficients).
+
+    model = build_model("tinyspeech_z")      # or "Z"; MODELS lists the names
+    logits = model(features)                 # [B, T, F] -> [B, 12]
+
+Also here: `count_parameters` and `count_macs`. Not here: training, data, quantisation. Chapter 3 reads the family's
+counts, chapter 4 trains it.
+
+    python -m tinyspeech.models              # prints the counts next to the published ones
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from tinyspeech import CLASSES
+from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
+from tinyspeech.errors import UserError
+
+# ---------------------------------------------------------------------------------------------------------------------
+# TinySpeech X, Y, Z, M: the paper's family (Wong, Famouri, Pavlova, Surana 2020, arXiv 2008.04245)
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the paper prints for a network of its family (Wong et al. 2020)."""
+
+    parameters: int
+    """Parameters, to two or three digits."""
+    mult_adds: int
+    """Multiply-adds for one clip, to two digits."""
+
+
+@dataclass(frozen=True)
+class FamilyConfig:
+    """A network of the paper's family: conv1 -> condensers -> conv2 -> average -> linear."""
+
+    conv1: int
+    """Channels after the first 3 x 3 convolution, and of every condenser."""
+    condensers: tuple[tuple[int, int, int, int], ...]
+    """(m0, o0, m1, C) of each condenser, as printed: `CondenserConfig`'s expand, squeeze, regrow, channels."""
+    conv2: int
+    """Channels after the second 3 x 3 convolution."""
+    norm: str = "batch"
+    """`batch` or `none`, throughout the network. Only M is printed without."""
+    published: Published = field(default=Published(0, 0))
+    """The paper's figures, to compare with."""
+
+
+FAMILY = {
+    "tinyspeech_x": FamilyConfig(
+        15, ((30, 6, 12, 15),) * 3 + ((30, 18, 36, 15), (30, 27, 54, 15), (30, 18, 36, 15)), 38,
+        published=Published(10_800, 10_900_000)),
+    "tinyspeech_y": FamilyConfig(  # conv2 is printed as 6; 26 is what the printed count needs
+        10, ((20, 6, 12, 10),) * 3 + ((20, 18, 36, 10), (20, 26, 52, 10), (20, 18, 36, 10)), 26,
+        published=Published(6_100, 6_500_000)),
+    "tinyspeech_z": FamilyConfig(
+        7, ((14, 3, 6, 7),) * 2 + ((14, 2, 4, 7), (14, 11, 22, 7), (14, 14, 28, 7), (14, 10, 20, 7)), 17,
+        published=Published(2_700, 2_600_000)),
+    "tinyspeech_m": FamilyConfig(
+        9, ((18, 6, 12, 9), (18, 9, 18, 9), (18, 8, 16, 9)), 40, norm="none",
+        published=Published(4_700, 4_400_000)),
+}
+"""The quadruples of the paper."""
+
+
+class TinySpeech(nn.Module):
+    """A network of the paper's family, float [B, T, F] -> [B, 12].
+
+    Which tensors the published parameter counts include is not said. Of the readings tried, one is within 2 % for all
+    four networks: weights only. Convolutions, grouped or not, and the linear layer have no bias; batch normalisation
+    has no scale and offset of its own (both could be folded into weights, but are not there to be trained); nothing
+    else is counted. That gives 10,923 / 6,222 / 2,712 / 4,729 against 10.8 k / 6.1 k / 2.7 k / 4.7 k. So the scale S of
+    a condenser is 1 here by default; `scale="learned"` adds one number a condenser, as the paper's text has it, at
+    which Y, 6,228, is 2.1 % above its published count.
+
+    The published multiply-adds fit if every convolution runs at full resolution, as if nothing were pooled, at about
+    1,040 places: 40 x 26 or 80 x 13 frames x coefficients give 10.9 / 6.1 / 2.6 / 4.4 M in the convolutions, against
+    10.9 / 6.5 / 2.6 / 4.4 M. With 2 x 2 pooling no input shape fits all four.
+
+    The condensers' default kernel is 1 and their default pooling window 2 x 2: the network then sees five or six
+    frames at once before it averages. Kernel, windows, F, residual, norm, bias and scale are open to experiment.
+
+    Parameters
+    ----------
+    config : FamilyConfig
+    kernel : int or (int, int)
+        Of the condensers' grouped convolutions (time, frequency), odd.
+    pool : int, (int, int), or a sequence of these, one for each condenser
+        Pooling windows (time, frequency). A tuple of two whole numbers is one window, for all.
+    selection : str
+        Form of F, a key of `tinyspeech.condenser.SELECTIONS`.
+    residual : bool
+        Whether condensers add V to what they select.
+    scale : str
+        `fixed` (1) or `learned`.
+    norm : str, optional
+        `batch` or `none`; by default what config says.
+    bias : bool
+        Whether convolutions and the linear layer have biases.
+    classes : int
+        Logits.
+
+    Raises
+    ------
+    UserError
+        Where a value is out of range; in `forward`, where the features have another form.
+    """
+
+    def __init__(
+        self,
+        config: FamilyConfig,
+        *,
+        kernel: int | tuple[int, int] = 1,
+        pool: int | tuple[int, int] | Sequence[int | tuple[int, int]] = 2,
+        selection: str = "sigmoid",
+        residual: bool = True,
+        scale: str = "fixed",
+        norm: str | None = None,
+        bias: bool = False,
+        classes: int = len(CLASSES),
+    ) -> None:
+        super().__init__()
+        norm = config.norm if norm is None else norm
+        check_choice(norm, NORMS, "norm")
+        check_choice(scale, SCALES, "scale")
+        count = len(config.condensers)
+        one_for_all = isinstance(pool, int) or (isinstance(pool, tuple) and len(pool) == 2
+                                                and all(isinstance(side, int) for side in pool))
+        pools = [pool] * count if one_for_all else list(pool) if isinstance(pool, Sequence) else []
+        if len(pools) != count:
+            raise UserError(f"pool must be one window or {count}, one for each condenser, not {pool!r}")
+        if not isinstance(classes, int) or classes < 1:
+            raise UserError(f"classes must be a whole number of at least 1, not {classes!r}")
+
+        def normalise(channels: int) -> nn.Module:
+            return nn.BatchNorm2d(channels, affine=False) if norm == "batch" else nn.Identity()
+
+        self.config = config
+        self.conv1 = nn.Conv2d(1, config.conv1, 3, padding=1, bias=bias)
+        self.norm1 = normalise(config.conv1)
+        self.condensers = nn.ModuleList(
+            AttentionCondenser(CondenserConfig(
+                channels, m0, o0, m1, kernel=kernel, pool=pair(window, "pool"), selection=selection,
+                residual=residual, scale=scale, norm=norm, bias=bias))
+            for (m0, o0, m1, channels), window in zip(config.condensers, pools, strict=True))
+        self.conv2 = nn.Conv2d(config.conv1, config.conv2, 3, padding=1, bias=bias)
+        self.norm2 = normalise(config.conv2)
+        self.linear = nn.Linear(config.conv2, classes, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits: float [B, T, F] -> [B, classes], for any number of frames and of coefficients."""
+        check_features(x)
+        v = torch.relu(self.norm1(self.conv1(x[:, None])))  # (B, conv1, T, F)
+        for condenser in self.condensers:
+            v = condenser(v)  # (B, conv1, T, F)
+        v = torch.relu(self.norm2(self.conv2(v)))  # (B, conv2, T, F)
+        return self.linear(v.mean(dim=(-2, -1)))  # (B, classes)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The registry
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _family_builder(name: str) -> Callable[..., nn.Module]:
+    def build(**settings) -> TinySpeech:
+        return TinySpeech(FAMILY[name], **settings)
+
+    build.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p for p in inspect.signature(TinySpeech).parameters.values() if p.kind is p.KEYWORD_ONLY])
+    return build
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {name: _family_builder(name) for name in FAMILY}
+"""Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
+
+
+def model_name(name: str) -> str:
+    """The registered name that `name` means: case does not matter, and "Z" is "tinyspeech_z".
+
+    Raises
+    ------
+    UserError
+        Where there is no such network; the text lists those there are.
+    """
+    key = str(name).lower().replace("-", "_")
+    for candidate in (key, f"tinyspeech_{key}"):
+        if candidate in MODELS:
+            return candidate
+    raise UserError(f"no model {name!r}; there are {', '.join(sorted(MODELS))}")
+
+
+def build_model(name: str, **settings) -> nn.Module:
+    """A new network by name.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`, or its last letter.
+    **settings
+        What the network's class takes besides its config, for instance `kernel=3`.
+
+    Raises
+    ------
+    UserError
+        Where the name or a setting is unknown, or a value is out of range.
+    """
+    key = model_name(name)
+    known = inspect.signature(MODELS[key]).parameters
+    for setting in settings:
+        if setting not in known:
+            raise UserError(f"{key} has no setting {setting!r}; there are {', '.join(known)}")
+    return MODELS[key](**settings)
+
+
+def check_features(x: Tensor) -> None:
+    """`UserError` unless x is float [B, T, F] with nothing empty: what every network here takes."""
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 3 or 0 in x.shape:
+        shape = f"{x.dtype} {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise UserError(f"a network takes float features [batch, frames, coefficients], not {shape}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Counting
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Numbers that training can change, every one of them: weights, biases, scales. Running statistics are not."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Multiply-accumulates of one clip, counted by hooks while the model runs once on zeros.
+
+    Counted: convolutions (padding included, as is usual) and linear layers, and two products for each element that a
+    condenser's F gates and scales. Not counted: additions alone, comparisons, normalisation (it folds into weights).
+
+    Parameters
+    ----------
+    model : nn.Module
+    input_shape : (frames, coefficients)
+
+    Returns
+    -------
+    int
+    """
+    if len(input_shape) != 2 or not all(isinstance(side, int) and side >= 1 for side in input_shape):
+        raise UserError(f"input_shape must be (frames, coefficients), not {input_shape!r}")
+    total = 0
+
+    def count(module: nn.Module, _inputs, output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, (nn.Conv1d, nn.Conv2d)):
+            total += output.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.Linear):
+            total += output.numel() * module.in_features
+        elif isinstance(module, AttentionCondenser):
+            products = (module.config.selection != "sum") + (module.config.scale == "learned")
+            total += products * output.numel()
+
+    hooks = [module.register_forward_hook(count) for module in model.modules()]
+    was_training = model.training
+    parameter = next(model.parameters())
+    try:
+        model.eval()
+        with torch.no_grad():
+            model(torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype))
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+def family_table(input_shape: tuple[int, int] = (49, 12)) -> str:
+    """The family's counts next to the published, as text."""
+    lines = [f"{'network':<14}{'parameters':>12}{'published':>11}{'':>8}{'MACs ' + '{}x{}'.format(*input_shape):>14}"
+             f"{'unpooled 40x26':>16}{'published':>11}"]
+    for name, config in FAMILY.items():
+        model, unpooled = build_model(name), build_model(name, pool=1)
+        count, published = count_parameters(model), config.published
+        lines.append(f"{name:<14}{count:>12,}{published.parameters:>11,}{count / published.parameters - 1:>+8.1%}"
+                     f"{count_macs(model, input_shape):>14,}{count_macs(unpooled, (40, 26)):>16,}"
+                     f"{published.mult_adds:>11,}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(family_table())
