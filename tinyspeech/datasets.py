@@ -269,6 +269,11 @@ def _select(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str
     return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}
 
 
+def clips_of_split(folder: str | Path, split: str) -> dict[str, list[str]]:
+    """Every clip of one split, {word: [`word/file`]}, all words, sorted. Raises `UserError` as `load_task` does."""
+    return _select(Path(folder), _scan(Path(folder)), split)
+
+
 def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, Silence]:
     """`count` pieces of this split's part of the noise recordings, by name, in the order of names."""
     begin, end = BACKGROUND_SHARE[split]

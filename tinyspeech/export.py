@@ -225,3 +225,25 @@ def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> flo
         frames_per_second /= layer.stride
         total += frames_per_second * (layer.weight.size if layer.weight is not None else 0)
     return math.ceil(total)
+
+
+def export(name: str) -> IntegerModel:
+    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and firmware/sigmoid.h; returns the model."""
+    from tinyspeech.evaluate import MODELS, model_file
+    from tinyspeech.native import FIRMWARE
+    from tinyspeech.train import load_checkpoint, load_model
+
+    path = model_file(name, ".pt")
+    content = load_checkpoint(path)
+    config = content["config"]
+    provenance = {
+        "accuracy": f"{content['metrics']['accuracy']:.2f} % on the log-mel validation set it was chosen on",
+        "checkpoint": f"data/models/{path.name}",
+        "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
+        "weight_bits": content["weight_bits"], "version": content["version"],
+    }
+    integer = quantised(load_model(path), name, provenance)
+    integer.save(MODELS / f"{name}.npz")
+    (FIRMWARE / "model.h").write_text(c_header(integer))
+    (FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
+    return integer

@@ -43,6 +43,9 @@ LOG_FLOOR = 143
 """Power added to every band, in squared int16 units of the unscaled 256-point transform: the twin of the 1e-6 that
 the training features add (1e-6 * 2**30 / 7.5, where 7.5 is the ratio of the two transforms' powers)."""
 
+UNIT_OCTAVES = 16
+"""log2 of the chip's band power over that of samples in -1 .. 1: 2**30 for int16, times 4 / 2**16 (see `power`)."""
+
 COEFFICIENT_MEAN = np.array([28.3, 6.79, -0.13, -0.84, -0.48, -0.43, -0.66, -0.55, -0.81, -0.62, -0.53, -0.54])
 """Mean of each DCT coefficient (in log2 units) over the training split; subtracted, so that int8 is used well."""
 COEFFICIENT_STD = np.array([28.99, 7.94, 5.30, 4.31, 3.39, 2.66, 2.45, 2.09, 1.98, 1.76, 1.60, 1.47])

@@ -11,8 +11,7 @@ An `IntegerModel` is a short program over a few slots of int8 activations. Its c
 | sigmoid | Q7, 0 .. 128 | table by an int8 argument in 1/16 |
 | gate | Q7 | (sigmoid * scale + 16) >> 5 with scale int8 in Q5: at most 512 in size |
 | gated add | int8 | clamp(x + v + ((v * gate + 64) >> 7), 0, 127): below 2**17 |
-| logit | int32 | sum over frames of (accumulator + bias) * multiplier: 2**27 a frame, so at most 15 frames at the bound for
-  512 inputs; `IntegerModel.check` proves it for the model at hand |
+| logit | int32 | sum over frames of (accumulator + bias) * multiplier; `IntegerModel.check` proves the model at hand |
 
 `>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros.
 This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
@@ -133,15 +132,19 @@ class IntegerModel:
             bound = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * 128 + np.abs(layer.bias.astype(np.int64))
             bound = bound * layer.multiplier.astype(np.int64)
             if layer.kind == "classifier":
-                for strided in self.layers:
-                    frames = -(-frames // strided.stride)
-                bound = bound * frames
+                bound = bound * self.output_frames(frames)
             elif layer.shift.min() < 1:
                 raise UserError(f"layer {layer.name}: a shift of 0 leaves nothing to round")
             else:
                 bound = bound + (np.int64(1) << (layer.shift.astype(np.int64) - 1))
             if bound.max() >= 1 << 31:
                 raise UserError(f"layer {layer.name}: an accumulator could reach {bound.max()}, beyond 32 bits")
+
+    def output_frames(self, frames: int) -> int:
+        """Frames that reach the classifier, of `frames` that go in."""
+        for layer in self.layers:
+            frames = -(-frames // layer.stride)
+        return frames
 
     @property
     def parameters(self) -> int:

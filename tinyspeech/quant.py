@@ -26,8 +26,11 @@ SCALE_BITS = 5
 
 
 def round_half_up(x: Tensor) -> Tensor:
-    """floor(x + 1/2), the chip's rounding, with the straight-through gradient of 1 (Bengio et al. 2013)."""
-    return x + (torch.floor(x + 0.5) - x).detach()
+    """floor(x + 1/2), the chip's rounding, with the straight-through gradient of 1 (Bengio et al. 2013).
+
+    The billionth decides ties in double precision, where x is a quotient that may fall a hair short of a half.
+    """
+    return x + (torch.floor(x + (0.5 + 1e-9)) - x).detach()
 
 
 class LearnedStep(nn.Module):
@@ -159,11 +162,12 @@ def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @torch.no_grad()
 def snap(model: TinySpeechS) -> None:
-    """Move every weight step and bias to the nearest value that the chip can hold, in place.
+    """Move every weight step and bias to the nearest value that the chip can hold, in place, and go to double precision.
 
-    After this the only difference to `integer.py` is float rounding: ratios of steps are multiplier / 2**shift, biases
-    whole accumulator units.
+    After this the network computes what `integer.py` computes: ratios of steps are multiplier / 2**shift, biases are
+    whole accumulator units, and doubles tell every tie.
     """
+    model.double()
     for _, conv, step_in, step_out in wiring(model):
         quantizer = conv.weight_quantizer
         multiplier, shift = multiplier_and_shift((quantizer.step.double() * step_in / step_out).cpu().numpy())

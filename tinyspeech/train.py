@@ -114,8 +114,9 @@ def save_atomically(content: dict, path: Path) -> None:
 
 @torch.no_grad()
 def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
-    """Logits [N, 12] in evaluation mode."""
+    """Logits [N, 12] in evaluation mode, in the model's own precision."""
     model.eval()
+    features = features.to(next(model.parameters()).dtype)
     return torch.cat([model(part) for part in features.split(batch_size)])
 
 
@@ -253,6 +254,6 @@ def load_model(path: str | Path) -> nn.Module:
         raise UserError(f"{path} is not a trained network of this program")
     model = build(TrainConfig(**content["config"]))
     if content["stage"] == "qat":
-        quant.prepare(model, content["weight_bits"])
+        quant.prepare(model, content["weight_bits"]).double()
     model.load_state_dict(content["state_dict"])
     return model.eval()

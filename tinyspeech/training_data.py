@@ -186,3 +186,44 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
     labels = torch.cat([data.label[keywords], data.label[unknown], torch.zeros(count, dtype=torch.int64, device=device)])
     return Cepstrum(device)(torch.cat([words, quiet])), labels
+
+
+def from_folder(folder: str | Path) -> Bands:
+    """Recordings in Speech Commands layout, through the integer front end up to its logarithms.
+
+    All words of the training and validation splits; the background noise, in recording order, cut into seconds that
+    overlap by half. Raises `UserError` where words or noise are missing.
+    """
+    from tinyspeech import audio, datasets
+
+    folder = Path(folder)
+    names, validation = [], []
+    for split in ("training", "validation"):
+        found = [name for words in datasets.clips_of_split(folder, split).values() for name in words]
+        names += found
+        validation += [split == "validation"] * len(found)
+    if not names:
+        raise UserError(f"{folder} has no clips to train on")
+    chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
+    x = [bands_of_audio(np.stack([audio.load_clip(folder / name) for name in chunk])) for chunk in chunks]
+
+    pieces = []
+    for path in sorted((folder / datasets.BACKGROUND).glob("*.*")):
+        if path.suffix.lower() in datasets.SUFFIXES:
+            samples = audio.resample(*audio.read(path))
+            samples = samples if samples.dtype == np.int16 else audio.to_int16(samples)
+            pieces += [samples[i : i + 16000] for i in range(0, len(samples) - 15999, 8000)]
+    if not pieces:
+        raise UserError(f"{folder / datasets.BACKGROUND} holds no recordings of noise: silence cannot be trained")
+    return Bands(torch.from_numpy(np.concatenate(x)), label_of(name.split("/")[0] for name in names),
+                 torch.tensor(validation), torch.from_numpy(bands_of_audio(np.stack(pieces))))
+
+
+def load(path: str | Path) -> Bands:
+    """The log-mel set (.npz, .tar.gz) or a folder of recordings; anything else raises `UserError`."""
+    path = Path(path)
+    if path.is_dir():
+        return from_folder(path)
+    if path.name.endswith((".npz", ".tar.gz")) and path.exists():
+        return from_logmel(path)
+    raise UserError(f"no training data at {path}: give a folder in Speech Commands layout or the log-mel set")

@@ -1,0 +1,198 @@
+"""The command line: `python -m tinyspeech COMMAND`. Thin: every command is a call into the library.
+
+Bad input of any kind ends in one line on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tinyspeech import __version__
+from tinyspeech.errors import UserError
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+ENGINES = ("float", "fake", "int", "c", "chip")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line."""
+
+    def error(self, message: str):
+        raise UserError(f"{self.prog}: {message} (see --help)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and flags; defaults are shown by --help."""
+    parser = Parser(prog="python -m tinyspeech", description="Speech on a ten-cent chip.",
+                    formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"tinyspeech {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+
+    def command(name: str, text: str, **extra):
+        return commands.add_parser(name, help=text, description=text,
+                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter, **extra)
+
+    data = command("data", "what clips are here; rebuild the bundled ones; fetch Speech Commands")
+    actions = data.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
+    info = actions.add_parser("info", help="count clips by split and class")
+    info.add_argument("folder", nargs="?", default=str(DATA / "bundled"), help="folder in Speech Commands layout")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    synthesize = actions.add_parser("synthesize", help="make the bundled clips again with offline speech engines")
+    synthesize.add_argument("--out", default=str(DATA / "bundled"), help="folder to write")
+    download = actions.add_parser("download", help="fetch Speech Commands v0.02 (2.3 GB) from its official address")
+    download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
+
+    train = command("train", "train a network, float first, then at few bits")
+    train.add_argument("--config", required=True, help="YAML file, or a name in data/configs")
+    train.add_argument("--data", default=str(DATA / "bundled"),
+                       help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
+    for flag, kind in (("epochs", int), ("qat-epochs", int), ("batch-size", int), ("lr", float), ("momentum", float),
+                       ("seed", int)):
+        train.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
+    train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    train.add_argument("--save-pth", default=None, metavar="FILE", help="the network's file (default: runs/MODEL.pt)")
+    train.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+    train.add_argument("--json", action="store_true", help="print JSON at the end")
+
+    evaluate = command("evaluate", "accuracy on recordings, by any engine")
+    evaluate.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
+    evaluate.add_argument("--engine", default="int", choices=ENGINES, help="who computes")
+    evaluate.add_argument("--data", default=str(DATA / "bundled"), help="folder in Speech Commands or test-set layout")
+    evaluate.add_argument("--split", default="validation", help="training, validation, testing or all")
+    evaluate.add_argument("--limit", type=int, default=None, help="at most so many clips, spread over the classes")
+    evaluate.add_argument("--seed", type=int, default=0, help="chooses unknown words, silence and the subset")
+    evaluate.add_argument("--dump", default=None, metavar="FILE.npz", help="keep every clip's features and logits")
+    evaluate.add_argument("--json", action="store_true", help="print JSON")
+
+    classify = command("classify", "the word in one recording")
+    classify.add_argument("file", help="wav, flac or ogg, any rate and length")
+    classify.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
+    classify.add_argument("--engine", default="chip", choices=ENGINES, help="who computes")
+    classify.add_argument("--json", action="store_true", help="print JSON")
+
+    export = command("export", "trained network -> integers and firmware/model.h")
+    export.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
+
+    firmware = command("firmware", "build the firmware; flash, RAM and stack it needs")
+    firmware.add_argument("--json", action="store_true", help="print JSON")
+
+    bench = command("bench", "cycles and bytes of each stage on the emulated chip")
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def show(result: dict, as_json: bool, text: str) -> None:
+    """Print one or the other."""
+    print(json.dumps(result, indent=2) if as_json else text)
+
+
+def run_data(args) -> None:
+    from tinyspeech import datasets
+
+    if args.action == "info":
+        result = datasets.info(args.folder)
+        lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, {result['bytes'] / 1e6:.1f} MB",
+                 "clips: " + ", ".join(f"{n} {s}" for s, n in result["splits"].items()),
+                 "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
+        show(result, args.json, "\n".join(lines))
+    elif args.action == "synthesize":
+        datasets.synthesize(args.out)
+        print(f"wrote {args.out}")
+    else:
+        print(f"Speech Commands is in {datasets.download(args.out)}")
+
+
+def run_train(args) -> None:
+    from tinyspeech import train, training_data
+
+    config_path = Path(args.config)
+    if not config_path.exists() and (DATA / "configs" / config_path.name).exists():
+        config_path = DATA / "configs" / config_path.name
+    config = train.load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
+                               batch_size=args.batch_size, momentum=args.momentum)
+    device = train.pick_device(args.device)
+    out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
+    metrics = train.train(config, training_data.load(args.data), out, device, args.resume, args.quiet)
+    del metrics["history"]
+    show({"file": str(out), **metrics}, args.json,
+         f"{out}: validation {metrics['accuracy']:.2f} % (float {metrics['float_accuracy']:.2f} %)")
+
+
+def run_evaluate(args) -> None:
+    from tinyspeech.evaluate import evaluate
+
+    result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
+                      progress=sys.stderr.isatty())
+    lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips"]
+    lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
+              for name, recall in result["per_class"].items()]
+    if "cycles_per_clip" in result:
+        lines.append(f"cycles per clip: {result['cycles_per_clip']['mean']:,.0f} mean, {result['cycles_per_clip']['max']:,} most")
+    show(result, args.json, "\n".join(lines))
+
+
+def run_classify(args) -> None:
+    from tinyspeech.evaluate import classify
+
+    result = classify(args.file, args.engine, args.model)
+    best = sorted(result["scores"].items(), key=lambda item: -item[1])[:3]
+    lines = [result["word"], "  " + "   ".join(f"{word} {100 * score:.1f} %" for word, score in best)]
+    if result["cycles"] is not None:
+        lines.append(f"  {result['cycles']:,} cycles on the chip")
+    show(result, args.json, "\n".join(lines))
+
+
+def run_export(args) -> None:
+    from tinyspeech import export
+
+    integer = export.export(args.model)
+    print(f"firmware/model.h and data/models/{args.model}.npz: {integer.parameters} weights, hash {integer.digest}")
+
+
+def run_firmware(args) -> None:
+    from tinyspeech.chip import report_firmware
+
+    result = report_firmware()
+    ram = result["data_bytes"] + result["bss_bytes"] + result["stack_bytes"]
+    lines = [f"flash  {result['flash_bytes']:6,} of 16,384 bytes",
+             f"RAM    {ram:6,} of  2,048 bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
+             f"deepest stack {result['stack_bytes']}"]
+    lines += [f"  {size:6,}  {name}" for name, size in sorted(result["symbols"].items(), key=lambda i: -i[1])]
+    show(result, args.json, "\n".join(lines))
+
+
+def run_bench(args) -> None:
+    from tinyspeech.bench import bench
+
+    result = bench()
+    lines = [f"{result['cycles_per_audio_second'] / 1e6:.2f} M cycles per second of audio, "
+             f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % of {result['clock_hz'] / 1e6:.0f} MHz"]
+    lines += [f"  {cycles:12,}  {name}" for name, cycles in result["stages"].items()]
+    lines += [f"{name}: {row['cycles_per_mac']:.2f} cycles per MAC, {row['bytes']} bytes"
+              for name, row in result["kernels"].items()]
+    show(result, args.json, "\n".join(lines))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for bad input, 130 for Ctrl-C."""
+    try:
+        args = build_parser().parse_args(argv)
+        globals()[f"run_{args.command}"](args)
+        return 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

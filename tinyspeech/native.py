@@ -1,0 +1,69 @@
+"""The firmware's own C, compiled for this computer and loaded in-process (chapters 8 and 9).
+
+Not a copy: `firmware/frontend.c`, `kernels.c`, `network.c` and `model.h`, as flashed. Knows nothing of torch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import CLASSES, frontend, toolchain
+from tinyspeech.errors import UserError
+
+FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
+SOURCES = ("frontend.c", "kernels.c", "network.c")
+
+
+def exported_hash(firmware: Path = FIRMWARE) -> str:
+    """The hash of the network in `model.h`; `UserError` where nothing has been exported."""
+    try:
+        return re.search(r'#define MODEL_HASH "(\w+)"', (firmware / "model.h").read_text()).group(1)
+    except (OSError, AttributeError) as error:
+        raise UserError("firmware/model.h is missing or foreign: run `python -m tinyspeech export` first") from error
+
+
+class Native:
+    """Front end and network in C. One instance at a time uses a library: the network's state is static, as on the chip.
+
+    sanitize builds with the undefined-behaviour checks of the compiler: any overflow or stray shift aborts.
+    """
+
+    def __init__(self, firmware: Path = FIRMWARE, sanitize: bool = False):
+        self.hash = exported_hash(firmware)
+        path = toolchain.build_host_library([firmware / name for name in SOURCES], sanitize=sanitize)
+        self.library = ctypes.CDLL(str(path))
+        self.library.network_logits.restype = ctypes.POINTER(ctypes.c_int32)
+        self._scratch = (ctypes.c_int32 * 128)()  # the firmware's 512-byte work buffer
+
+    def features(self, x: np.ndarray) -> np.ndarray:
+        """int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12]."""
+        clips = np.ascontiguousarray(x, np.int16).reshape(-1, frontend.CLIP_SAMPLES)
+        out = np.empty((len(clips), frontend.N_FRAMES, frontend.N_COEFFICIENTS), np.int8)
+        for clip, rows in zip(clips, out, strict=True):
+            for t in range(frontend.N_FRAMES):
+                rows[t] = self.frame(clip[t * frontend.HOP :][: frontend.WINDOW])
+        return out.reshape(*x.shape[:-1], *out.shape[1:])
+
+    def frame(self, window: np.ndarray) -> np.ndarray:
+        """int16 [256] -> int8 [12]."""
+        work = np.array(window, np.int16)  # destroyed by the transform
+        if work.shape != (frontend.WINDOW,):
+            raise UserError(f"a window is {frontend.WINDOW} samples, not {work.shape}")
+        out = np.empty(frontend.N_COEFFICIENTS, np.int8)
+        self.library.frontend_frame(ctypes.c_void_p(work.ctypes.data), ctypes.c_void_p(out.ctypes.data))
+        return out
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """int8 [N, T, 12] -> int32 [N, 12], each clip from a network that was reset."""
+        features = np.ascontiguousarray(features, np.int8)
+        out = np.empty((len(features), len(CLASSES)), np.int32)
+        for clip, row in zip(features, out, strict=True):
+            self.library.network_reset()
+            for frame in clip:
+                self.library.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
+            row[:] = self.library.network_logits()[: len(CLASSES)]
+        return out
