@@ -247,12 +247,22 @@ def augment_pixels(
     UserError
         Where shapes or types do not fit.
     """
-    config = config or AugmentConfig()
     _check_batch(pixels, 3, "pixels must be [batch, frames, bands]")
     if pixels.dtype != torch.uint8:
         raise UserError(f"pixels must be uint8, not {pixels.dtype}")
-    batch, _, bands = pixels.shape
-    power = pixels_to_power(shift_frames(pixels, round(config.shift_ms / FRAME_MS), generator))  # (B, T, bands)
+    return augment_power(pixels_to_power(pixels), noise, generator, config)
+
+
+def augment_power(
+    power: Tensor, noise: Tensor | None, generator: Generator, config: AugmentConfig | None = None,
+) -> Tensor:
+    """`augment_pixels` for clips that are mel power already: float [B, T, bands] -> float [B, T, bands].
+
+    noise : power or grey levels [M, T, bands], or None. A frame is 10 ms, as in the cached set.
+    """
+    config = config or AugmentConfig()
+    power = shift_frames(power, round(config.shift_ms / FRAME_MS), generator)  # (B, T, bands)
+    batch, _, bands = power.shape
     power *= (gain_factors(batch, config.gain_db, generator, power)
               * tilt_factors(batch, bands, config.tilt_db, generator, power))
     if config.time_masks:  # holes lie in the word, not in the noise: what fills them is the room

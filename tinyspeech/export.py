@@ -49,8 +49,6 @@ def _bias(bias: np.ndarray, step: np.ndarray, name: str) -> np.ndarray:
 
 def _layer(conv, name: str, source: str, target: str, step_in: float, step_out: float) -> Layer:
     """A CausalConv with quantisers as a dense or depthwise layer."""
-    if (conv.weight_quantizer.step <= 0).any() or step_out <= 0:
-        raise UserError(f"layer {name}: a learned step is not positive; train longer or with a smaller --lr")
     weight, step, bias = _grid(conv)
     multiplier, shift = _requantiser(step_in * step / step_out, name)
     depthwise = conv.groups > 1

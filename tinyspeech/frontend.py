@@ -97,12 +97,15 @@ def tables() -> dict[str, np.ndarray]:
 def to_8khz(x: np.ndarray) -> np.ndarray:
     """Halve the rate of a 16 kHz recording with a 63-tap half-band filter.
 
-    x : int16 [..., N], N even. Returns int16 [..., N / 2]; sample n is centred on x[2n], ends see zeros.
+    x : int16 [..., N], N even (else `UserError`). Returns int16 [..., N / 2]; sample n is centred on x[2n], ends see
+    zeros.
     Sum of |taps| < 2**16.4, so |accumulator| < 2**32: int64 here; rounded half up, saturated to int16.
     """
     x = np.asarray(x)
     if x.dtype != np.int16:
         raise UserError(f"to_8khz takes int16 samples, not {x.dtype}")
+    if x.ndim == 0 or x.shape[-1] % 2:
+        raise UserError(f"to_8khz halves an even number of samples, not an array of shape {list(x.shape)}")
     taps = tables()["halfband"]
     padded = np.concatenate([np.zeros((*x.shape[:-1], 31)), x, np.zeros((*x.shape[:-1], 31))], axis=-1).astype(np.int64)
     count = x.shape[-1] // 2
@@ -219,8 +222,8 @@ def features(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     if x.dtype != np.int16:
         raise UserError(f"the integer front end takes int16 samples, not {x.dtype}")
-    if x.shape[-1] != CLIP_SAMPLES:
-        raise UserError(f"a clip is {CLIP_SAMPLES} samples at {SAMPLE_RATE_HZ} Hz, not {x.shape[-1]}")
+    if x.ndim == 0 or x.shape[-1] != CLIP_SAMPLES:
+        raise UserError(f"a clip is {CLIP_SAMPLES} samples at {SAMPLE_RATE_HZ} Hz, not an array of shape {list(x.shape)}")
     start = HOP * np.arange(N_FRAMES)[:, None] + np.arange(WINDOW)
     frames = x[..., start].reshape(-1, WINDOW)
     return cepstrum(log_mel(frames)).reshape(*x.shape[:-1], N_FRAMES, N_COEFFICIENTS)

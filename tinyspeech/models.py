@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
+from tinyspeech.streaming import StreamingConfig, TinySpeechS
 
 # ---------------------------------------------------------------------------------------------------------------------
 # TinySpeech X, Y, Z, M: the paper's family (Wong, Famouri, Pavlova, Surana 2020, arXiv 2008.04245)
@@ -178,7 +179,14 @@ def _family_builder(name: str) -> Callable[..., nn.Module]:
     return build
 
 
-MODELS: dict[str, Callable[..., nn.Module]] = {name: _family_builder(name) for name in FAMILY}
+def _streaming(**settings) -> TinySpeechS:
+    return TinySpeechS(StreamingConfig.from_dict(settings))
+
+
+_streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[attr-defined]
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
 
 

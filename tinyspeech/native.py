@@ -40,7 +40,10 @@ class Native:
         self._scratch = (ctypes.c_int32 * 128)()  # the firmware's 512-byte work buffer
 
     def features(self, x: np.ndarray) -> np.ndarray:
-        """int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12]."""
+        """int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12]. Another type or length raises `UserError`."""
+        x = np.asarray(x)
+        if x.dtype != np.int16 or x.shape[-1:] != (frontend.CLIP_SAMPLES,):
+            raise UserError(f"a clip is int16 [{frontend.CLIP_SAMPLES}], not {x.dtype} {list(x.shape)}")
         clips = np.ascontiguousarray(x, np.int16).reshape(-1, frontend.CLIP_SAMPLES)
         out = np.empty((len(clips), frontend.N_FRAMES, frontend.N_COEFFICIENTS), np.int8)
         for clip, rows in zip(clips, out, strict=True):
@@ -58,8 +61,11 @@ class Native:
         return out
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """int8 [N, T, 12] -> int32 [N, 12], each clip from a network that was reset."""
-        features = np.ascontiguousarray(features, np.int8)
+        """int8 [N, T, 12] -> int32 [N, 12], each clip from a network that was reset. Otherwise `UserError`."""
+        features = np.ascontiguousarray(features)
+        if features.dtype != np.int8 or features.ndim != 3 or features.shape[-1] != frontend.N_COEFFICIENTS:
+            raise UserError(f"features must be int8 [N, T, {frontend.N_COEFFICIENTS}], "
+                            f"not {features.dtype} {list(features.shape)}")
         out = np.empty((len(features), len(CLASSES)), np.int32)
         for clip, row in zip(features, out, strict=True):
             self.library.network_reset()

@@ -34,28 +34,37 @@ def round_half_up(x: Tensor) -> Tensor:
 
 
 class LearnedStep(nn.Module):
-    """LSQ (Esser et al. 2020): y = step * round(clamp(x / step, low, high)), with a trained step per tensor or channel."""
+    """LSQ (Esser et al. 2020): y = step * round(clamp(x / step, low, high)), with a trained step per tensor or channel.
+
+    The step is the parameter's absolute value: a channel of almost no weight may be trained across zero.
+    """
 
     def __init__(self, low: int, high: int, channels: int = 0):
         super().__init__()
         self.low, self.high = low, high
-        self.step = nn.Parameter(torch.ones((channels, 1, 1) if channels else ()))
+        self.raw = nn.Parameter(torch.ones((channels, 1, 1) if channels else ()))
+
+    @property
+    def step(self) -> Tensor:
+        """The grid's step, positive: [channels, 1, 1] or a scalar."""
+        return self.raw.abs().clamp(min=1e-7)
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
         """Set the step that loses least: the clipping point with the smallest mean squared error, of 60 tried."""
-        flat = x.reshape(self.step.numel(), -1) if self.step.ndim else x.reshape(1, -1)
+        flat = x.reshape(self.raw.numel(), -1) if self.raw.ndim else x.reshape(1, -1)
         peak = flat.abs().amax(1, keepdim=True).clamp(min=1e-5)
         best, best_error = peak / self.high, torch.full_like(peak, torch.inf)
         for fraction in torch.linspace(0.2, 1.0, 60, device=x.device):
             step = peak * fraction / self.high
             error = (torch.clamp(torch.round(flat / step), self.low, self.high) * step - flat).square().mean(1, True)
             best, best_error = torch.where(error < best_error, step, best), torch.minimum(error, best_error)
-        self.step.copy_(best.reshape(self.step.shape))
+        self.raw.copy_(best.reshape(self.raw.shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        share = (x.numel() / self.step.numel() * self.high) ** -0.5  # LSQ's gradient scale
-        step = self.step * share + (self.step - self.step * share).detach()
+        share = (x.numel() / self.raw.numel() * self.high) ** -0.5  # LSQ's gradient scale
+        step = self.step
+        step = step * share + (step - step * share).detach()
         return round_half_up(torch.clamp(x / step, self.low, self.high)) * step
 
 
@@ -170,12 +179,15 @@ def snap(model: TinySpeechS) -> None:
     model.double()
     for _, conv, step_in, step_out in wiring(model):
         quantizer = conv.weight_quantizer
-        multiplier, shift = multiplier_and_shift((quantizer.step.double() * step_in / step_out).cpu().numpy())
-        quantizer.step.copy_(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
+        # a channel that lives on its bias may have a step too small for the chip's numbers
+        least = torch.clamp(conv.bias.abs()[:, None, None] / (32000 * step_in), min=2.0**-16 * step_out / step_in)
+        ratio = (torch.maximum(quantizer.step, least) * step_in / step_out).cpu().numpy()
+        multiplier, shift = multiplier_and_shift(ratio)
+        quantizer.raw.copy_(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
         unit = quantizer.step.reshape(-1) * step_in
         conv.bias.copy_(torch.floor(conv.bias / unit + 0.5) * unit)
     step = model.classifier.weight_quantizer.step
     largest = step.max()
-    step.copy_(torch.floor(step / largest * 255 + 0.5) * largest / 255)
-    unit = step.reshape(-1) * model.head.output_quantizer.step
+    model.classifier.weight_quantizer.raw.copy_(torch.floor(step / largest * 255 + 0.5).clamp(min=1) * largest / 255)
+    unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.frontend import N_COEFFICIENTS, UNITS_PER_STD
+from tinyspeech.frontend import N_COEFFICIENTS
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Block(nn.Module):
 
 
 class TinySpeechS(nn.Module):
-    """Features [B, T, 12] in int8 units -> logits [B, 12]: the mean over frames of the classifier's scores."""
+    """Features [B, T, 12] in standard deviations (int8 units / 32) -> logits [B, 12], the mean over frames."""
 
     def __init__(self, config: StreamingConfig | None = None):
         super().__init__()
@@ -162,7 +162,7 @@ class TinySpeechS(nn.Module):
         self.classifier = CausalConv(c.head, len(CLASSES), relu=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.stem(features.transpose(1, 2) / UNITS_PER_STD)  # (B, C, T)
+        x = self.stem(features.transpose(1, 2))  # (B, C, T)
         for block in self.blocks:
             x = block(x)
         return self.classifier(self.head(x)).mean(-1)  # (B, 12)

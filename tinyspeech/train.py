@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from tinyspeech import __version__, quant
+from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
-from tinyspeech.training_data import Bands, Recipe, training_batches, validation_set
+from tinyspeech.training_data import Bands, epoch_order, training_batches, validation_set
 
 
 @dataclass
@@ -47,8 +48,12 @@ class TrainConfig:
     label_smoothing: float = 0.05
     weight_bits: int = 4
     seed: int = 0
+    unknown_share: float = 0.12
+    """Clips of other words per keyword clip; a fresh draw each epoch."""
+    silence_share: float = 0.10
+    """Background-noise pieces per keyword clip."""
     augment: dict = field(default_factory=dict)
-    """Keys of `training_data.Recipe`."""
+    """Keys of `augment.AugmentConfig`."""
 
     def __post_init__(self):
         for item in fields(self):
@@ -61,15 +66,17 @@ class TrainConfig:
                 raise UserError(f"config key '{name}' must be 1 or more, not {getattr(self, name)}")
         if self.qat_epochs < 0 or self.lr <= 0 or self.qat_lr <= 0:
             raise UserError("config keys 'lr' and 'qat_lr' must be positive, 'qat_epochs' not negative")
-        self.recipe()  # raises on an unknown augmentation
+        if not 0 <= self.unknown_share <= 10 or not 0 <= self.silence_share <= 10:
+            raise UserError("config keys 'unknown_share' and 'silence_share' are clips per keyword clip: 0 to 10")
+        self.augmentation()  # raises on an unknown or senseless setting
 
-    def recipe(self) -> Recipe:
+    def augmentation(self) -> AugmentConfig:
         """The augmentation, checked."""
-        known = [item.name for item in fields(Recipe)]
+        known = [item.name for item in fields(AugmentConfig)]
         for key in self.augment:
             if key not in known:
                 raise UserError(f"unknown key '{key}' under 'augment'; known: {', '.join(known)}")
-        return Recipe(**self.augment)
+        return AugmentConfig(**self.augment)
 
 
 def load_config(path: str | Path, **overrides) -> TrainConfig:
@@ -114,9 +121,9 @@ def save_atomically(content: dict, path: Path) -> None:
 
 @torch.no_grad()
 def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
-    """Logits [N, 12] in evaluation mode, in the model's own precision."""
+    """Logits [N, 12] of features [N, T, 12] in int8 units, in evaluation mode, in the model's own precision."""
     model.eval()
-    features = features.to(next(model.parameters()).dtype)
+    features = features.to(next(model.parameters()).dtype) * quant.INPUT_STEP
     return torch.cat([model(part) for part in features.split(batch_size)])
 
 
@@ -148,6 +155,15 @@ def train(
     generator = torch.Generator(device).manual_seed(config.seed)
     features, labels = validation_set(data, seed=0)
     model = build(config).to(device)
+
+    def epoch():
+        order = epoch_order(data, config.unknown_share, config.silence_share, generator)
+        return training_batches(data, config.augmentation(), order, config.batch_size, generator)
+
+    clips = len(epoch_order(data, config.unknown_share, config.silence_share, torch.Generator(device)))
+    steps = clips // config.batch_size
+    if steps < 1:
+        raise UserError(f"batch size {config.batch_size} is larger than the training set of {clips} clips")
     checkpoint_path = out.with_suffix(".checkpoint")
     state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
     saved, saved_stage = None, None
@@ -164,8 +180,7 @@ def train(
             state.update(stage="qat", epoch=0)
             save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
             quant.prepare(model, config.weight_bits)
-            batches = training_batches(data, config.recipe(), config.batch_size, generator)
-            quant.calibrate(model.eval(), next(batches)[0])
+            quant.calibrate(model.eval(), next(epoch())[0] * quant.INPUT_STEP)
         elif stage == saved_stage == "qat":
             quant.prepare(model, config.weight_bits)
         if stage != state["stage"]:
@@ -174,14 +189,6 @@ def train(
         optimizer = torch.optim.AdamW(
             model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay
         )
-        recipe = config.recipe()
-        keywords = int((~data.validation & (data.label > 1)).sum())
-        drawn = keywords + int(keywords * recipe.silence_share) + min(
-            int(keywords * recipe.unknown_share), int((~data.validation & (data.label == 1)).sum())
-        )
-        steps = drawn // config.batch_size
-        if steps < 1:
-            raise UserError(f"batch size {config.batch_size} is larger than the training set of {drawn} clips")
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15, base_momentum=config.momentum - 0.05,
             max_momentum=config.momentum,
@@ -191,13 +198,12 @@ def train(
             optimizer.load_state_dict(saved["optimizer"])
             scheduler.load_state_dict(saved["scheduler"])
             generator.set_state(saved["generator"])
-        for epoch in range(state["epoch"], epochs):
+        for done in range(state["epoch"], epochs):
             model.train()
             total = torch.zeros((), device=device)
-            batches = training_batches(data, recipe, config.batch_size, generator)
-            bar = tqdm(batches, total=steps, desc=f"{stage} {epoch + 1}/{epochs}", disable=quiet, leave=False)
+            bar = tqdm(epoch(), total=steps, desc=f"{stage} {done + 1}/{epochs}", disable=quiet, leave=False)
             for count, (x, y) in enumerate(bar, 1):
-                loss = F.cross_entropy(model(x), y, label_smoothing=config.label_smoothing)
+                loss = F.cross_entropy(model(x * quant.INPUT_STEP), y, label_smoothing=config.label_smoothing)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
@@ -207,12 +213,12 @@ def train(
                     bar.set_postfix(loss=f"{total.item() / count:.3f}")
             mean_loss = total.item() / steps
             if not math.isfinite(mean_loss):
-                raise UserError(f"the loss became {mean_loss} in epoch {epoch + 1}: lower --lr; last checkpoint kept")
+                raise UserError(f"the loss became {mean_loss} in epoch {done + 1}: lower --lr; last checkpoint kept")
             score = accuracy(model, features, labels)
-            state["epoch"] = epoch + 1
-            state["history"].append({"stage": stage, "epoch": epoch + 1, "loss": mean_loss, "accuracy": score})
+            state["epoch"] = done + 1
+            state["history"].append({"stage": stage, "epoch": done + 1, "loss": mean_loss, "accuracy": score})
             if not quiet:
-                tqdm.write(f"{stage} epoch {epoch + 1}/{epochs}  loss {mean_loss:.3f}  validation {score:.2f} %")
+                tqdm.write(f"{stage} epoch {done + 1}/{epochs}  loss {mean_loss:.3f}  validation {score:.2f} %")
             save_atomically(
                 {"config": asdict(config), "progress": state, "model": model.state_dict(),
                  "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),

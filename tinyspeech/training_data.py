@@ -1,7 +1,7 @@
 """What the training loop eats: log2 mel-band powers of every clip, augmented on the fly, ending in the chip's int8.
 
-A clip is kept as 98 frames (10 ms apart) x 20 bands of log2 power; the chip sees every second frame. Shift, gain, tilt
-and noise act on powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/frontend.py`, so that
+A clip is kept as 98 frames (10 ms apart) x 20 bands of log2 power; the chip sees every second frame. `augment.py` acts
+on the powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/frontend.py`, so that
 a network trained here meets nothing new on the chip. Chapter 4.
 """
 
@@ -17,13 +17,15 @@ import torch
 from torch import Tensor
 
 from tinyspeech import CLASSES, frontend
+from tinyspeech.augment import AugmentConfig, augment_power, pixels_to_power
 from tinyspeech.errors import UserError
+from tinyspeech.features import PIXEL_FLOOR
 
 FRAMES = 98
 LOGMEL_TO_CHIP = 13.1
 """log2 of the chip's band power over the log-mel set's: 2**30 (int16 units) / 7.5 (length and rate of the transforms)
 * 4 / 2**16 (`frontend.power`'s scale); 13.09 by this formula, 13.1 measured as the median over 400 clips."""
-POWER_FLOOR = 2e-6 * 2.0**LOGMEL_TO_CHIP
+POWER_FLOOR = 2 * PIXEL_FLOOR * 2.0**LOGMEL_TO_CHIP
 """What the log-mel recipe adds to every pair of bands, in the chip's units."""
 
 
@@ -60,14 +62,14 @@ def from_logmel(path: str | Path) -> Bands:
     from tinyspeech.datasets import load_logmel
 
     logmel = load_logmel(path)
-    power = np.maximum(np.exp((np.arange(256) - 139.54) / 10.018) - 1e-6, 0).astype(np.float32)
 
     def bands(pixels: np.ndarray) -> Tensor:
-        out = np.empty((len(pixels), FRAMES, frontend.N_BANDS), np.float16)
-        for i in range(0, len(pixels), 2048):
-            p = power[pixels[i : i + 2048]]
-            out[i : i + 2048] = np.log2(p[..., 0::2] + p[..., 1::2] + 2e-6) + LOGMEL_TO_CHIP
-        return torch.from_numpy(out)
+        parts = []
+        for part in torch.from_numpy(pixels).split(2048):
+            power = pixels_to_power(part)  # (B, 98, 40)
+            pairs = power[..., 0::2] + power[..., 1::2] + 2 * PIXEL_FLOOR
+            parts.append((torch.log2(pairs) + LOGMEL_TO_CHIP).half())
+        return torch.cat(parts)
 
     validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
     return Bands(bands(logmel.x), label_of(logmel.words), validation, bands(logmel.noise))
@@ -95,74 +97,37 @@ class Cepstrum:
         return torch.clamp(torch.floor((units @ self.dct + self.offset) / (1 << frontend.DCT_SHIFT)), -128, 127)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How an epoch is drawn and augmented."""
-
-    unknown_share: float = 0.12
-    """Clips of other words per keyword clip; a fresh draw each epoch."""
-    silence_share: float = 0.10
-    """Background-noise pieces per keyword clip."""
-    shift_frames: int = 10
-    """Largest time shift either way, in frames of 10 ms."""
-    gain_octaves: float = 2.0
-    """Standard deviation of the gain, in log2 of power (2 = 6 dB)."""
-    tilt_octaves: float = 0.7
-    """Standard deviation of the spectral tilt at the outermost bands, in log2 of power."""
-    noise_probability: float = 0.7
-    """Share of clips that get background noise."""
-    noise_level: float = 0.3
-    """Largest share of a noise piece's own power that is added (squared uniform draw)."""
-    mask_frames: int = 5
-    """Largest run of frames set to the mean."""
+SILENCE_OCTAVES = 5.0
+"""Standard deviation of the loudness of silence in training, in log2 of power (15 dB): a room may be any."""
 
 
-def training_batches(
-    data: Bands, recipe: Recipe, batch_size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch: (features [B, 49, 12], labels [B]), every random draw from `generator`."""
+def epoch_order(data: Bands, unknown_share: float, silence_share: float, generator: torch.Generator) -> Tensor:
+    """Indices of one epoch's clips, shuffled: all keywords, a fresh draw of other words, and -1 for silence."""
     device = data.x.device
-
-    def uniform(*shape):
-        return torch.rand(*shape, generator=generator, device=device)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, device=device)
-
-    cepstrum = Cepstrum(device)
     keywords = torch.nonzero(~data.validation & (data.label > 1))[:, 0]
     unknown = torch.nonzero(~data.validation & (data.label == 1))[:, 0]
     unknown = unknown[torch.randperm(len(unknown), generator=generator, device=device)]
-    unknown = unknown[: int(len(keywords) * recipe.unknown_share)]
-    silent = torch.full((int(len(keywords) * recipe.silence_share),), -1, device=device)
+    unknown = unknown[: int(len(keywords) * unknown_share)]
+    silent = torch.full((int(len(keywords) * silence_share),), -1, device=device)
     order = torch.cat([keywords, unknown, silent])
-    order = order[torch.randperm(len(order), generator=generator, device=device)]
-    noise = data.silence(training=True)
-    frame = torch.arange(0, FRAMES, 2, device=device)
-    slope = torch.linspace(-1, 1, frontend.N_BANDS, device=device)
+    return order[torch.randperm(len(order), generator=generator, device=device)]
+
+
+def training_batches(
+    data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh by `generator`; the rest is dropped."""
+    device = data.x.device
+    cepstrum = Cepstrum(device)
+    noise = torch.exp2(data.silence(training=True).float())  # (M, 98, 20)
     for start in range(0, len(order) - batch_size + 1, batch_size):
         chosen = order[start : start + batch_size]
-        n = len(chosen)
-        is_word = (chosen >= 0)[:, None, None]
-        shift = torch.randint(-recipe.shift_frames, recipe.shift_frames + 1, (n, 1), generator=generator, device=device)
-        moved = frame + shift  # (n, 49)
-        inside = ((moved >= 0) & (moved < FRAMES))[..., None]
-        x = data.x[chosen.clamp(min=0)[:, None], moved.clamp(0, FRAMES - 1)].float()  # (n, 49, 20)
-        x = x + recipe.gain_octaves * normal(n, 1, 1) + recipe.tilt_octaves * normal(n, 1, 1) * slope
-        power = torch.exp2(x) * inside * is_word
-
-        piece = torch.randint(len(noise), (n,), generator=generator, device=device)
-        phase = int(torch.randint(2, (1,), generator=generator, device=device))
-        level = uniform(n, 1, 1) ** 2
-        quiet = level * torch.exp2(3 * normal(n, 1, 1))  # silence: any level
-        mixed = level * recipe.noise_level * (uniform(n, 1, 1) < recipe.noise_probability)
-        power = power + torch.exp2(noise[piece, phase::2].float()) * torch.where(is_word, mixed, quiet)
-        features = cepstrum(torch.log2(power + POWER_FLOOR))
-
-        length = torch.randint(recipe.mask_frames + 1, (n, 1), generator=generator, device=device)
-        first = torch.randint(len(frame), (n, 1), generator=generator, device=device)
-        place = torch.arange(len(frame), device=device)
-        features = features.masked_fill(((place >= first) & (place < first + length))[..., None], 0.0)
+        power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
+        silent = torch.nonzero(chosen < 0)[:, 0]
+        piece = torch.randint(len(noise), (len(silent),), generator=generator, device=device)
+        gain = torch.exp2(SILENCE_OCTAVES * (torch.randn(len(silent), 1, 1, generator=generator, device=device) - 0.5))
+        power[silent] = noise[piece] * gain
+        features = cepstrum(torch.log2(power[:, 0::2] + POWER_FLOOR))
         yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], 0)
 
 

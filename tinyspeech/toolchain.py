@@ -1,0 +1,207 @@
+"""The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 11).
+
+Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
+processes that build at once do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyspeech.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+CACHE = ROOT / "build"
+"""Where builds are kept; git-ignored."""
+FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "kernels.c", "network.c")
+
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror")
+HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
+RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
+"""The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+FIRMWARE_FLAGS = (
+    *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+)
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built firmware."""
+
+    elf: Path
+    """With symbols and line tables."""
+    bin: Path
+    """The bytes that are flashed, from address 0."""
+
+
+def zig(*arguments: str | Path) -> str:
+    """Run the compiler and return what it printed; a failure raises `UserError` with its first error line."""
+    if importlib.util.find_spec("ziglang") is None:
+        raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
+    command = [sys.executable, "-m", "ziglang", *map(str, arguments)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise UserError(f"the C compiler cannot be run: {error}") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        first = next((line for line in lines if "error" in line), lines[0])
+        raise UserError(f"the C compiler failed: {first.strip()}")
+    return done.stdout
+
+
+def _digest(parts: Sequence[str | Path], folders: Sequence[Path]) -> str:
+    """Hash of flags, sources and every header beside them."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    sha = hashlib.sha256()
+    try:
+        sha.update(version("ziglang").encode())
+    except PackageNotFoundError:
+        pass  # reported when the compiler is called
+    for part in parts:
+        sha.update(str(Path(part).name if isinstance(part, Path) else part).encode() + b"\0")
+        if isinstance(part, Path):
+            sha.update(_read(part))
+    for folder in sorted(set(folders)):
+        for header in sorted(folder.glob("*.h")):
+            sha.update(header.name.encode() + b"\0" + header.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read source {path}: {error.strerror}") from error
+
+
+def _cached(name: str, digest: str, build) -> Path:
+    """The folder build/name-digest, made by `build(folder)` in a temporary place and moved there in one step."""
+    folder = CACHE / f"{name}-{digest}"
+    if folder.exists():
+        return folder
+    CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=f".{name}-") as temporary:
+        work = Path(temporary) / "out"
+        work.mkdir()
+        build(work)
+        try:
+            os.replace(work, folder)
+        except OSError:
+            if not folder.exists():  # another process was not faster: a real failure
+                raise
+    return folder
+
+
+def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise: str = "-O2") -> Path:
+    """Compile C99 sources to a shared library for this computer; returns its path.
+
+    sanitize traps at once on undefined behaviour (overflow, stray shift, misaligned access, array bounds known to the
+    compiler). Raises `UserError` for a missing compiler or source, or code that does not compile.
+    """
+    checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if sanitize else ("-fno-sanitize=all",)
+    flags = [*HOST, optimise, *checks]
+    digest = _digest([*flags, *sources], [source.parent for source in sources])
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    name = f"lib{sources[-1].stem}{suffix}"
+    return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
+
+
+def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware") -> Firmware:
+    """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
+
+    sources: by default the shipped firmware. Two builds of the same sources give the same bytes.
+    """
+    sources = [FIRMWARE / source for source in FIRMWARE_SOURCES] if sources is None else list(sources)
+    script = FIRMWARE / "ch32v003.ld"
+    digest = _digest([*FIRMWARE_FLAGS, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+
+    def build(out: Path) -> None:
+        # relative source names keep this computer's paths out of the debug information
+        local = []
+        for source in sources:
+            shutil.copy(source, out)
+            local.append(out / source.name)
+        elf = out / f"{name}.elf"
+        zig("cc", *FIRMWARE_FLAGS, f"-I{FIRMWARE}", f"-ffile-prefix-map={out}=firmware",
+            f"-ffile-prefix-map={FIRMWARE}=firmware", "-nostartfiles", "-T", script, "-Wl,--gc-sections", *local, "-o", elf)
+        zig("objcopy", "-O", "binary", elf, out / f"{name}.bin")
+
+    folder = _cached(name, digest, build)
+    return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
+
+
+def sizes(elf: Path) -> dict:
+    """Bytes of a firmware: `flash_bytes` (code, tables and the image of .data), `data_bytes`, `bss_bytes` and
+    `symbols` {name: bytes} of functions and objects in flash."""
+    from elftools.elf.elffile import ELFFile
+
+    flash = data = bss = 0
+    symbols = {}
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        for section in image.iter_sections():
+            if not section["sh_flags"] & 2:  # SHF_ALLOC
+                continue
+            if section["sh_type"] == "SHT_NOBITS":
+                bss += section["sh_size"]
+            else:
+                flash += section["sh_size"]
+                data += section["sh_size"] if section["sh_addr"] >= 0x20000000 else 0
+        for symbol in image.get_section_by_name(".symtab").iter_symbols():
+            if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and symbol["st_value"] < 0x20000000:
+                symbols[symbol.name] = symbols.get(symbol.name, 0) + symbol["st_size"]
+    return {"flash_bytes": flash, "data_bytes": data, "bss_bytes": bss,
+            "symbols": {name: size for name, size in symbols.items() if size}}
+
+
+def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every function, by address: what a profile by symbol needs."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        rows = [(s["st_value"], s["st_value"] + s["st_size"], s.name)
+                for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] == "STT_FUNC" and s["st_size"]]
+    return sorted(rows)
+
+
+def forbidden_instructions(elf: Path) -> list[str]:
+    """Disassemble every executable section: instructions that the core does not have, as text; empty is right.
+
+    Forbidden are registers above x15 and every multiplication, division and remainder.
+    """
+    import capstone
+    from elftools.elf.elffile import ELFFile
+
+    decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+    high = {*(f"a{i}" for i in (6, 7)), *(f"s{i}" for i in range(2, 12)), *(f"t{i}" for i in range(3, 7)),
+            *(f"x{i}" for i in range(16, 32))}
+    found = []
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        code = [range(start, end) for start, end, _ in function_addresses(elf)]
+        for section in image.iter_sections():
+            if not section["sh_flags"] & 4:  # SHF_EXECINSTR
+                continue
+            for span in code:
+                if not section["sh_addr"] <= span.start < section["sh_addr"] + section["sh_size"]:
+                    continue
+                offset = span.start - section["sh_addr"]
+                for i in decoder.disasm(section.data()[offset : offset + len(span)], span.start):
+                    words = i.op_str.replace("(", " ").replace(")", " ").replace(",", " ").split()
+                    if i.mnemonic.split(".")[-1].startswith(("mul", "div", "rem")) or high & set(words):
+                        found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}")
+    return found
