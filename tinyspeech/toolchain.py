@@ -136,7 +136,7 @@ def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware"
             local.append(out / source.name)
         elf = out / f"{name}.elf"
         zig("cc", *FIRMWARE_FLAGS, f"-I{FIRMWARE}", f"-ffile-prefix-map={out}=firmware",
-            f"-ffile-prefix-map={FIRMWARE}=firmware", "-nostartfiles", "-T", script, "-Wl,--gc-sections", *local, "-o", elf)
+            f"-ffile-prefix-map={FIRMWARE}=firmware", "-T", script, "-Wl,--gc-sections", *local, "-o", elf)
         zig("objcopy", "-O", "binary", elf, out / f"{name}.bin")
 
     folder = _cached(name, digest, build)

@@ -1,0 +1,243 @@
+"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware's bytes, and a board that speaks its protocol.
+
+    from tinyspeech.chip import Board
+    from tinyspeech.toolchain import build_firmware
+    board = Board(build_firmware().elf)
+    result = board.classify(x8k)          # int16 [8000] -> logits, cycles, stack
+
+The interpreter enforces the core (16 registers, no multiplier), the memory map, alignment and flash speed; whatever breaks
+a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 11.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import CLASSES, frontend, toolchain
+from tinyspeech.errors import UserError
+
+FLASH_BYTES, SRAM_BYTES = 16384, 2048
+SRAM_BASE = 0x2000_0000
+SLOTS = (FLASH_BYTES + SRAM_BYTES) // 2
+RUNAWAY_CYCLES = 2_000_000_000
+"""A run without a byte sent for this long (40 s of the chip's time) is taken for a firmware that hangs."""
+
+STOPS = ("running", "budget", "transmit", "starved", "fault", "break")
+FAULTS = (
+    "", "illegal instruction", "register above x15, which RV32E does not have", "multiplication or division, which the core does not have",
+    "execution outside flash and RAM", "access to an unmapped address", "misaligned access", "write to flash",
+    "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
+    "control register that is not emulated",
+)
+
+
+class ChipFault(RuntimeError):
+    """The firmware broke a rule of the silicon. `pc`, `address` and `reason` say which and where."""
+
+    def __init__(self, reason: str, pc: int, address: int, where: str = ""):
+        super().__init__(f"{reason} at pc {pc:#010x}{f' in {where}' if where else ''}, address {address:#010x}")
+        self.reason, self.pc, self.address = reason, pc, address
+
+
+class _State(ctypes.Structure):
+    """The first part of `struct chip`."""
+
+    _fields_ = (
+        ("x", ctypes.c_uint32 * 16), ("pc", ctypes.c_uint32), ("fault", ctypes.c_uint32),
+        ("fault_address", ctypes.c_uint32), ("cycles", ctypes.c_uint64), ("instructions", ctypes.c_uint64),
+        ("lowest_sp", ctypes.c_uint32), ("clock_hz", ctypes.c_uint32), ("receive", ctypes.c_char_p),
+        ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32), ("transmit", ctypes.c_void_p),
+        ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("profile", ctypes.c_void_p),
+        ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
+    )
+
+
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(toolchain.build_host_library([Path(__file__).with_name("rv32ec.c")], optimise="-O3")))
+    library.chip_size.restype = ctypes.c_size_t
+    library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
+    library.chip_reset.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
+    return library
+
+
+class Chip:
+    """A CH32V003 with a flat binary in its flash, just after reset.
+
+    image : bytes of flash from address 0, at most 16384 (else `UserError`).
+    """
+
+    def __init__(self, image: bytes):
+        if len(image) > FLASH_BYTES:
+            raise UserError(f"the image has {len(image)} bytes, the flash {FLASH_BYTES}")
+        self._library = _library()
+        self._memory = ctypes.create_string_buffer(self._library.chip_size())
+        self.state = _State.from_buffer(self._memory)
+        self._address = ctypes.addressof(self._memory)
+        self._transmit = ctypes.create_string_buffer(4096)
+        self.image = image
+        self.reset()
+
+    def reset(self) -> None:
+        """Power on: flash as loaded, everything else as the reference manual's reset values."""
+        self._library.chip_reset(self._address, self.image, len(self.image))
+        self.state.transmit = ctypes.addressof(self._transmit)
+        self.state.transmit_room = len(self._transmit)
+        self._pending = b""
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles since reset."""
+        return self.state.cycles
+
+    @property
+    def instructions(self) -> int:
+        """Instructions since reset."""
+        return self.state.instructions
+
+    @property
+    def stack_bytes(self) -> int:
+        """Deepest stack so far, from the lowest value that the stack pointer took."""
+        return SRAM_BASE + SRAM_BYTES - self.state.lowest_sp
+
+    def registers(self) -> list[int]:
+        """x0 .. x15."""
+        return list(self.state.x)
+
+    def read_memory(self, address: int, count: int) -> bytes:
+        """Bytes of SRAM or flash, as a debugger sees them."""
+        for base, memory in ((SRAM_BASE, self.state.sram), (0, self.state.flash)):
+            if base <= address and address + count <= base + len(memory):
+                return bytes(memory[address - base : address - base + count])
+        raise UserError(f"no memory at {address:#x} .. {address + count:#x}")
+
+    def send(self, data: bytes) -> None:
+        """Put bytes into the serial port's receiver, behind what still waits there."""
+        self._pending = self._pending[self.state.receive_at :] + data
+        self.state.receive, self.state.receive_count, self.state.receive_at = self._pending, len(self._pending), 0
+
+    def received(self) -> bytes:
+        """What the chip has sent since the last call."""
+        sent = self._transmit.raw[: self.state.transmit_count]
+        self.state.transmit_count = 0
+        return sent
+
+    def run(self, max_cycles: int = RUNAWAY_CYCLES) -> str:
+        """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver), 'break' or
+        'budget' (max_cycles went by). A broken rule raises `ChipFault`."""
+        stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
+        if stop == "fault":
+            raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)
+        return stop
+
+    def start_profile(self) -> None:
+        """Count cycles by address from now on; `profile()` reads them."""
+        self._profile = np.zeros(SLOTS, np.uint64)
+        self.state.profile = self._profile.ctypes.data
+
+    def profile(self) -> np.ndarray:
+        """Cycles per halfword since `start_profile`: flash, then SRAM; uint64 [9216]."""
+        return self._profile.copy()
+
+
+@dataclass(frozen=True)
+class ChipResult:
+    """What the board says of a clip, and what it took."""
+
+    logits: np.ndarray
+    """int32 [12]."""
+    best: int
+    """The class that the firmware itself names."""
+    features: np.ndarray | None
+    """int8 [49, 12], when asked for."""
+    cycles: int
+    """From the first request for samples to the last byte of the answer."""
+    stack_bytes: int
+    """Deepest stack since reset."""
+
+
+class Board:
+    """A chip with our firmware, spoken to over its serial port."""
+
+    def __init__(self, elf: Path):
+        self.elf = Path(elf)
+        self.chip = Chip(self.elf.with_suffix(".bin").read_bytes())
+        self._boot()
+
+    def _boot(self) -> None:
+        if self.chip.run() != "starved":
+            raise UserError(f"{self.elf.name} does not wait for a command after reset")
+
+    def _byte(self) -> int:
+        """Run until the chip has sent a byte; a firmware that hangs or waits instead raises `ChipFault`."""
+        stop = self.chip.run()
+        if stop != "transmit":
+            raise ChipFault(f"the firmware should answer, but {stop}", self.chip.state.pc, 0)
+        return self.chip.received()[0]
+
+    def version(self) -> str:
+        """The firmware's line: 'tinyspeech NAME HASH'."""
+        self.chip.send(b"V")
+        text = bytearray()
+        while not text.endswith(b"\n"):
+            text.append(self._byte())
+        return text.decode().strip()
+
+    def classify(self, x8k: np.ndarray, features: bool = False) -> ChipResult:
+        """One clip, int16 [8000] at 8 kHz, through front end and network on the chip."""
+        x8k = np.asarray(x8k)
+        if x8k.dtype != np.int16 or x8k.shape != (frontend.CLIP_SAMPLES,):
+            raise UserError(f"a clip is int16 [{frontend.CLIP_SAMPLES}] at 8 kHz, not {x8k.dtype} {list(x8k.shape)}")
+        samples = x8k.astype("<i2").tobytes()
+        self.chip.send(b"F" if features else b"C")
+        at, rows, began = 0, [], None
+        while True:
+            wanted = self._byte()
+            if began is None:
+                began = self.chip.cycles
+            if wanted == 0:
+                break
+            self.chip.send(samples[at : at + 2 * wanted])
+            at += 2 * wanted
+            if features and at > 2 * (frontend.WINDOW - frontend.HOP):
+                rows.append([self._byte() for _ in range(frontend.N_COEFFICIENTS)])
+        answer = bytes(self._byte() for _ in range(4 * len(CLASSES) + 1))
+        cycles = self.chip.cycles - began
+        self.chip.run()  # back to waiting for a command
+        return ChipResult(
+            np.frombuffer(answer[:-1], "<i4").astype(np.int32), answer[-1],
+            np.array(rows, np.uint8).view(np.int8) if features else None, cycles, self.chip.stack_bytes,
+        )
+
+    def profile(self, x8k: np.ndarray) -> dict[str, int]:
+        """Cycles of one clip by function, in the order of cost."""
+        self.chip.start_profile()
+        self.classify(x8k)
+        counts = self.chip.profile()
+        rows = {name: int(counts[start // 2 : end // 2].sum())
+                for start, end, name in toolchain.function_addresses(self.elf) if end <= FLASH_BYTES}
+        return dict(sorted(((n, c) for n, c in rows.items() if c), key=lambda item: -item[1]))
+
+
+def worst_case_clip() -> np.ndarray:
+    """A loud, dense clip (full-scale noise, seeded): the longest arithmetic, the deepest stack. int16 [8000]."""
+    return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
+
+
+def report_firmware() -> dict:
+    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
+
+    The stack is measured: a clip of noise and one of silence are run, with and without features, and a version request.
+    """
+    firmware = toolchain.build_firmware()
+    board = Board(firmware.elf)
+    board.version()
+    for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
+        board.classify(clip)
+        board.classify(clip, features=True)
+    sizes = toolchain.sizes(firmware.elf)
+    return {**{key: sizes[key] for key in ("flash_bytes", "data_bytes", "bss_bytes")},
+            "stack_bytes": board.chip.stack_bytes, "symbols": sizes["symbols"]}

@@ -1,0 +1,507 @@
+/* An RV32EC interpreter with the CH32V003's memory, clock and serial port, counting cycles.
+
+   What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM,
+   RCC, flash wait states, GPIO, SysTick, USART1. It enforces what the silicon enforces: any other register, instruction,
+   address or misaligned access stops it with a reason. What it is not: a model of the pipeline. Cycles follow a table:
+
+     operation                  SRAM, or flash without wait state   flash with one wait state (48 MHz)
+     16-bit encoding            1                                   1
+     32-bit encoding            1                                   2   (a fetch brings 32 bits every 2 cycles)
+     load, store                2                                   2, and 1 more for data read from flash
+     branch or jump taken       3, +1 if misaligned                 5, +1 if misaligned
+   "Misaligned": the target is a 32-bit instruction that does not start at a multiple of 4.
+   Sources: cpldcpu's and CaiB's measurements of this chip, which the book's chapter 9 repeats; loops of c.addi + c.bnez measure
+   6 cycles from flash at 48 MHz and 4 from SRAM. Charging data reads from flash one wait state is our assumption.
+   Serial bytes take no time: a receiver that waits costs the cycles of its polling and nothing else.
+
+   Python's side is tinyspeech/chip/__init__.py; chapter 11. */
+#include <stdint.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { FLASH_BYTES = 16384, SRAM_BYTES = 2048, FLASH_SLOTS = FLASH_BYTES / 2, SLOTS = FLASH_SLOTS + SRAM_BYTES / 2 };
+#define SRAM_BASE 0x20000000u
+#define FLASH_ALIAS 0x08000000u
+
+enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK };
+
+enum fault {
+    FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
+    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR
+};
+
+enum op {
+    OP_UNDECODED, OP_LUI, OP_AUIPC, OP_JAL, OP_JALR, OP_BEQ, OP_BNE, OP_BLT, OP_BGE, OP_BLTU, OP_BGEU, OP_LB, OP_LH, OP_LW,
+    OP_LBU, OP_LHU, OP_SB, OP_SH, OP_SW, OP_ADDI, OP_ADDI_SP, OP_SLTI, OP_SLTIU, OP_XORI, OP_ORI, OP_ANDI, OP_SLLI,
+    OP_SRLI, OP_SRAI, OP_ADD, OP_SUB, OP_SLL, OP_SLT, OP_SLTU, OP_XOR, OP_SRL, OP_SRA, OP_OR, OP_AND, OP_FENCE, OP_EBREAK,
+    OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_BAD
+};
+
+struct decoded {
+    uint8_t op, rd, rs1, rs2, length, reason; /* reason: fault of OP_BAD */
+    uint8_t cost;                             /* cycles of fetching, wait state included */
+    int32_t imm;
+};
+
+struct chip {
+    /* --- read and written by Python: keep in step with chip/__init__.py --- */
+    uint32_t x[16], pc;
+    uint32_t fault, fault_address;
+    uint64_t cycles, instructions;
+    uint32_t lowest_sp;
+    uint32_t clock_hz;
+    const uint8_t *receive; /* bytes for the USART's receiver */
+    uint32_t receive_count, receive_at;
+    uint8_t *transmit; /* bytes that the USART sent */
+    uint32_t transmit_room, transmit_count;
+    uint64_t *profile; /* cycles per halfword of flash and then SRAM, or 0 */
+    /* --- the interpreter's own --- */
+    uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES];
+    uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
+    uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
+    uint32_t usart_brr, usart_ctlr[3];
+    uint32_t idle_polls;
+    uint32_t systick_ctlr, systick_cmp;
+    uint64_t systick_base;
+    uint32_t csr_mstatus, csr_mtvec, csr_mepc, csr_mcause, csr_mscratch, csr_intsyscr;
+    struct decoded cache[SLOTS];
+};
+
+size_t chip_size(void) { return sizeof(struct chip); }
+
+/* The flat image at address 0, registers and peripherals as after reset. image: bytes, count <= 16384. */
+void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
+{
+    uint64_t *profile = chip->profile;
+    memset(chip, 0, sizeof *chip);
+    chip->profile = profile;
+    memset(chip->flash, 0xff, sizeof chip->flash);
+    memcpy(chip->flash, image, count < FLASH_BYTES ? count : FLASH_BYTES);
+    chip->lowest_sp = SRAM_BASE + SRAM_BYTES;
+    chip->rcc_ctlr = 0x83; /* HSI on and ready */
+    chip->clock_hz = 8000000; /* HSI / 3: the reset value of HPRE */
+    chip->rcc_cfgr0 = 2u << 4;
+    chip->rcc_rstsckr = 1u << 27;
+    for (int i = 0; i < 3; i++) chip->gpio[i][0] = 0x44444444u;
+}
+
+/* ------------------------------------------------------------------------------------------------- decoding ------ */
+
+static int32_t sign(uint32_t value, int bits) { return (int32_t)(value << (32 - bits)) >> (32 - bits); }
+
+static uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
+
+static struct decoded bad(int reason, int length)
+{
+    struct decoded d = {OP_BAD, 0, 0, 0, (uint8_t)length, (uint8_t)reason, 1, 0};
+    return d;
+}
+
+static struct decoded make(int op, uint32_t rd, uint32_t rs1, uint32_t rs2, int32_t imm, int length)
+{
+    if (rd > 15 || rs1 > 15 || rs2 > 15) return bad(FAULT_REGISTER, length);
+    if (op == OP_ADDI && rd == 2) op = OP_ADDI_SP;
+    struct decoded d = {(uint8_t)op, (uint8_t)rd, (uint8_t)rs1, (uint8_t)rs2, (uint8_t)length, 0, 1, imm};
+    return d;
+}
+
+static struct decoded decode32(uint32_t w)
+{
+    static const uint8_t branches[8] = {OP_BEQ, OP_BNE, 0, 0, OP_BLT, OP_BGE, OP_BLTU, OP_BGEU};
+    static const uint8_t loads[8] = {OP_LB, OP_LH, OP_LW, 0, OP_LBU, OP_LHU, 0, 0};
+    static const uint8_t stores[8] = {OP_SB, OP_SH, OP_SW, 0, 0, 0, 0, 0};
+    static const uint8_t immediates[8] = {OP_ADDI, OP_SLLI, OP_SLTI, OP_SLTIU, OP_XORI, OP_SRLI, OP_ORI, OP_ANDI};
+    static const uint8_t registers[8] = {OP_ADD, OP_SLL, OP_SLT, OP_SLTU, OP_XOR, OP_SRL, OP_OR, OP_AND};
+    static const uint8_t csrs[8] = {0, OP_CSRRW, OP_CSRRS, OP_CSRRC, 0, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI};
+    uint32_t rd = field(w, 11, 7), f3 = field(w, 14, 12), rs1 = field(w, 19, 15), rs2 = field(w, 24, 20), f7 = w >> 25;
+    switch (w & 127) {
+    case 0x37: return make(OP_LUI, rd, 0, 0, (int32_t)(w & 0xfffff000u), 4);
+    case 0x17: return make(OP_AUIPC, rd, 0, 0, (int32_t)(w & 0xfffff000u), 4);
+    case 0x6f:
+        return make(OP_JAL, rd, 0, 0,
+                    sign((w >> 31) << 20 | field(w, 19, 12) << 12 | field(w, 20, 20) << 11 | field(w, 30, 21) << 1, 21), 4);
+    case 0x67: return f3 ? bad(FAULT_ILLEGAL, 4) : make(OP_JALR, rd, rs1, 0, sign(w >> 20, 12), 4);
+    case 0x63:
+        if (!branches[f3]) return bad(FAULT_ILLEGAL, 4);
+        return make(branches[f3], 0, rs1, rs2,
+                    sign((w >> 31) << 12 | field(w, 7, 7) << 11 | field(w, 30, 25) << 5 | field(w, 11, 8) << 1, 13), 4);
+    case 0x03: return loads[f3] ? make(loads[f3], rd, rs1, 0, sign(w >> 20, 12), 4) : bad(FAULT_ILLEGAL, 4);
+    case 0x23:
+        return stores[f3] ? make(stores[f3], 0, rs1, rs2, sign(f7 << 5 | rd, 12), 4) : bad(FAULT_ILLEGAL, 4);
+    case 0x13:
+        if (f3 == 1 && f7) return bad(FAULT_ILLEGAL, 4);
+        if (f3 == 5 && (f7 & 0x5f)) return bad(FAULT_ILLEGAL, 4);
+        if (f3 == 1 || f3 == 5) return make(f3 == 5 && f7 ? OP_SRAI : immediates[f3], rd, rs1, 0, (int32_t)rs2, 4);
+        return make(immediates[f3], rd, rs1, 0, sign(w >> 20, 12), 4);
+    case 0x33:
+        if (f7 == 1) return bad(FAULT_MULTIPLY, 4);
+        if (f7 == 0x20 && f3 == 0) return make(OP_SUB, rd, rs1, rs2, 0, 4);
+        if (f7 == 0x20 && f3 == 5) return make(OP_SRA, rd, rs1, rs2, 0, 4);
+        return f7 ? bad(FAULT_ILLEGAL, 4) : make(registers[f3], rd, rs1, rs2, 0, 4);
+    case 0x0f: return make(OP_FENCE, 0, 0, 0, 0, 4);
+    case 0x73:
+        if (w == 0x00000073) return make(OP_ECALL, 0, 0, 0, 0, 4);
+        if (w == 0x00100073) return make(OP_EBREAK, 0, 0, 0, 0, 4);
+        if (w == 0x30200073) return make(OP_MRET, 0, 0, 0, 0, 4);
+        if (w == 0x10500073) return make(OP_WFI, 0, 0, 0, 0, 4);
+        if (!csrs[f3]) return bad(FAULT_ILLEGAL, 4);
+        if (f3 > 4) return make(csrs[f3], rd, 0, 0, (int32_t)(w >> 20 | rs1 << 16), 4); /* rs1 is a 5-bit constant */
+        return make(csrs[f3], rd, rs1, 0, (int32_t)(w >> 20), 4);
+    }
+    return bad(FAULT_ILLEGAL, 4);
+}
+
+static struct decoded decode16(uint32_t h)
+{
+    uint32_t rd = field(h, 11, 7), rs2 = field(h, 6, 2), low = 8 + field(h, 4, 2), high = 8 + field(h, 9, 7), imm;
+    int32_t imm6 = sign(field(h, 12, 12) << 5 | field(h, 6, 2), 6);
+    switch ((h & 3) << 3 | h >> 13) {
+    case 0: /* c.addi4spn */
+        imm = field(h, 10, 7) << 6 | field(h, 12, 11) << 4 | field(h, 5, 5) << 3 | field(h, 6, 6) << 2;
+        return imm ? make(OP_ADDI, low, 2, 0, (int32_t)imm, 2) : bad(FAULT_ILLEGAL, 2);
+    case 2: /* c.lw */
+    case 6: /* c.sw */
+        imm = field(h, 5, 5) << 6 | field(h, 12, 10) << 3 | field(h, 6, 6) << 2;
+        return h >> 13 == 2 ? make(OP_LW, low, high, 0, (int32_t)imm, 2) : make(OP_SW, 0, high, low, (int32_t)imm, 2);
+    case 8: return make(OP_ADDI, rd, rd, 0, imm6, 2); /* c.addi, c.nop */
+    case 9: /* c.jal */
+    case 13: /* c.j */
+        imm = field(h, 12, 12) << 11 | field(h, 8, 8) << 10 | field(h, 10, 9) << 8 | field(h, 6, 6) << 7 |
+              field(h, 7, 7) << 6 | field(h, 2, 2) << 5 | field(h, 11, 11) << 4 | field(h, 5, 3) << 1;
+        return make(OP_JAL, h >> 13 == 1, 0, 0, sign(imm, 12), 2);
+    case 10: return make(OP_ADDI, rd, 0, 0, imm6, 2); /* c.li */
+    case 11:
+        if (rd == 2) { /* c.addi16sp */
+            imm = field(h, 12, 12) << 9 | field(h, 4, 3) << 7 | field(h, 5, 5) << 6 | field(h, 2, 2) << 5 | field(h, 6, 6) << 4;
+            return imm ? make(OP_ADDI, 2, 2, 0, sign(imm, 10), 2) : bad(FAULT_ILLEGAL, 2);
+        }
+        return imm6 ? make(OP_LUI, rd, 0, 0, (int32_t)((uint32_t)imm6 << 12), 2) : bad(FAULT_ILLEGAL, 2); /* c.lui */
+    case 12:
+        switch (field(h, 11, 10)) {
+        case 0:
+        case 1: /* c.srli, c.srai */
+            if (h & 0x1000) return bad(FAULT_ILLEGAL, 2);
+            return make(field(h, 11, 10) ? OP_SRAI : OP_SRLI, high, high, 0, (int32_t)field(h, 6, 2), 2);
+        case 2: return make(OP_ANDI, high, high, 0, imm6, 2);
+        }
+        if (h & 0x1000) return bad(FAULT_ILLEGAL, 2);
+        {
+            static const uint8_t ops[4] = {OP_SUB, OP_XOR, OP_OR, OP_AND};
+            return make(ops[field(h, 6, 5)], high, high, low, 0, 2);
+        }
+    case 14: /* c.beqz */
+    case 15: /* c.bnez */
+        imm = field(h, 12, 12) << 8 | field(h, 6, 5) << 6 | field(h, 2, 2) << 5 | field(h, 11, 10) << 3 | field(h, 4, 3) << 1;
+        return make(h >> 13 == 6 ? OP_BEQ : OP_BNE, 0, high, 0, sign(imm, 9), 2);
+    case 16: /* c.slli */
+        return h & 0x1000 ? bad(FAULT_ILLEGAL, 2) : make(OP_SLLI, rd, rd, 0, (int32_t)rs2, 2);
+    case 18: /* c.lwsp */
+        imm = field(h, 3, 2) << 6 | field(h, 12, 12) << 5 | field(h, 6, 4) << 2;
+        return rd ? make(OP_LW, rd, 2, 0, (int32_t)imm, 2) : bad(FAULT_ILLEGAL, 2);
+    case 20:
+        if (!(h & 0x1000)) {
+            if (rs2) return make(OP_ADD, rd, 0, rs2, 0, 2);                                       /* c.mv */
+            return rd ? make(OP_JALR, 0, rd, 0, 0, 2) : bad(FAULT_ILLEGAL, 2);                     /* c.jr */
+        }
+        if (rs2) return make(OP_ADD, rd, rd, rs2, 0, 2);                                          /* c.add */
+        return rd ? make(OP_JALR, 1, rd, 0, 0, 2) : make(OP_EBREAK, 0, 0, 0, 0, 2);               /* c.jalr, c.ebreak */
+    case 22: /* c.swsp */
+        return make(OP_SW, 0, 2, rs2, (int32_t)(field(h, 8, 7) << 6 | field(h, 12, 9) << 2), 2);
+    }
+    return bad(FAULT_ILLEGAL, 2);
+}
+
+/* The cache slot of an address that can be executed, or -1. */
+static int slot_of(uint32_t pc)
+{
+    if (pc & 1) return -1;
+    if (pc < FLASH_BYTES) return (int)(pc >> 1);
+    if (pc - FLASH_ALIAS < FLASH_BYTES) return (int)((pc - FLASH_ALIAS) >> 1);
+    if (pc - SRAM_BASE < SRAM_BYTES) return (int)(FLASH_SLOTS + ((pc - SRAM_BASE) >> 1));
+    return -1;
+}
+
+static uint32_t halfword(const struct chip *chip, int slot)
+{
+    const uint8_t *p = slot < FLASH_SLOTS ? chip->flash + 2 * slot : chip->sram + 2 * (slot - FLASH_SLOTS);
+    return p[0] | (uint32_t)p[1] << 8;
+}
+
+static void decode(struct chip *chip, int slot)
+{
+    uint32_t low = halfword(chip, slot);
+    int last = slot == FLASH_SLOTS - 1 || slot == SLOTS - 1;
+    struct decoded d;
+    if ((low & 3) != 3) d = decode16(low);
+    else d = last ? bad(FAULT_FETCH, 4) : decode32(low | halfword(chip, slot + 1) << 16);
+    if (slot < FLASH_SLOTS && chip->wait_states && d.length == 4) d.cost = (uint8_t)(1 + chip->wait_states);
+    chip->cache[slot] = d;
+}
+
+/* ------------------------------------------------------------------------------------------------- peripherals --- */
+
+static void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
+
+static void set_clock(struct chip *chip)
+{
+    static const uint8_t slow[8] = {1, 2, 3, 4, 5, 6, 7, 8}; /* HPRE 0xxx: divide by 1 .. 8 */
+    uint32_t pll = field(chip->rcc_cfgr0, 1, 0) == 2, hpre = field(chip->rcc_cfgr0, 7, 4);
+    uint32_t source = pll ? 48000000u : 24000000u;
+    chip->clock_hz = hpre < 8 ? source / slow[hpre] : source >> (hpre - 7);
+    chip->wait_states = chip->actlr & 3;
+    if (chip->clock_hz > 24000000u && chip->wait_states == 0) chip->fault = FAULT_FLASH_SPEED;
+    forget_decoded(chip);
+}
+
+static uint64_t systick_count(const struct chip *chip)
+{
+    uint64_t ticks = chip->cycles - chip->systick_base;
+    return chip->systick_ctlr & 4 ? ticks : ticks >> 3;
+}
+
+static int gpio_port(uint32_t address)
+{
+    return address >> 10 == 0x40010800u >> 10 ? 0 : address >> 10 == 0x40011000u >> 10 ? 1
+         : address >> 10 == 0x40011400u >> 10 ? 2 : -1;
+}
+
+static uint32_t peripheral_read(struct chip *chip, uint32_t address)
+{
+    int port = gpio_port(address);
+    if (port >= 0) {
+        switch (address & 0x3ff) {
+        case 0x00: return chip->gpio[port][0];
+        case 0x08: return chip->gpio[port][3] | chip->gpio[port][1];
+        case 0x0c: return chip->gpio[port][1];
+        }
+    }
+    switch (address) {
+    case 0x40021000: return chip->rcc_ctlr;
+    case 0x40021004: return chip->rcc_cfgr0;
+    case 0x40021018: return chip->rcc_apb2pcenr;
+    case 0x4002101c: return chip->rcc_apb1pcenr;
+    case 0x40021024: return chip->rcc_rstsckr;
+    case 0x40022000: return chip->actlr;
+    case 0x40013800: /* STATR: TXE and TC always, RXNE when a byte waits */
+        if (chip->receive_at < chip->receive_count) return 0xe0;
+        chip->idle_polls++;
+        return 0xc0;
+    case 0x40013804:
+        chip->idle_polls = 0;
+        return chip->receive_at < chip->receive_count ? chip->receive[chip->receive_at++] : 0;
+    case 0x40013808: return chip->usart_brr;
+    case 0x4001380c: case 0x40013810: case 0x40013814: return chip->usart_ctlr[(address - 0x4001380c) >> 2];
+    case 0xe000f000: return chip->systick_ctlr;
+    case 0xe000f004: return systick_count(chip) >= chip->systick_cmp;
+    case 0xe000f008: return (uint32_t)systick_count(chip);
+    case 0xe000f010: return chip->systick_cmp;
+    }
+    chip->fault = FAULT_PERIPHERAL;
+    return 0;
+}
+
+static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value)
+{
+    int port = gpio_port(address);
+    if (port >= 0) {
+        switch (address & 0x3ff) {
+        case 0x00: chip->gpio[port][0] = value; return;
+        case 0x0c: chip->gpio[port][1] = value & 0xff; return;
+        case 0x10: chip->gpio[port][1] = (chip->gpio[port][1] | (value & 0xff)) & ~(value >> 16 & 0xff); return;
+        case 0x14: chip->gpio[port][1] &= ~(value & 0xff); return;
+        }
+    }
+    switch (address) {
+    case 0x40021000: /* HSIRDY follows HSION, PLLRDY follows PLLON at once */
+        chip->rcc_ctlr = (value & ~0x02000002u) | (value & 1) << 1 | (value >> 24 & 1) << 25;
+        return;
+    case 0x40021004: /* SWS follows SW */
+        chip->rcc_cfgr0 = (value & ~0xcu) | (value & 3) << 2;
+        set_clock(chip);
+        return;
+    case 0x40021018: chip->rcc_apb2pcenr = value; return;
+    case 0x4002101c: chip->rcc_apb1pcenr = value; return;
+    case 0x40021024: chip->rcc_rstsckr = value & 1u << 24 ? value & 0xffffff : value; return;
+    case 0x40022000:
+        chip->actlr = value;
+        set_clock(chip);
+        return;
+    case 0x40013800: return;
+    case 0x40013804:
+        chip->idle_polls = 0;
+        if (chip->transmit_count < chip->transmit_room) chip->transmit[chip->transmit_count++] = (uint8_t)value;
+        return;
+    case 0x40013808: chip->usart_brr = value; return;
+    case 0x4001380c: case 0x40013810: case 0x40013814: chip->usart_ctlr[(address - 0x4001380c) >> 2] = value; return;
+    case 0xe000f000: chip->systick_ctlr = value; return;
+    case 0xe000f004: return;
+    case 0xe000f008: chip->systick_base = chip->cycles - (chip->systick_ctlr & 4 ? value : (uint64_t)value << 3); return;
+    case 0xe000f010: chip->systick_cmp = value; return;
+    }
+    chip->fault = FAULT_PERIPHERAL;
+}
+
+/* ------------------------------------------------------------------------------------------------- memory -------- */
+
+static uint32_t load(struct chip *chip, uint32_t address, uint32_t size)
+{
+    const uint8_t *p;
+    if (address & (size - 1)) return chip->fault = FAULT_MISALIGNED, 0;
+    if (address - SRAM_BASE < SRAM_BYTES) p = chip->sram + (address - SRAM_BASE);
+    else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) {
+        p = chip->flash + (address & (FLASH_BYTES - 1));
+        chip->cycles += chip->wait_states;
+    } else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address);
+    else return chip->fault = FAULT_UNMAPPED, 0;
+    return size == 1 ? p[0] : size == 2 ? p[0] | (uint32_t)p[1] << 8
+         : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static void store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value)
+{
+    if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
+    else if (address - SRAM_BASE < SRAM_BYTES) {
+        uint32_t at = address - SRAM_BASE;
+        for (uint32_t i = 0; i < size; i++) chip->sram[at + i] = (uint8_t)(value >> 8 * i);
+        uint32_t slot = FLASH_SLOTS + (at >> 1); /* code in RAM may change: decode it again, and a word that straddles */
+        chip->cache[slot].op = OP_UNDECODED;
+        if (at >= 2) chip->cache[slot - 1].op = OP_UNDECODED;
+        if (size == 4) chip->cache[slot + 1].op = OP_UNDECODED;
+    } else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
+    else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, value);
+    else chip->fault = FAULT_UNMAPPED;
+}
+
+/* The CSRs that startup code touches, or 0. */
+static uint32_t *csr(struct chip *chip, uint32_t number)
+{
+    switch (number) {
+    case 0x300: return &chip->csr_mstatus;
+    case 0x305: return &chip->csr_mtvec;
+    case 0x340: return &chip->csr_mscratch;
+    case 0x341: return &chip->csr_mepc;
+    case 0x342: return &chip->csr_mcause;
+    case 0x804: return &chip->csr_intsyscr;
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------- execution ----- */
+
+/* Run until the cycle counter reaches `until`, a fault, ebreak, a byte sent, or 64 polls of an empty receiver. */
+int chip_run(struct chip *chip, uint64_t until)
+{
+    uint32_t *const x = chip->x;
+    const uint32_t sent = chip->transmit_count;
+    uint32_t pc = chip->pc;
+    chip->idle_polls = 0;
+    while (chip->cycles < until) {
+        int slot = slot_of(pc);
+        if (slot < 0) {
+            chip->fault = FAULT_FETCH, chip->fault_address = pc, chip->pc = pc;
+            return STOP_FAULT;
+        }
+        struct decoded *d = &chip->cache[slot];
+        if (d->op == OP_UNDECODED) decode(chip, slot);
+        const uint64_t before = chip->cycles;
+        uint32_t next = pc + d->length, a = x[d->rs1], b = x[d->rs2], address = 0;
+        const uint32_t cost = d->cost;
+        const int rd = d->rd;
+        const int32_t imm = d->imm;
+        int taken = 0, memory = 0;
+        switch (d->op) {
+        case OP_LUI: x[rd] = (uint32_t)imm; break;
+        case OP_AUIPC: x[rd] = pc + (uint32_t)imm; break;
+        case OP_JAL: x[rd] = next, next = pc + (uint32_t)imm, taken = 1; break;
+        case OP_JALR: x[rd] = next, next = (a + (uint32_t)imm) & ~1u, taken = 1; break;
+        case OP_BEQ: taken = a == b; goto branch;
+        case OP_BNE: taken = a != b; goto branch;
+        case OP_BLT: taken = (int32_t)a < (int32_t)b; goto branch;
+        case OP_BGE: taken = (int32_t)a >= (int32_t)b; goto branch;
+        case OP_BLTU: taken = a < b; goto branch;
+        case OP_BGEU: taken = a >= b; goto branch;
+        branch:
+            if (taken) next = pc + (uint32_t)imm;
+            break;
+        case OP_LB: memory = 1, address = a + (uint32_t)imm, x[rd] = (uint32_t)(int8_t)load(chip, address, 1); break;
+        case OP_LH: memory = 1, address = a + (uint32_t)imm, x[rd] = (uint32_t)(int16_t)load(chip, address, 2); break;
+        case OP_LW: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 4); break;
+        case OP_LBU: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 1); break;
+        case OP_LHU: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 2); break;
+        case OP_SB: memory = 1, address = a + (uint32_t)imm, store(chip, address, 1, b); break;
+        case OP_SH: memory = 1, address = a + (uint32_t)imm, store(chip, address, 2, b); break;
+        case OP_SW: memory = 1, address = a + (uint32_t)imm, store(chip, address, 4, b); break;
+        case OP_ADDI: x[rd] = a + (uint32_t)imm; break;
+        case OP_ADDI_SP:
+            x[2] = a + (uint32_t)imm;
+            if (x[2] < chip->lowest_sp && x[2] - SRAM_BASE < SRAM_BYTES) chip->lowest_sp = x[2];
+            break;
+        case OP_SLTI: x[rd] = (int32_t)a < imm; break;
+        case OP_SLTIU: x[rd] = a < (uint32_t)imm; break;
+        case OP_XORI: x[rd] = a ^ (uint32_t)imm; break;
+        case OP_ORI: x[rd] = a | (uint32_t)imm; break;
+        case OP_ANDI: x[rd] = a & (uint32_t)imm; break;
+        case OP_SLLI: x[rd] = a << imm; break;
+        case OP_SRLI: x[rd] = a >> imm; break;
+        case OP_SRAI: x[rd] = (uint32_t)((int32_t)a >> imm); break;
+        case OP_ADD: x[rd] = a + b; break;
+        case OP_SUB: x[rd] = a - b; break;
+        case OP_SLL: x[rd] = a << (b & 31); break;
+        case OP_SLT: x[rd] = (int32_t)a < (int32_t)b; break;
+        case OP_SLTU: x[rd] = a < b; break;
+        case OP_XOR: x[rd] = a ^ b; break;
+        case OP_SRL: x[rd] = a >> (b & 31); break;
+        case OP_SRA: x[rd] = (uint32_t)((int32_t)a >> (b & 31)); break;
+        case OP_OR: x[rd] = a | b; break;
+        case OP_AND: x[rd] = a & b; break;
+        case OP_FENCE: case OP_WFI: break;
+        case OP_MRET: next = chip->csr_mepc, taken = 1; break;
+        case OP_ECALL: case OP_EBREAK:
+            chip->pc = pc;
+            return STOP_BREAK;
+        case OP_CSRRW: case OP_CSRRS: case OP_CSRRC: case OP_CSRRWI: case OP_CSRRSI: case OP_CSRRCI: {
+            uint32_t *reg = csr(chip, (uint32_t)imm & 0xfff), old;
+            if (!reg) {
+                chip->fault = FAULT_CSR, address = (uint32_t)imm & 0xfff;
+                break;
+            }
+            if (d->op >= OP_CSRRWI) a = (uint32_t)imm >> 16;
+            old = *reg;
+            int kind = (d->op - OP_CSRRW) % 3;
+            *reg = kind == 0 ? a : kind == 1 ? old | a : old & ~a;
+            x[rd] = old;
+            break;
+        }
+        default: chip->fault = d->reason ? d->reason : FAULT_ILLEGAL; address = pc; break;
+        }
+        x[0] = 0;
+        if (chip->fault) {
+            chip->fault_address = address, chip->pc = pc;
+            return STOP_FAULT;
+        }
+        uint32_t spent = cost;
+        if (memory && spent < 2) spent = 2;
+        if (taken) {
+            int to = slot_of(next);
+            int in_flash = to >= 0 && to < FLASH_SLOTS;
+            spent = in_flash && chip->wait_states ? 3 + 2 * chip->wait_states : 3;
+            if (to >= 0 && (next & 2) && (halfword(chip, to) & 3) == 3) spent++;
+        }
+        chip->cycles += spent;
+        chip->instructions++;
+        if (chip->profile) chip->profile[slot] += chip->cycles - before;
+        pc = next;
+        if (memory && address >> 28 == 4) { /* only a peripheral can send or starve */
+            if (chip->transmit_count != sent) {
+                chip->pc = pc;
+                return STOP_TRANSMIT;
+            }
+            if (chip->idle_polls >= 64) {
+                chip->pc = pc;
+                return STOP_STARVED;
+            }
+        }
+    }
+    chip->pc = pc;
+    return STOP_BUDGET;
+}
