@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from tinyspeech import CLASSES, KEYWORDS, UserError, datasets
+from tinyspeech import CLASSES, KEYWORDS, UserError, audio, datasets, synthesis
 
 RATE = 16_000
 
@@ -380,3 +380,104 @@ def test_not_found_is_one_clear_line(server, tmp_path, monkeypatch):
     monkeypatch.setattr(Handler, "do_GET", lambda self: self.send_error(404))
     with pytest.raises(UserError, match="404"):
         fetch(server, tmp_path / "set")
+
+
+# --- the bundled clips ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return [row for row in synthesis.read_manifest() if row["word"]]
+
+
+def test_bundled_clips_are_those_of_the_manifest():
+    assert synthesis.verify() == []
+    files = {str(p.relative_to(datasets.BUNDLED)) for p in datasets.BUNDLED.rglob("*.flac")}
+    assert files == {row["file"] for row in synthesis.read_manifest()}
+    assert sum(p.stat().st_size for p in datasets.BUNDLED.rglob("*")) <= 12_000_000
+
+
+def test_verify_notices_a_changed_and_a_missing_clip(tmp_path):
+    rows = synthesis.read_manifest()
+    keep = [row["file"] for row in rows if row["word"] == "yes"][:3]
+    lines = (datasets.BUNDLED / "manifest.csv").read_text().splitlines()
+    (tmp_path / "yes").mkdir()
+    (tmp_path / "manifest.csv").write_text("\n".join([lines[0], *(x for x in lines if x.split(",")[0] in keep)]))
+    for file in keep[:2]:
+        (tmp_path / file).write_bytes((datasets.BUNDLED / file).read_bytes())
+    samples, _ = audio.read(tmp_path / keep[1])
+    samples[100] += 1
+    audio.write(tmp_path / keep[1], samples)
+    assert synthesis.verify(tmp_path) == keep[1:]
+
+
+def test_no_bundled_voice_is_in_two_splits_by_either_rule(manifest):
+    splits = {}
+    for row in manifest:
+        splits.setdefault(row["voice"], set()).add(row["split"])
+        assert datasets.hash_split(row["file"]) == row["split"]
+    assert all(len(found) == 1 for found in splits.values())
+    assert len(splits) >= 10 and len({row["engine"] for row in manifest}) == 6
+    for split in datasets.SPLITS[:3]:
+        listed = {n for n in datasets.load_task(datasets.BUNDLED, split).names if n[0] != "_"}
+        assert listed <= {row["file"] for row in manifest if row["split"] == split}
+
+
+@pytest.mark.parametrize(("split", "least"), [("training", 100), ("validation", 20), ("testing", 20)])
+def test_bundled_task_is_balanced(split, least):
+    count = np.bincount(datasets.load_task(datasets.BUNDLED, split).labels, minlength=12)
+    assert len(set(count[2:])) == 1 and count[2] >= least
+    assert count[0] == count[1] == -(-count[2:].sum() // 10)
+
+
+def test_bundled_clips_sound_right(manifest):
+    """A tenth of them: 16-bit seconds, audible, not clipped, with a word of credible length at varied places."""
+    starts = []
+    for row in manifest[::10]:
+        samples, rate = audio.read(datasets.BUNDLED / row["file"])
+        assert samples.dtype == np.int16 and len(samples) == rate == RATE
+        x = samples.astype(float)
+        assert 0.05 < np.abs(x).max() / 32768 < 0.95
+        power = np.mean(x.reshape(100, 160) ** 2, axis=1)
+        loud = np.flatnonzero(power > power.max() / 100)
+        starts.append(loud[0])
+        assert len(loud) >= 4, row["file"]
+    assert np.std(starts) > 8  # in 10 ms: words do not all begin at the same moment
+
+
+def test_bundled_snr_is_what_the_manifest_says(manifest):
+    """Noise alone is heard outside the word; at a low ratio it must be that much below the word."""
+    errors = []
+    for row in manifest:
+        if float(row["snr_db"]) < 20 and row["noise"] in ("white_noise", "pink_noise"):
+            power = np.mean(
+                audio.load_clip(datasets.BUNDLED / row["file"]).reshape(100, 160).astype(float) ** 2, axis=1
+            )
+            noise = np.mean(np.sort(power)[:20])
+            word = power[power > 2 * noise]
+            if len(word) > 10:
+                errors.append(10 * np.log10((word.mean() - noise) / noise) - float(row["snr_db"]))
+    assert len(errors) > 20 and abs(np.median(errors)) < 4
+
+
+def test_synthesis_without_engines_says_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"espeak-ng, flite, festival.*data/README.md"):
+        datasets.synthesize(tmp_path / "new")
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(UserError, match="in the way"):
+        datasets.synthesize(tmp_path)
+
+
+def test_trim_keeps_the_word_and_little_else():
+    x = np.zeros(RATE)
+    x[5000:9000] = np.sin(np.arange(4000))
+    assert 4000 <= len(synthesis.trim(x)) <= 4000 + 2 * 160 + 2 * 240
+    assert len(synthesis.trim(np.zeros(RATE))) == 0
+
+
+def test_the_plan_is_balanced_and_leaves_out_unclear_words():
+    plan = synthesis._plan()
+    assert len(set((s.voice, w, n) for s, w, n in plan)) == len(plan)
+    assert not [1 for s, w, _ in plan if w in synthesis.UNCLEAR.get(s.model, ()) and w in KEYWORDS]
+    assert {w for _, w, _ in plan} == set(synthesis.PHONEMES)
