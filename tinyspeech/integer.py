@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,14 +129,14 @@ class IntegerModel:
         for layer in self.layers:
             if layer.weight is None:
                 continue
-            if np.abs(layer.weight).max(initial=0) > 8:
-                raise UserError(f"layer {layer.name}: a weight does not fit 4 bits")
+            if layer.weight.min(initial=0) < -8 or layer.weight.max(initial=0) > 7:
+                raise UserError(f"layer {layer.name}: a weight does not fit 4 bits, -8 .. 7")
             bound = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * 128 + np.abs(layer.bias.astype(np.int64))
             bound = bound * layer.multiplier.astype(np.int64)
             if layer.kind == "classifier":
                 bound = bound * self.output_frames(frames)
-            elif layer.shift.min() < 1:
-                raise UserError(f"layer {layer.name}: a shift of 0 leaves nothing to round")
+            elif layer.shift.min() < 1 or layer.shift.max() > 24:
+                raise UserError(f"layer {layer.name}: shifts must be 1 to 24, and 0 leaves nothing to round")
             else:
                 bound = bound + (np.int64(1) << (layer.shift.astype(np.int64) - 1))
             if bound.max() >= 1 << 31:
@@ -187,11 +189,12 @@ class IntegerModel:
                 for row in meta["layers"]:
                     own = {k.rsplit(".", 1)[1]: archive[k] for k in archive.files if k.rsplit(".", 1)[0] == row["name"]}
                     layers.append(Layer(**row, **own))
+            return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"],
+                       meta["provenance"])
         except FileNotFoundError as error:
             raise UserError(f"no integer model at {path}: run `python -m tinyspeech export` first") from error
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is not an integer model of this program") from error
-        return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"], meta["provenance"])
 
 
 def _frames(x: np.ndarray, kernel: int) -> np.ndarray:
