@@ -2,24 +2,26 @@
    The same stages as tinyspeech/frontend.py, which proves the ranges; the bytes are equal for every input. Chapter 8. */
 #include "frontend.h"
 
+#include "multiply.h"
+
 enum { WINDOW = FRONTEND_WINDOW, HALF = WINDOW / 2, BANDS = FRONTEND_N_BANDS, Q = FRONTEND_TWIDDLE_BITS };
 
-/* x * m for 0 <= m < 256 (the caller's contract); |x| * 256 fits 32 bits. Leaves when no bit of m is left. */
-static int32_t times(int32_t x, uint32_t m)
-{
-    int32_t product = 0;
-    while (m) {
-        if (m & 1) product += x;
-        x = (int32_t)((uint32_t)x << 1);
-        m >>= 1;
-    }
-    return product;
-}
+struct complex {
+    int32_t re, im;
+};
 
-/* x * cos or x * sin from a signed Q8 value, -256 .. 256. */
-static int32_t rotate(int32_t x, int32_t c)
+/* (re + i im) (c - i s) in Q8: three products instead of four, none for quarter turns. |re|, |im| < 2^16. */
+static struct complex turn(int32_t re, int32_t im, int32_t c, int32_t s)
 {
-    return c < 0 ? -times(x, (uint32_t)-c) : times(x, (uint32_t)c);
+    struct complex t;
+    if (s == 0) t.re = re * (1 << Q), t.im = im * (1 << Q);
+    else if (c == 0) t.re = im * (1 << Q), t.im = -re * (1 << Q);
+    else {
+        int32_t both = multiply_signed(re + im, c);
+        t.re = both - multiply_signed(im, c - s);
+        t.im = both - multiply_signed(re, c + s);
+    }
+    return t;
 }
 
 /* cos(2 pi k / 256) in Q8, k = 0 .. 128, from a quarter wave. */
@@ -80,10 +82,9 @@ static void transform(int16_t z[WINDOW])
             for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
                 int16_t *b = a + 2 * half;
                 int32_t a_re = ((int32_t)a[0] * (1 << Q)) + (1 << Q), a_im = ((int32_t)a[1] * (1 << Q)) + (1 << Q);
-                int32_t t_re = rotate(b[0], c) + rotate(b[1], s);
-                int32_t t_im = rotate(b[1], c) - rotate(b[0], s);
-                a[0] = (int16_t)((a_re + t_re) >> (Q + 1)), a[1] = (int16_t)((a_im + t_im) >> (Q + 1));
-                b[0] = (int16_t)((a_re - t_re) >> (Q + 1)), b[1] = (int16_t)((a_im - t_im) >> (Q + 1));
+                struct complex t = turn(b[0], b[1], c, s);
+                a[0] = (int16_t)((a_re + t.re) >> (Q + 1)), a[1] = (int16_t)((a_im + t.im) >> (Q + 1));
+                b[0] = (int16_t)((a_re - t.re) >> (Q + 1)), b[1] = (int16_t)((a_im - t.im) >> (Q + 1));
             }
         }
     }
@@ -102,15 +103,12 @@ static void untangle(int16_t z[WINDOW])
         int16_t *p = z + 2 * k, *q = z + WINDOW - 2 * k;
         int32_t p_re = p[0], p_im = p[1], q_re = q[0], q_im = -(int32_t)q[1];
         int32_t even_re = (p_re + q_re) * (1 << Q), even_im = (p_im + q_im) * (1 << Q);
-        int32_t odd_re = p_im - q_im, odd_im = q_re - p_re;
-        int32_t c = cosine(k), s = sine(k);
-        int32_t t_re = rotate(odd_re, c) + rotate(odd_im, s);
-        int32_t t_im = rotate(odd_im, c) - rotate(odd_re, s);
+        struct complex t = turn(p_im - q_im, q_re - p_re, cosine(k), sine(k)); /* the odd samples' half */
         /* bin 128 - k swaps p and q: the even part is conjugated, and so is the turned odd part, negated */
-        q[0] = (int16_t)((even_re - t_re + rounding) >> shift);
-        q[1] = (int16_t)((t_im - even_im + rounding) >> shift);
-        p[0] = (int16_t)((even_re + t_re + rounding) >> shift);
-        p[1] = (int16_t)((even_im + t_im + rounding) >> shift);
+        q[0] = (int16_t)((even_re - t.re + rounding) >> shift);
+        q[1] = (int16_t)((t.im - even_im + rounding) >> shift);
+        p[0] = (int16_t)((even_re + t.re + rounding) >> shift);
+        p[1] = (int16_t)((even_im + t.im + rounding) >> shift);
     }
 }
 
@@ -160,7 +158,7 @@ void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEN
         int32_t total = frontend_offset[k];
         for (int j = 0; j < BANDS / 2; j++) {
             int32_t mirrored = log_energy[BANDS - j];
-            total += rotate(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct[k][j]);
+            total += multiply_signed(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct[k][j]);
         }
         total >>= FRONTEND_DCT_SHIFT;
         coefficients[k] = (int8_t)(total < -128 ? -128 : total > 127 ? 127 : total);

@@ -1,24 +1,8 @@
 /* See kernels.h for shapes, ranges and rounding. */
 #include "kernels.h"
 
+#include "multiply.h"
 #include "sigmoid.h"
-
-int32_t kernel_multiply(int32_t x, uint32_t m)
-{
-    int32_t product = 0;
-    while (m) {
-        if (m & 1) product += x;
-        x = (int32_t)((uint32_t)x << 1);
-        m >>= 1;
-    }
-    return product;
-}
-
-/* x * m for -512 < m < 512. */
-static int32_t multiply_signed(int32_t x, int32_t m)
-{
-    return m < 0 ? -kernel_multiply(x, (uint32_t)-m) : kernel_multiply(x, (uint32_t)m);
-}
 
 void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator)
 {
@@ -63,7 +47,7 @@ static int8_t clamp(int32_t x, int32_t low) { return (int8_t)(x < low ? low : x 
 void kernel_requantise(const int32_t *accumulator, const struct requant *table, int outputs, int low, int8_t *out)
 {
     for (int o = 0; o < outputs; o++, table++) {
-        int32_t scaled = kernel_multiply(accumulator[o] + table->bias, table->multiplier);
+        int32_t scaled = multiply(accumulator[o] + table->bias, table->multiplier);
         out[o] = clamp((scaled + (1 << (table->shift - 1))) >> table->shift, low);
     }
 }
@@ -76,7 +60,7 @@ void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, c
             int32_t a = argument[c];
             int32_t sigmoid = a < 0 ? 128 - sigmoid_q7[-a] : sigmoid_q7[a];
             int32_t gate = (multiply_signed(scale[c], sigmoid) + 16) >> 5;
-            sum += (multiply_signed(v[c], gate) + 64) >> 7;
+            sum += (multiply_signed(gate, v[c]) + 64) >> 7;
         }
         stream[c] = clamp(sum, 0);
     }

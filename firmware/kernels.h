@@ -28,7 +28,4 @@ void kernel_requantise(const int32_t *accumulator, const struct requant *table, 
    scale: int8 Q5, or 0 for an addition without a gate. */
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);
 
-/* x * m for 0 <= m < 512 and |x| < 2^22. */
-int32_t kernel_multiply(int32_t x, uint32_t m);
-
 #endif

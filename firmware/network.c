@@ -3,6 +3,7 @@
 #include "network.h"
 
 #include "kernels.h"
+#include "multiply.h"
 
 static int8_t state[MODEL_STATE_BYTES];
 static uint8_t phase[MODEL_LAYERS]; /* frames since a strided layer's last output */
@@ -50,7 +51,7 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
                 break;
             }
             for (int o = 0; o < MODEL_CLASSES; o++)
-                logits[o] += kernel_multiply(accumulator[o] + layer->requant[o].bias, layer->requant[o].multiplier);
+                logits[o] += multiply(accumulator[o] + layer->requant[o].bias, layer->requant[o].multiplier);
             break;
         case LAYER_DEPTHWISE: {
             uint8_t wait = phase[n];

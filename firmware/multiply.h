@@ -1,0 +1,12 @@
+/* Products on a core that has no multiplier; chapter 9 races six ways. */
+#ifndef TINYSPEECH_MULTIPLY_H
+#define TINYSPEECH_MULTIPLY_H
+#include <stdint.h>
+
+/* x * m for 0 <= m < 512 and |x| < 2^22. */
+int32_t multiply(int32_t x, uint32_t m);
+
+/* x * m for -512 < m < 512 and |x| < 2^22. */
+int32_t multiply_signed(int32_t x, int32_t m);
+
+#endif
