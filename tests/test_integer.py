@@ -1,5 +1,6 @@
 """The network in integers: numpy is the definition, and the firmware's C gives the same logits for any model."""
 
+import ctypes
 import itertools
 import shutil
 from dataclasses import replace
@@ -350,15 +351,11 @@ def test_packing_refuses_a_width_that_is_no_multiple_of_four():
 
 @pytest.fixture(scope="module")
 def kernels():
-    import ctypes
-
-    return ctypes.CDLL(str(toolchain.build_host_library([FIRMWARE / "kernels.c"], sanitize=True)))
+    return Native(sanitize=True).library
 
 
-def pointer(array: np.ndarray):
+def pointer(array: np.ndarray) -> ctypes.c_void_p:
     """To an array that the caller keeps alive."""
-    import ctypes
-
     assert array.flags.c_contiguous
     return ctypes.c_void_p(array.ctypes.data)
 
