@@ -115,8 +115,8 @@ def evaluate(
     """Accuracy of a network on the 12-class task of a folder.
 
     Returns {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12]
-    (rows: truth), "classes"}, and on the chip "cycles_per_clip" {"mean", "max"}. With `dump`, an .npz keeps `name`, `label`
-    (index into `classes`), `features` int8 [N, 49, 12], `logits` [N, 12] and `classes`.
+    (rows: truth), "classes"}, and on the chip "cycles_per_clip" {"mean", "max"}. With `dump`, an .npz keeps `name`,
+    `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` [N, 12] and `classes`.
     """
     from tqdm import tqdm
 
@@ -127,7 +127,7 @@ def evaluate(
     if dump is not None and not Path(dump).resolve().parent.is_dir():
         raise UserError(f"cannot write {dump}: its folder does not exist")
     features, logits, cycles = [], [], []
-    for start in tqdm(range(0, len(task), batch), disable=not progress, desc=f"{engine}", unit_scale=batch, unit="clip"):
+    for start in tqdm(range(0, len(task), batch), disable=not progress, desc=engine, unit_scale=batch, unit="clip"):
         clips = np.stack([task.clip(i) for i in range(start, min(start + batch, len(task)))])
         f, z, c = runner.run(frontend.to_8khz(clips))
         features.append(f)
@@ -161,8 +161,8 @@ def evaluate(
 def classify(path: str | Path, engine: str = "chip", model: str = "tinyspeech_s") -> dict:
     """The word in one recording: {"word", "scores" {class: 0 .. 1}, "logits", "engine", "model", "seconds", "cycles"}.
 
-    Any rate, length and channel count goes in (`audio.load_clip`). `seconds` is this computer's time from samples to answer;
-    `cycles` the chip's, None on other engines.
+    Any rate, length and channel count goes in (`audio.load_clip`). `seconds` is this computer's time from samples to
+    answer; `cycles` the chip's, None on other engines.
     """
     clip = audio.load_clip(path)
     runner = Engine(model, engine)

@@ -168,14 +168,14 @@ def sizes(elf: Path) -> dict:
 
 
 def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
-    """(start, end, name) of every function, by address: what a profile by symbol needs."""
+    """(start, end, name) of every function, by address, one name each: what a profile by symbol needs."""
     from elftools.elf.elffile import ELFFile
 
     with elf.open("rb") as file:
-        rows = [(s["st_value"], s["st_value"] + s["st_size"], s.name)
+        rows = {s["st_value"]: (s["st_value"], s["st_value"] + s["st_size"], s.name)
                 for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
-                if s["st_info"]["type"] == "STT_FUNC" and s["st_size"]]
-    return sorted(rows)
+                if s["st_info"]["type"] == "STT_FUNC" and s["st_size"]}
+    return sorted(rows.values())
 
 
 def forbidden_instructions(elf: Path) -> list[str]:

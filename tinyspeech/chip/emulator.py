@@ -1,12 +1,12 @@
-"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware's bytes, and a board that speaks its protocol.
+"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware's bytes, a board that speaks its protocol.
 
     from tinyspeech.chip import Board
     from tinyspeech.toolchain import build_firmware
     board = Board(build_firmware().elf)
     result = board.classify(x8k)          # int16 [8000] -> logits, cycles, stack
 
-The interpreter enforces the core (16 registers, no multiplier), the memory map, alignment and flash speed; whatever breaks
-a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 11.
+The interpreter enforces the core (16 registers, no multiplier), the memory map, alignment and flash speed; whatever
+breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 11.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ RUNAWAY_CYCLES = 2_000_000_000
 
 STOPS = ("running", "budget", "transmit", "starved", "fault", "break")
 FAULTS = (
-    "", "illegal instruction", "register above x15, which RV32E does not have", "multiplication or division, which the core does not have",
+    "", "illegal instruction", "register above x15, which RV32E does not have",
+    "multiplication or division, which the core does not have",
     "execution outside flash and RAM", "access to an unmapped address", "misaligned access", "write to flash",
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
     "control register that is not emulated",

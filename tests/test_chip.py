@@ -1,0 +1,335 @@
+"""The emulated chip: instructions, cycles, rules, serial port; and the shipped firmware in it, bit for bit."""
+
+import random
+import struct
+
+import numpy as np
+import pytest
+
+from tinyspeech import datasets, frontend, native, toolchain
+from tinyspeech.bench import bench
+from tinyspeech.chip import Board, Chip, ChipFault, report_firmware
+from tinyspeech.chip.emulator import SRAM_BASE
+from tinyspeech.errors import UserError
+
+PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
+FAST_CLOCK = """
+    li a0, 0x40022000
+    li a1, 1
+    sw a1, 0(a0)
+    li a0, 0x40021000
+    li a1, 2
+    sw a1, 4(a0)
+"""
+
+
+@pytest.fixture
+def assemble(tmp_path):
+    """Assembly text -> chip with it in flash."""
+
+    def build(text: str) -> Chip:
+        source = tmp_path / "program.S"
+        source.write_text(PROLOGUE + text + "\nebreak\n")
+        return Chip(toolchain.build_firmware([source], "program").bin.read_bytes())
+
+    return build
+
+
+@pytest.fixture(scope="module")
+def board():
+    return Board(toolchain.build_firmware().elf)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    task = datasets.load_task(datasets.BUNDLED, "validation", limit=24)
+    return frontend.to_8khz(task.arrays()[0])
+
+
+# --- instructions -----------------------------------------------------------------------------------------------------
+
+
+def signed(x):
+    return x - (1 << 32) if x & 0x80000000 else x
+
+
+OPERATIONS = {  # an independent model of the ISA manual's text
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "and": lambda a, b: a & b, "or": lambda a, b: a | b,
+    "xor": lambda a, b: a ^ b, "sll": lambda a, b: a << (b & 31), "srl": lambda a, b: a >> (b & 31),
+    "sra": lambda a, b: signed(a) >> (b & 31), "slt": lambda a, b: signed(a) < signed(b), "sltu": lambda a, b: a < b,
+}
+IMMEDIATE = {"addi": "add", "andi": "and", "ori": "or", "xori": "xor", "slti": "slt", "sltiu": "sltu"}
+SHIFTS = {"slli": "sll", "srli": "srl", "srai": "sra"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_arithmetic_agrees_with_an_independent_model(assemble, seed):
+    """1,000 random instructions, compressed where the assembler can; registers compared at the end."""
+    rng = random.Random(seed)
+    edge = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+    values = [0] + [rng.choice(edge) if rng.random() < 0.4 else rng.getrandbits(32) for _ in range(15)]
+    text = "".join(f"li x{i}, {signed(v)}\n" for i, v in enumerate(values) if i)
+    for _ in range(1000):
+        kind = rng.random()
+        rd, rs1, rs2 = rng.randrange(16), rng.randrange(16), rng.randrange(16)
+        rs1 = rd if rng.random() < 0.5 else rs1  # two-address forms compress
+        if kind < 0.5:
+            name = rng.choice(sorted(OPERATIONS))
+            text += f"{name} x{rd}, x{rs1}, x{rs2}\n"
+            result = OPERATIONS[name](values[rs1], values[rs2])
+        elif kind < 0.8:
+            name, constant = rng.choice(sorted(IMMEDIATE)), rng.choice((rng.randint(-2048, 2047), rng.randint(-32, 31)))
+            text += f"{name} x{rd}, x{rs1}, {constant}\n"
+            result = OPERATIONS[IMMEDIATE[name]](values[rs1], constant & 0xFFFFFFFF)
+        elif kind < 0.95:
+            name, amount = rng.choice(sorted(SHIFTS)), rng.randrange(32)
+            text += f"{name} x{rd}, x{rs1}, {amount}\n"
+            result = OPERATIONS[SHIFTS[name]](values[rs1], amount)
+        else:
+            constant = rng.getrandbits(20)
+            text += f"lui x{rd}, {constant}\n"
+            result = constant << 12
+        if rd:
+            values[rd] = int(result) & 0xFFFFFFFF
+    chip = assemble(text)
+    assert chip.run() == "break"
+    assert chip.registers() == values
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_memory_of_every_width_and_sign(assemble, compressed):
+    chip = assemble(f"""
+    .option {"rvc" if compressed else "norvc"}
+    li a0, 0x20000100
+    li a1, 0x80ff7f01
+    sw a1, 4(a0)
+    sh a1, 8(a0)
+    sb a1, 10(a0)
+    lw a2, 4(a0)
+    lh a3, 6(a0)
+    lhu a4, 6(a0)
+    lb a5, 7(a0)
+    lbu x5, 7(a0)
+    lw x6, 8(a0)
+    mv sp, a0
+    sw a1, 12(sp)
+    lw x7, 12(sp)
+    """)
+    assert chip.run() == "break"
+    x = chip.registers()
+    assert x[12] == 0x80FF7F01 and x[13] == 0xFFFF80FF and x[14] == 0x80FF
+    assert x[15] == 0xFFFFFF80 and x[5] == 0x80 and x[6] == 0x00017F01 and x[7] == 0x80FF7F01
+    assert chip.read_memory(SRAM_BASE + 0x104, 4) == struct.pack("<I", 0x80FF7F01)
+
+
+def test_branches_and_jumps(assemble):
+    tests = [("beq", 5, 5, 1), ("beq", 5, 6, 0), ("bne", 5, 6, 1), ("blt", -1, 1, 1), ("bltu", -1, 1, 0),
+             ("bge", 1, -1, 1), ("bgeu", 1, -1, 0), ("bge", 3, 3, 1), ("blt", 3, 3, 0), ("bne", 0, 0, 0)]
+    text = "li a5, 0\n"
+    for i, (name, a, b, _) in enumerate(tests):
+        text += f"li a0, {a}\nli a1, {b}\n{name} a0, a1, 1f\nj 2f\n1: ori a5, a5, {1 << i}\n2:\n"
+    chip = assemble(text + "jal x1, function\nj end\nfunction: addi x9, x0, 77\nret\nend:\n")
+    assert chip.run() == "break"
+    assert chip.registers()[15] == sum(taken << i for i, (*_, taken) in enumerate(tests))
+    assert chip.registers()[9] == 77
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text, reason", [
+    (".word 0x02c58533", "multiplication"),  # mul a0, a1, a2
+    (".word 0x02c5c533", "multiplication"),  # div a0, a1, a2
+    (".word 0x00000833", "x15"),  # add x16, x0, x0
+    (".half 0x0000", "illegal"),
+    (".word 0xffffffff", "illegal"),
+    (".word 0x0000202f", "illegal"),  # atomics
+    ("li a0, 0x20000001\nlw a1, 0(a0)", "misaligned"),
+    ("li a0, 0x20000002\nsw a1, 0(a0)", "misaligned"),
+    ("li a0, 0x20000800\nlw a1, 0(a0)", "unmapped"),
+    ("li a0, 0x4000\nlw a1, 0(a0)", "unmapped"),
+    ("li a0, 0x1ffffffc\nsw a1, 0(a0)", "unmapped"),
+    ("li a0, 0x100\nsw a1, 0(a0)", "write to flash"),
+    ("li a0, 0x08000100\nsw a1, 0(a0)", "write to flash"),
+    ("li a0, 0x40012345\nlb a1, 0(a0)", "not emulated"),
+    ("li a0, 0x30000000\njr a0", "execution outside"),
+    ("li a0, 0x40021000\nli a1, 2\nsw a1, 4(a0)", "no flash wait state"),
+    ("csrr a0, mhartid", "control register"),
+])
+def test_broken_rules_stop_with_reason_and_place(assemble, text, reason):
+    chip = assemble("nop\n" + text)
+    with pytest.raises(ChipFault, match=reason) as caught:
+        chip.run()
+    assert caught.value.pc > 0
+
+
+def test_an_image_larger_than_the_flash_is_refused():
+    with pytest.raises(UserError, match="16385"):
+        Chip(bytes(16385))
+
+
+# --- cycles -----------------------------------------------------------------------------------------------------------
+
+
+def cycles_of(chip, text_cycles=0):
+    assert chip.run() == "break"
+    return chip.cycles - text_cycles
+
+
+@pytest.mark.parametrize("setup, per_turn", [("", 4), (FAST_CLOCK, 6)])
+def test_a_counted_loop_takes_the_measured_cycles(assemble, setup, per_turn):
+    """c.addi + c.bnez: 4 cycles without wait state, 6 at 48 MHz; the difference of two counts removes the frame."""
+    loop = ".balign 4\n1: addi a0, a0, -1\nbnez a0, 1b\n"
+    cycles = [cycles_of(assemble(f"{setup} li a0, {n}\n{loop}")) for n in (10, 30)]
+    assert cycles[1] - cycles[0] == 20 * per_turn
+
+
+@pytest.mark.parametrize("setup, body, cost", [
+    ("", "addi a0, a0, 1", 1), (FAST_CLOCK, "addi a0, a0, 1", 1),
+    ("", "addi a0, a0, 1000", 1), (FAST_CLOCK, "addi a0, a0, 1000", 2),
+    ("", "lw a1, 0(a2)", 2), (FAST_CLOCK, "lw a1, 0(a2)", 2), (FAST_CLOCK, "sw a1, 0(a2)", 2),
+    ("", "lw a1, 0(a3)", 2), (FAST_CLOCK, "lw a1, 0(a3)", 3),
+    (FAST_CLOCK, "beqz a2, 1f\n1:", 1),
+])
+def test_straight_line_costs(assemble, setup, body, cost):
+    start = f"{setup} li a2, 0x20000100\nli a3, 0\n"
+    once, many = (cycles_of(assemble(start + f"{body}\n" * n)) for n in (1, 11))
+    assert many - once == 10 * cost
+
+
+@pytest.mark.parametrize("pad, extra", [("", 0), ("nop\n", 1)])
+def test_a_jump_to_a_misaligned_long_instruction_costs_one_more(assemble, pad, extra):
+    """The target is a 32-bit instruction on (or off) a multiple of 4."""
+    text = f"{FAST_CLOCK}.balign 4\nj 1f\n.balign 4\nnop\nnop\n{pad}1: addi a0, a0, 1000\n"
+    cycles = cycles_of(assemble(text))
+    baseline = cycles_of(assemble(f"{FAST_CLOCK}.balign 4\n addi a0, a0, 1000\n"))
+    assert cycles - baseline == 5 + extra
+
+
+def test_code_in_ram_has_no_wait_state_and_may_be_rewritten(assemble):
+    """A loop is copied to RAM, run, patched and run again: the new instruction counts."""
+    chip = assemble(f"""{FAST_CLOCK}
+    la a0, body
+    li a1, 0x20000200
+    li a2, 8
+1:  lhu a3, 0(a0)
+    sh a3, 0(a1)
+    addi a0, a0, 2
+    addi a1, a1, 2
+    addi a2, a2, -1
+    bnez a2, 1b
+    li a5, 0
+    li a1, 0x20000200
+    jalr a1
+    lhu a3, 2(a1)
+    sh a3, 0(a1)
+    jalr a1
+    j end
+    .balign 4
+body:
+    .option norvc
+    .option rvc
+    c.addi a5, 1
+    c.addi a5, 10
+    ret
+    .balign 4
+end:
+    """)
+    assert chip.run() == "break"
+    assert chip.registers()[15] == 11 + 20
+
+
+def test_the_serial_port_echoes_and_waiting_returns_to_the_host(assemble):
+    chip = assemble("""
+    li a0, 0x40013800
+1:  lw a1, 0(a0)
+    andi a1, a1, 32
+    beqz a1, 1b
+    lw a2, 4(a0)
+    addi a2, a2, 1
+    sw a2, 4(a0)
+    j 1b
+    """)
+    assert chip.run() == "starved"
+    chip.send(b"HAL")
+    sent = b""
+    for _ in range(3):
+        assert chip.run() == "transmit"
+        sent += chip.received()
+    assert sent == b"IBM"
+    assert chip.run() == "starved"
+
+
+# --- the firmware -----------------------------------------------------------------------------------------------------
+
+
+def test_the_chip_equals_the_c_on_real_paths(board, clips):
+    """Features and logits of bundled clips and of hostile ones: zero differences, and the firmware's own choice."""
+    rng = np.random.default_rng(1)
+    hostile = [np.zeros(8000), np.full(8000, -32768), np.tile([32767, -32768], 4000), rng.integers(-32768, 32768, 8000),
+               rng.integers(-3, 4, 8000)]
+    x = np.concatenate([clips, np.array(hostile, np.int16)])
+    host = native.Native()
+    features, logits = host.features(x), None
+    logits = host.logits(features)
+    differences = 0
+    for clip, f, z in zip(x, features, logits, strict=True):
+        result = board.classify(clip, features=True)
+        differences += int((result.features != f).sum() + (result.logits != z).sum())
+        assert result.best == z.argmax()
+    print(f"{len(x)} clips: {differences} differences")
+    assert differences == 0
+
+
+def test_a_clip_leaves_no_trace_in_the_next(board, clips):
+    first = board.classify(clips[0])
+    board.classify(clips[1], features=True)
+    again = board.classify(clips[0])
+    assert (again.logits == first.logits).all() and again.cycles == first.cycles
+
+
+def test_the_firmware_says_which_network_it_holds(board):
+    assert board.version() == f"tinyspeech tinyspeech_s {native.exported_hash()}"
+
+
+def test_a_wrong_clip_is_refused(board):
+    with pytest.raises(UserError, match="8000"):
+        board.classify(np.zeros(100, np.int16))
+    with pytest.raises(UserError, match="int16"):
+        board.classify(np.zeros(8000))
+
+
+def test_the_budgets_of_the_chip_are_kept():
+    report = report_firmware()
+    assert report["flash_bytes"] <= 16384
+    assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= 2048
+    assert 100 < report["stack_bytes"]  # measured, not absent
+
+
+def test_real_time_at_48_mhz():
+    figures = bench()
+    assert figures["clock_hz"] == 48_000_000
+    assert figures["cycles_per_audio_second"] <= 24_000_000
+    assert 0.99 < sum(figures["stages"].values()) / figures["cycles_per_audio_second"] < 1.01
+
+
+def test_no_forbidden_instruction_is_in_the_firmware(tmp_path):
+    assert toolchain.forbidden_instructions(toolchain.build_firmware().elf) == []
+    source = tmp_path / "bad.S"
+    source.write_text(PROLOGUE + ".type reset, @function\n.word 0x02c58533\n.word 0x00000833\n.size reset, . - reset\n")
+    assert len(toolchain.forbidden_instructions(toolchain.build_firmware([source], "bad").elf)) == 2
+
+
+def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
+    first = toolchain.build_firmware()
+    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "elsewhere")
+    second = toolchain.build_firmware()
+    assert second.bin != first.bin and second.bin.read_bytes() == first.bin.read_bytes()
+    assert second.elf.read_bytes() == first.elf.read_bytes()
+
+
+def test_a_stuck_firmware_is_reported(assemble, tmp_path):
+    source = tmp_path / "stuck.S"
+    source.write_text(PROLOGUE + "ebreak\n")
+    with pytest.raises(UserError, match="does not wait"):
+        Board(toolchain.build_firmware([source], "stuck").elf)
