@@ -64,6 +64,37 @@ def test_memory_map_is_to_scale_and_names_the_rest():
     assert [t.get_text() for t in plt.gca().get_legend().get_texts()] == ["ring  512 B", "work  512 B", "free  1,024 B"]
 
 
+def test_spectrum_is_in_decibels_up_to_half_the_rate():
+    plots.spectrum([1.0, 0.0, 100.0], 8000)
+    line = plt.gca().lines[0]
+    assert line.get_ydata()[[0, 2]].tolist() == [0, 20] and np.isnan(line.get_ydata()[1])
+    assert line.get_xdata()[-1] == 4.0
+
+
+def test_bands_are_drawn_one_by_one_over_frequency():
+    plots.bands(np.eye(3, 5), bin_hz=1000)
+    assert len(plt.gca().lines) == 3
+    assert plt.gca().lines[1].get_xdata().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_window_is_drawn_as_recorded_and_scaled():
+    plots.window(np.array([0, 100, -100]), 3, 8000)
+    assert [line.get_ydata().tolist() for line in plt.gca().lines[:2]] == [[0, 800, -800], [0, 100, -100]]
+
+
+def test_tiles_have_a_colour_for_each_level_and_a_line_between_frames():
+    plots.tiles(np.array([[-7, 0, 7, 3]]), group=2)
+    image = plt.gca().images[0]
+    assert image.get_cmap().N == 15 and image.get_clim() == (-7.5, 7.5)
+    assert plt.gca().lines[0].get_xdata()[0] == 1.5
+
+
+def test_axes_in_pairs_and_stacks():
+    left, right = plots.pair((3, 1))
+    assert left.get_subplotspec().get_gridspec().get_width_ratios() == (3, 1)
+    assert len(plots.stack(3, 5.0)) == 3 and plt.gcf().get_figheight() == 5.0
+
+
 def test_memory_map_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="1 more than the 2,048"):
         plots.memory_map({"everything": 2049}, 2048)

@@ -70,6 +70,18 @@ def style() -> None:
     )
 
 
+def pair(widths: tuple[float, float] = (1, 1), height: float = 2.8) -> tuple[Axes, Axes]:
+    """Two axes side by side in a new figure, `widths` to one another, `height` inches."""
+    _, (left, right) = plt.subplots(1, 2, figsize=(7.2, height), width_ratios=widths)
+    return left, right
+
+
+def stack(rows: int, height: float, **options) -> list[Axes]:
+    """`rows` axes below one another in a new figure, `height` inches in all; options as of `plt.subplots`."""
+    _, axes = plt.subplots(rows, 1, figsize=(7.2, height), **options)
+    return list(axes)
+
+
 def waveform(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, color: str = PALETTE["blue"]) -> None:
     """Sound over time.
 
@@ -103,6 +115,79 @@ def spectrogram(
     image = ax.imshow(level_db.T, origin="lower", aspect="auto", extent=extent, cmap=SEQUENTIAL, vmin=floor_db, vmax=0)
     ax.set(xlabel="time (s)", ylabel="frequency (kHz)")
     ax.figure.colorbar(image, ax=ax, label="dB below the loudest")
+
+
+def spectrum(
+    power: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, label: str = "", color: str = PALETTE["blue"]
+) -> None:
+    """Power over frequency, in decibels: 10 log10 of what is given.
+
+    Parameters
+    ----------
+    power : [bins], squared magnitudes of frequencies from 0 to half the sample rate; zeros are left out
+    """
+    ax = ax or plt.gca()
+    power = np.asarray(power, dtype=float)  # (F,)
+    level_db = 10 * np.log10(power, where=power > 0, out=np.full(len(power), np.nan))
+    ax.plot(np.linspace(0, sample_rate_hz / 2000, len(power)), level_db, color=color, label=label, linewidth=1.2)
+    ax.margins(x=0)
+    ax.set(xlabel="frequency (kHz)", ylabel="power (dB)")
+
+
+def bands(weights: ArrayLike, bin_hz: float, ax: Axes | None = None) -> None:
+    """Mel bands as the slopes that they are: which share of a frequency's power goes to which band.
+
+    Parameters
+    ----------
+    weights : [bands, bins], each 0 .. 1
+    bin_hz : distance of two neighbouring bins
+    """
+    ax = ax or plt.gca()
+    weights = np.asarray(weights)  # (B, F)
+    frequency_khz = np.arange(weights.shape[1]) * bin_hz / 1000
+    for i, row in enumerate(weights):
+        color = PALETTE["blue"] if i % 2 else PALETTE["amber"]
+        ax.fill_between(frequency_khz, row, color=color, alpha=0.35, linewidth=0)
+        ax.plot(frequency_khz, row, color=color, linewidth=0.8)
+    ax.margins(x=0)
+    ax.set(xlabel="frequency (kHz)", ylabel="weight", ylim=(0, 1.15), yticks=(0, 1))
+
+
+def window(samples: ArrayLike, exponent: int, sample_rate_hz: int, ax: Axes | None = None) -> None:
+    """One window as recorded and as the chip scales it, by two to the `exponent`.
+
+    Parameters
+    ----------
+    samples : [N] integers
+    """
+    ax = ax or plt.gca()
+    samples = np.asarray(samples, dtype=float)  # (N,)
+    time_ms = np.arange(len(samples)) * 1000 / sample_rate_hz
+    ax.plot(time_ms, samples * 2.0**exponent, color=PALETTE["blue"], linewidth=1, label=f"times 2^{exponent}")
+    ax.plot(time_ms, samples, color=PALETTE["grey"], linewidth=1, label="as recorded")
+    for limit in (-(2**14), 2**14):
+        ax.axhline(limit, color=PALETTE["vermilion"], linewidth=1, linestyle="--")
+    ax.margins(x=0)
+    ax.set(xlabel="time (ms)", ylabel="sample value", ylim=(-21000, 27000))
+    ax.legend(loc="upper right", ncols=2, fontsize=9)
+
+
+def tiles(weights: ArrayLike, group: int, ax: Axes | None = None) -> None:
+    """A matrix of small integers, one coloured tile each: blue below zero, white at zero, orange above.
+
+    Parameters
+    ----------
+    weights : [outputs, inputs]
+    group : inputs of one frame; a line is drawn between frames
+    """
+    ax = ax or plt.gca()
+    weights = np.asarray(weights)  # (O, I)
+    top = int(np.abs(weights).max(initial=1))
+    image = ax.imshow(weights, aspect="auto", cmap=plt.get_cmap(DIVERGING, 2 * top + 1), vmin=-top - 0.5, vmax=top + 0.5)
+    for edge in range(group, weights.shape[1], group):
+        ax.axvline(edge - 0.5, color=INK, linewidth=1.2)
+    ax.set(xlabel="input", ylabel="output channel")
+    ax.figure.colorbar(image, ax=ax, label="weight", ticks=range(-top, top + 1, max(1, top // 3)))
 
 
 def feature_map(
@@ -157,7 +242,9 @@ def scores(logits: ArrayLike, classes: Sequence[str], ax: Axes | None = None) ->
     ax.set_ylabel("score (logit)")
 
 
-def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, unit: str = "B") -> None:
+def memory_map(
+    regions: Mapping[str, int], total: int, ax: Axes | None = None, unit: str = "B", name: str = ""
+) -> None:
     """A memory as one bar, region after region, to scale; what is left over is drawn empty and named.
 
     Parameters
@@ -165,6 +252,7 @@ def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, u
     regions : name -> size, in the order of their addresses
     total : size of the whole memory, in the same unit
     unit : bytes by default; with cycles and a budget the same picture shows time
+    name : of the memory, written before the bar
 
     Raises
     ------
@@ -192,5 +280,7 @@ def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, u
     ax.barh(0, spare, left=start, height=1, **look)
     handles.append(Patch(label=f"free  {spare:,} {unit}", **look))
     ax.set(xlim=(0, total), ylim=(-0.5, 0.5), xticks=np.linspace(0, total, 9), yticks=[], xlabel=unit)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    ax.set_ylabel(name, rotation=0, ha="right", va="center")
     ax.spines["left"].set_visible(False)
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=3, fontsize=9)

@@ -1,0 +1,53 @@
+"""What moves in the static page works without Python: pages are complete, and the link travels with the slider."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinyspeech import CLASSES, bookrules, widgets
+
+
+def test_a_sound_is_played_sample_for_sample():
+    samples = np.arange(-800, 800, dtype=np.int16)
+    html = widgets.sound(samples, 16000, 'a "rising" tone').data
+    data = re.search(r"base64,([^\"]+)", html)[1]
+    played, rate = soundfile.read(io.BytesIO(base64.b64decode(data)), dtype="int16")
+    assert rate == 16000 and (played == samples).all()
+    assert 'aria-label="a &quot;rising&quot; tone"' in html
+
+
+def test_bars_mark_and_describe_the_answer():
+    shares = np.full(12, 0.01)
+    shares[CLASSES.index("yes")] = 0.89
+    html = widgets.bars(shares, CLASSES)
+    assert "the answer is yes with 89 per cent" in html
+    assert html.count("<tr") == 12 and html.count("font-weight: bold") == 1
+    assert "width: 89.0%" in html
+
+
+def test_a_flip_book_turns_its_pages_in_the_browser():
+    book = widgets.flip_book(["<b>one</b>", "<b>two</b>"], ["1", "2"], "page")
+    slider, stack = book.children
+    assert [page.value for page in stack.children] == ["<b>one</b>", "<b>two</b>"]
+    assert (slider.link.source, slider.link.target) == ((slider, "index"), (stack, "selected_index"))
+    assert slider.get_state()["link"] == f"IPY_MODEL_{slider.link.model_id}"
+
+
+def test_a_flip_book_uses_only_widgets_that_the_page_has():
+    book = widgets.flip_book(["a"], ["1"], "page")
+    seen, pending = set(), [book]
+    while pending:
+        widget = pending.pop()
+        seen.add(widget._model_module)
+        pending += [*getattr(widget, "children", ()), widget.layout] if hasattr(widget, "layout") else []
+    assert seen <= bookrules.WIDGET_MODULES
+
+
+@pytest.mark.parametrize(("pages", "labels"), [([], []), (["a"], []), (["a"], ["1", "2"])])
+def test_a_flip_book_needs_a_label_for_each_page(pages, labels):
+    with pytest.raises(ValueError, match="as many labels"):
+        widgets.flip_book(pages, labels, "page")
