@@ -188,6 +188,9 @@ def snap(model: TinySpeechS) -> None:
         conv.bias.copy_(torch.floor(conv.bias / unit + 0.5) * unit)
     step = model.classifier.weight_quantizer.step
     largest = step.max()
-    model.classifier.weight_quantizer.raw.copy_(torch.floor(step / largest * 255 + 0.5).clamp(min=1) * largest / 255)
+    multiplier = torch.floor(step / largest * 255 + 0.5)
+    unit = model.head.output_quantizer.step * largest / 255
+    least = torch.ceil(model.classifier.bias.abs()[:, None, None] / (32000 * unit)).clamp(1, 255)  # as above
+    model.classifier.weight_quantizer.raw.copy_(torch.maximum(multiplier, least) * largest / 255)
     unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)

@@ -44,6 +44,12 @@ class StreamingConfig:
     """Width of the layer before the classifier. A multiple of 4."""
 
     def __post_init__(self):
+        for name, value in vars(self).items():
+            several = name in ("kernels", "strides")
+            if several and not (isinstance(value, tuple) and value):
+                raise UserError(f"{name} must list a whole number for each block, not {value!r}")
+            if any(type(number) is not int for number in (value if several else (value,))):
+                raise UserError(f"{name} must be {'whole numbers' if several else 'a whole number'}, not {value!r}")
         if len(self.kernels) != len(self.strides):
             raise UserError(f"kernels {self.kernels} and strides {self.strides} must name the same number of blocks")
         for name in ("channels", "expansion", "head", "condenser"):
