@@ -1,4 +1,4 @@
-"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware's bytes, a board that speaks its protocol.
+"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
 
     from tinyspeech.chip import Board
     from tinyspeech.toolchain import build_firmware
@@ -22,7 +22,8 @@ from tinyspeech.errors import UserError
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
 SRAM_BASE = 0x2000_0000
-SLOTS = (FLASH_BYTES + SRAM_BYTES) // 2
+SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
+"""Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
 RUNAWAY_CYCLES = 2_000_000_000
 """A run without a byte sent for this long (40 s of the chip's time) is taken for a firmware that hangs."""
 
@@ -140,7 +141,7 @@ class Chip:
         self.state.profile = self._profile.ctypes.data
 
     def profile(self) -> np.ndarray:
-        """Cycles per halfword since `start_profile`: flash, then SRAM; uint64 [9216]."""
+        """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""
         return self._profile.copy()
 
 

@@ -19,7 +19,11 @@
 #include <stddef.h>
 #include <string.h>
 
-enum { FLASH_BYTES = 16384, SRAM_BYTES = 2048, FLASH_SLOTS = FLASH_BYTES / 2, SLOTS = FLASH_SLOTS + SRAM_BYTES / 2 };
+enum {
+    FLASH_BYTES = 16384, SRAM_BYTES = 2048, FLASH_SLOTS = FLASH_BYTES / 2, SRAM_SLOTS = SRAM_BYTES / 2,
+    GAP = 2, /* slots behind each memory that fault when execution runs off its end */
+    SRAM_FIRST = FLASH_SLOTS + GAP, SLOTS = SRAM_FIRST + SRAM_SLOTS + GAP
+};
 #define SRAM_BASE 0x20000000u
 #define FLASH_ALIAS 0x08000000u
 
@@ -54,7 +58,7 @@ struct chip {
     uint32_t receive_count, receive_at;
     uint8_t *transmit; /* bytes that the USART sent */
     uint32_t transmit_room, transmit_count;
-    uint64_t *profile; /* cycles per halfword of flash and then SRAM, or 0 */
+    uint64_t *profile; /* cycles per slot: a slot a halfword of flash, a gap, a slot a halfword of SRAM; or 0 */
     /* --- the interpreter's own --- */
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES];
     uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
@@ -217,24 +221,28 @@ static int slot_of(uint32_t pc)
     if (pc & 1) return -1;
     if (pc < FLASH_BYTES) return (int)(pc >> 1);
     if (pc - FLASH_ALIAS < FLASH_BYTES) return (int)((pc - FLASH_ALIAS) >> 1);
-    if (pc - SRAM_BASE < SRAM_BYTES) return (int)(FLASH_SLOTS + ((pc - SRAM_BASE) >> 1));
+    if (pc - SRAM_BASE < SRAM_BYTES) return (int)(SRAM_FIRST + ((pc - SRAM_BASE) >> 1));
     return -1;
 }
 
 static uint32_t halfword(const struct chip *chip, int slot)
 {
-    const uint8_t *p = slot < FLASH_SLOTS ? chip->flash + 2 * slot : chip->sram + 2 * (slot - FLASH_SLOTS);
+    const uint8_t *p = slot < FLASH_SLOTS ? chip->flash + 2 * slot : chip->sram + 2 * (slot - SRAM_FIRST);
     return p[0] | (uint32_t)p[1] << 8;
 }
 
 static void decode(struct chip *chip, int slot)
 {
-    uint32_t low = halfword(chip, slot);
-    int last = slot == FLASH_SLOTS - 1 || slot == SLOTS - 1;
+    int in_flash = slot < FLASH_SLOTS, last = slot == FLASH_SLOTS - 1 || slot == SRAM_FIRST + SRAM_SLOTS - 1;
     struct decoded d;
-    if ((low & 3) != 3) d = decode16(low);
-    else d = last ? bad(FAULT_FETCH, 4) : decode32(low | halfword(chip, slot + 1) << 16);
-    if (slot < FLASH_SLOTS && chip->wait_states && d.length == 4) d.cost = (uint8_t)(1 + chip->wait_states);
+    if ((slot >= FLASH_SLOTS && slot < SRAM_FIRST) || slot >= SRAM_FIRST + SRAM_SLOTS) d = bad(FAULT_FETCH, 2);
+    else {
+        uint32_t low = halfword(chip, slot);
+        if ((low & 3) != 3) d = decode16(low);
+        else d = last ? bad(FAULT_FETCH, 4) : decode32(low | halfword(chip, slot + 1) << 16);
+    }
+    if (in_flash && d.length == 4) d.cost = (uint8_t)(1 + chip->wait_states);
+    if (d.op >= OP_LB && d.op <= OP_SW && d.cost < 2) d.cost = 2;
     chip->cache[slot] = d;
 }
 
@@ -363,10 +371,10 @@ static void store(struct chip *chip, uint32_t address, uint32_t size, uint32_t v
     else if (address - SRAM_BASE < SRAM_BYTES) {
         uint32_t at = address - SRAM_BASE;
         for (uint32_t i = 0; i < size; i++) chip->sram[at + i] = (uint8_t)(value >> 8 * i);
-        uint32_t slot = FLASH_SLOTS + (at >> 1); /* code in RAM may change: decode it again, and a word that straddles */
+        uint32_t slot = SRAM_FIRST + (at >> 1); /* code in RAM may change: decode it again, and a word that straddles */
         chip->cache[slot].op = OP_UNDECODED;
-        if (at >= 2) chip->cache[slot - 1].op = OP_UNDECODED;
-        if (size == 4) chip->cache[slot + 1].op = OP_UNDECODED;
+        chip->cache[slot - 1].op = OP_UNDECODED;
+        chip->cache[slot + 1].op = OP_UNDECODED;
     } else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
     else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, value);
     else chip->fault = FAULT_UNMAPPED;
@@ -394,47 +402,29 @@ int chip_run(struct chip *chip, uint64_t until)
     uint32_t *const x = chip->x;
     const uint32_t sent = chip->transmit_count;
     uint32_t pc = chip->pc;
+    uint64_t instructions = chip->instructions;
+    int slot = slot_of(pc), stop = STOP_BUDGET;
     chip->idle_polls = 0;
     while (chip->cycles < until) {
-        int slot = slot_of(pc);
         if (slot < 0) {
-            chip->fault = FAULT_FETCH, chip->fault_address = pc, chip->pc = pc;
-            return STOP_FAULT;
+            chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
+            break;
         }
-        struct decoded *d = &chip->cache[slot];
-        if (d->op == OP_UNDECODED) decode(chip, slot);
-        const uint64_t before = chip->cycles;
-        uint32_t next = pc + d->length, a = x[d->rs1], b = x[d->rs2], address = 0;
-        const uint32_t cost = d->cost;
+        if (chip->cache[slot].op == OP_UNDECODED) decode(chip, slot);
+        const struct decoded *d = &chip->cache[slot];
         const int rd = d->rd;
         const int32_t imm = d->imm;
-        int taken = 0, memory = 0;
+        const uint32_t a = x[d->rs1], b = x[d->rs2], length = d->length;
+        const uint64_t before = chip->cycles;
+        uint32_t target, address = a + (uint32_t)imm;
+        chip->cycles += d->cost;
         switch (d->op) {
         case OP_LUI: x[rd] = (uint32_t)imm; break;
         case OP_AUIPC: x[rd] = pc + (uint32_t)imm; break;
-        case OP_JAL: x[rd] = next, next = pc + (uint32_t)imm, taken = 1; break;
-        case OP_JALR: x[rd] = next, next = (a + (uint32_t)imm) & ~1u, taken = 1; break;
-        case OP_BEQ: taken = a == b; goto branch;
-        case OP_BNE: taken = a != b; goto branch;
-        case OP_BLT: taken = (int32_t)a < (int32_t)b; goto branch;
-        case OP_BGE: taken = (int32_t)a >= (int32_t)b; goto branch;
-        case OP_BLTU: taken = a < b; goto branch;
-        case OP_BGEU: taken = a >= b; goto branch;
-        branch:
-            if (taken) next = pc + (uint32_t)imm;
-            break;
-        case OP_LB: memory = 1, address = a + (uint32_t)imm, x[rd] = (uint32_t)(int8_t)load(chip, address, 1); break;
-        case OP_LH: memory = 1, address = a + (uint32_t)imm, x[rd] = (uint32_t)(int16_t)load(chip, address, 2); break;
-        case OP_LW: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 4); break;
-        case OP_LBU: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 1); break;
-        case OP_LHU: memory = 1, address = a + (uint32_t)imm, x[rd] = load(chip, address, 2); break;
-        case OP_SB: memory = 1, address = a + (uint32_t)imm, store(chip, address, 1, b); break;
-        case OP_SH: memory = 1, address = a + (uint32_t)imm, store(chip, address, 2, b); break;
-        case OP_SW: memory = 1, address = a + (uint32_t)imm, store(chip, address, 4, b); break;
-        case OP_ADDI: x[rd] = a + (uint32_t)imm; break;
+        case OP_ADDI: x[rd] = address; break;
         case OP_ADDI_SP:
-            x[2] = a + (uint32_t)imm;
-            if (x[2] < chip->lowest_sp && x[2] - SRAM_BASE < SRAM_BYTES) chip->lowest_sp = x[2];
+            x[2] = address;
+            if (address < chip->lowest_sp && address - SRAM_BASE < SRAM_BYTES) chip->lowest_sp = address;
             break;
         case OP_SLTI: x[rd] = (int32_t)a < imm; break;
         case OP_SLTIU: x[rd] = a < (uint32_t)imm; break;
@@ -455,53 +445,82 @@ int chip_run(struct chip *chip, uint64_t until)
         case OP_OR: x[rd] = a | b; break;
         case OP_AND: x[rd] = a & b; break;
         case OP_FENCE: case OP_WFI: break;
-        case OP_MRET: next = chip->csr_mepc, taken = 1; break;
+        case OP_BEQ: if (a == b) goto branch; break;
+        case OP_BNE: if (a != b) goto branch; break;
+        case OP_BLT: if ((int32_t)a < (int32_t)b) goto branch; break;
+        case OP_BGE: if ((int32_t)a >= (int32_t)b) goto branch; break;
+        case OP_BLTU: if (a < b) goto branch; break;
+        case OP_BGEU: if (a >= b) goto branch; break;
+        case OP_JAL:
+            if (rd) x[rd] = pc + length;
+            goto branch;
+        case OP_JALR:
+            if (rd) x[rd] = pc + length;
+            target = address & ~1u;
+            goto taken;
+        case OP_MRET:
+            target = chip->csr_mepc;
+            goto taken;
+        case OP_LB: x[rd] = (uint32_t)(int8_t)load(chip, address, 1); goto memory;
+        case OP_LH: x[rd] = (uint32_t)(int16_t)load(chip, address, 2); goto memory;
+        case OP_LW: x[rd] = load(chip, address, 4); goto memory;
+        case OP_LBU: x[rd] = load(chip, address, 1); goto memory;
+        case OP_LHU: x[rd] = load(chip, address, 2); goto memory;
+        case OP_SB: store(chip, address, 1, b); goto memory;
+        case OP_SH: store(chip, address, 2, b); goto memory;
+        case OP_SW: store(chip, address, 4, b); goto memory;
         case OP_ECALL: case OP_EBREAK:
-            chip->pc = pc;
-            return STOP_BREAK;
+            chip->cycles = before, stop = STOP_BREAK;
+            goto out;
         case OP_CSRRW: case OP_CSRRS: case OP_CSRRC: case OP_CSRRWI: case OP_CSRRSI: case OP_CSRRCI: {
-            uint32_t *reg = csr(chip, (uint32_t)imm & 0xfff), old;
+            uint32_t number = (uint32_t)imm & 0xfff, *reg = csr(chip, number), old;
+            uint32_t value = d->op >= OP_CSRRWI ? (uint32_t)imm >> 16 : a;
             if (!reg) {
-                chip->fault = FAULT_CSR, address = (uint32_t)imm & 0xfff;
-                break;
+                chip->fault = FAULT_CSR, chip->fault_address = number, stop = STOP_FAULT;
+                goto out;
             }
-            if (d->op >= OP_CSRRWI) a = (uint32_t)imm >> 16;
-            old = *reg;
             int kind = (d->op - OP_CSRRW) % 3;
-            *reg = kind == 0 ? a : kind == 1 ? old | a : old & ~a;
+            old = *reg;
+            *reg = kind == 0 ? value : kind == 1 ? old | value : old & ~value;
             x[rd] = old;
             break;
         }
-        default: chip->fault = d->reason ? d->reason : FAULT_ILLEGAL; address = pc; break;
+        default:
+            chip->fault = d->reason ? d->reason : FAULT_ILLEGAL, chip->fault_address = pc, stop = STOP_FAULT;
+            goto out;
+
+        branch:
+            target = pc + (uint32_t)imm;
+        taken: {
+            int to = slot_of(target);
+            chip->cycles = before + 3;
+            if (to >= 0) { /* a jump to nowhere faults at its target */
+                if (to < FLASH_SLOTS) chip->cycles += 2 * chip->wait_states;
+                if ((target & 2) && (halfword(chip, to) & 3) == 3) chip->cycles++;
+            }
+            instructions++;
+            if (chip->profile) chip->profile[slot] += chip->cycles - before;
+            x[0] = 0, pc = target, slot = to;
+            continue;
+        }
+        memory:
+            if (chip->fault) {
+                chip->fault_address = address, stop = STOP_FAULT;
+                goto out;
+            }
+            if (address >> 28 == 4) { /* only a peripheral can send or starve */
+                if (chip->transmit_count != sent) stop = STOP_TRANSMIT;
+                if (chip->idle_polls >= 64) stop = STOP_STARVED;
+            }
+            break;
         }
         x[0] = 0;
-        if (chip->fault) {
-            chip->fault_address = address, chip->pc = pc;
-            return STOP_FAULT;
-        }
-        uint32_t spent = cost;
-        if (memory && spent < 2) spent = 2;
-        if (taken) {
-            int to = slot_of(next);
-            int in_flash = to >= 0 && to < FLASH_SLOTS;
-            spent = in_flash && chip->wait_states ? 3 + 2 * chip->wait_states : 3;
-            if (to >= 0 && (next & 2) && (halfword(chip, to) & 3) == 3) spent++;
-        }
-        chip->cycles += spent;
-        chip->instructions++;
+        instructions++;
         if (chip->profile) chip->profile[slot] += chip->cycles - before;
-        pc = next;
-        if (memory && address >> 28 == 4) { /* only a peripheral can send or starve */
-            if (chip->transmit_count != sent) {
-                chip->pc = pc;
-                return STOP_TRANSMIT;
-            }
-            if (chip->idle_polls >= 64) {
-                chip->pc = pc;
-                return STOP_STARVED;
-            }
-        }
+        pc += length, slot += (int)(length >> 1);
+        if (stop != STOP_BUDGET) break;
     }
-    chip->pc = pc;
-    return STOP_BUDGET;
+out:
+    chip->pc = pc, chip->instructions = instructions;
+    return stop;
 }
