@@ -90,7 +90,7 @@ def test_tiles_have_a_colour_for_each_level_and_a_line_between_frames():
 
 
 def test_axes_in_pairs_and_stacks():
-    left, right = plots.pair((3, 1))
+    left, _ = plots.pair((3, 1))
     assert left.get_subplotspec().get_gridspec().get_width_ratios() == (3, 1)
     assert len(plots.stack(3, 5.0)) == 3 and plt.gcf().get_figheight() == 5.0
 

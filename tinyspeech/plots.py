@@ -183,7 +183,8 @@ def tiles(weights: ArrayLike, group: int, ax: Axes | None = None) -> None:
     ax = ax or plt.gca()
     weights = np.asarray(weights)  # (O, I)
     top = int(np.abs(weights).max(initial=1))
-    image = ax.imshow(weights, aspect="auto", cmap=plt.get_cmap(DIVERGING, 2 * top + 1), vmin=-top - 0.5, vmax=top + 0.5)
+    colors = DIVERGING.resampled(2 * top + 1)  # one for each level
+    image = ax.imshow(weights, aspect="auto", cmap=colors, vmin=-top - 0.5, vmax=top + 0.5)
     for edge in range(group, weights.shape[1], group):
         ax.axvline(edge - 0.5, color=INK, linewidth=1.2)
     ax.set(xlabel="input", ylabel="output channel")

@@ -50,17 +50,16 @@ def bars(shares: ArrayLike, classes: Sequence[str]) -> str:
     best = int(shares.argmax())
     rows = []
     for i, (name, share) in enumerate(zip(classes, shares, strict=True)):
-        color = PALETTE["vermilion"] if i == best else "#b8b5ae"
+        color, weight = (PALETTE["vermilion"], "bold") if i == best else ("#b8b5ae", "normal")
+        bar = f'<div style="background: {color}; height: 0.9em; width: {100 * share:.1f}%"></div>'
         rows.append(
-            f'<tr style="{"font-weight: bold" if i == best else ""}"><td style="padding: 0 0.6em">{escape(name.strip("_"))}</td>'
-            f'<td style="width: 70%; background: {GRID}"><div style="background: {color}; height: 0.9em; '
-            f'width: {100 * share:.1f}%"></div></td><td style="padding: 0 0.6em; text-align: right">{100 * share:.0f}&nbsp;%</td></tr>'
+            f'<tr style="font-weight: {weight}"><td style="padding: 0 0.6em">{escape(name.strip("_"))}</td>'
+            f'<td style="width: 70%; background: {GRID}; padding: 0">{bar}</td>'
+            f'<td style="padding: 0 0.6em; text-align: right">{100 * share:.0f}&nbsp;%</td></tr>'
         )
     text = f"Bars of twelve scores; the answer is {classes[best].strip('_')} with {100 * shares[best]:.0f} per cent."
-    return (
-        f'<div role="img" aria-label="{escape(text)}"><table style="width: 100%; max-width: 34em; border: 0; '
-        f'border-collapse: separate; border-spacing: 0 2px; line-height: 1.3; color: {INK}">' + "".join(rows) + "</table></div>"
-    )
+    look = f"width: 100%; max-width: 34em; border: 0; border-spacing: 0 2px; border-collapse: separate; color: {INK}"
+    return f'<div role="img" aria-label="{escape(text)}"><table style="{look}">{"".join(rows)}</table></div>'
 
 
 class LinkedSlider(ipywidgets.SelectionSlider):
