@@ -100,7 +100,8 @@ def run_data(args) -> None:
                  "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
         show(result, args.json, "\n".join(lines))
     elif args.action == "synthesize":
-        datasets.synthesize(args.out)
+        for engine, row in sorted(datasets.synthesize(args.out)["compared"].items()):
+            print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
         print(f"wrote {args.out}")
     else:
         print(f"Speech Commands is in {datasets.download(args.out)}")

@@ -8,6 +8,7 @@ generators) is written beside the result, so that `--resume` continues bit for b
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import random
@@ -64,8 +65,15 @@ class TrainConfig:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"config key '{name}' must be 1 or more, not {getattr(self, name)}")
-        if self.qat_epochs < 0 or self.lr <= 0 or self.qat_lr <= 0:
-            raise UserError("config keys 'lr' and 'qat_lr' must be positive, 'qat_epochs' not negative")
+        if self.qat_epochs < 0 or not 0 < self.lr <= 10 or not 0 < self.qat_lr <= 10:
+            raise UserError("config keys 'lr' and 'qat_lr' must lie above 0 and at most at 10, 'qat_epochs' at 0 or more")
+        if not 0.05 <= self.momentum < 1 or not 0 <= self.label_smoothing < 1 or not 0 <= self.weight_decay <= 10:
+            raise UserError("config keys 'momentum' must be 0.05 to below 1, 'label_smoothing' 0 to below 1, "
+                            "'weight_decay' 0 to 10")
+        if not 2 <= self.weight_bits <= 8:
+            raise UserError(f"config key 'weight_bits' must be 2 to 8, not {self.weight_bits}")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"config key 'seed' must be 0 to 4294967295, not {self.seed}")
         if not 0 <= self.unknown_share <= 10 or not 0 <= self.silence_share <= 10:
             raise UserError("config keys 'unknown_share' and 'silence_share' are clips per keyword clip: 0 to 10")
         self.augmentation()  # raises on an unknown or senseless setting
@@ -76,15 +84,20 @@ class TrainConfig:
         for key in self.augment:
             if key not in known:
                 raise UserError(f"unknown key '{key}' under 'augment'; known: {', '.join(known)}")
-        return AugmentConfig(**self.augment)
+        try:
+            return AugmentConfig(**self.augment)
+        except TypeError as error:  # a text or a list where a number belongs
+            raise UserError(f"a value under 'augment' has the wrong type: {self.augment}") from error
 
 
 def load_config(path: str | Path, **overrides) -> TrainConfig:
     """Read a YAML file; `overrides` that are not None win. Unknown keys and unreadable files raise `UserError`."""
     try:
-        values = yaml.safe_load(Path(path).read_text()) or {}
+        values = yaml.safe_load(Path(path).read_text("utf-8")) or {}
     except OSError as error:
         raise UserError(f"cannot read config {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file: give a YAML config") from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):
@@ -115,7 +128,8 @@ def save_atomically(content: dict, path: Path) -> None:
         torch.save(content, temporary)
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error}") from error
 
 
@@ -179,10 +193,10 @@ def train(
             # between the stages: remember the float network, fold, calibrate
             state.update(stage="qat", epoch=0)
             save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
-            quant.prepare(model, config.weight_bits)
+            quant.prepare(model, config.weight_bits).to(device)
             quant.calibrate(model.eval(), next(epoch())[0] * quant.INPUT_STEP)
         elif stage == saved_stage == "qat":
-            quant.prepare(model, config.weight_bits)
+            quant.prepare(model, config.weight_bits).to(device)
         if stage != state["stage"]:
             continue
         model.to(device)
