@@ -25,6 +25,7 @@ from tqdm import tqdm
 from tinyspeech import __version__, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
+from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, epoch_order, training_batches, validation_set
 
 
@@ -80,14 +81,17 @@ class TrainConfig:
 
     def augmentation(self) -> AugmentConfig:
         """The augmentation, checked."""
-        known = [item.name for item in fields(AugmentConfig)]
-        for key in self.augment:
+        known = {item.name: item.default for item in fields(AugmentConfig)}
+        for key, value in self.augment.items():
             if key not in known:
                 raise UserError(f"unknown key '{key}' under 'augment'; known: {', '.join(known)}")
-        try:
-            return AugmentConfig(**self.augment)
-        except TypeError as error:  # a text or a list where a number belongs
-            raise UserError(f"a value under 'augment' has the wrong type: {self.augment}") from error
+            several = isinstance(known[key], tuple)
+            numbers = value if several and isinstance(value, (list, tuple)) else [value]
+            if not all(type(n) in ((int,) if isinstance(known[key], int) else (int, float)) and math.isfinite(n)
+                       for n in numbers):
+                wanted = "[lowest, highest]" if several else f"a number like {known[key]}"
+                raise UserError(f"'{key}' under 'augment' must be {wanted}, not {value!r}")
+        return AugmentConfig(**self.augment)
 
 
 def load_config(path: str | Path, **overrides) -> TrainConfig:
@@ -133,6 +137,18 @@ def save_atomically(content: dict, path: Path) -> None:
         raise UserError(f"cannot write {path}: {error}") from error
 
 
+def check_writable(path: Path) -> None:
+    """Raise `UserError` before a long run whose result could not be written to `path`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() or path.suffix == ".checkpoint" or not path.name:
+            raise UserError(f"cannot write {path}: give the name of a file, as in runs/tinyspeech_s.pt")
+        if not os.access(path.parent, os.W_OK):
+            raise UserError(f"cannot write {path}: {path.parent} is read-only")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
 @torch.no_grad()
 def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
     """Logits [N, 12] of features [N, T, 12] in int8 units, in evaluation mode, in the model's own precision."""
@@ -148,8 +164,6 @@ def accuracy(model: nn.Module, features: Tensor, labels: Tensor) -> float:
 
 def build(config: TrainConfig) -> nn.Module:
     """The untrained float network of a config."""
-    from tinyspeech.models import build_model
-
     return build_model(config.model, **config.network)
 
 
@@ -162,6 +176,9 @@ def train(
     `out` holds config, stage ('float' or 'qat'), weight_bits, state_dict, metrics, version: plain values and tensors,
     so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
     """
+    if config.qat_epochs and model_name(config.model) != "tinyspeech_s":
+        raise UserError(f"{config.model} can be trained in float only: set qat_epochs to 0")
+    check_writable(out)
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -183,6 +200,8 @@ def train(
     saved, saved_stage = None, None
     if resume:
         saved = load_checkpoint(checkpoint_path)
+        if not isinstance(saved, dict) or not {"config", "progress", "optimizer", "generator"} <= saved.keys():
+            raise UserError(f"{checkpoint_path} is not a checkpoint of this program: train without --resume first")
         if saved["config"] != asdict(config):
             raise UserError(f"{checkpoint_path} was made by another config; start anew or use the same one")
         state = saved["progress"]
@@ -262,7 +281,7 @@ def load_checkpoint(path: Path) -> dict:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise UserError(f"no checkpoint at {path}: train without --resume first") from error
+        raise UserError(f"{path} does not exist: train it first, without --resume") from error
     except Exception as error:  # torch raises many types for a foreign file
         raise UserError(f"{path} is not a checkpoint of this program") from error
 
@@ -272,8 +291,12 @@ def load_model(path: str | Path) -> nn.Module:
     content = load_checkpoint(Path(path))
     if not isinstance(content, dict) or not {"config", "stage", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not a trained network of this program")
-    model = build(TrainConfig(**content["config"]))
-    if content["stage"] == "qat":
-        quant.prepare(model, content["weight_bits"]).double()
-    model.load_state_dict(content["state_dict"])
+    try:
+        model = build(TrainConfig(**content["config"]))
+        if content["stage"] == "qat":
+            quant.prepare(model, content["weight_bits"]).double()
+        model.load_state_dict(content["state_dict"])
+    except (UserError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} does not fit this version of the program ({reason}): train it again") from error
     return model.eval()

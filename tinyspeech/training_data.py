@@ -141,6 +141,8 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     unknown = torch.nonzero(data.validation & (data.label == 1))[:, 0]
     if not len(keywords) or not len(unknown):
         raise UserError("the validation split has no keywords or no other words")
+    if len(data.noise) < 2:
+        raise UserError("two pieces of background noise are needed at least, one to train on and one to validate on")
     count = math.ceil(len(keywords) / 10)
     device = data.x.device
     unknown = unknown[torch.randperm(len(unknown), generator=generator)[:count].to(device)]

@@ -1,0 +1,427 @@
+"""Training on a small synthetic corpus: it learns, repeats itself bit for bit, resumes, and refuses nonsense early."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tinyspeech import KEYWORDS, frontend, train, training_data
+from tinyspeech.__main__ import main
+from tinyspeech.errors import UserError
+from tinyspeech.features import PIXEL_FLOOR
+from tinyspeech.train import TrainConfig, load_config, load_model
+from tinyspeech.training_data import Bands, Cepstrum
+
+NETWORK = {"channels": 8, "expansion": 8, "stem_kernel": 2, "kernels": [3, 3], "strides": [2, 2], "condenser": 4,
+           "head": 8}
+
+
+def bands(seed: int = 0, clips: int = 360) -> Bands:
+    """Words that differ in which bands are loud, with noise: learnable in a few steps."""
+    g = torch.Generator().manual_seed(seed)
+    label = torch.arange(clips) % 11 + 1
+    pattern = torch.rand(12, 1, 20, generator=torch.Generator().manual_seed(99)).round() * 10 + 12
+    x = pattern[label] + torch.randn(clips, 98, 20, generator=g)
+    validation = torch.arange(clips) % 5 == 0
+    noise = 8 + torch.randn(10, 98, 20, generator=g)
+    return Bands(x.half(), label, validation, noise.half())
+
+
+def config(**settings) -> TrainConfig:
+    return TrainConfig(**{"network": NETWORK, "epochs": 2, "qat_epochs": 1, "batch_size": 32, "lr": 0.02,
+                          "augment": {"time_mask_frames": 4, "band_mask_bands": 2}, **settings})
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def same(a: Path, b: Path) -> bool:
+    one, two = weights(a), weights(b)
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An uninterrupted run: (its file, what it returned)."""
+    out = tmp_path_factory.mktemp("finished") / "net.pt"
+    return out, train.train(config(), bands(), out, quiet=True)
+
+
+# --- learning ---------------------------------------------------------------------------------------------------------
+
+
+def test_loss_falls_and_accuracy_rises(tmp_path):
+    metrics = train.train(config(epochs=12, qat_epochs=3), bands(), tmp_path / "net.pt", quiet=True)
+    losses = [row["loss"] for row in metrics["history"]]
+    print(losses, metrics["float_accuracy"], metrics["accuracy"])
+    assert [row["stage"] for row in metrics["history"]] == ["float"] * 12 + ["qat"] * 3
+    assert [row["epoch"] for row in metrics["history"]] == [*range(1, 13), 1, 2, 3]
+    assert losses[11] < 0.7 * losses[0] and losses[14] < 0.7 * losses[0]
+    assert metrics["float_accuracy"] > 60 and metrics["accuracy"] > 50  # of 12 classes: chance is 8
+
+
+def test_the_files_hold_what_they_say(finished):
+    out, metrics = finished
+    assert {p.name for p in out.parent.iterdir()} == {"net.pt", "net_float.pt", "net.checkpoint"}
+    features, labels = training_data.validation_set(bands())
+    for name, stage, key in (("net.pt", "qat", "accuracy"), ("net_float.pt", "float", "float_accuracy")):
+        content = torch.load(out.parent / name, weights_only=True)
+        assert content["stage"] == stage and content["config"] == asdict(config()) and content["weight_bits"] == 4
+        model = load_model(out.parent / name)
+        assert not model.training
+        assert train.accuracy(model, features, labels) == metrics[key] == content["metrics"][key]
+
+
+def test_a_trained_network_exports(finished):
+    from tinyspeech import export
+
+    integer = export.quantised(load_model(finished[0]), "tiny")
+    features, _ = training_data.validation_set(bands())
+    want = train.predict(load_model(finished[0]), features).numpy()
+    got = integer.run(features.numpy().astype(np.int8))
+    assert np.array_equal(np.rint(want * integer.output_frames(49) / integer.logit_step), got)
+
+
+def test_same_seed_same_weights_other_seed_others(finished, tmp_path):
+    torch.rand(5)  # whatever was drawn before
+    train.train(config(), bands(), tmp_path / "again.pt", quiet=True)
+    assert same(tmp_path / "again.pt", finished[0])
+    assert same(tmp_path / "again_float.pt", finished[0].with_name("net_float.pt"))
+    train.train(config(seed=1), bands(), tmp_path / "other.pt", quiet=True)
+    assert not same(tmp_path / "other.pt", finished[0])
+
+
+# --- interruption and resuming ----------------------------------------------------------------------------------------
+
+PLACES = {"inside float": "save 1", "after float": "save 2", "between the stages": "save 3", "inside qat": "save 4",
+          "while writing the result": "save 6", "in mid-epoch of float": "step 13", "in mid-epoch of qat": "step 21",
+          "in the first epoch of qat": "step 17"}
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """2 + 2 epochs, uninterrupted: saves are 2 checkpoints, the float network, 2 checkpoints, the result."""
+    out = tmp_path_factory.mktemp("longer") / "net.pt"
+    return out, train.train(config(qat_epochs=2), bands(), out, quiet=True)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_resuming_is_bit_for_bit(place, longer, tmp_path, monkeypatch):
+    kind, number = PLACES[place].split()
+    module, name = (train, "save_atomically") if kind == "save" else (train.F, "cross_entropy")
+    original, calls = getattr(module, name), []
+
+    def interrupted(*arguments, **keywords):
+        calls.append(1)
+        if kind == "step" and len(calls) == int(number):
+            raise KeyboardInterrupt
+        result = original(*arguments, **keywords)
+        if kind == "save" and len(calls) == int(number):
+            raise KeyboardInterrupt
+        return result
+
+    out = tmp_path / "net.pt"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(config(qat_epochs=2), bands(), out, quiet=True)
+    torch.manual_seed(7)  # a new process starts elsewhere
+    metrics = train.train(config(qat_epochs=2), bands(), out, resume=True, quiet=True)
+    assert same(out, longer[0]) and same(tmp_path / "net_float.pt", longer[0].with_name("net_float.pt"))
+    assert metrics == longer[1]
+
+
+def test_resuming_twice(longer, tmp_path, monkeypatch):
+    save, calls = train.save_atomically, []
+
+    def interrupted(content, path):
+        save(content, path)
+        calls.append(path.name)
+        if calls[-1].endswith(".checkpoint"):
+            raise KeyboardInterrupt
+
+    out, resume = tmp_path / "net.pt", False
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save_atomically", interrupted)
+        for _ in range(4):
+            with pytest.raises(KeyboardInterrupt):
+                train.train(config(qat_epochs=2), bands(), out, resume=resume, quiet=True)
+            resume = True
+    train.train(config(qat_epochs=2), bands(), out, resume=True, quiet=True)
+    assert same(out, longer[0])
+
+
+def test_resume_needs_a_checkpoint_of_the_same_config(tmp_path, finished):
+    out = tmp_path / "net.pt"
+    with pytest.raises(UserError, match="without --resume"):
+        train.train(config(), bands(), out, resume=True, quiet=True)
+    (tmp_path / "net.checkpoint").write_bytes(finished[0].with_name("net.checkpoint").read_bytes())
+    with pytest.raises(UserError, match="another config"):
+        train.train(config(lr=0.01), bands(), out, resume=True, quiet=True)
+    for content in (finished[0].read_bytes(), b"", b"hello"):
+        (tmp_path / "net.checkpoint").write_bytes(content)
+        with pytest.raises(UserError, match="not a checkpoint"):
+            train.train(config(), bands(), out, resume=True, quiet=True)
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "net.pt"
+    train.save_atomically({"a": 1}, path)
+    before = path.read_bytes()
+
+    def full(_content, file):
+        Path(file).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(UserError, match="No space left"):
+            train.save_atomically({"a": 2}, path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["net.pt"]
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def test_damaged_and_foreign_networks(tmp_path, finished):
+    whole = finished[0].read_bytes()
+    content = torch.load(finished[0], weights_only=True)
+    files = {"empty": b"", "text": b"hello", "cut": whole[: len(whole) // 2]}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    torch.save([1, 2], tmp_path / "list")
+    torch.save({"config": {}}, tmp_path / "hollow")
+    torch.save({**content, "config": {**content["config"], "colour": 1}}, tmp_path / "newer")
+    torch.save({**content, "config": {**content["config"], "network": {}}}, tmp_path / "other shape")
+    torch.save({**content, "weight_bits": 99}, tmp_path / "bits")
+    torch.save({"config": content["config"], "stage": "qat", "state_dict": {}}, tmp_path / "no weights")
+    np.savez(tmp_path / "arrays.npz", x=np.zeros(3))
+    (tmp_path / "folder").mkdir()
+    for path in sorted(tmp_path.iterdir()):
+        with pytest.raises(UserError, match=r"not a|does not fit") as caught:
+            load_model(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="does not exist"):
+        load_model(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("text, match", [
+    ("colour: 3", "unknown key 'colour'"), ("epochs: many", "'epochs' must be a int"), ("epochs: 2.5", "'epochs'"),
+    ("epochs: true", "'epochs'"), ("epochs: 0", "1 or more"), ("batch_size: 0", "1 or more"), ("lr: fast", "'lr'"),
+    ("lr: 0", "'lr'"), ("lr: -1", "'lr'"), ("lr: .nan", "'lr'"), ("lr: .inf", "'lr'"), ("qat_epochs: -1", "qat_epochs"),
+    ("momentum: 1.5", "momentum"), ("momentum: -0.1", "momentum"), ("label_smoothing: 3", "label_smoothing"),
+    ("weight_decay: -1", "weight_decay"), ("weight_bits: 9", "weight_bits"), ("weight_bits: 1", "weight_bits"),
+    ("seed: -1", "seed"), ("seed: 99999999999", "seed"), ("unknown_share: -1", "unknown_share"),
+    ("silence_share: .nan", "silence_share"), ("network: 3", "'network' must be a dict"), ("epochs:", "'epochs'"),
+    ("augment: {colour: 1}", "unknown key 'colour' under 'augment'"), ("augment: {snr_db: 3}", "snr_db"),
+    ("augment: {snr_db: [a, b]}", "snr_db"), ("augment: {shift_ms: long}", "shift_ms"),
+    ("augment: {time_masks: 1.5}", "time_masks"), ("augment: {noise_probability: 2}", "noise_probability"),
+    ("augment: {tilt_db: .nan}", "tilt_db"), ("augment: {gain_db: [6, -6]}", "gain_db"),
+    ("epochs: [", "not valid YAML"), ("- 1\n- 2", "'key: value'"), ("just words", "'key: value'"),
+    ("3: 4", "unknown key"),
+])
+def test_bad_configs_are_one_line(text, match, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=match) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreadable_configs(tmp_path):
+    (tmp_path / "binary.yaml").write_bytes(bytes(range(128, 256)))
+    (tmp_path / "folder.yaml").mkdir()
+    for name, match in (("none.yaml", "No such file"), ("folder.yaml", "directory"), ("binary.yaml", "not a text")):
+        with pytest.raises(UserError, match=match):
+            load_config(tmp_path / name)
+
+
+def test_empty_config_is_the_default_and_flags_win(tmp_path):
+    (tmp_path / "c.yaml").write_text("")
+    assert load_config(tmp_path / "c.yaml") == TrainConfig()
+    (tmp_path / "c.yaml").write_text("epochs: 7\nlr: 1")
+    changed = load_config(tmp_path / "c.yaml", epochs=3, lr=None)
+    assert (changed.epochs, changed.lr) == (3, 1)
+
+
+def test_shipped_configs_load_and_name_every_key_of_their_network():
+    folder = Path(train.__file__).resolve().parent.parent / "data" / "configs"
+    paths = sorted(folder.glob("*.yaml"))
+    assert "tinyspeech_s.yaml" in [path.name for path in paths]
+    for path in paths:
+        loaded = load_config(path)
+        train.build(loaded)
+        assert path.stem == loaded.model
+
+
+@pytest.mark.parametrize("settings, match", [
+    ({"batch_size": 10_000}, "larger than the training set of"), ({"model": "tinyspeech_q"}, "no model 'tinyspeech_q'"),
+    ({"network": {"chanels": 8}}, "chanels"), ({"network": {"channels": 9}}, "channels"),
+    ({"network": {"channels": "8"}}, "channels"), ({"model": "tinyspeech_z", "network": {}}, "qat_epochs to 0"),
+    ({"model": "tinyspeech_z", "network": {"channels": 8}, "qat_epochs": 0}, "no setting 'channels'"),
+])
+def test_impossible_runs_are_refused_before_the_first_step(settings, match, tmp_path, monkeypatch):
+    monkeypatch.setattr(train.F, "cross_entropy", lambda *_a, **_k: pytest.fail("a step was made"))
+    with pytest.raises(UserError, match=match) as caught:
+        train.train(config(**settings), bands(), tmp_path / "net.pt", quiet=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_unwritable_results_are_refused_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(train.F, "cross_entropy", lambda *_a, **_k: pytest.fail("a step was made"))
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.pt").mkdir()
+    for out in (tmp_path / "file" / "net.pt", tmp_path / "file" / "deeper" / "net.pt", tmp_path / "folder.pt",
+                tmp_path / "net.checkpoint", Path("/proc/tinyspeech/net.pt")):
+        with pytest.raises(UserError, match="cannot write") as caught:
+            train.train(config(), bands(), out, quiet=True)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="cannot write"):
+        train.save_atomically({}, tmp_path / "file" / "net.pt")
+
+
+@pytest.mark.parametrize("change, match", [
+    (lambda b: Bands(b.x, b.label, b.validation | True, b.noise), "training set of 0 clips"),
+    (lambda b: Bands(b.x, b.label, b.validation & False, b.noise), "validation split"),
+    (lambda b: Bands(b.x, b.label.clamp(min=2), b.validation, b.noise), "no other words"),
+    (lambda b: Bands(b.x, b.label, b.validation, b.noise[:0]), "background noise"),
+    (lambda b: Bands(b.x, b.label, b.validation, b.noise[:1]), "background noise"),
+])
+def test_data_that_cannot_be_trained_on(change, match, tmp_path):
+    with pytest.raises(UserError, match=match):
+        train.train(config(), change(bands()), tmp_path / "net.pt", quiet=True)
+
+
+def test_two_pieces_of_noise_are_enough(tmp_path):
+    b = bands(clips=180)
+    train.train(config(epochs=1, qat_epochs=0), Bands(b.x, b.label, b.validation, b.noise[:2]), tmp_path / "net.pt",
+                quiet=True)
+
+
+def test_a_loss_that_explodes_is_one_line(tmp_path, monkeypatch):
+    original = train.F.cross_entropy
+    monkeypatch.setattr(train.F, "cross_entropy", lambda *a, **k: original(*a, **k) * float("nan"))
+    with pytest.raises(UserError, match=r"loss became nan.*lower --lr"):
+        train.train(config(), bands(), tmp_path / "net.pt", quiet=True)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert train.pick_device("auto") == train.pick_device("cpu") == "cpu"
+    with pytest.raises(UserError, match="no GPU"):
+        train.pick_device("cuda")
+    with pytest.raises(UserError, match="unknown device 'tpu'"):
+        train.pick_device("tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert train.pick_device("auto") == train.pick_device("cuda") == "cuda"
+
+
+# --- other networks, other data ---------------------------------------------------------------------------------------
+
+
+def test_a_paper_network_trains(tmp_path):
+    settings = config(model="tinyspeech_z", network={}, qat_epochs=0, epochs=1)
+    metrics = train.train(settings, bands(clips=150), tmp_path / "z.pt", quiet=True)
+    assert metrics["accuracy"] == metrics["float_accuracy"]
+    assert torch.load(tmp_path / "z.pt", weights_only=True)["stage"] == "float"
+    features, labels = training_data.validation_set(bands(clips=150))
+    assert train.accuracy(load_model(tmp_path / "z.pt"), features, labels) == metrics["accuracy"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Speech Commands layout: 10 keywords and two strangers as tones that rise or fall, with lists and noise."""
+    root, rng = tmp_path_factory.mktemp("words"), np.random.default_rng(0)
+    t = np.arange(16000) / 16000
+    validation = []
+    for i, word in enumerate([*KEYWORDS, "bed", "cat"]):
+        (root / word).mkdir()
+        for n in range(4):
+            x = np.sin(2 * np.pi * (300 + 200 * i + (n - 2) * 20) * t) * 8000 + rng.normal(0, 100, 16000)
+            soundfile.write(root / word / f"s{n}_nohash_0.wav", x.astype(np.int16), 16000)
+        validation.append(f"{word}/s0_nohash_0.wav")
+    (root / "validation_list.txt").write_text("\n".join(validation))
+    (root / "testing_list.txt").write_text("\n".join(v.replace("s0", "s1") for v in validation))
+    (root / "_background_noise_").mkdir()
+    soundfile.write(root / "_background_noise_" / "hiss.wav", rng.normal(0, 500, 64000).astype(np.int16), 16000)
+    return root
+
+
+def test_a_folder_becomes_bands(folder):
+    data = training_data.load(folder)
+    assert data.x.shape == (36, 98, 20) and data.x.dtype == torch.float16  # 12 words, 2 training + 1 validation each
+    assert data.validation.sum() == 12 and data.noise.shape == (7, 98, 20)
+    assert torch.bincount(data.label).tolist() == [0, 6] + [3] * 10
+    assert len(data.silence(True)) == 5 and len(data.silence(False)) == 2
+
+
+def test_features_trained_on_are_the_features_of_the_chip(folder):
+    """Every second frame of the bands, through the DCT, is what the integer front end gives, to float16's rounding."""
+    from tinyspeech import audio
+
+    x = np.stack([audio.load_clip(path) for path in sorted(folder.glob("[a-z]*/s0*.wav"))])
+    want = frontend.features(frontend.to_8khz(x)).astype(int)
+    bands_of = torch.from_numpy(training_data.bands_of_audio(x)).float()
+    got = Cepstrum()(bands_of[:, ::2]).numpy()
+    assert np.abs(got - want).max() <= 1 and (got == want).mean() > 0.9
+
+
+def test_augmented_training_features_are_int8_and_the_batches_are_whole():
+    data, g = bands(), torch.Generator().manual_seed(0)
+    order = training_data.epoch_order(data, 0.5, 0.25, g)
+    keywords = int((~data.validation & (data.label > 1)).sum())
+    available = int((~data.validation & (data.label == 1)).sum())
+    assert (order < 0).sum() == int(0.25 * keywords)
+    assert len(order) == keywords + int(0.25 * keywords) + min(available, int(0.5 * keywords))
+    assert not data.validation[order[order >= 0]].any() and len(order[order >= 0].unique()) == (order >= 0).sum()
+    batches = list(training_data.training_batches(data, config().augmentation(), order, 32, g))
+    assert len(batches) == len(order) // 32
+    for x, y in batches:
+        assert x.shape == (32, 49, 12) and y.shape == (32,)
+        assert torch.equal(x, x.round()) and x.min() >= -128 and x.max() <= 127
+    assert {0, 1, 2} <= {int(v) for _, y in batches for v in y}
+
+
+def test_floor_of_the_training_power_is_that_of_the_log_mel_set():
+    assert training_data.POWER_FLOOR == pytest.approx(2 * PIXEL_FLOOR * 2**13.1)
+
+
+def test_training_from_a_folder_by_the_command_line(folder, tmp_path, capsys):
+    config_file = tmp_path / "c.yaml"
+    config_file.write_text(json.dumps({**asdict(config()), "epochs": 9, "batch_size": 8}))
+    arguments = ["train", "--config", str(config_file), "--data", str(folder), "--epochs", "1", "--qat-epochs", "1",
+                 "--seed", "3", "--device", "cpu", "--save-pth", str(tmp_path / "new" / "net.pt"), "--quiet", "--json"]
+    assert main(arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {"file", "accuracy", "float_accuracy"} <= result.keys()
+    content = torch.load(tmp_path / "new" / "net.pt", weights_only=True)
+    assert content["config"]["epochs"] == 1 and content["config"]["seed"] == 3
+    assert main([*arguments, "--resume"]) == 0
+
+
+@pytest.mark.parametrize("what, match", [
+    ("none", "no training data"), ("empty", "no word folder"), ("file.txt", "no training data"),
+    ("silent", "holds no recordings of noise"), ("short", "noise"), ("broken.npz", "not a log-mel set"),
+    ("broken.tar.gz", "not an archive"),
+])
+def test_data_that_is_none(what, match, tmp_path, folder):
+    path = tmp_path / what
+    if "." in what:
+        path.write_text("hello")
+    elif what != "none":
+        path.mkdir()
+    if what in ("silent", "short"):
+        for word in ("yes", "bed"):
+            (path / word).symlink_to(folder / word)
+    if what == "short":
+        (path / "_background_noise_").mkdir()
+        soundfile.write(path / "_background_noise_" / "x.wav", np.ones(20000, np.int16), 16000)
+    with pytest.raises(UserError, match=match) as caught:
+        train.train(config(batch_size=2), training_data.load(path), tmp_path / "net.pt", quiet=True)
+    assert "\n" not in str(caught.value)
