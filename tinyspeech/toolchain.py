@@ -92,7 +92,15 @@ def _cached(name: str, digest: str, build) -> Path:
     folder = CACHE / f"{name}-{digest}"
     if folder.exists():
         return folder
-    CACHE.mkdir(exist_ok=True)
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        return _build(folder, name, build)
+    except OSError as error:
+        raise UserError(f"cannot write the build {folder}: {error.strerror}") from error
+
+
+def _build(folder: Path, name: str, build) -> Path:
+    """Build beside `folder` and move the whole there; whoever builds the same at the same time may be faster."""
     with tempfile.TemporaryDirectory(dir=CACHE, prefix=f".{name}-") as temporary:
         work = Path(temporary) / "out"
         work.mkdir()
