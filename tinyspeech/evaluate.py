@@ -122,10 +122,12 @@ def evaluate(
 
     from tinyspeech.datasets import load_task
 
-    task = load_task(data, split=split, seed=seed, limit=limit)
-    runner = Engine(model, engine)
     if dump is not None and not Path(dump).resolve().parent.is_dir():
         raise UserError(f"cannot write {dump}: its folder does not exist")
+    if dump is not None and Path(dump).is_dir():
+        raise UserError(f"cannot write {dump}: it is a folder, give the name of a file")
+    task = load_task(data, split=split, seed=seed, limit=limit)
+    runner = Engine(model, engine)
     features, logits, cycles = [], [], []
     for start in tqdm(range(0, len(task), batch), disable=not progress, desc=engine, unit_scale=batch, unit="clip"):
         clips = np.stack([task.clip(i) for i in range(start, min(start + batch, len(task)))])
