@@ -59,13 +59,14 @@ def test_scores_mark_the_answer():
 
 
 def test_memory_map_is_to_scale_and_names_the_rest():
-    plots.memory_map({"ring": 512, "work": 512}, 2048)
+    plots.memory_map({"ring": 512, "work": 512}, 2048, name="RAM")
+    assert plt.gca().get_ylabel() == "RAM"
     assert [p.get_width() for p in plt.gca().patches] == [512, 512, 1024]
     assert [t.get_text() for t in plt.gca().get_legend().get_texts()] == ["ring  512 B", "work  512 B", "free  1,024 B"]
 
 
-def test_spectrum_is_in_decibels_up_to_half_the_rate():
-    plots.spectrum([1.0, 0.0, 100.0], 8000)
+def test_spectrum_is_in_decibels_over_kilohertz():
+    plots.spectrum([1.0, 0.0, 100.0], bin_hz=2000)
     line = plt.gca().lines[0]
     assert line.get_ydata()[[0, 2]].tolist() == [0, 20] and np.isnan(line.get_ydata()[1])
     assert line.get_xdata()[-1] == 4.0
@@ -87,6 +88,20 @@ def test_tiles_have_a_colour_for_each_level_and_a_line_between_frames():
     image = plt.gca().images[0]
     assert image.get_cmap().N == 15 and image.get_clim() == (-7.5, 7.5)
     assert plt.gca().lines[0].get_xdata()[0] == 1.5
+
+
+def test_a_stored_figure_has_few_colours_and_the_same_size():
+    from io import BytesIO
+
+    from PIL import Image
+
+    plots.feature_map(np.random.default_rng(0).normal(size=(49, 12)))
+    full, small = BytesIO(), plots.png(plt.gcf())
+    plt.gcf().savefig(full, format="png", bbox_inches="tight")
+    picture = Image.open(BytesIO(small))
+    assert picture.mode == "P" and picture.size == Image.open(full).size
+    assert len(small) < 0.8 * len(full.getvalue())
+    assert np.abs(np.asarray(picture.convert("RGB"), int) - np.asarray(Image.open(full).convert("RGB"), int)).mean() < 1
 
 
 def test_axes_in_pairs_and_stacks():

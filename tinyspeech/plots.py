@@ -8,15 +8,19 @@ The background is light and opaque, so that a figure stays readable on a dark pa
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
+from PIL import Image
 
 INK = "#1f2933"
 PAPER = "#fbfaf7"
@@ -34,6 +38,8 @@ PALETTE = {
 
 SEQUENTIAL = "cividis"
 DIVERGING = LinearSegmentedColormap.from_list("blue-white-orange", [PALETTE["blue"], "#ffffff", PALETTE["vermilion"]])
+THOUSANDS = "{x:,.0f}"
+"""Numbers along an axis with a comma every three digits."""
 HATCHES = ("", "//", "..", "\\\\", "xx", "--", "oo")
 
 
@@ -68,6 +74,20 @@ def style() -> None:
             "image.interpolation": "nearest",
         }
     )
+    shell = get_ipython()
+    if shell is not None:
+        import matplotlib_inline.backend_inline  # noqa: F401  (on import it sets its own way to show a figure; ours comes after)
+
+        shell.display_formatter.formatters["image/png"].for_type(Figure, png)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a PNG of at most 256 colours, half as large as usual: notebooks are kept small this way."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", bbox_inches="tight")
+    picture = Image.open(full).convert("RGB")
+    picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def pair(widths: tuple[float, float] = (1, 1), height: float = 2.8) -> tuple[Axes, Axes]:
@@ -118,18 +138,19 @@ def spectrogram(
 
 
 def spectrum(
-    power: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, label: str = "", color: str = PALETTE["blue"]
+    power: ArrayLike, bin_hz: float, ax: Axes | None = None, label: str = "", color: str = PALETTE["blue"]
 ) -> None:
     """Power over frequency, in decibels: 10 log10 of what is given.
 
     Parameters
     ----------
-    power : [bins], squared magnitudes of frequencies from 0 to half the sample rate; zeros are left out
+    power : [bins], squared magnitudes of frequencies from 0 on; zeros are left out
+    bin_hz : distance of two neighbouring bins
     """
     ax = ax or plt.gca()
     power = np.asarray(power, dtype=float)  # (F,)
     level_db = 10 * np.log10(power, where=power > 0, out=np.full(len(power), np.nan))
-    ax.plot(np.linspace(0, sample_rate_hz / 2000, len(power)), level_db, color=color, label=label, linewidth=1.2)
+    ax.plot(np.arange(len(power)) * bin_hz / 1000, level_db, color=color, label=label, linewidth=1.2)
     ax.margins(x=0)
     ax.set(xlabel="frequency (kHz)", ylabel="power (dB)")
 
@@ -163,7 +184,7 @@ def window(samples: ArrayLike, exponent: int, sample_rate_hz: int, ax: Axes | No
     ax = ax or plt.gca()
     samples = np.asarray(samples, dtype=float)  # (N,)
     time_ms = np.arange(len(samples)) * 1000 / sample_rate_hz
-    ax.plot(time_ms, samples * 2.0**exponent, color=PALETTE["blue"], linewidth=1, label=f"times 2^{exponent}")
+    ax.plot(time_ms, samples * 2.0**exponent, color=PALETTE["blue"], linewidth=1, label=f"times {2.0**exponent:g}")
     ax.plot(time_ms, samples, color=PALETTE["grey"], linewidth=1, label="as recorded")
     for limit in (-(2**14), 2**14):
         ax.axhline(limit, color=PALETTE["vermilion"], linewidth=1, linestyle="--")
@@ -188,7 +209,12 @@ def tiles(weights: ArrayLike, group: int, ax: Axes | None = None) -> None:
     for edge in range(group, weights.shape[1], group):
         ax.axvline(edge - 0.5, color=INK, linewidth=1.2)
     ax.set(xlabel="input", ylabel="output channel")
-    ax.figure.colorbar(image, ax=ax, label="weight", ticks=range(-top, top + 1, max(1, top // 3)))
+    ax.figure.colorbar(image, ax=ax, label="weight", ticks=range(-top + top % 2, top + 1, 2))
+
+
+def legend(ax: Axes | None = None) -> None:
+    """Name the curves that were drawn with a label."""
+    (ax or plt.gca()).legend()
 
 
 def feature_map(
@@ -239,13 +265,12 @@ def scores(logits: ArrayLike, classes: Sequence[str], ax: Axes | None = None) ->
     ax.bar_label(bars, [classes[best].strip("_") if i == best else "" for i in range(len(logits))], fontweight="bold")
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.margins(y=0.15)
-    ax.tick_params(axis="x", rotation=45)
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
+    ax.yaxis.set_major_formatter(THOUSANDS)
     ax.set_ylabel("score (logit)")
 
 
-def memory_map(
-    regions: Mapping[str, int], total: int, ax: Axes | None = None, unit: str = "B", name: str = ""
-) -> None:
+def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, unit: str = "B", name: str = "") -> None:
     """A memory as one bar, region after region, to scale; what is left over is drawn empty and named.
 
     Parameters
@@ -268,20 +293,20 @@ def memory_map(
         )
     colors = list(PALETTE.values())
     handles, start = [], 0
-    for i, (name, size) in enumerate(regions.items()):
+    for i, (region, size) in enumerate(regions.items()):
         look = {
             "facecolor": colors[i % len(colors)],
             "edgecolor": PAPER,
             "hatch": HATCHES[i // len(colors) % len(HATCHES)],
         }
         ax.barh(0, size, left=start, height=1, **look)
-        handles.append(Patch(label=f"{name}  {size:,} {unit}", **look))
+        handles.append(Patch(label=f"{region}  {size:,} {unit}", **look))
         start += size
     look = {"facecolor": PAPER, "edgecolor": PALETTE["grey"], "hatch": "//"}
     ax.barh(0, spare, left=start, height=1, **look)
     handles.append(Patch(label=f"free  {spare:,} {unit}", **look))
     ax.set(xlim=(0, total), ylim=(-0.5, 0.5), xticks=np.linspace(0, total, 9), yticks=[], xlabel=unit)
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    ax.xaxis.set_major_formatter(THOUSANDS)
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
     ax.spines["left"].set_visible(False)
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=3, fontsize=9)

@@ -50,16 +50,13 @@ def bars(shares: ArrayLike, classes: Sequence[str]) -> str:
     best = int(shares.argmax())
     rows = []
     for i, (name, share) in enumerate(zip(classes, shares, strict=True)):
-        color, weight = (PALETTE["vermilion"], "bold") if i == best else ("#b8b5ae", "normal")
-        bar = f'<div style="background: {color}; height: 0.9em; width: {100 * share:.1f}%"></div>'
-        rows.append(
-            f'<tr style="font-weight: {weight}"><td style="padding: 0 0.6em">{escape(name.strip("_"))}</td>'
-            f'<td style="width: 70%; background: {GRID}; padding: 0">{bar}</td>'
-            f'<td style="padding: 0 0.6em; text-align: right">{100 * share:.0f}&nbsp;%</td></tr>'
-        )
+        color, tag = (PALETTE["vermilion"], "th") if i == best else ("#b8b5ae", "td")
+        fill = f"background:linear-gradient(90deg,{color} {100 * share:.1f}%,{GRID} 0)"
+        label = f"<{tag} align=left>{escape(name.strip('_'))}</{tag}>"
+        rows.append(f"<tr>{label}<td width=70% style='{fill}'></td><{tag} align=right>{100 * share:.0f} %</{tag}></tr>")
     text = f"Bars of twelve scores; the answer is {classes[best].strip('_')} with {100 * shares[best]:.0f} per cent."
-    look = f"width: 100%; max-width: 34em; border: 0; border-spacing: 0 2px; border-collapse: separate; color: {INK}"
-    return f'<div role="img" aria-label="{escape(text)}"><table style="{look}">{"".join(rows)}</table></div>'
+    look = f"width:100%;max-width:34em;border:0;border-spacing:9px 2px;border-collapse:separate;color:{INK}"
+    return f"<div role=img aria-label='{escape(text)}'><table style='{look}'>{''.join(rows)}</table></div>"
 
 
 class LinkedSlider(ipywidgets.SelectionSlider):
@@ -85,9 +82,8 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
     if not pages or len(pages) != len(labels):
         raise ValueError(f"{len(pages)} pages need as many labels, not {len(labels)}")
     wide = {"width": "100%", "max_width": "36em"}
-    stack = ipywidgets.Stack([ipywidgets.HTML(page) for page in pages], selected_index=0)
-    slider = LinkedSlider(
-        options=list(labels), description=name, layout=wide, style={"description_width": "initial"}
-    )
+    shared = {"layout": ipywidgets.Layout(), "style": ipywidgets.HTML().style}  # one of each: the stored state stays small
+    stack = ipywidgets.Stack([ipywidgets.HTML(page, **shared) for page in pages], selected_index=0)
+    slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
     slider.link = ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     return ipywidgets.VBox([slider, stack])
