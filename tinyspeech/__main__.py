@@ -96,7 +96,8 @@ def run_data(args) -> None:
 
     if args.action == "info":
         result = datasets.info(args.folder)
-        lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, {result['bytes'] / 1e6:.1f} MB",
+        lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, "
+                 f"{result['bytes'] / 1e6:.1f} MB",
                  "clips: " + ", ".join(f"{n} {s}" for s, n in result["splits"].items()),
                  "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
         show(result, args.json, "\n".join(lines))
@@ -133,7 +134,8 @@ def run_evaluate(args) -> None:
     lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
               for name, recall in result["per_class"].items()]
     if "cycles_per_clip" in result:
-        lines.append(f"cycles per clip: {result['cycles_per_clip']['mean']:,.0f} mean, {result['cycles_per_clip']['max']:,} most")
+        cycles = result["cycles_per_clip"]
+        lines.append(f"cycles per clip: {cycles['mean']:,.0f} mean, {cycles['max']:,} most")
     show(result, args.json, "\n".join(lines))
 
 
@@ -172,7 +174,8 @@ def run_bench(args) -> None:
 
     result = bench()
     lines = [f"{result['cycles_per_audio_second'] / 1e6:.2f} M cycles per second of audio, "
-             f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % of {result['clock_hz'] / 1e6:.0f} MHz"]
+             f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % "
+             f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" for name, cycles in result["stages"].items()]
     lines += [f"{name}: {row['cycles_per_mac']:.2f} cycles per MAC, {row['bytes']} bytes"
               for name, row in result["kernels"].items()]

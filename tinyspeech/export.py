@@ -155,8 +155,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             sizes[layer.target] = max(sizes[layer.target], -(-outputs // 4) * 4)
         widest = max(widest, outputs)
     offsets = np.cumsum([0, *sizes.values()])
-    return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]), "state": state,
-            "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
+    return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]),
+            "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
             "scratch_bytes": int(4 * widest + offsets[-1] + window)}
 
 
@@ -209,12 +209,14 @@ def c_header(model: IntegerModel) -> str:
             weights = f"{layer.name}_scale"
             out.append(_array("int8_t", weights, layer.scale))
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
-        rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, {outputs}, "
-                    f"{layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, {weights}, {table}}}, "
+        rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
+                    f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
+                    f"{weights}, {table}}}, "
                     f"/* {layer.name} */")
         if layer.kind != "classifier":
             width[layer.target] = outputs
-    out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows) + "\n};\n#endif\n\n#endif\n")
+    out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
+               + "\n};\n#endif\n\n#endif\n")
     return "\n".join(out)
 
 
@@ -235,7 +237,7 @@ def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> flo
 
 
 def export(name: str) -> IntegerModel:
-    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and firmware/sigmoid.h; returns the model."""
+    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the model."""
     from tinyspeech.evaluate import MODELS, model_file
     from tinyspeech.native import FIRMWARE
     from tinyspeech.train import load_checkpoint, load_model

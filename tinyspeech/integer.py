@@ -7,7 +7,7 @@ An `IntegerModel` is a short program over a few slots of int8 activations. Its c
 | activation | int8 | -128 .. 127; after a ReLU 0 .. 127 |
 | weight | 4 bits | -7 .. 7 (the packing would hold -8) |
 | accumulator | int32 | at most 128 * 7 * inputs + 2**15: with inputs <= 512 below 2**19 |
-| requantise | int8 | clamp(((accumulator + bias) * multiplier + 2**(shift - 1)) >> shift); multiplier < 2**8: below 2**28 |
+| requantise | int8 | clamp(((accumulator + bias) * multiplier + 2**(shift - 1)) >> shift); multiplier < 2**8: < 2**28 |
 | sigmoid | Q7, 0 .. 128 | table by an int8 argument in 1/16 |
 | gate | Q7 | (sigmoid * scale + 16) >> 5 with scale int8 in Q5: at most 512 in size |
 | gated add | int8 | clamp(x + v + ((v * gate + 64) >> 7), 0, 127): below 2**17 |
@@ -198,6 +198,6 @@ class IntegerModel:
 
 
 def _frames(x: np.ndarray, kernel: int) -> np.ndarray:
-    """[N, T, C] -> [N, T, kernel * C]: each frame with its kernel - 1 predecessors, oldest first, zeros before the clip."""
+    """[N, T, C] -> [N, T, kernel * C]: each frame after its kernel - 1 predecessors, oldest first, after zeros."""
     padded = np.pad(x, ((0, 0), (kernel - 1, 0), (0, 0)))
     return np.concatenate([padded[:, i : i + x.shape[1]] for i in range(kernel)], axis=-1)

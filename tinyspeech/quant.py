@@ -80,7 +80,7 @@ class FixedStep(nn.Module):
 
 
 class StreamStep(LearnedStep):
-    """The residual stream's step, shared by every tensor that is added to it. Signed; a ReLU before it leaves 0 .. 127."""
+    """The residual stream's step, shared by all that is added to it. Signed; a ReLU before it leaves 0 .. 127."""
 
     def __init__(self):
         super().__init__(-128, 127)
@@ -122,7 +122,7 @@ def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
 
 @torch.no_grad()
 def calibrate(model: TinySpeechS, features: Tensor) -> None:
-    """Set every learned step: weights by their values, activations by what `features` [B, T, 12] produce, layer by layer."""
+    """Set every learned step: weights by their values, activations by what `features` [B, T, 12] make of each layer."""
     for module in model.modules():
         if isinstance(module, CausalConv):
             module.weight_quantizer.fit(module.weight)
@@ -162,7 +162,7 @@ def wiring(model: TinySpeechS) -> list[tuple[str, CausalConv, float, float]]:
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 8-bit form of positive ratios: multiplier 128 .. 255 and shift with ratio ~ multiplier / 2**shift, 0.4 % at most."""
+    """The 8-bit form of positive ratios, multiplier / 2**shift with multiplier 128 .. 255: off by 0.4 % at most."""
     exponent = np.floor(np.log2(ratio)).astype(int)  # ratio = f * 2**exponent, 1 <= f < 2
     multiplier = np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int)
     shift = 7 - exponent
@@ -171,7 +171,7 @@ def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @torch.no_grad()
 def snap(model: TinySpeechS) -> None:
-    """Move every weight step and bias to the nearest value that the chip can hold, in place, and go to double precision.
+    """Move every weight step and bias to the nearest value that the chip can hold, in place, in double precision.
 
     After this the network computes what `integer.py` computes: ratios of steps are multiplier / 2**shift, biases are
     whole accumulator units, and doubles tell every tie.

@@ -1,6 +1,6 @@
 """TinySpeech-S, the network that ships: causal, streamed, designed backwards from 2 KB of RAM.
 
-    12 coefficients -> stem -> 3 x [depthwise 5 or 7 -> expand -> project -> attention condenser -> + input] -> head -> 12 sums
+    12 coefficients -> stem -> 3 x [depthwise -> expand -> project -> attention condenser -> + input] -> head -> 12 sums
 
 Frequency is the channel axis; time is the only axis that is convolved, and only into the past, so that a layer's memory
 is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing it whole. What has to be remembered sits
@@ -111,10 +111,10 @@ class CausalConv(nn.Module):
 
 
 class StreamingCondenser(nn.Module):
-    """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension; chapter 3).
+    """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension).
 
     Condensation is a max over the last `pool` frames (the present one included), the embedding two 1x1 convolutions
-    through `condensed` channels; expansion is implicit, since a causal maximum exists at every frame.
+    through `condensed` channels; expansion is implicit, since a causal maximum exists at every frame. Chapter 3.
     """
 
     def __init__(self, channels: int, condensed: int, pool: int):

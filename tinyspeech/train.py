@@ -67,7 +67,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise UserError(f"config key '{name}' must be 1 or more, not {getattr(self, name)}")
         if self.qat_epochs < 0 or not 0 < self.lr <= 10 or not 0 < self.qat_lr <= 10:
-            raise UserError("config keys 'lr' and 'qat_lr' must lie above 0 and at most at 10, 'qat_epochs' at 0 or more")
+            raise UserError("config keys 'lr' and 'qat_lr' must be above 0 and at most 10, 'qat_epochs' 0 or more")
         if not 0.05 <= self.momentum < 1 or not 0 <= self.label_smoothing < 1 or not 0 <= self.weight_decay <= 10:
             raise UserError("config keys 'momentum' must be 0.05 to below 1, 'label_smoothing' 0 to below 1, "
                             "'weight_decay' 0 to 10")
@@ -223,8 +223,8 @@ def train(
             model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay
         )
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15, base_momentum=config.momentum - 0.05,
-            max_momentum=config.momentum,
+            optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15,
+            base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
         )
         if stage == saved_stage:
             model.load_state_dict(saved["model"])
@@ -271,7 +271,8 @@ def train(
 def bundle(config: TrainConfig, stage: str, model: nn.Module, state: dict) -> dict:
     """What a finished network's file holds."""
     metrics = {"float_accuracy": state["float_accuracy"],
-               "accuracy": state["accuracy"] if stage == "qat" else state["float_accuracy"], "history": state["history"]}
+               "accuracy": state["accuracy"] if stage == "qat" else state["float_accuracy"],
+               "history": state["history"]}
     return {"config": asdict(config), "stage": stage, "weight_bits": config.weight_bits, "version": __version__,
             "metrics": metrics, "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
 
@@ -287,7 +288,7 @@ def load_checkpoint(path: Path) -> dict:
 
 
 def load_model(path: str | Path) -> nn.Module:
-    """The trained network in a file, ready to evaluate: float, or with its quantisers when it was trained at few bits."""
+    """The trained network in a file, ready to evaluate: float, or with quantisers when it was trained at few bits."""
     content = load_checkpoint(Path(path))
     if not isinstance(content, dict) or not {"config", "stage", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not a trained network of this program")

@@ -116,7 +116,7 @@ def epoch_order(data: Bands, unknown_share: float, silence_share: float, generat
 def training_batches(
     data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh by `generator`; the rest is dropped."""
+    """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh; an incomplete batch is dropped."""
     device = data.x.device
     cepstrum = Cepstrum(device)
     noise = torch.exp2(data.silence(training=True).float())  # (M, 98, 20)
@@ -151,7 +151,8 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     piece = torch.arange(count, device=device) % len(noise)
     quiet = torch.log2(torch.exp2(noise[piece, 0::2].float()) * gain + POWER_FLOOR)
     words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
-    labels = torch.cat([data.label[keywords], data.label[unknown], torch.zeros(count, dtype=torch.int64, device=device)])
+    silence = torch.zeros(count, dtype=torch.int64, device=device)
+    labels = torch.cat([data.label[keywords], data.label[unknown], silence])
     return Cepstrum(device)(torch.cat([words, quiet])), labels
 
 
