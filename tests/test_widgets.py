@@ -25,7 +25,7 @@ def test_bars_mark_and_describe_the_answer():
     shares[CLASSES.index("yes")] = 0.89
     html = widgets.bars(shares, CLASSES)
     assert "the answer is yes with 89 per cent" in html
-    assert html.count("<tr") == 12 and re.findall(r"<th align=left>(\w+)", html) == ["yes"]
+    assert html.count("<tr") == 12 and re.findall(r"<b>(.*?)</b>", html) == ["yes", "89 %"]
     assert "#d55e00 89.0%" in html and html.count(" 1.0%") == 11
 
 

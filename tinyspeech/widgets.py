@@ -50,12 +50,15 @@ def bars(shares: ArrayLike, classes: Sequence[str]) -> str:
     best = int(shares.argmax())
     rows = []
     for i, (name, share) in enumerate(zip(classes, shares, strict=True)):
-        color, tag = (PALETTE["vermilion"], "th") if i == best else ("#b8b5ae", "td")
+        color = PALETTE["vermilion"] if i == best else "#b8b5ae"
+        left, right = escape(name.strip("_")), f"{100 * share:.0f} %"
+        if i == best:
+            left, right = f"<b>{left}</b>", f"<b>{right}</b>"
         fill = f"background:linear-gradient(90deg,{color} {100 * share:.1f}%,{GRID} 0)"
-        label = f"<{tag} align=left>{escape(name.strip('_'))}</{tag}>"
-        rows.append(f"<tr>{label}<td width=70% style='{fill}'></td><{tag} align=right>{100 * share:.0f} %</{tag}></tr>")
+        rows.append(f"<tr><td>{left}</td><td width=70% style='{fill}'></td><td align=right>{right}</td></tr>")
     text = f"Bars of twelve scores; the answer is {classes[best].strip('_')} with {100 * shares[best]:.0f} per cent."
-    look = f"width:100%;max-width:34em;border:0;border-spacing:9px 2px;border-collapse:separate;color:{INK}"
+    look = "display:table;width:100%;border:0;border-spacing:9px 2px;border-collapse:separate;white-space:nowrap"
+    look += f";color:{INK}"
     return f"<div role=img aria-label='{escape(text)}'><table style='{look}'>{''.join(rows)}</table></div>"
 
 
@@ -81,9 +84,9 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
     """
     if not pages or len(pages) != len(labels):
         raise ValueError(f"{len(pages)} pages need as many labels, not {len(labels)}")
-    wide = {"width": "100%", "max_width": "36em"}
-    shared = {"layout": ipywidgets.Layout(), "style": ipywidgets.HTML().style}  # one of each: the stored state stays small
-    stack = ipywidgets.Stack([ipywidgets.HTML(page, **shared) for page in pages], selected_index=0)
+    wide = ipywidgets.Layout(width="100%", max_width="36em")
+    style = ipywidgets.HTML().style  # one layout and one style for all pages: the stored state stays small
+    stack = ipywidgets.Stack([ipywidgets.HTML(page, layout=wide, style=style) for page in pages], selected_index=0)
     slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
     slider.link = ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
-    return ipywidgets.VBox([slider, stack])
+    return ipywidgets.VBox([slider, stack], layout=ipywidgets.Layout(width="100%"))
