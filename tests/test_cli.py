@@ -159,6 +159,9 @@ def test_evaluate_json_and_dump(engine, folder, tmp_path, capsys):
     if engine in ("int", "c"):
         assert kept["logits"].dtype == np.int32
     assert (kept["logits"].argmax(1) == kept["label"]).mean() == result["accuracy"]
+    want = np.zeros((12, 12), int)
+    np.add.at(want, (kept["label"], kept["logits"].argmax(1)), 1)
+    assert np.array_equal(confusion, want)  # rows: truth
     for name, label in zip(kept["name"], kept["label"], strict=True):
         first = name.split("/")[0]
         assert CLASSES[label] == (first if first in CLASSES else "_unknown_")
