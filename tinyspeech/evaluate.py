@@ -53,16 +53,17 @@ class Engine:
         if engine not in ENGINES:
             raise UserError(f"unknown engine '{engine}'; there are {', '.join(ENGINES)}")
         self.model, self.engine = model, engine
+        self.logit_step = 2.0**-10  # of a float network that has no integer twin
+        if engine not in ("float", "fake") or (MODELS / f"{model}.npz").exists():
+            from tinyspeech.integer import IntegerModel
+
+            self.integer = IntegerModel.load(model_file(model, ".npz"))
+            self.logit_step = self.integer.logit_step / self.integer.output_frames(frontend.N_FRAMES)
         if engine in ("float", "fake"):
             from tinyspeech import train
 
             self.network = train.load_model(model_file(model, "_float.pt" if engine == "float" else ".pt"))
-            self.logit_step = 1.0
             return
-        from tinyspeech.integer import IntegerModel
-
-        self.integer = IntegerModel.load(model_file(model, ".npz"))
-        self.logit_step = self.integer.logit_step / self.integer.output_frames(frontend.N_FRAMES)
         if engine == "int":
             return
         from tinyspeech.native import Native, exported_hash
@@ -80,7 +81,10 @@ class Engine:
             self.board = Board(build_firmware().elf)
 
     def run(self, x8: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """int16 [N, 8000] -> features [N, 49, 12], logits [N, 12], and on the chip cycles int64 [N] (else None)."""
+        """int16 [N, 8000] -> features int8 [N, 49, 12], logits int32 [N, 12], cycles int64 [N] (chip only, else None).
+
+        The float engines' features and logits are rounded to the integer network's units, to be comparable.
+        """
         if self.engine in ("float", "fake"):
             import torch
 
@@ -90,7 +94,7 @@ class Engine:
             logits = train.predict(self.network, torch.from_numpy(features).float()).numpy()
             if self.engine == "float":
                 features = np.clip(np.rint(features), -128, 127).astype(np.int8)
-            return features, logits, None
+            return features, np.rint(logits / self.logit_step).astype(np.int32), None
         if self.engine == "int":
             features = frontend.features(x8)
             return features, self.integer.run(features), None
@@ -116,7 +120,7 @@ def evaluate(
 
     Returns {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12]
     (rows: truth), "classes"}, and on the chip "cycles_per_clip" {"mean", "max"}. With `dump`, an .npz keeps `name`,
-    `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` [N, 12] and `classes`.
+    `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` int32 [N, 12] and `classes`.
     """
     from tqdm import tqdm
 
