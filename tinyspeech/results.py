@@ -2,7 +2,7 @@
 
     python -m tinyspeech.results --speech FOLDER --logmel FILE      # measures all of them again
 
-FOLDER holds Speech Commands (or a part of it) in its official layout, FILE the log-mel set. Chapters read the file by
+FOLDER holds Speech Commands (or a part of it) in its official layout, FILE the log-mel set (or again a folder). Chapters read the file by
 `load()`; nobody types a number.
 """
 
