@@ -2,8 +2,8 @@
 
     python -m tinyspeech.results --speech FOLDER --logmel FILE      # measures all of them again
 
-FOLDER holds Speech Commands (or a part of it) in its official layout, FILE the log-mel set (or again a folder). Chapters read the file by
-`load()`; nobody types a number.
+FOLDER holds Speech Commands (or a part of it) in its official layout, FILE the log-mel set (or again a folder).
+Chapters read the file by `load()`; nobody types a number.
 """
 
 from __future__ import annotations
