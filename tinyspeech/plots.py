@@ -310,3 +310,153 @@ def memory_map(regions: Mapping[str, int], total: int, ax: Axes | None = None, u
     ax.set_ylabel(name, rotation=0, ha="right", va="center")
     ax.spines["left"].set_visible(False)
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.02), ncols=3, fontsize=9)
+
+
+def correlation(matrix: ArrayLike, ax: Axes | None = None, label: str = "band") -> None:
+    """How far each number moves with each other one: orange together, blue against, white independently.
+
+    Parameters
+    ----------
+    matrix : [N, N], each -1 .. 1
+    label : what a row and a column are
+    """
+    ax = ax or plt.gca()
+    matrix = np.asarray(matrix)  # (N, N)
+    image = ax.imshow(matrix, origin="lower", cmap=DIVERGING, vmin=-1, vmax=1)
+    ax.set(xlabel=label, ylabel=label)
+    ax.figure.colorbar(image, ax=ax, label="correlation")
+
+
+def envelopes(curves: Mapping[str, ArrayLike], ax: Axes | None = None, xlabel: str = "mel band") -> None:
+    """Spectra in octaves on one picture: the first as points, what stands for it as lines.
+
+    Parameters
+    ----------
+    curves : label -> [bands]
+    """
+    ax = ax or plt.gca()
+    colors = list(PALETTE.values())
+    for i, (name, values) in enumerate(curves.items()):
+        look = {"marker": "o", "linestyle": "none", "color": INK} if i == 0 else {"color": colors[i - 1]}
+        ax.plot(np.asarray(values), label=name, markersize=4, **look)
+    ax.set(xlabel=xlabel, ylabel="octaves")
+    ax.legend(fontsize=9)
+
+
+# ---------------------------------------------------------------- chapter "Sound and data"
+
+
+def sound_picture(samples: ArrayLike, sample_rate_hz: int, parts: Mapping[str, tuple[float, float]]) -> None:
+    """A clip twice in a new figure: its samples over time and, below on the same axis, its energy by frequency.
+
+    Parameters
+    ----------
+    samples : [N], any number type
+    sample_rate_hz : samples per second
+    parts : name -> (begin, end) in seconds; marked and named above the waveform
+    """
+    samples = np.asarray(samples, dtype=float)  # (N,)
+    hop = sample_rate_hz // 200  # 5 ms
+    size = 5 * hop
+    frames = samples[hop * np.arange((len(samples) - size) // hop + 1)[:, None] + np.arange(size)]  # (T, size)
+    power = np.abs(np.fft.rfft(frames * np.hanning(size), 512)) ** 2  # (T, 257)
+    upper, lower = stack(2, 4.4, sharex=True, height_ratios=(2, 3))
+    waveform(samples, sample_rate_hz, upper)
+    upper.xaxis.label.set_visible(False)
+    upper.set_ylabel("sample value")
+    upper.yaxis.set_major_formatter(THOUSANDS)
+    spectrogram(power, sample_rate_hz, hop, lower)
+    for name, (begin, end) in parts.items():
+        upper.axvspan(begin, end, color=PALETTE["amber"], alpha=0.3, linewidth=0)
+        upper.annotate(name, ((begin + end) / 2, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom")
+
+
+def dots(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None) -> None:
+    """A few milliseconds of sound, each sample as the dot that it is.
+
+    Parameters
+    ----------
+    samples : [N], any number type
+    """
+    ax = ax or plt.gca()
+    samples = np.asarray(samples)  # (N,)
+    time_ms = np.arange(len(samples)) * 1000 / sample_rate_hz
+    ax.plot(time_ms, samples, color=PALETTE["sky"], linewidth=0.8)
+    ax.plot(time_ms, samples, ".", color=PALETTE["blue"], markersize=4)
+    ax.axhline(0, color=GRID, linewidth=0.8, zorder=0)
+    ax.margins(x=0.01)
+    ax.set(xlabel="time (ms)", ylabel="sample value")
+    ax.yaxis.set_major_formatter(THOUSANDS)
+
+
+def same_samples(frequencies_hz: Sequence[float], sample_rate_hz: int, ms: float, ax: Axes | None = None) -> None:
+    """Cosines that cannot be told apart once they are sampled: each as a curve, and the samples as dots."""
+    ax = ax or plt.gca()
+    fine_ms = np.linspace(0, ms, 1000)
+    for frequency_hz, color in zip(frequencies_hz, (PALETTE["blue"], PALETTE["vermilion"], PALETTE["green"])):
+        label = f"{frequency_hz / 1000:g} kHz"
+        ax.plot(fine_ms, np.cos(2 * np.pi * frequency_hz * fine_ms / 1000), color=color, linewidth=1.1, label=label)
+    sample_ms = np.arange(int(ms * sample_rate_hz / 1000) + 1) * 1000 / sample_rate_hz
+    value = np.cos(2 * np.pi * frequencies_hz[0] * sample_ms / 1000)
+    ax.plot(sample_ms, value, "o", color=INK, markersize=5, label=f"samples, {sample_rate_hz / 1000:g} kHz")
+    ax.margins(x=0.01)
+    ax.set(xlabel="time (ms)", ylabel="amplitude", ylim=(-1.2, 1.6))
+    ax.legend(loc="upper right", ncols=len(frequencies_hz) + 1, fontsize=9)
+
+
+def scatter(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
+    """One dot for each pair of numbers."""
+    ax = ax or plt.gca()
+    ax.plot(x, y, ".", color=PALETTE["blue"], markersize=6, alpha=0.6, markeredgewidth=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+
+
+SPLIT_COLORS = {"training": PALETTE["grey"], "validation": PALETTE["amber"], "testing": PALETTE["vermilion"]}
+
+
+def splits(percent: Mapping[str, Sequence[float]], borders: Sequence[float], ax: Axes | None = None) -> None:
+    """Speakers along a line of 0 to 100 per cent, one row for each split.
+
+    Parameters
+    ----------
+    percent : split -> place of each of its speakers
+    borders : where one split ends and the next begins
+    """
+    ax = ax or plt.gca()
+    for row, (split, places) in enumerate(percent.items()):
+        ax.plot(places, np.full(len(places), row), "o", color=SPLIT_COLORS[split], markersize=7, alpha=0.8)
+    for border in borders:
+        ax.axvline(border, color=INK, linewidth=1, linestyle="--")
+    ax.set(xlim=(0, 100), ylim=(-0.6, len(percent) - 0.4), xlabel="hash of the speaker (per cent)")
+    ax.set_yticks(range(len(percent)), percent.keys())
+
+
+def class_counts(counts: Mapping[str, ArrayLike], classes: Sequence[str], ax: Axes | None = None) -> None:
+    """How many clips of each class there are, split upon split.
+
+    Parameters
+    ----------
+    counts : split -> [classes]
+    """
+    ax = ax or plt.gca()
+    names = [name.strip("_") for name in classes]
+    below = np.zeros(len(classes))
+    for split, n in counts.items():
+        ax.bar(names, n, bottom=below, color=SPLIT_COLORS[split], label=split, edgecolor=PAPER, linewidth=0.5)
+        below += np.asarray(n)
+    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
+    ax.set(ylabel="clips", ylim=(0, 1.25 * below.max()))
+    ax.legend(loc="upper right", ncols=len(counts), fontsize=9)
+
+
+def shares(values: Mapping[str, float], xlabel: str, chance: float | None = None, ax: Axes | None = None) -> None:
+    """Horizontal bars of shares of one, with the number behind each, and a line for pure guessing."""
+    ax = ax or plt.gca()
+    colors = [PALETTE["grey"], *[PALETTE["vermilion"]] * (len(values) - 1)]
+    bars = ax.barh(list(values), [100 * v for v in values.values()], color=colors, height=0.6)
+    ax.bar_label(bars, [f" {100 * v:.0f} %" for v in values.values()])
+    if chance is not None:
+        ax.axvline(100 * chance, color=INK, linewidth=1, linestyle="--")
+        ax.annotate("guessing", (100 * chance, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 100), xlabel=xlabel)

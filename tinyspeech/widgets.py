@@ -19,7 +19,7 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance
 
-from tinyspeech.plots import GRID, INK, PALETTE
+from tinyspeech.plots import GRID, INK, PALETTE, PAPER
 
 
 def sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:
@@ -90,3 +90,97 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
     slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
     slider.link = ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
     return ipywidgets.VBox([slider, stack], layout=ipywidgets.Layout(width="100%"))
+
+
+def band_page(power: ArrayLike, weights: ArrayLike, bin_hz: float, chosen: int) -> str:
+    """One mel band over a spectrum, and its energy among those of all bands: a page for `flip_book`.
+
+    Parameters
+    ----------
+    power : [bins], squared magnitudes, from 0 Hz on
+    weights : [bands, bins], each 0 .. 1
+    bin_hz : distance of two neighbouring bins
+    chosen : the band that stands out
+    """
+    power, weights = np.asarray(power, dtype=float), np.asarray(weights, dtype=float)  # (F,), (B, F)
+    level_db = np.maximum(10 * np.log10(np.maximum(power / power.max(), 1e-30)), -80)
+    energy = weights @ power
+    octaves = np.log2(energy / energy.max())
+    x = np.linspace(0, 480, len(power))
+    curve = " ".join(f"{a:.0f},{-1.5 * b:.0f}" for a, b in zip(x, level_db, strict=True))
+    slopes = " ".join(f"{a:.0f},{120 - 120 * w:.0f}" for a, w in zip(x, weights[chosen], strict=True) if w > 0)
+    under = np.flatnonzero(weights[chosen])
+    left, right = x[max(under[0] - 1, 0)], x[min(under[-1] + 1, len(x) - 1)]
+    width, deepest = 480 / len(weights), 20.0
+    bars = "".join(
+        f"<rect x='{b * width + 2:.0f}' width='{width - 4:.0f}' y='{160 - 2 * o:.0f}' "
+        f"height='{2 * (deepest + o):.0f}' fill='{PALETTE['vermilion'] if b == chosen else '#b8b5ae'}'/>"
+        for b, o in enumerate(np.maximum(octaves, -deepest))
+    )
+    low, high = under[0] * bin_hz, under[-1] * bin_hz
+    text = f"Band {chosen}: {len(under)} frequencies, {low:,.0f} to {high:,.0f} Hz; "
+    text += "the loudest band." if octaves[chosen] == 0 else f"{-octaves[chosen]:.1f} octaves below the loudest band."
+    words = f"font-size='13' fill='{INK}'"
+    return (
+        f"<svg role=img aria-label='{escape(text)}' viewBox='0 -4 480 232' width='100%'>"
+        f"<polygon points='{left:.0f},120 {slopes} {right:.0f},120' fill='{PALETTE['amber']}' fill-opacity='.5'/>"
+        f"<polyline points='{curve}' fill='none' stroke='{PALETTE['blue']}' stroke-width='1.3'/>"
+        f"<path d='M0 120H480M0 200H480' stroke='{INK}'/>{bars}"
+        f"<text x='0' y='135' {words}>0 Hz</text>"
+        f"<text x='480' y='135' text-anchor='end' {words}>{(len(power) - 1) * bin_hz / 1000:g} kHz</text>"
+        f"<text x='0' y='218' {words}>band 0</text>"
+        f"<text x='480' y='218' text-anchor='end' {words}>band {len(weights) - 1}</text></svg>"
+        f"<div style='color:{INK}'>{escape(text)}</div>"
+    )
+
+
+# ---------------------------------------------------------------- chapter "Sound and data"
+
+
+def player(samples: np.ndarray, sample_rate_hz: int, label: str, bits: int = 16) -> str:
+    """The HTML of a player, for a page of a flip book.
+
+    Parameters
+    ----------
+    samples : int16 [N]
+    bits : 16, or 8 for a WAV of half the size, which keeps the upper eight bits of each sample (rounded)
+    """
+    file = io.BytesIO()
+    if bits == 8:
+        samples = np.clip((samples.astype(int) + 128) >> 8, -128, 127).astype(np.int16) * 256
+    subtype = {8: "PCM_U8", 16: "PCM_16"}[bits]
+    soundfile.write(file, samples.astype(np.int16), sample_rate_hz, format="WAV", subtype=subtype)
+    data = base64.b64encode(file.getvalue()).decode()
+    return (
+        f'<audio controls preload="metadata" aria-label="{escape(label)}" src="data:audio/wav;base64,{data}"></audio>'
+        f'<div style="font-size: 0.9em">{escape(label)}</div>'
+    )
+
+
+def small_sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:
+    """A player as of `sound`, with 8-bit samples: a page carries more sounds this way. int16 [N] in."""
+    return HTML(player(samples, sample_rate_hz, label, bits=8))
+
+
+def panels(curves: Sequence[tuple[str, Sequence[ArrayLike], tuple[float, float]]], text: str) -> str:
+    """Small plots side by side as one drawing in HTML, for a page of a flip book.
+
+    Parameters
+    ----------
+    curves : for each panel its title, its curves (grey, vermilion; spread evenly over the width; no axes), and
+        the values at the bottom and at the top
+    text : what one would see, for readers who cannot
+    """
+    colors, width, height = ("#8a8f98", PALETTE["vermilion"]), 220, 120
+    parts = []
+    for i, (title, lines, (low, high)) in enumerate(curves):
+        left = i * (width + 20) + 8
+        parts.append(f"<text x='{left}' y='14' font-size='11' fill='{INK}'>{escape(title)}</text>")
+        for line, color in zip(lines, colors):
+            line = np.clip((np.asarray(line, dtype=float) - low) / (high - low), 0, 1)
+            x = left + np.linspace(0, width, len(line))
+            points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, 22 + height * (1 - line)))
+            parts.append(f"<polyline fill='none' stroke='{color}' stroke-width='1.5' points='{points}'/>")
+    box = f"0 0 {len(curves) * (width + 20)} {height + 30}"
+    look = f"width:100%;background:{PAPER};border-radius:4px"
+    return f"<svg role='img' aria-label='{escape(text)}' viewBox='{box}' style='{look}'>{''.join(parts)}</svg>"
