@@ -393,9 +393,10 @@ def same_samples(frequencies_hz: Sequence[float], sample_rate_hz: int, ms: float
     """Cosines that cannot be told apart once they are sampled: each as a curve, and the samples as dots."""
     ax = ax or plt.gca()
     fine_ms = np.linspace(0, ms, 1000)
-    for frequency_hz, color in zip(frequencies_hz, (PALETTE["blue"], PALETTE["vermilion"], PALETTE["green"])):
+    for frequency_hz, color in zip(frequencies_hz, ("blue", "vermilion", "green"), strict=False):
         label = f"{frequency_hz / 1000:g} kHz"
-        ax.plot(fine_ms, np.cos(2 * np.pi * frequency_hz * fine_ms / 1000), color=color, linewidth=1.1, label=label)
+        wave = np.cos(2 * np.pi * frequency_hz * fine_ms / 1000)
+        ax.plot(fine_ms, wave, color=PALETTE[color], linewidth=1.1, label=label)
     sample_ms = np.arange(int(ms * sample_rate_hz / 1000) + 1) * 1000 / sample_rate_hz
     value = np.cos(2 * np.pi * frequencies_hz[0] * sample_ms / 1000)
     ax.plot(sample_ms, value, "o", color=INK, markersize=5, label=f"samples, {sample_rate_hz / 1000:g} kHz")

@@ -176,10 +176,10 @@ def panels(curves: Sequence[tuple[str, Sequence[ArrayLike], tuple[float, float]]
     for i, (title, lines, (low, high)) in enumerate(curves):
         left = i * (width + 20) + 8
         parts.append(f"<text x='{left}' y='14' font-size='11' fill='{INK}'>{escape(title)}</text>")
-        for line, color in zip(lines, colors):
+        for line, color in zip(lines, colors, strict=False):
             line = np.clip((np.asarray(line, dtype=float) - low) / (high - low), 0, 1)
             x = left + np.linspace(0, width, len(line))
-            points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, 22 + height * (1 - line)))
+            points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, 22 + height * (1 - line), strict=True))
             parts.append(f"<polyline fill='none' stroke='{color}' stroke-width='1.5' points='{points}'/>")
     box = f"0 0 {len(curves) * (width + 20)} {height + 30}"
     look = f"width:100%;background:{PAPER};border-radius:4px"
