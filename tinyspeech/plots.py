@@ -432,22 +432,22 @@ def splits(percent: Mapping[str, Sequence[float]], borders: Sequence[float], ax:
     ax.set_yticks(range(len(percent)), percent.keys())
 
 
-def class_counts(counts: Mapping[str, ArrayLike], classes: Sequence[str], ax: Axes | None = None) -> None:
-    """How many clips of each class there are, split upon split.
+def gallery(maps: ArrayLike, titles: Sequence[str], ax: ArrayLike | None = None) -> None:
+    """A map for each class in rows of six, time to the right and frequency upwards; each in its own range of colours.
 
     Parameters
     ----------
-    counts : split -> [classes]
+    maps : [classes, frames, bands]
+    ax : as many axes as maps, by default those of a new figure
     """
-    ax = ax or plt.gca()
-    names = [name.strip("_") for name in classes]
-    below = np.zeros(len(classes))
-    for split, n in counts.items():
-        ax.bar(names, n, bottom=below, color=SPLIT_COLORS[split], label=split, edgecolor=PAPER, linewidth=0.5)
-        below += np.asarray(n)
-    ax.set_xticks(ax.get_xticks(), ax.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
-    ax.set(ylabel="clips", ylim=(0, 1.25 * below.max()))
-    ax.legend(loc="upper right", ncols=len(counts), fontsize=9)
+    if ax is None:
+        _, ax = plt.subplots(-(-len(titles) // 6), 6, figsize=(7.2, 3.2), sharex=True, sharey=True, squeeze=False)
+    for one, image, title in zip(np.ravel(ax), np.asarray(maps), titles, strict=True):
+        one.imshow(image.T, origin="lower", aspect="auto", extent=(0, 1, 0, 4), cmap=SEQUENTIAL)
+        one.set_title(title.strip("_"), fontsize=10)
+        one.set(xticks=(0, 1), yticks=(0, 4))
+    np.ravel(ax)[0].figure.supxlabel("time (s)", fontsize=10)
+    np.ravel(ax)[0].figure.supylabel("frequency (kHz)", fontsize=10)
 
 
 def shares(values: Mapping[str, float], xlabel: str, chance: float | None = None, ax: Axes | None = None) -> None:
