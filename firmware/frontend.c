@@ -4,36 +4,45 @@
 
 #include "multiply.h"
 
+/* Stages are functions of their own, so that a profile can tell them apart. */
+#define STAGE static __attribute__((noinline))
+
 enum { WINDOW = FRONTEND_WINDOW, HALF = WINDOW / 2, BANDS = FRONTEND_N_BANDS, Q = FRONTEND_TWIDDLE_BITS };
+
+/* A rotation by -2 pi k / 256 in Q8, 0 < k <= 64, reduced to the first octant, where cos >= sin >= 0. */
+struct rotation {
+    uint32_t c, sum, difference; /* cos, cos + sin, cos - sin of the octant's angle: 0 .. 362 */
+    int swap;                    /* 1 in the second octant: real and imaginary change places */
+};
 
 struct complex {
     int32_t re, im;
 };
 
-/* (re + i im) (c - i s) in Q8: three products instead of four, none for quarter turns. |re|, |im| < 2^16. */
-static struct complex turn(int32_t re, int32_t im, int32_t c, int32_t s)
+static struct rotation rotation_by(int k)
+{
+    struct rotation r;
+    r.swap = k > HALF / 4;
+    if (r.swap) k = HALF / 2 - k;
+    r.c = frontend_cosine[k];
+    uint32_t s = frontend_cosine[HALF / 2 - k];
+    r.sum = r.c + s, r.difference = r.c - s;
+    return r;
+}
+
+/* (x + i y) (cos - i sin), times 256; with swap, the value is y + i x. Three products instead of four, two at 45 degrees.
+   |x|, |y| < 2^16. */
+static struct complex rotate(const struct rotation *r, int32_t x, int32_t y)
 {
     struct complex t;
-    if (s == 0) t.re = re * (1 << Q), t.im = im * (1 << Q);
-    else if (c == 0) t.re = im * (1 << Q), t.im = -re * (1 << Q);
-    else {
-        int32_t both = multiply_signed(re + im, c);
-        t.re = both - multiply_signed(im, c - s);
-        t.im = both - multiply_signed(re, c + s);
-    }
+    int32_t both = multiply(x + y, r->c);
+    t.re = both;
+    if (r->difference) {
+        t.re -= multiply(y, r->difference);
+        t.im = both - multiply(x, r->sum);
+    } else t.im = multiply(y - x, r->c);
+    t.im = (t.im ^ -r->swap) + r->swap; /* negated with swap */
     return t;
-}
-
-/* cos(2 pi k / 256) in Q8, k = 0 .. 128, from a quarter wave. */
-static int32_t cosine(int k)
-{
-    return k <= HALF / 2 ? frontend_cosine[k] : -(int32_t)frontend_cosine[HALF - k];
-}
-
-/* sin(2 pi k / 256) in Q8, k = 0 .. 128. */
-static int32_t sine(int k)
-{
-    return k <= HALF / 2 ? frontend_cosine[HALF / 2 - k] : frontend_cosine[k - HALF / 2];
 }
 
 /* u * u for 0 <= u < 65536, by three look-ups: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
@@ -49,7 +58,7 @@ static uint32_t magnitude(int32_t x) { return (uint32_t)(x < 0 ? -x : x); }
 
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
    Returns the exponent, -1 .. 8. */
-static int normalise(int16_t x[WINDOW])
+STAGE int normalise(int16_t x[WINDOW])
 {
     int32_t peak = 0;
     for (int i = 0; i < WINDOW; i++) peak |= x[i] ^ (x[i] >> 15);
@@ -63,8 +72,24 @@ static int normalise(int16_t x[WINDOW])
     return exponent;
 }
 
+/* a, b -> (a + t) / 2, (a - t) / 2, half up, with t in Q8. */
+static void butterfly(int16_t *a, int16_t *b, int32_t t_re, int32_t t_im)
+{
+    int32_t a_re = ((int32_t)a[0] * (1 << Q)) + (1 << Q), a_im = ((int32_t)a[1] * (1 << Q)) + (1 << Q);
+    a[0] = (int16_t)((a_re + t_re) >> (Q + 1)), a[1] = (int16_t)((a_im + t_im) >> (Q + 1));
+    b[0] = (int16_t)((a_re - t_re) >> (Q + 1)), b[1] = (int16_t)((a_im - t_im) >> (Q + 1));
+}
+
+/* The same with t = b, or t = -i b. */
+static void quarter_turns(int16_t *a, int16_t *b, int quarter)
+{
+    int32_t a_re = a[0] + 1, a_im = a[1] + 1, t_re = quarter ? b[1] : b[0], t_im = quarter ? -b[0] : b[1];
+    a[0] = (int16_t)((a_re + t_re) >> 1), a[1] = (int16_t)((a_im + t_im) >> 1);
+    b[0] = (int16_t)((a_re - t_re) >> 1), b[1] = (int16_t)((a_im - t_im) >> 1);
+}
+
 /* 128 complex values, z[2 n] real and z[2 n + 1] imaginary, to their spectrum / 128, in place and in order. */
-static void transform(int16_t z[WINDOW])
+STAGE void transform(int16_t z[WINDOW])
 {
     for (int i = 1, j = 0; i < HALF; i++) { /* bit reversal: j counts from the other end */
         int bit = HALF >> 1;
@@ -76,15 +101,21 @@ static void transform(int16_t z[WINDOW])
             z[2 * j] = re, z[2 * j + 1] = im;
         }
     }
-    for (int half = 1, step = HALF; half < HALF; half <<= 1, step >>= 1) { /* step: twiddle index per butterfly */
-        for (int k = 0, twiddle = 0; k < half; k++, twiddle += step) {
-            int32_t c = cosine(twiddle), s = sine(twiddle);
-            for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
+    for (int half = 1, step = HALF; half < HALF; half <<= 1, step >>= 1) {
+        for (int16_t *a = z; a < z + WINDOW; a += 4 * half) { /* no turn, and a quarter turn: no product */
+            quarter_turns(a, a + 2 * half, 0);
+            if (half > 1) quarter_turns(a + half, a + 3 * half, 1);
+        }
+        for (int k = 1, angle = step; k < half / 2; k++, angle += step) { /* below 90 degrees, and the same beyond */
+            struct rotation r = rotation_by(angle);
+            for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 2 * half) {
                 int16_t *b = a + 2 * half;
-                int32_t a_re = ((int32_t)a[0] * (1 << Q)) + (1 << Q), a_im = ((int32_t)a[1] * (1 << Q)) + (1 << Q);
-                struct complex t = turn(b[0], b[1], c, s);
-                a[0] = (int16_t)((a_re + t.re) >> (Q + 1)), a[1] = (int16_t)((a_im + t.im) >> (Q + 1));
-                b[0] = (int16_t)((a_re - t.re) >> (Q + 1)), b[1] = (int16_t)((a_im - t.im) >> (Q + 1));
+                struct complex t = rotate(&r, b[r.swap], b[1 - r.swap]);
+                butterfly(a, b, t.re, t.im);
+                a += half, b += half; /* 90 degrees on: the product turns by -i */
+                t = rotate(&r, b[r.swap], b[1 - r.swap]);
+                butterfly(a, b, t.im, -t.re);
+                a += half;
             }
         }
     }
@@ -92,28 +123,30 @@ static void transform(int16_t z[WINDOW])
 
 /* The spectrum of the 256 real samples, from that of 128 complex ones, in place: bins 0 and 128 (both real) share
    slot 0. Scaled by 1 / 256 of the samples' transform in all. */
-static void untangle(int16_t z[WINDOW])
+STAGE void untangle(int16_t z[WINDOW])
 {
     const int shift = Q + 2;
     const int32_t rounding = 1 << (Q + 1);
-    int32_t first = ((int32_t)z[0] * 2) * (1 << Q), odd = ((int32_t)z[1] * 2) * (1 << Q);
-    z[0] = (int16_t)((first + odd + rounding) >> shift);
-    z[1] = (int16_t)((first - odd + rounding) >> shift);
+    int32_t first = z[0], odd_sum = z[1];
+    z[0] = (int16_t)((first + odd_sum + 1) >> 1);
+    z[1] = (int16_t)((first - odd_sum + 1) >> 1);
     for (int k = 1; k <= HALF / 2; k++) {
         int16_t *p = z + 2 * k, *q = z + WINDOW - 2 * k;
         int32_t p_re = p[0], p_im = p[1], q_re = q[0], q_im = -(int32_t)q[1];
-        int32_t even_re = (p_re + q_re) * (1 << Q), even_im = (p_im + q_im) * (1 << Q);
-        struct complex t = turn(p_im - q_im, q_re - p_re, cosine(k), sine(k)); /* the odd samples' half */
+        int32_t even_re = (p_re + q_re) * (1 << Q) + rounding, even_im = (p_im + q_im) * (1 << Q);
+        int32_t odd[2] = {p_im - q_im, q_re - p_re}; /* the odd samples' half */
+        struct rotation r = rotation_by(k);
+        struct complex t = rotate(&r, odd[r.swap], odd[1 - r.swap]);
         /* bin 128 - k swaps p and q: the even part is conjugated, and so is the turned odd part, negated */
-        q[0] = (int16_t)((even_re - t.re + rounding) >> shift);
+        q[0] = (int16_t)((even_re - t.re) >> shift);
         q[1] = (int16_t)((t.im - even_im + rounding) >> shift);
-        p[0] = (int16_t)((even_re + t.re + rounding) >> shift);
+        p[0] = (int16_t)((even_re + t.re) >> shift);
         p[1] = (int16_t)((even_im + t.im + rounding) >> shift);
     }
 }
 
 /* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands. */
-static void mel_energies(const int16_t x[WINDOW], uint32_t energy[BANDS + 3])
+STAGE void mel_energies(const int16_t x[WINDOW], uint32_t energy[BANDS + 3])
 {
     int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3];
     for (int b = 0; b < BANDS + 3; b++) energy[b] = 0;
@@ -122,13 +155,16 @@ static void mel_energies(const int16_t x[WINDOW], uint32_t energy[BANDS + 3])
         uint32_t bin = square(magnitude((2 * re - before_re - after_re) >> 1)) +
                        square(magnitude((2 * im - before_im - after_im) >> 1));
         uint32_t slot = frontend_mel[k] >> FRONTEND_RAMP_BITS, ramp = frontend_mel[k] & ((1 << FRONTEND_RAMP_BITS) - 1);
-        uint32_t upper = 0;
-        if (ramp & 1) upper += bin;
-        if (ramp & 2) upper += bin << 1;
-        if (ramp & 4) upper += bin << 2;
-        upper >>= FRONTEND_RAMP_BITS;
-        energy[slot] += bin - upper;
-        energy[slot + 1] += upper;
+        if (ramp) {
+            uint32_t upper = 0;
+            if (ramp & 1) upper += bin;
+            if (ramp & 2) upper += bin << 1;
+            if (ramp & 4) upper += bin << 2;
+            upper >>= FRONTEND_RAMP_BITS;
+            energy[slot + 1] += upper;
+            bin -= upper;
+        }
+        energy[slot] += bin;
         before_re = re, before_im = im, re = after_re, im = after_im;
     }
 }
@@ -141,14 +177,12 @@ static int32_t log2_q6(uint32_t e)
     return (top_bit << FRONTEND_LOG_BITS) + frontend_log2[(e >> 25) & 63];
 }
 
-void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEND_N_COEFFICIENTS])
+/* The rest of the way, with its 92 bytes of energies on a stack that the transform has left. */
+STAGE void cepstrum(const int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
 {
     uint32_t energy[BANDS + 3];
     int32_t *log_energy = (int32_t *)energy; /* the logarithms overwrite the energies; both at slot b + 1 */
-    int exponent = normalise(window);
-    transform(window);
-    untangle(window);
-    mel_energies(window, energy);
+    mel_energies(spectrum, energy);
     uint32_t floor = ((uint32_t)FRONTEND_LOG_FLOOR << (2 * exponent + 2)) >> 16;
     for (int b = 0; b < BANDS; b++) {
         uint32_t e = energy[b + 1] + floor;
@@ -163,4 +197,12 @@ void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEN
         total >>= FRONTEND_DCT_SHIFT;
         coefficients[k] = (int8_t)(total < -128 ? -128 : total > 127 ? 127 : total);
     }
+}
+
+void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEND_N_COEFFICIENTS])
+{
+    int exponent = normalise(window);
+    transform(window);
+    untangle(window);
+    cepstrum(window, exponent, coefficients);
 }

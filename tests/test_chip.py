@@ -333,3 +333,15 @@ def test_a_stuck_firmware_is_reported(assemble, tmp_path):
     source.write_text(PROLOGUE + "ebreak\n")
     with pytest.raises(UserError, match="does not wait"):
         Board(toolchain.build_firmware([source], "stuck").elf)
+
+
+def test_stages_sum_to_the_clip_and_multiplications_belong_to_their_caller(board, clips):
+    from tinyspeech.bench import FRONT_END, STAGES
+
+    stages = board.stages(clips[0], STAGES)
+    assert sum(stages.values()) == board.chip.profile().sum()
+    assert stages["Fourier transform"] > board.profile(clips[0])["transform"]  # its products count
+    assert all(stages[name] > 0 for name in STAGES.values())
+    assert sum(stages[name] for name in FRONT_END) <= 8_000_000
+    with pytest.raises(UserError, match="no function nowhere"):
+        board.stages(clips[0], {"nowhere": "x"})

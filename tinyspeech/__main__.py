@@ -174,6 +174,7 @@ def run_bench(args) -> None:
 
     result = bench()
     lines = [f"{result['cycles_per_audio_second'] / 1e6:.2f} M cycles per second of audio, "
+             f"({result['front_end_cycles'] / 1e6:.2f} M in the front end), "
              f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % "
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" for name, cycles in result["stages"].items()]

@@ -53,7 +53,8 @@ class _State(ctypes.Structure):
         ("fault_address", ctypes.c_uint32), ("cycles", ctypes.c_uint64), ("instructions", ctypes.c_uint64),
         ("lowest_sp", ctypes.c_uint32), ("clock_hz", ctypes.c_uint32), ("receive", ctypes.c_char_p),
         ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32), ("transmit", ctypes.c_void_p),
-        ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("profile", ctypes.c_void_p),
+        ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
+        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
     )
 
@@ -135,10 +136,22 @@ class Chip:
             raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)
         return stop
 
-    def start_profile(self) -> None:
-        """Count cycles by address from now on; `profile()` reads them."""
+    def start_profile(self, stages: dict[int, int] | None = None) -> None:
+        """Count cycles by address from now on; `profile()` reads them.
+
+        stages : {address of a function: number 1 .. 255}; what such a function calls is counted as its own, unless it
+        begins another stage. `stage_cycles()` reads them; 0 is everything else.
+        """
         self._profile = np.zeros(SLOTS, np.uint64)
         self.state.profile = self._profile.ctypes.data
+        self._stage_of, self._stages = np.zeros(SLOTS, np.uint8), np.zeros(256, np.uint64)
+        for address, number in (stages or {}).items():
+            self._stage_of[address // 2] = number
+        self.state.stage_of, self.state.stages = self._stage_of.ctypes.data, self._stages.ctypes.data
+
+    def stage_cycles(self) -> np.ndarray:
+        """Cycles per stage since `start_profile`; uint64 [256]."""
+        return self._stages.copy()
 
     def profile(self) -> np.ndarray:
         """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""
@@ -222,6 +235,18 @@ class Board:
         rows = {name: int(counts[start // 2 : end // 2].sum())
                 for start, end, name in toolchain.function_addresses(self.elf) if end <= FLASH_BYTES}
         return dict(sorted(((n, c) for n, c in rows.items() if c), key=lambda item: -item[1]))
+
+    def stages(self, x8k: np.ndarray, functions: dict[str, str]) -> dict[str, int]:
+        """Cycles of one clip by stage: functions is {name in the firmware: stage}; the rest is "other"."""
+        names = [*dict.fromkeys(functions.values())]
+        addresses = {name: start for start, _, name in toolchain.function_addresses(self.elf)}
+        missing = [name for name in functions if name not in addresses]
+        if missing:
+            raise UserError(f"the firmware has no function {missing[0]} of its own: stages cannot be told apart")
+        self.chip.start_profile({addresses[f]: 1 + names.index(stage) for f, stage in functions.items()})
+        self.classify(x8k)
+        counts = self.chip.stage_cycles()
+        return {**{name: int(counts[1 + i]) for i, name in enumerate(names)}, "other": int(counts[0])}
 
 
 def worst_case_clip() -> np.ndarray:

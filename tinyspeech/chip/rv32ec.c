@@ -58,9 +58,12 @@ struct chip {
     uint32_t receive_count, receive_at;
     uint8_t *transmit; /* bytes that the USART sent */
     uint32_t transmit_room, transmit_count;
+    uint64_t *stages;       /* cycles per stage, or 0: what a stage's function calls counts as the stage */
+    const uint8_t *stage_of; /* per slot: the stage that begins with the function there, or 0 */
     uint64_t *profile; /* cycles per slot: a slot a halfword of flash, a gap, a slot a halfword of SRAM; or 0 */
-    /* --- the interpreter's own --- */
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES];
+    /* --- the interpreter's own --- */
+    uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
     uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
     uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
     uint32_t usart_brr, usart_ctlr[3];
@@ -76,9 +79,10 @@ size_t chip_size(void) { return sizeof(struct chip); }
 /* The flat image at address 0, registers and peripherals as after reset. image: bytes, count <= 16384. */
 void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
 {
-    uint64_t *profile = chip->profile;
+    uint64_t *profile = chip->profile, *stages = chip->stages;
+    const uint8_t *stage_of = chip->stage_of;
     memset(chip, 0, sizeof *chip);
-    chip->profile = profile;
+    chip->profile = profile, chip->stages = stages, chip->stage_of = stage_of;
     memset(chip->flash, 0xff, sizeof chip->flash);
     memcpy(chip->flash, image, count < FLASH_BYTES ? count : FLASH_BYTES);
     chip->lowest_sp = SRAM_BASE + SRAM_BYTES;
@@ -396,6 +400,16 @@ static uint32_t *csr(struct chip *chip, uint32_t number)
 
 /* ------------------------------------------------------------------------------------------------- execution ----- */
 
+/* A jump was taken to slot `to`: the start of a stage's function begins it, a return goes back to the caller's. */
+static void count_stage(struct chip *chip, uint64_t cycles, const struct decoded *d, int to)
+{
+    if (!chip->stages) return;
+    chip->stages[chip->stage] += cycles;
+    if (d->rd == 1) chip->stage_stack[chip->depth++ & 63] = chip->stage;
+    else if (d->op == OP_JALR && d->rs1 == 1) chip->stage = chip->stage_stack[--chip->depth & 63];
+    if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to]; /* a tail call is a jump */
+}
+
 /* Run until the cycle counter reaches `until`, a fault, ebreak, a byte sent, or 64 polls of an empty receiver. */
 int chip_run(struct chip *chip, uint64_t until)
 {
@@ -499,7 +513,10 @@ int chip_run(struct chip *chip, uint64_t until)
                 if ((target & 2) && (halfword(chip, to) & 3) == 3) chip->cycles++;
             }
             instructions++;
-            if (chip->profile) chip->profile[slot] += chip->cycles - before;
+            if (chip->profile) {
+                chip->profile[slot] += chip->cycles - before;
+                count_stage(chip, chip->cycles - before, d, to);
+            }
             x[0] = 0, pc = target, slot = to;
             continue;
         }
@@ -516,7 +533,10 @@ int chip_run(struct chip *chip, uint64_t until)
         }
         x[0] = 0;
         instructions++;
-        if (chip->profile) chip->profile[slot] += chip->cycles - before;
+        if (chip->profile) {
+            chip->profile[slot] += chip->cycles - before;
+            if (chip->stages) chip->stages[chip->stage] += chip->cycles - before;
+        }
         pc += length, slot += (int)(length >> 1);
         if (stop != STOP_BUDGET) break;
     }
