@@ -57,5 +57,5 @@ def test_a_band_page_says_what_it_shows():
     weights = np.array([[0, 1, 0, 0], [0, 0, 1, 0.5]])
     page = widgets.band_page([0, 1, 8, 0], weights, 100.0, 0)
     assert "Band 0: 1 frequencies, 100 to 100 Hz; 3.0 octaves below the loudest band." in page
-    assert page.count("<rect") == 2 and page.count("#d55e00") == 1
+    assert page.count("V200") == 3 and page.count("#d55e00") == 1
     assert "the loudest band" in widgets.band_page([0, 1, 8, 0], weights, 100.0, 1)

@@ -112,11 +112,9 @@ def band_page(power: ArrayLike, weights: ArrayLike, bin_hz: float, chosen: int) 
     under = np.flatnonzero(weights[chosen])
     left, right = x[max(under[0] - 1, 0)], x[min(under[-1] + 1, len(x) - 1)]
     width, deepest = 480 / len(weights), 20.0
-    bars = "".join(
-        f"<rect x='{b * width + 2:.0f}' width='{width - 4:.0f}' y='{160 - 2 * o:.0f}' "
-        f"height='{2 * (deepest + o):.0f}' fill='{PALETTE['vermilion'] if b == chosen else '#b8b5ae'}'/>"
-        for b, o in enumerate(np.maximum(octaves, -deepest))
-    )
+    tops = 160 - 2 * np.maximum(octaves, -deepest)  # two units an octave, down to the line at 200
+    outlines = [f"M{b * width + 2:.0f} 200V{top:.0f}h{width - 4:.0f}V200" for b, top in enumerate(tops)]
+    bars = f"<path d='{''.join(outlines)}' fill='#b8b5ae'/><path d='{outlines[chosen]}' fill='{PALETTE['vermilion']}'/>"
     low, high = under[0] * bin_hz, under[-1] * bin_hz
     text = f"Band {chosen}: {len(under)} frequencies, {low:,.0f} to {high:,.0f} Hz; "
     text += "the loudest band." if octaves[chosen] == 0 else f"{-octaves[chosen]:.1f} octaves below the loudest band."
