@@ -324,7 +324,7 @@ def correlation(matrix: ArrayLike, ax: Axes | None = None, label: str = "band") 
     matrix = np.asarray(matrix)  # (N, N)
     image = ax.imshow(matrix, origin="lower", cmap=DIVERGING, vmin=-1, vmax=1)
     ax.set(xlabel=label, ylabel=label)
-    ax.figure.colorbar(image, ax=ax, label="correlation")
+    ax.figure.colorbar(image, ax=ax, label="correlation", shrink=0.75)
 
 
 def envelopes(curves: Mapping[str, ArrayLike], ax: Axes | None = None, xlabel: str = "mel band") -> None:
