@@ -134,3 +134,17 @@ def test_colours_differ_in_lightness_or_hue_without_red_and_green():
         for i, a in enumerate(points):
             for b in points[:i]:
                 assert np.linalg.norm(a - b) > 0.12
+
+
+def test_a_correlation_is_white_at_zero():
+    plots.correlation(np.array([[1.0, -0.5], [-0.5, 1.0]]), label="coefficient")
+    image = plt.gcf().axes[0].images[0]
+    assert image.get_clim() == (-1, 1)
+    assert plt.gcf().axes[0].get_xlabel() == "coefficient"
+
+
+def test_envelopes_are_points_then_lines():
+    plots.envelopes({"bands": [1, 2, 3], "from 1": [2, 2, 2]})
+    points, line = plt.gca().lines
+    assert points.get_linestyle() == "None" and line.get_linestyle() == "-"
+    assert [t.get_text() for t in plt.gca().get_legend().get_texts()] == ["bands", "from 1"]
