@@ -356,23 +356,22 @@ def sound_picture(samples: ArrayLike, sample_rate_hz: int, parts: Mapping[str, t
     parts : name -> (begin, end) in seconds; marked and named above the waveform
     """
     samples = np.asarray(samples, dtype=float)  # (N,)
-    hop = sample_rate_hz // 200  # 5 ms
-    size = 5 * hop
+    hop, size = sample_rate_hz // 100, sample_rate_hz // 40  # 10 ms and 25 ms
     frames = samples[hop * np.arange((len(samples) - size) // hop + 1)[:, None] + np.arange(size)]  # (T, size)
-    power = np.abs(np.fft.rfft(frames * np.hanning(size), 512)) ** 2  # (T, 257)
+    power = np.abs(np.fft.rfft(frames * np.hanning(size))) ** 2  # (T, bins)
     upper, lower = stack(2, 4.4, sharex=True, height_ratios=(2, 3))
     waveform(samples, sample_rate_hz, upper)
     upper.xaxis.label.set_visible(False)
     upper.set_ylabel("sample value")
     upper.yaxis.set_major_formatter(THOUSANDS)
-    spectrogram(power, sample_rate_hz, hop, lower)
+    spectrogram(power, sample_rate_hz, hop, lower, floor_db=-50)
     for name, (begin, end) in parts.items():
         upper.axvspan(begin, end, color=PALETTE["amber"], alpha=0.3, linewidth=0)
         upper.annotate(name, ((begin + end) / 2, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom")
 
 
 def dots(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None) -> None:
-    """A few milliseconds of sound, each sample as the dot that it is.
+    """A few milliseconds of sound, each sample as a dot on a stem.
 
     Parameters
     ----------
@@ -381,8 +380,8 @@ def dots(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None) -> Non
     ax = ax or plt.gca()
     samples = np.asarray(samples)  # (N,)
     time_ms = np.arange(len(samples)) * 1000 / sample_rate_hz
-    ax.plot(time_ms, samples, color=PALETTE["sky"], linewidth=0.8)
-    ax.plot(time_ms, samples, ".", color=PALETTE["blue"], markersize=4)
+    ax.vlines(time_ms, 0, samples, color=PALETTE["sky"], linewidth=0.8, antialiased=False)
+    ax.plot(time_ms, samples, ".", color=PALETTE["blue"], markersize=3, antialiased=False)
     ax.axhline(0, color=GRID, linewidth=0.8, zorder=0)
     ax.margins(x=0.01)
     ax.set(xlabel="time (ms)", ylabel="sample value")
@@ -391,7 +390,7 @@ def dots(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None) -> Non
 
 def same_samples(frequencies_hz: Sequence[float], sample_rate_hz: int, ms: float, ax: Axes | None = None) -> None:
     """Cosines that cannot be told apart once they are sampled: each as a curve, and the samples as dots."""
-    ax = ax or plt.gca()
+    ax = ax or plt.subplots(figsize=(7.2, 2.2))[1]
     fine_ms = np.linspace(0, ms, 1000)
     for frequency_hz, color in zip(frequencies_hz, ("blue", "vermilion", "green"), strict=False):
         label = f"{frequency_hz / 1000:g} kHz"
@@ -408,7 +407,7 @@ def same_samples(frequencies_hz: Sequence[float], sample_rate_hz: int, ms: float
 def scatter(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
     """One dot for each pair of numbers."""
     ax = ax or plt.gca()
-    ax.plot(x, y, ".", color=PALETTE["blue"], markersize=6, alpha=0.6, markeredgewidth=0)
+    ax.plot(x, y, ".", color=PALETTE["blue"], markersize=6, markeredgewidth=0, antialiased=False)
     ax.set(xlabel=xlabel, ylabel=ylabel)
 
 
@@ -443,7 +442,8 @@ def gallery(maps: ArrayLike, titles: Sequence[str], ax: ArrayLike | None = None)
     if ax is None:
         _, ax = plt.subplots(-(-len(titles) // 6), 6, figsize=(7.2, 3.2), sharex=True, sharey=True, squeeze=False)
     for one, image, title in zip(np.ravel(ax), np.asarray(maps), titles, strict=True):
-        one.imshow(image.T, origin="lower", aspect="auto", extent=(0, 1, 0, 4), cmap=SEQUENTIAL)
+        floor = image.min() + (image.max() - image.min()) / 3  # what is quieter is all one colour
+        one.imshow(image.T, origin="lower", aspect="auto", extent=(0, 1, 0, 4), cmap=SEQUENTIAL, vmin=floor)
         one.set_title(title.strip("_"), fontsize=10)
         one.set(xticks=(0, 1), yticks=(0, 4))
     np.ravel(ax)[0].figure.supxlabel("time (s)", fontsize=10)
