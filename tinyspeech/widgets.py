@@ -111,8 +111,8 @@ def band_page(power: ArrayLike, weights: ArrayLike, bin_hz: float, chosen: int) 
     slopes = " ".join(f"{a:.0f},{120 - 120 * w:.0f}" for a, w in zip(x, weights[chosen], strict=True) if w > 0)
     under = np.flatnonzero(weights[chosen])
     left, right = x[max(under[0] - 1, 0)], x[min(under[-1] + 1, len(x) - 1)]
-    width, deepest = 480 / len(weights), 20.0
-    tops = 160 - 2 * np.maximum(octaves, -deepest)  # two units an octave, down to the line at 200
+    width, deepest = 480 / len(weights), 15.0
+    tops = 200 - 3 * np.maximum(deepest + octaves, 0)  # three units an octave, up from the line at 200
     outlines = [f"M{b * width + 2:.0f} 200V{top:.0f}h{width - 4:.0f}V200" for b, top in enumerate(tops)]
     bars = f"<path d='{''.join(outlines)}' fill='#b8b5ae'/><path d='{outlines[chosen]}' fill='{PALETTE['vermilion']}'/>"
     low, high = under[0] * bin_hz, under[-1] * bin_hz
