@@ -380,7 +380,7 @@ def dots(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None) -> Non
     ax = ax or plt.gca()
     samples = np.asarray(samples)  # (N,)
     time_ms = np.arange(len(samples)) * 1000 / sample_rate_hz
-    ax.vlines(time_ms, 0, samples, color=PALETTE["sky"], linewidth=0.8, antialiased=False)
+    ax.vlines(time_ms, 0, samples, color="#a9d4f0", linewidth=0.8, antialiased=False)
     ax.plot(time_ms, samples, ".", color=PALETTE["blue"], markersize=3, antialiased=False)
     ax.axhline(0, color=GRID, linewidth=0.8, zorder=0)
     ax.margins(x=0.01)
