@@ -461,3 +461,44 @@ def shares(values: Mapping[str, float], xlabel: str, chance: float | None = None
         ax.annotate("guessing", (100 * chance, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
     ax.invert_yaxis()
     ax.set(xlim=(0, 100), xlabel=xlabel)
+
+
+# ---------------------------------------------------------------- chapter "The integer front end"
+
+
+def growth(largest: Sequence[float], bounds: Sequence[float], limit: float, ax: Axes | None = None) -> None:
+    """The largest number after each round of a transform, the bound that it must keep, and the limit of its type.
+
+    Parameters
+    ----------
+    largest, bounds : for the input and then for each round
+    """
+    ax = ax or plt.gca()
+    rounds = np.arange(len(largest))
+    ax.bar(rounds, largest, width=0.6, color=PALETTE["blue"], label="largest seen")
+    ax.step(rounds, bounds, where="mid", color=PALETTE["vermilion"], linestyle="--", label="bound")
+    ax.axhline(limit, color=INK, label=f"limit of 16 bits, {limit:,.0f}")
+    ax.set_xticks(rounds, ["input", *map(str, rounds[1:])])
+    ax.yaxis.set_major_formatter(THOUSANDS)
+    ax.set(xlabel="round", ylabel="modulus", ylim=(0, 1.35 * limit))
+    ax.legend(loc="upper center", ncols=3, fontsize=9)
+
+
+def line(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
+    """One curve, and a thin line at zero."""
+    ax = ax or plt.gca()
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.plot(np.asarray(x), np.asarray(y), color=PALETTE["blue"], linewidth=1)
+    ax.margins(x=0)
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+
+
+def budget(values: Mapping[str, float], xlabel: str, ax: Axes | None = None) -> None:
+    """What has accumulated after each stage, as horizontal bars in the stages' order, with the number behind each."""
+    ax = ax or plt.gca()
+    bars = ax.barh(list(values), list(values.values()), color=PALETTE["green"], height=0.6)
+    ax.bar_label(bars, [f" {value:.2f}" for value in values.values()])
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.set_xlabel(xlabel)
