@@ -19,10 +19,11 @@ def figure():
 
 
 def test_growth_shows_rounds_bound_and_limit():
-    plots.growth([10, 12, 11], [11, 13, 14], 20)
+    plots.growth([10, 12, 11], [11, 13, 14], 20, [5, 4, 3])
     ax = plt.gca()
     assert [bar.get_height() for bar in ax.patches] == [10, 12, 11]
-    assert list(ax.lines[0].get_ydata()) == [11, 13, 14] and set(ax.lines[1].get_ydata()) == {20}
+    assert [list(line.get_ydata()) for line in ax.lines[:2]] == [[5, 4, 3], [11, 13, 14]]
+    assert set(ax.lines[2].get_ydata()) == {20}
     assert [t.get_text() for t in ax.get_xticklabels()] == ["input", "1", "2"]
 
 

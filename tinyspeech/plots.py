@@ -466,22 +466,25 @@ def shares(values: Mapping[str, float], xlabel: str, chance: float | None = None
 # ---------------------------------------------------------------- chapter "The integer front end"
 
 
-def growth(largest: Sequence[float], bounds: Sequence[float], limit: float, ax: Axes | None = None) -> None:
+def growth(
+    largest: Sequence[float], bounds: Sequence[float], limit: float, word: Sequence[float], ax: Axes | None = None
+) -> None:
     """The largest number after each round of a transform, the bound that it must keep, and the limit of its type.
 
     Parameters
     ----------
-    largest, bounds : for the input and then for each round
+    largest, bounds, word : for the input and then for each round; of hostile input, as proved, and of a word
     """
     ax = ax or plt.gca()
     rounds = np.arange(len(largest))
-    ax.bar(rounds, largest, width=0.6, color=PALETTE["blue"], label="largest seen")
+    ax.bar(rounds, largest, width=0.6, color=PALETTE["blue"], label="hostile")
+    ax.plot(rounds, word, "o", color=PALETTE["amber"], markeredgecolor=INK, label="our word")
     ax.step(rounds, bounds, where="mid", color=PALETTE["vermilion"], linestyle="--", label="bound")
-    ax.axhline(limit, color=INK, label=f"limit of 16 bits, {limit:,.0f}")
+    ax.axhline(limit, color=INK, label=f"16 bits: {limit:,.0f}")
     ax.set_xticks(rounds, ["input", *map(str, rounds[1:])])
     ax.yaxis.set_major_formatter(THOUSANDS)
     ax.set(xlabel="round", ylabel="modulus", ylim=(0, 1.35 * limit))
-    ax.legend(loc="upper center", ncols=3, fontsize=9)
+    ax.legend(loc="upper center", ncols=4, fontsize=9)
 
 
 def line(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
