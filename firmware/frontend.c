@@ -184,10 +184,11 @@ STAGE void cepstrum(const int16_t spectrum[WINDOW], int exponent, int8_t coeffic
     int32_t *log_energy = (int32_t *)energy; /* the logarithms overwrite the energies; both at slot b + 1 */
     mel_energies(spectrum, energy);
     uint32_t floor = ((uint32_t)FRONTEND_LOG_FLOOR << (2 * exponent + 2)) >> 16;
-    for (int b = 0; b < BANDS; b++) {
+    for (int b = 1; b < BANDS; b++) {
         uint32_t e = energy[b + 1] + floor;
         log_energy[b + 1] = log2_q6(e ? e : 1) - exponent * (2 << FRONTEND_LOG_BITS);
     }
+    log_energy[1] = log_energy[2]; /* offset and hum lie in the lowest band: its neighbour speaks for it */
     for (int k = 0; k < FRONTEND_N_COEFFICIENTS; k++) {
         int32_t total = frontend_offset[k];
         for (int j = 0; j < BANDS / 2; j++) {
@@ -205,4 +206,23 @@ void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEN
     transform(window);
     untangle(window);
     cepstrum(window, exponent, coefficients);
+}
+
+void frontend_start(struct frontend_stream *stream)
+{
+    stream->at = 0, stream->missing = WINDOW;
+}
+
+int frontend_push(struct frontend_stream *stream, int16_t sample)
+{
+    stream->ring[stream->at] = sample;
+    stream->at = (uint16_t)((stream->at + 1) % WINDOW);
+    if (--stream->missing) return 0;
+    stream->missing = FRONTEND_HOP;
+    return 1;
+}
+
+void frontend_window(const struct frontend_stream *stream, int16_t window[FRONTEND_WINDOW])
+{
+    for (unsigned i = 0; i < WINDOW; i++) window[i] = stream->ring[(stream->at + i) % WINDOW];
 }

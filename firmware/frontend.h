@@ -5,6 +5,21 @@
 
 #include "frontend_tables.h"
 
+/* The last 256 samples and how many are missing to the next frame: 516 bytes, all the state that the front end has. */
+struct frontend_stream {
+    int16_t ring[FRONTEND_WINDOW];
+    uint16_t at, missing;
+};
+
+/* Forget everything. The first frame is due after 256 samples, each further one after 160. */
+void frontend_start(struct frontend_stream *stream);
+
+/* Take one sample, 8 kHz; 1 when a frame is due, else 0. */
+int frontend_push(struct frontend_stream *stream, int16_t sample);
+
+/* The newest 256 samples, oldest first, into window: int16 [256]. */
+void frontend_window(const struct frontend_stream *stream, int16_t window[FRONTEND_WINDOW]);
+
 /* window: int16 [256] in, 8 kHz, destroyed (it is the transform's work buffer); coefficients: int8 [12] out.
    Every window is legal: no input overflows, none reads or writes outside the two arrays. */
 void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEND_N_COEFFICIENTS]);

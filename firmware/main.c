@@ -11,7 +11,7 @@
 #include "network.h"
 #include "usart.h"
 
-static int16_t ring[FRONTEND_WINDOW]; /* the last 256 samples; the ADC's DMA will fill it the same way */
+static struct frontend_stream stream;
 static union {
     int16_t window[FRONTEND_WINDOW]; /* the transform's work buffer */
     uint32_t scratch[FRONTEND_WINDOW / 2]; /* then the network's: one after the other, never both */
@@ -27,26 +27,25 @@ static void put_word(uint32_t value)
     for (int i = 0; i < 4; i++, value >>= 8) usart_put((uint8_t)value);
 }
 
-/* Ask for `count` samples and put them into the ring from `at` on; returns where the next one goes. */
-static unsigned fill(unsigned at, unsigned count)
+/* Ask for `count` samples and take them. A frame is due after 256, then after every 160. */
+static void fill(unsigned count)
 {
     usart_put((uint8_t)count);
     for (; count; count--) {
         unsigned low = usart_get();
-        ring[at] = (int16_t)(low | (unsigned)usart_get() << 8);
-        at = (at + 1) % FRONTEND_WINDOW;
+        frontend_push(&stream, (int16_t)(low | (unsigned)usart_get() << 8));
     }
-    return at;
 }
 
 static void classify(int with_features)
 {
     network_reset();
-    unsigned at = fill(0, FRONTEND_WINDOW - FRONTEND_HOP);
+    frontend_start(&stream);
+    fill(FRONTEND_WINDOW - FRONTEND_HOP);
     for (int frame = 0; frame < FRONTEND_N_FRAMES; frame++) {
         int8_t coefficients[FRONTEND_N_COEFFICIENTS];
-        at = fill(at, FRONTEND_HOP);
-        for (unsigned i = 0; i < FRONTEND_WINDOW; i++) work.window[i] = ring[(at + i) % FRONTEND_WINDOW];
+        fill(FRONTEND_HOP);
+        frontend_window(&stream, work.window);
         frontend_frame(work.window, coefficients);
         network_frame(coefficients, work.scratch);
         if (with_features)

@@ -38,9 +38,9 @@ def float_features(x8: np.ndarray) -> np.ndarray:
     """int16 [N, 8000] -> float32 [N, 49, 12] by torchaudio's front end, in the units of the integer features."""
     import torch
 
-    from tinyspeech.features import MFCC
+    from tinyspeech.features import MFCC, FrontendConfig
 
-    octaves = MFCC()(torch.from_numpy(x8.astype(np.float32) / 32768)).numpy()
+    octaves = MFCC(FrontendConfig(copy_lowest=True))(torch.from_numpy(x8.astype(np.float32) / 32768)).numpy()
     mean = frontend.COEFFICIENT_MEAN.copy()
     mean[0] -= frontend.UNIT_OCTAVES * np.sqrt(frontend.N_BANDS)
     return ((octaves - mean) / frontend.COEFFICIENT_STD * frontend.UNITS_PER_STD).astype(np.float32)

@@ -69,6 +69,9 @@ class FrontendConfig:
     n_mfcc: int = 12
     """Coefficients kept of the cosine transform; the first follows loudness."""
 
+    copy_lowest: bool = False
+    """Let the lowest band take its neighbour's value, as the chip does: offset and hum lie there, and little speech."""
+
     def __post_init__(self) -> None:
         for name in ("sample_rate_hz", "clip_ms", "window_ms", "hop_ms", "n_fft", "n_mels", "triangles_per_band",
                      "log_floor", "n_mfcc"):
@@ -199,7 +202,14 @@ class MFCC(nn.Module):
 
     def log_mel(self, x: Tensor) -> Tensor:
         """log2 of the mel power over the floor: float [..., samples] in -1..1 -> [..., frames, n_mels], in octaves."""
-        return torch.log2(self.mel_power(x) + self.config.log_floor)
+        return self._logarithm(self.mel_power(x))
+
+    def _logarithm(self, power: Tensor) -> Tensor:
+        """log2 over the floor: float [..., n_mels] -> the same shape."""
+        octaves = torch.log2(power + self.config.log_floor)
+        if self.config.copy_lowest:
+            octaves = torch.cat([octaves[..., 1:2], octaves[..., 1:]], dim=-1)
+        return octaves
 
     def forward(self, x: Tensor) -> Tensor:
         """Coefficients in octaves: float [..., samples] in -1..1 -> [..., frames, n_mfcc], by default [..., 49, 12]."""
@@ -207,7 +217,7 @@ class MFCC(nn.Module):
 
     def from_power(self, power: Tensor) -> Tensor:
         """Coefficients of mel power that is already there: float [..., frames, n_mels] -> [..., frames, n_mfcc]."""
-        return torch.log2(power + self.config.log_floor) @ self.dct
+        return self._logarithm(power) @ self.dct
 
     def from_cached(self, power: Tensor) -> Tensor:
         """Coefficients from mel power of the cached log-mel set (augmented or not).

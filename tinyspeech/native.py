@@ -51,6 +51,20 @@ class Native:
                 rows[t] = self.frame(clip[t * frontend.HOP :][: frontend.WINDOW])
         return out.reshape(*x.shape[:-1], *out.shape[1:])
 
+    def stream(self, samples: np.ndarray) -> np.ndarray:
+        """int16 [n] at 8 kHz, pushed one by one through `frontend_push` -> int8 [frames, 12]."""
+        samples = np.asarray(samples)
+        if samples.dtype != np.int16 or samples.ndim != 1:
+            raise UserError(f"samples must be int16 [n], not {samples.dtype} {list(samples.shape)}")
+        state, window = ctypes.create_string_buffer(frontend.FrontendStream.STATE_BYTES), np.empty(256, np.int16)
+        frames = []
+        self.library.frontend_start(state)
+        for sample in samples.tolist():
+            if self.library.frontend_push(state, ctypes.c_int16(sample)):
+                self.library.frontend_window(state, ctypes.c_void_p(window.ctypes.data))
+                frames.append(self.frame(window))
+        return np.array(frames, np.int8).reshape(-1, frontend.N_COEFFICIENTS)
+
     def frame(self, window: np.ndarray) -> np.ndarray:
         """int16 [256] -> int8 [12]."""
         work = np.array(window, np.int16)  # destroyed by the transform

@@ -97,9 +97,131 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
                command="python -m tinyspeech.models")
 
 
+def hostile_windows(count: int = 10_000, seed: int = 0) -> np.ndarray:
+    """Windows that look for trouble, int16 [count, 256]: noise at every level, squares, impulses, offsets, tones."""
+    rng = np.random.default_rng(seed)
+    n = np.arange(256)
+    rows = [np.zeros(256), np.full(256, -32768), np.full(256, 32767), np.tile([32767, -32768], 128)]
+    while len(rows) < count:
+        level = 2.0 ** rng.uniform(0, 15)
+        tone = np.cos(2 * np.pi * rng.uniform(0, 128) * n / 256 + rng.uniform(0, 7))
+        rows += [
+            rng.normal(0, level, 256), rng.uniform(-level, level, 256), np.sign(tone) * level, tone * level,
+            np.where(n == rng.integers(256), level, 0), rng.choice([-32768, 32767], 256),
+            tone * level + rng.normal(0, 3, 256), np.full(256, rng.uniform(-level, level)),
+        ]
+    return np.clip(np.rint(rows[:count]), -32768, 32767).astype(np.int16)
+
+
+def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
+    """The integer front end against C, float, the log-mel set, and what a bad microphone does (chapter 8)."""
+    import torch
+
+    from tinyspeech import audio, datasets, frontend, toolchain, train, training_data
+    from tinyspeech.bench import bench
+    from tinyspeech.evaluate import Engine, float_features, model_file
+    from tinyspeech.integer import IntegerModel
+    from tinyspeech.native import Native
+
+    about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE"}
+    native = Native(sanitize=True)
+    windows = hostile_windows()
+    expected = frontend.cepstrum(frontend.log_mel(windows))
+    wrong = sum(bool((native.frame(w) != e).any()) for w, e in zip(windows, expected, strict=True))
+    record("frontend.mismatches_c_windows", wrong, "windows", n=len(windows), data="random and hostile windows, seed 0",
+           **about)
+
+    names = [name for words in datasets.clips_of_split(speech, "all").values() for name in words]
+    network = train.load_model(model_file(model, "_float.pt"))
+
+    def guess(features: np.ndarray) -> np.ndarray:
+        return train.predict(network, torch.from_numpy(features).float()).argmax(1).numpy()
+
+    truth = training_data.label_of(name.split("/")[0] for name in names).numpy()
+    wrong, errors, kept_names, right = 0, [], [], {"float": 0, "integer": 0}
+    for start in range(0, len(names), 256):
+        x8 = frontend.to_8khz(np.stack([audio.load_clip(speech / name) for name in names[start : start + 256]]))
+        features = frontend.features(x8)
+        wrong += int((native.features(x8) != features).any(axis=(1, 2)).sum())
+        floats = float_features(x8)
+        right["float"] += int((guess(floats) == truth[start : start + 256]).sum())
+        right["integer"] += int((guess(features) == truth[start : start + 256]).sum())
+        if len(kept_names) < 2048:
+            kept_names += names[start : start + 256]
+            errors.append((features, np.clip(floats, -128, 127)))
+    record("frontend.mismatches_c_clips", wrong, "clips", n=len(names), data="every clip of the Speech Commands subset",
+           **about)
+    for kind, count in right.items():
+        record(f"frontend.accuracy_{kind}_features_all_clips", round(100 * count / len(names), 2), "%", n=len(names),
+               data="every clip of the Speech Commands subset, training speakers included",
+               note="the float network on both front ends: the difference counts, not the level", **about)
+    integers, floats = (np.concatenate(parts).reshape(-1, 12).astype(float) for parts in zip(*errors, strict=True))
+    kept = {"n": len(kept_names), "data": "Speech Commands clips, in the order of their names", **about}
+    rmse = np.sqrt(((integers - floats) ** 2).mean(axis=0))
+    record("frontend.rmse_to_float", [round(float(v), 2) for v in rmse], "int8 units, per coefficient", **kept)
+    record("frontend.correlation_with_float",
+           [round(float(np.corrcoef(integers[:, k], floats[:, k])[0, 1]), 5) for k in range(12)], "1", **kept)
+
+    if logmel.is_file():
+        cached = datasets.load_logmel(logmel)
+        place = {f"{word}/{name}": i for i, (word, name) in enumerate(zip(cached.words, cached.names, strict=True))}
+        pairs = [(i, place[stem]) for i, name in enumerate(kept_names) if (stem := name.rsplit(".", 1)[0]) in place]
+        ours = np.concatenate([part for part, _ in errors])[[i for i, _ in pairs]].astype(float)
+        bands = training_data.bands_of_pixels(cached.x[[j for _, j in pairs]])
+        theirs = training_data.Cepstrum()(bands[:, 0::2].float()).numpy()
+        same = np.abs(ours - theirs).mean(axis=(1, 2)) < 12  # many names of the two versions hold different takes
+        rmse = np.sqrt(((ours - theirs)[same] ** 2).mean(axis=(0, 1)))
+        record("frontend.rmse_to_logmel_set", [round(float(v), 2) for v in rmse], "int8 units, per coefficient",
+               n=int(same.sum()), pairs=len(pairs), data="recordings of v0.01 and their log-mel pictures in v0.02",
+               note="pairs that differ by 12 units or more on average are different takes and left out", **about)
+
+    task = datasets.load_task(speech, "validation")
+    x8 = frontend.to_8khz(task.arrays()[0])
+    labels = np.asarray(task.labels)
+    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(labels), **about}
+
+    def float_accuracy(features: np.ndarray) -> float:
+        return round(float(100 * (guess(features) == labels).mean()), 2)
+
+    record("frontend.accuracy_float_network_float_features", float_accuracy(float_features(x8)), "%", **spoken)
+    record("frontend.accuracy_float_network_integer_features", float_accuracy(frontend.features(x8)), "%", **spoken)
+
+    integer = IntegerModel.load(model_file(model, ".npz"))
+
+    def accuracy(samples: np.ndarray) -> float:
+        samples = np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+        return round(float(100 * (integer.run(frontend.features(samples)).argmax(1) == labels).mean()), 1)
+
+    x, t = x8.astype(float), np.arange(frontend.CLIP_SAMPLES) / frontend.SAMPLE_RATE_HZ
+    record("frontend.robustness_gain", {f"{g:+d} dB": accuracy(x * 10 ** (g / 20)) for g in (-30, -20, -10, 0, 10, 20)},
+           "%", note="beyond full scale the samples clip", **spoken)
+    record("frontend.robustness_offset", {str(d): accuracy(x + d) for d in (0, 30, 300, 3000)}, "%",
+           note="added constant, in int16 units", **spoken)
+    for hertz in (50, 60):
+        hum = np.sin(2 * np.pi * hertz * t)
+        record(f"frontend.robustness_hum_{hertz}", {str(a): accuracy(x + a * hum) for a in (0, 30, 300, 1000)}, "%",
+               note="amplitude of a sine, in int16 units", **spoken)
+    clipped = {str(c): accuracy(np.clip(x, -c, c)) for c in (32767, 8000, 4000, 2000, 1000)}
+    record("frontend.robustness_clipping", clipped, "%", note="samples limited to +- this", **spoken)
+
+    figures = bench(model)
+    record("frontend.cycles_per_audio_second", figures["front_end_cycles"], "cycles", **about)
+    symbols = toolchain.sizes(toolchain.build_firmware().elf)["symbols"]
+    own = ("frontend", "normalise", "transform", "untangle", "mel_energies", "cepstrum", "multiply", "rotat", "log2")
+    flash = sum(size for name, size in symbols.items() if name.startswith(own))
+    record("frontend.flash_bytes", flash, "bytes", **about)
+    record("frontend.ram_bytes", frontend.FrontendStream.STATE_BYTES + 2 * frontend.WINDOW, "bytes",
+           note="samples and work buffer; the network's scratch shares the latter", **about)
+    chip = Engine(model, "chip")
+    chip_features = chip.run(x8[:300])[0]
+    record("frontend.mismatches_chip_clips", int((chip_features != frontend.features(x8[:300])).any(axis=(1, 2)).sum()),
+           "clips", **{**spoken, "n": 300})
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--logmel", type=Path, required=True)
     options = parser.parse_args()
     measure(options.speech, options.logmel)
+    measure_frontend(options.speech, options.logmel)

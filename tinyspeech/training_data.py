@@ -57,22 +57,23 @@ def label_of(words) -> Tensor:
     return torch.tensor([index.get(str(word), 1) for word in words])
 
 
+def bands_of_pixels(pixels: np.ndarray) -> Tensor:
+    """Pictures of the log-mel set, uint8 [N, 98, 40] -> log2 band powers in the chip's units, float16 [N, 98, 20]."""
+    parts = []
+    for part in torch.from_numpy(pixels).split(2048):
+        power = pixels_to_power(part)  # (B, 98, 40)
+        pairs = power[..., 0::2] + power[..., 1::2] + 2 * PIXEL_FLOOR
+        parts.append((torch.log2(pairs) + LOGMEL_TO_CHIP).half())
+    return torch.cat(parts)
+
+
 def from_logmel(path: str | Path) -> Bands:
     """The cached log-mel set (`datasets.load_logmel`): 40 mel powers are summed in pairs."""
     from tinyspeech.datasets import load_logmel
 
     logmel = load_logmel(path)
-
-    def bands(pixels: np.ndarray) -> Tensor:
-        parts = []
-        for part in torch.from_numpy(pixels).split(2048):
-            power = pixels_to_power(part)  # (B, 98, 40)
-            pairs = power[..., 0::2] + power[..., 1::2] + 2 * PIXEL_FLOOR
-            parts.append((torch.log2(pairs) + LOGMEL_TO_CHIP).half())
-        return torch.cat(parts)
-
     validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
-    return Bands(bands(logmel.x), label_of(logmel.words), validation, bands(logmel.noise))
+    return Bands(bands_of_pixels(logmel.x), label_of(logmel.words), validation, bands_of_pixels(logmel.noise))
 
 
 def bands_of_audio(x: np.ndarray) -> np.ndarray:
@@ -93,7 +94,7 @@ class Cepstrum:
         self.offset = torch.tensor(tables["offset"], dtype=torch.float32, device=device)
 
     def __call__(self, log_power: Tensor) -> Tensor:
-        units = torch.round(log_power * (1 << frontend.LOG_BITS))
+        units = torch.round(log_power[..., frontend.LOWEST_BANDS] * (1 << frontend.LOG_BITS))
         return torch.clamp(torch.floor((units @ self.dct + self.offset) / (1 << frontend.DCT_SHIFT)), -128, 127)
 
 
