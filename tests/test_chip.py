@@ -323,6 +323,7 @@ def test_no_forbidden_instruction_is_in_the_firmware(tmp_path):
 def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
     first = toolchain.build_firmware()
     monkeypatch.setattr(toolchain, "CACHE", tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
     second = toolchain.build_firmware()
     assert second.bin != first.bin and second.bin.read_bytes() == first.bin.read_bytes()
     assert second.elf.read_bytes() == first.elf.read_bytes()

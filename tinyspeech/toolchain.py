@@ -49,12 +49,15 @@ class Firmware:
 
 
 def zig(*arguments: str | Path) -> str:
-    """Run the compiler and return what it printed; a failure raises `UserError` with its first error line."""
+    """Run the compiler and return what it printed; a failure raises `UserError` with its first error line.
+
+    It always runs in the repository's root, whose name debug information repeats: give absolute paths.
+    """
     if importlib.util.find_spec("ziglang") is None:
         raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
     command = [sys.executable, "-m", "ziglang", *map(str, arguments)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     except OSError as error:
         raise UserError(f"the C compiler cannot be run: {error}") from error
     if done.returncode:
@@ -123,7 +126,7 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     compiler). Raises `UserError` for a missing compiler or source, or code that does not compile.
     """
     checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if sanitize else ("-fno-sanitize=all",)
-    flags = [*HOST, optimise, *checks]
+    flags, sources = [*HOST, optimise, *checks], [Path(source).resolve() for source in sources]
     digest = _digest([*flags, *sources], [source.parent for source in sources])
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     name = f"lib{sources[-1].stem}{suffix}"
@@ -135,7 +138,7 @@ def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware"
 
     sources: by default the shipped firmware. Two builds of the same sources give the same bytes.
     """
-    sources = [FIRMWARE / source for source in FIRMWARE_SOURCES] if sources is None else list(sources)
+    sources = [Path(s).resolve() for s in sources or [FIRMWARE / source for source in FIRMWARE_SOURCES]]
     script = FIRMWARE / "ch32v003.ld"
     digest = _digest([*FIRMWARE_FLAGS, *FAST, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
 
