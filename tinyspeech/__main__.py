@@ -177,7 +177,8 @@ def run_bench(args) -> None:
              f"({result['front_end_cycles'] / 1e6:.2f} M in the front end), "
              f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % "
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
-    lines += [f"  {cycles:12,}  {name}" for name, cycles in result["stages"].items()]
+    lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
+              for name, cycles in result["stages"].items()]
     lines += [f"{name}: {row['cycles_per_mac']:.2f} cycles per MAC, {row['bytes']} bytes"
               for name, row in result["kernels"].items()]
     show(result, args.json, "\n".join(lines))

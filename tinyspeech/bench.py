@@ -34,7 +34,8 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
 
 def bench(model: str = "tinyspeech_s") -> dict:
     """{"cycles_per_audio_second", "front_end_cycles", "cycles_per_mac", "clock_hz", "stages" {name: cycles}, "kernels"
-    {name: {"cycles_per_mac", "bytes"}}}, deterministic: one clip of seeded full-scale noise.
+    {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}}, deterministic: one clip of seeded
+    full-scale noise.
 
     A stage has its functions' cycles and those of the multiplications that they call. `cycles_per_mac` is the dense
     kernel's, which has nearly all of the network's products.
@@ -46,9 +47,10 @@ def bench(model: str = "tinyspeech_s") -> dict:
     stages = board.stages(clip, STAGES)
     integer = IntegerModel.load(model_file(model, ".npz"))
     per_mac = stages["dense layers"] / dense_macs(integer)
-    size = toolchain.sizes(firmware.elf)["symbols"]["kernel_dense"]
+    sizes = toolchain.sizes(firmware.elf)["symbols"]
     return {
         "cycles_per_audio_second": total, "front_end_cycles": sum(stages[name] for name in FRONT_END),
         "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
-        "stages": stages, "kernels": {"subset_sums": {"cycles_per_mac": per_mac, "bytes": size}},
+        "stages": stages, "kernels": {"subset_sums": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense"]}},
+        "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},
     }

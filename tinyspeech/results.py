@@ -9,6 +9,7 @@ Chapters read the file by `load()`; nobody types a number.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 from pathlib import Path
 
@@ -218,6 +219,46 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
            "clips", **{**spoken, "n": 300})
 
 
+def measure_choices(speech: Path) -> None:
+    """What the precision of each table buys: RMSE of the integer features to the float twin's (chapter 8)."""
+    from unittest.mock import patch
+
+    from tinyspeech import datasets, frontend
+    from tinyspeech.evaluate import float_features
+
+    x8 = frontend.to_8khz(datasets.load_task(speech, "validation").arrays()[0])
+    wanted = np.clip(float_features(x8), -128, 127)
+
+    def rmse(**changed) -> float:
+        with contextlib.ExitStack() as stack:
+            for name, value in changed.items():
+                stack.enter_context(patch.object(frontend, name, value))
+            frontend.tables.cache_clear()
+            got = frontend.features(x8)
+        frontend.tables.cache_clear()
+        return round(float(np.sqrt(((got - wanted) ** 2).mean())), 2)
+
+    def coarse_log(entries: int, linear: bool = False):
+        """log2 by a smaller table, or with the mantissa itself as the fraction (Mitchell 1962)."""
+        def log2(energies: np.ndarray) -> np.ndarray:
+            top = np.frexp(energies.astype(float))[1] - 1
+            mantissa = energies / 2.0**top - 1
+            step = np.floor(mantissa * entries)
+            fraction = mantissa if linear else np.log2(1 + (step + 0.5) / entries)
+            return (top << frontend.LOG_BITS) + np.round(fraction * (1 << frontend.LOG_BITS)).astype(np.int64)
+        return log2
+
+    about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE", "n": len(x8),
+             "data": "Speech Commands v0.01 subset, validation speakers"}
+    unit = "int8 units, RMSE to the float front end"
+    record("frontend.attempts_twiddle_bits", {str(b): rmse(TWIDDLE_BITS=b) for b in (5, 6, 7, 8, 10)}, unit, **about)
+    record("frontend.attempts_ramp_bits", {str(b): rmse(RAMP_BITS=b) for b in (1, 2, 3, 5)}, unit,
+           note="fraction bits of the mel slopes", **about)
+    logs = {f"table of {n}": rmse(log2_q6=coarse_log(n)) for n in (8, 16, 32, 64)}
+    lines = rmse(log2_q6=coarse_log(1, linear=True))
+    record("frontend.attempts_log2", {"straight lines": lines, **logs}, unit, **about)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
@@ -225,3 +266,4 @@ if __name__ == "__main__":
     options = parser.parse_args()
     measure(options.speech, options.logmel)
     measure_frontend(options.speech, options.logmel)
+    measure_choices(options.speech)
