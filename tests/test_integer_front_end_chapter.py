@@ -1,21 +1,11 @@
 """Pictures of chapter 8 show the numbers that they are given."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import pytest
 
 from tinyspeech import plots
 
-
-@pytest.fixture(autouse=True)
-def figure():
-    with plt.rc_context():
-        plots.style()
-        yield plt.figure()
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("figure")
 
 
 def test_growth_shows_rounds_bound_and_limit():

@@ -1,9 +1,5 @@
 """Figures show what they are given, in colours that stay apart, on paper that does not let a dark page through."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,13 +7,7 @@ from matplotlib.colors import to_rgb
 
 from tinyspeech import CLASSES, plots
 
-
-@pytest.fixture(autouse=True)
-def figure():
-    with plt.rc_context():
-        plots.style()
-        yield plt.figure()
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("figure")
 
 
 def test_waveform_ends_at_the_clips_length():

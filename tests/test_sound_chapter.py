@@ -4,10 +4,6 @@ import base64
 import io
 import re
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -15,13 +11,7 @@ import soundfile
 
 from tinyspeech import plots, widgets
 
-
-@pytest.fixture(autouse=True)
-def figure():
-    with plt.rc_context():
-        plots.style()
-        yield plt.figure()
-        plt.close("all")
+pytestmark = pytest.mark.usefixtures("figure")
 
 
 def played(html):
