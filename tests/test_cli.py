@@ -166,6 +166,19 @@ def test_evaluate_json_and_dump(engine, folder, tmp_path, capsys):
         assert CLASSES[label] == (first if first in CLASSES else "_unknown_")
 
 
+def test_the_chip_engine_agrees_and_counts_cycles(tmp_path, capsys):
+    """The same command on the emulated chip: every feature and logit as in integers, and what each clip cost."""
+    dumps = {}
+    for engine in ("int", "chip"):
+        out = run(capsys, "evaluate", "--engine", engine, "--limit", 24, "--dump", tmp_path / engine, "--json")
+        dumps[engine] = np.load(tmp_path / engine)
+    for key in ("name", "label", "features", "logits"):
+        assert np.array_equal(dumps["chip"][key], dumps["int"][key])
+    assert dumps["chip"]["logits"].dtype == np.int32
+    cycles = json.loads(out)["cycles_per_clip"]
+    assert 1_000_000 < cycles["mean"] <= cycles["max"] <= 24_000_000
+
+
 def test_engines_agree_bit_for_bit(tmp_path, capsys):
     """Features and logits of int and C in every bundled validation clip; the quantised torch network in every logit."""
     dumps = {}

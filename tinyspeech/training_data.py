@@ -3,9 +3,9 @@
 A clip is kept as 98 frames (10 ms apart) x 20 bands of log2 power; the chip sees every second frame. `augment.py` acts
 on the powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/frontend.py`, so that
 a network trained here meets nothing new on the chip. How near the log-mel set's features are to those of the same
-recordings is `frontend.rmse_to_logmel_set` in `data/results.json`: 2 to 10 int8 units (32 are one standard deviation),
-growing with the coefficient. The set is JPEG (a quarter of a neper a pixel), its windows are 30 ms against the chip's 32,
-centred 1 ms earlier; a DCT coefficient of small variance feels that most. Chapter 4.
+recordings is `frontend.rmse_to_logmel_set` in `data/results.json`. What separates them: the set is JPEG, and its
+windows are 30 ms against the chip's 32, centred 1 ms earlier; a coefficient of small variance feels that most.
+Chapter 4.
 """
 
 from __future__ import annotations
