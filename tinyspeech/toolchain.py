@@ -151,10 +151,25 @@ def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware"
             zig("cc", *flags, "-O2" if source.name in FAST else "-Os", "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
         zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
-        zig("objcopy", "-O", "binary", elf, out / f"{name}.bin")
+        (out / f"{name}.bin").write_bytes(flat_image(elf))
 
     folder = _cached(name, digest, build)
     return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
+
+
+def flat_image(elf: Path) -> bytes:
+    """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
+
+    The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+    image = bytearray(max((at + len(data) for at, data in loads), default=0))
+    for at, data in loads:
+        image[at : at + len(data)] = data
+    return bytes(image)
 
 
 def sizes(elf: Path) -> dict:
@@ -193,9 +208,10 @@ def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
 
 
 def forbidden_instructions(elf: Path) -> list[str]:
-    """Disassemble every executable section: instructions that the core does not have, as text; empty is right.
+    """Disassemble every executable section: what the core cannot execute, as text; empty is right.
 
-    Forbidden are registers above x15 and every multiplication, division and remainder.
+    Forbidden are registers above x15, every multiplication, division and remainder, and bytes that are no instruction
+    (zero halfwords between functions are padding). Nothing is skipped: code without a symbol is read as well.
     """
     import capstone
     from elftools.elf.elffile import ELFFile
@@ -203,19 +219,23 @@ def forbidden_instructions(elf: Path) -> list[str]:
     decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
     high = {*(f"a{i}" for i in (6, 7)), *(f"s{i}" for i in range(2, 12)), *(f"t{i}" for i in range(3, 7)),
             *(f"x{i}" for i in range(16, 32))}
+    inside = [range(start, end) for start, end, _ in function_addresses(elf)]
     found = []
     with elf.open("rb") as file:
-        image = ELFFile(file)
-        code = [range(start, end) for start, end, _ in function_addresses(elf)]
-        for section in image.iter_sections():
+        for section in ELFFile(file).iter_sections():
             if not section["sh_flags"] & 4:  # SHF_EXECINSTR
                 continue
-            for span in code:
-                if not section["sh_addr"] <= span.start < section["sh_addr"] + section["sh_size"]:
-                    continue
-                offset = span.start - section["sh_addr"]
-                for i in decoder.disasm(section.data()[offset : offset + len(span)], span.start):
+            code, at, base = section.data(), 0, section["sh_addr"]
+            while at < len(code):
+                for i in decoder.disasm(code[at:], base + at):
+                    at += i.size
+                    if i.mnemonic == "c.unimp" and not any(i.address in span for span in inside):
+                        continue
                     words = i.op_str.replace("(", " ").replace(")", " ").replace(",", " ").split()
-                    if i.mnemonic.split(".")[-1].startswith(("mul", "div", "rem")) or high & set(words):
-                        found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}")
+                    if i.mnemonic.split(".")[-1].startswith(("mul", "div", "rem", "unimp")) or high & set(words):
+                        found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
+                if at < len(code):  # the decoder gave up here: say so and go on behind it
+                    length = 4 if code[at] & 3 == 3 else 2
+                    found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
+                    at += length
     return found
