@@ -18,8 +18,18 @@ FAST_CLOCK = """
     li a1, 1
     sw a1, 0(a0)
     li a0, 0x40021000
+    li a1, 0x01000001
+    sw a1, 0(a0)
     li a1, 2
     sw a1, 4(a0)
+"""
+SERIAL_PORT = """
+    li a0, 0x40021018
+    li a1, 0x4000
+    sw a1, 0(a0)
+    li a0, 0x40013800
+    li a1, 0x200c
+    sw a1, 12(a0)
 """
 
 
@@ -153,7 +163,12 @@ def test_branches_and_jumps(assemble):
     ("li a0, 0x08000100\nsw a1, 0(a0)", "write to flash"),
     ("li a0, 0x40012345\nlb a1, 0(a0)", "not emulated"),
     ("li a0, 0x30000000\njr a0", "execution outside"),
-    ("li a0, 0x40021000\nli a1, 2\nsw a1, 4(a0)", "no flash wait state"),
+    ("li a0, 0x40021000\nli a1, 0x01000001\nsw a1, 0(a0)\nli a1, 2\nsw a1, 4(a0)", "no flash wait state"),
+    ("li a0, 0x40013800\nlw a1, 0(a0)", "clock is off"),
+    ("li a0, 0x40011400\nsw x0, 0(a0)", "clock is off"),
+    ("li a0, 0xe000f000\nli a1, 3\nsw a1, 0(a0)", "not emulated"),  # SysTick with interrupt
+    (SERIAL_PORT + "li a1, 0x202c\nsw a1, 12(a0)", "not emulated"),  # USART with interrupt
+    ("wfi", "sleep"),
     ("csrr a0, mhartid", "control register"),
 ])
 def test_broken_rules_stop_with_reason_and_place(assemble, text, reason):
@@ -240,8 +255,7 @@ end:
 
 
 def test_the_serial_port_echoes_and_waiting_returns_to_the_host(assemble):
-    chip = assemble("""
-    li a0, 0x40013800
+    chip = assemble(SERIAL_PORT + """
 1:  lw a1, 0(a0)
     andi a1, a1, 32
     beqz a1, 1b
@@ -258,6 +272,56 @@ def test_the_serial_port_echoes_and_waiting_returns_to_the_host(assemble):
         sent += chip.received()
     assert sent == b"IBM"
     assert chip.run() == "starved"
+
+
+def test_a_serial_port_that_is_switched_off_neither_sends_nor_hears(assemble):
+    """Its clock runs, but UE, TE and RE are not set: as on the silicon, bytes go nowhere."""
+    chip = assemble(SERIAL_PORT + "sw x0, 12(a0)\nsw a1, 4(a0)\nlw a2, 0(a0)\nlw a3, 4(a0)\n")
+    chip.send(b"x")
+    assert chip.run() == "break"
+    assert chip.received() == b"" and chip.registers()[12] & 0x20 == 0 and chip.registers()[13] == 0
+
+
+@pytest.mark.parametrize("ctlr, status, hz", [(0x01000001, 2, 48_000_000), (0x00000001, 0, 24_000_000)])
+def test_the_clock_changes_over_to_the_pll_only_when_it_runs(assemble, ctlr, status, hz):
+    chip = assemble(f"""
+    li a0, 0x40022000
+    li a1, 1
+    sw a1, 0(a0)
+    li a0, 0x40021000
+    li a1, {ctlr}
+    sw a1, 0(a0)
+    li a1, 2
+    sw a1, 4(a0)
+    lw a2, 4(a0)
+    """)
+    assert chip.run() == "break"
+    assert chip.registers()[12] >> 2 & 3 == status and chip.state.clock_hz == hz
+
+
+def test_systick_counts_the_clock_or_an_eighth_and_stands_still_when_off(assemble):
+    chip = assemble("""
+    li a0, 0xe000f000
+    lw a1, 8(a0)
+    lw a2, 8(a0)
+    li a5, 5
+    sw a5, 0(a0)
+    lw a3, 8(a0)
+    lw a4, 8(a0)
+    sw x0, 0(a0)
+    lw x5, 8(a0)
+    lw x6, 8(a0)
+    li a5, 1
+    sw x0, 8(a0)
+    sw a5, 0(a0)
+    .rept 20
+    lw x7, 8(a0)
+    .endr
+    """)
+    assert chip.run() == "break"
+    x = chip.registers()
+    assert x[11] == x[12] == 0 and x[14] - x[13] == 2 and x[5] == x[6] > 0
+    assert x[7] == 20 * 2 // 8
 
 
 # --- the firmware -----------------------------------------------------------------------------------------------------
@@ -286,6 +350,11 @@ def test_a_clip_leaves_no_trace_in_the_next(board, clips):
     board.classify(clips[1], features=True)
     again = board.classify(clips[0])
     assert (again.logits == first.logits).all() and again.cycles == first.cycles
+
+
+def test_the_serial_port_has_the_baud_rate_of_the_protocol(board):
+    assert board.chip.baud == pytest.approx(115200, rel=0.01)
+    assert board.chip.state.clock_hz == 48_000_000
 
 
 def test_the_firmware_says_which_network_it_holds(board):
@@ -318,6 +387,23 @@ def test_no_forbidden_instruction_is_in_the_firmware(tmp_path):
     source = tmp_path / "bad.S"
     source.write_text(PROLOGUE + ".type reset, @function\n.word 0x02c58533\n.word 0x00000833\n.size reset, . - reset\n")
     assert len(toolchain.forbidden_instructions(toolchain.build_firmware([source], "bad").elf)) == 2
+
+
+@pytest.mark.parametrize("frame", [".type reset, @function\n{}\n.size reset, . - reset\n", "{}\n"])
+def test_forbidden_instructions_are_found_behind_garbage_and_without_symbols(tmp_path, frame):
+    source = tmp_path / "hidden.S"
+    source.write_text(PROLOGUE + frame.format(".half 0x9c41\n.word 0x02c58533"))  # a reserved encoding, then mul
+    found = toolchain.forbidden_instructions(toolchain.build_firmware([source], "hidden").elf)
+    assert len(found) == 2 and "not an instruction" in found[0] and "mul" in found[1]
+
+
+def test_the_flat_image_is_code_then_the_image_of_data(tmp_path):
+    source = tmp_path / "data.S"
+    source.write_text(PROLOGUE + "nop\nebreak\nla a0, word\n.data\nword: .word 0x12345678\n")
+    built = toolchain.build_firmware([source], "data")
+    image = toolchain.flat_image(built.elf)
+    assert image == built.bin.read_bytes() and image[:4] == bytes.fromhex("01000290")
+    assert image[-4:] == bytes.fromhex("78563412") and toolchain.sizes(built.elf)["data_bytes"] == 4
 
 
 def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):

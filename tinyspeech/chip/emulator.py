@@ -33,7 +33,8 @@ FAULTS = (
     "multiplication or division, which the core does not have",
     "execution outside flash and RAM", "access to an unmapped address", "misaligned access", "write to flash",
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
-    "control register that is not emulated",
+    "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
+    "sleep without an interrupt that could end it",
 )
 
 
@@ -51,8 +52,9 @@ class _State(ctypes.Structure):
     _fields_ = (
         ("x", ctypes.c_uint32 * 16), ("pc", ctypes.c_uint32), ("fault", ctypes.c_uint32),
         ("fault_address", ctypes.c_uint32), ("cycles", ctypes.c_uint64), ("instructions", ctypes.c_uint64),
-        ("lowest_sp", ctypes.c_uint32), ("clock_hz", ctypes.c_uint32), ("receive", ctypes.c_char_p),
-        ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32), ("transmit", ctypes.c_void_p),
+        ("lowest_sp", ctypes.c_uint32), ("clock_hz", ctypes.c_uint32), ("usart_brr", ctypes.c_uint32),
+        ("receive", ctypes.c_char_p), ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32),
+        ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
         ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
@@ -100,6 +102,11 @@ class Chip:
     def instructions(self) -> int:
         """Instructions since reset."""
         return self.state.instructions
+
+    @property
+    def baud(self) -> float:
+        """Bits a second of the serial port as the firmware set it, from the clock and USART1_BRR; 0 before it did."""
+        return self.state.clock_hz / self.state.usart_brr if self.state.usart_brr else 0.0
 
     @property
     def stack_bytes(self) -> int:

@@ -2,7 +2,9 @@
 
    What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM,
    RCC, flash wait states, GPIO, SysTick, USART1. It enforces what the silicon enforces: any other register, instruction,
-   address or misaligned access stops it with a reason. What it is not: a model of the pipeline. Cycles follow a table:
+   address or misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Not here yet:
+   interrupts (enabling one, or sleeping until one, stops it too). What it is not: a model of the pipeline. Cycles follow
+   a table:
 
      operation                  SRAM, or flash without wait state   flash with one wait state (48 MHz)
      16-bit encoding            1                                   1
@@ -31,7 +33,7 @@ enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_
 
 enum fault {
     FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
-    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR
+    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR, FAULT_NO_CLOCK, FAULT_SLEEP
 };
 
 enum op {
@@ -53,7 +55,7 @@ struct chip {
     uint32_t fault, fault_address;
     uint64_t cycles, instructions;
     uint32_t lowest_sp;
-    uint32_t clock_hz;
+    uint32_t clock_hz, usart_brr;
     const uint8_t *receive; /* bytes for the USART's receiver */
     uint32_t receive_count, receive_at;
     uint8_t *transmit; /* bytes that the USART sent */
@@ -66,9 +68,9 @@ struct chip {
     uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
     uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
     uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
-    uint32_t usart_brr, usart_ctlr[3];
+    uint32_t usart_ctlr[3];
     uint32_t idle_polls;
-    uint32_t systick_ctlr, systick_cmp;
+    uint32_t systick_ctlr, systick_cmp, systick_held; /* held: the count while it stands still */
     uint64_t systick_base;
     uint32_t csr_mstatus, csr_mtvec, csr_mepc, csr_mcause, csr_mscratch, csr_intsyscr;
     struct decoded cache[SLOTS];
@@ -257,7 +259,7 @@ static void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof ch
 static void set_clock(struct chip *chip)
 {
     static const uint8_t slow[8] = {1, 2, 3, 4, 5, 6, 7, 8}; /* HPRE 0xxx: divide by 1 .. 8 */
-    uint32_t pll = field(chip->rcc_cfgr0, 1, 0) == 2, hpre = field(chip->rcc_cfgr0, 7, 4);
+    uint32_t pll = field(chip->rcc_cfgr0, 3, 2) == 2, hpre = field(chip->rcc_cfgr0, 7, 4);
     uint32_t source = pll ? 48000000u : 24000000u;
     chip->clock_hz = hpre < 8 ? source / slow[hpre] : source >> (hpre - 7);
     chip->wait_states = chip->actlr & 3;
@@ -265,10 +267,18 @@ static void set_clock(struct chip *chip)
     forget_decoded(chip);
 }
 
-static uint64_t systick_count(const struct chip *chip)
+/* SysTick counts HCLK (STCLK, bit 2) or HCLK / 8 while STE (bit 0) is set. */
+static uint32_t systick_count(const struct chip *chip)
 {
     uint64_t ticks = chip->cycles - chip->systick_base;
-    return chip->systick_ctlr & 4 ? ticks : ticks >> 3;
+    if (!(chip->systick_ctlr & 1)) return chip->systick_held;
+    return (uint32_t)(chip->systick_ctlr & 4 ? ticks : ticks >> 3);
+}
+
+static void systick_set(struct chip *chip, uint32_t control, uint32_t count)
+{
+    chip->systick_ctlr = control, chip->systick_held = count;
+    chip->systick_base = chip->cycles - (control & 4 ? count : (uint64_t)count << 3);
 }
 
 static int gpio_port(uint32_t address)
@@ -277,9 +287,26 @@ static int gpio_port(uint32_t address)
          : address >> 10 == 0x40011400u >> 10 ? 2 : -1;
 }
 
+/* Ports A, C, D and the USART answer only while their bit of RCC_APB2PCENR is set. */
+static int has_clock(const struct chip *chip, uint32_t address, int port)
+{
+    static const uint8_t port_bit[3] = {2, 4, 5};
+    uint32_t bit = port >= 0 ? port_bit[port] : address >> 10 == 0x40013800u >> 10 ? 14 : 32;
+    return bit > 31 || (chip->rcc_apb2pcenr >> bit & 1);
+}
+
+/* The USART as a whole (UE) and its transmitter (TE, bit 3) or receiver (RE, bit 2) are switched on. */
+static int usart_on(const struct chip *chip, uint32_t bit)
+{
+    return (int)(chip->usart_ctlr[0] >> 13 & chip->usart_ctlr[0] >> bit & 1);
+}
+
+static int waiting(const struct chip *chip) { return usart_on(chip, 2) && chip->receive_at < chip->receive_count; }
+
 static uint32_t peripheral_read(struct chip *chip, uint32_t address)
 {
     int port = gpio_port(address);
+    if (!has_clock(chip, address, port)) return chip->fault = FAULT_NO_CLOCK, 0;
     if (port >= 0) {
         switch (address & 0x3ff) {
         case 0x00: return chip->gpio[port][0];
@@ -295,17 +322,16 @@ static uint32_t peripheral_read(struct chip *chip, uint32_t address)
     case 0x40021024: return chip->rcc_rstsckr;
     case 0x40022000: return chip->actlr;
     case 0x40013800: /* STATR: TXE and TC always, RXNE when a byte waits */
-        if (chip->receive_at < chip->receive_count) return 0xe0;
+        if (waiting(chip)) return 0xe0;
         chip->idle_polls++;
         return 0xc0;
     case 0x40013804:
         chip->idle_polls = 0;
-        return chip->receive_at < chip->receive_count ? chip->receive[chip->receive_at++] : 0;
+        return waiting(chip) ? chip->receive[chip->receive_at++] : 0;
     case 0x40013808: return chip->usart_brr;
     case 0x4001380c: case 0x40013810: case 0x40013814: return chip->usart_ctlr[(address - 0x4001380c) >> 2];
     case 0xe000f000: return chip->systick_ctlr;
-    case 0xe000f004: return systick_count(chip) >= chip->systick_cmp;
-    case 0xe000f008: return (uint32_t)systick_count(chip);
+    case 0xe000f008: return systick_count(chip);
     case 0xe000f010: return chip->systick_cmp;
     }
     chip->fault = FAULT_PERIPHERAL;
@@ -315,6 +341,10 @@ static uint32_t peripheral_read(struct chip *chip, uint32_t address)
 static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value)
 {
     int port = gpio_port(address);
+    if (!has_clock(chip, address, port)) {
+        chip->fault = FAULT_NO_CLOCK;
+        return;
+    }
     if (port >= 0) {
         switch (address & 0x3ff) {
         case 0x00: chip->gpio[port][0] = value; return;
@@ -327,8 +357,10 @@ static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value
     case 0x40021000: /* HSIRDY follows HSION, PLLRDY follows PLLON at once */
         chip->rcc_ctlr = (value & ~0x02000002u) | (value & 1) << 1 | (value >> 24 & 1) << 25;
         return;
-    case 0x40021004: /* SWS follows SW */
-        chip->rcc_cfgr0 = (value & ~0xcu) | (value & 3) << 2;
+    case 0x40021004: /* SWS follows SW to a source that is ready: HSI, or the PLL; the board has no crystal */
+        chip->rcc_cfgr0 = (value & ~0xcu) | (chip->rcc_cfgr0 & 0xcu);
+        if ((value & 3) == 0 || ((value & 3) == 2 && chip->rcc_ctlr >> 25 & 1))
+            chip->rcc_cfgr0 = (value & ~0xcu) | (value & 3) << 2;
         set_clock(chip);
         return;
     case 0x40021018: chip->rcc_apb2pcenr = value; return;
@@ -341,13 +373,20 @@ static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value
     case 0x40013800: return;
     case 0x40013804:
         chip->idle_polls = 0;
-        if (chip->transmit_count < chip->transmit_room) chip->transmit[chip->transmit_count++] = (uint8_t)value;
+        if (usart_on(chip, 3) && chip->transmit_count < chip->transmit_room)
+            chip->transmit[chip->transmit_count++] = (uint8_t)value;
         return;
     case 0x40013808: chip->usart_brr = value; return;
-    case 0x4001380c: case 0x40013810: case 0x40013814: chip->usart_ctlr[(address - 0x4001380c) >> 2] = value; return;
-    case 0xe000f000: chip->systick_ctlr = value; return;
-    case 0xe000f004: return;
-    case 0xe000f008: chip->systick_base = chip->cycles - (chip->systick_ctlr & 4 ? value : (uint64_t)value << 3); return;
+    case 0x4001380c: /* bits 4 .. 8: interrupts, not emulated */
+        if (value & 0x1f0) break;
+        chip->usart_ctlr[0] = value;
+        return;
+    case 0x40013810: case 0x40013814: chip->usart_ctlr[(address - 0x4001380c) >> 2] = value; return;
+    case 0xe000f000: /* STIE, STRE, SWIE: not emulated, and so SR is not either */
+        if (value & ~5u) break;
+        systick_set(chip, value, systick_count(chip));
+        return;
+    case 0xe000f008: systick_set(chip, chip->systick_ctlr, value); return;
     case 0xe000f010: chip->systick_cmp = value; return;
     }
     chip->fault = FAULT_PERIPHERAL;
@@ -418,7 +457,7 @@ int chip_run(struct chip *chip, uint64_t until)
     uint32_t pc = chip->pc;
     uint64_t instructions = chip->instructions;
     int slot = slot_of(pc), stop = STOP_BUDGET;
-    chip->idle_polls = 0;
+    chip->idle_polls = 0, chip->fault = FAULT_NONE;
     while (chip->cycles < until) {
         if (slot < 0) {
             chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
@@ -458,7 +497,10 @@ int chip_run(struct chip *chip, uint64_t until)
         case OP_SRA: x[rd] = (uint32_t)((int32_t)a >> (b & 31)); break;
         case OP_OR: x[rd] = a | b; break;
         case OP_AND: x[rd] = a & b; break;
-        case OP_FENCE: case OP_WFI: break;
+        case OP_FENCE: break;
+        case OP_WFI:
+            chip->fault = FAULT_SLEEP, chip->fault_address = pc, stop = STOP_FAULT;
+            goto out;
         case OP_BEQ: if (a == b) goto branch; break;
         case OP_BNE: if (a != b) goto branch; break;
         case OP_BLT: if ((int32_t)a < (int32_t)b) goto branch; break;
