@@ -12,7 +12,9 @@ breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. C
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +256,21 @@ class Board:
         self.classify(x8k)
         counts = self.chip.stage_cycles()
         return {**{name: int(counts[1 + i]) for i, name in enumerate(names)}, "other": int(counts[0])}
+
+
+def classify_many(elf: Path, x8k: np.ndarray, features: bool = False, workers: int | None = None) -> list[ChipResult]:
+    """Clips, int16 [N, 8000] at 8 kHz, in their order: the same results as `Board.classify` one by one, sooner.
+
+    workers : boards that run side by side, by default one per processor core. The interpreter works outside Python's
+    lock, so threads are enough. `stack_bytes` is the deepest stack of all boards together.
+    """
+    workers = max(1, min(workers or os.cpu_count() or 1, len(x8k)))
+    boards = [Board(elf) for _ in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        shares = list(pool.map(lambda i: [boards[i].classify(x, features) for x in x8k[i::workers]], range(workers)))
+    stack = max(board.chip.stack_bytes for board in boards)
+    results = [shares[i % workers][i // workers] for i in range(len(x8k))]
+    return [replace(result, stack_bytes=stack) for result in results]
 
 
 def worst_case_clip() -> np.ndarray:

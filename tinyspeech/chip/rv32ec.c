@@ -69,7 +69,7 @@ struct chip {
     uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
     uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
     uint32_t usart_ctlr[3];
-    uint32_t idle_polls;
+    uint32_t idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
     uint32_t systick_ctlr, systick_cmp, systick_held; /* held: the count while it stands still */
     uint64_t systick_base;
     uint32_t csr_mstatus, csr_mtvec, csr_mepc, csr_mcause, csr_mscratch, csr_intsyscr;
@@ -247,6 +247,7 @@ static void decode(struct chip *chip, int slot)
         if ((low & 3) != 3) d = decode16(low);
         else d = last ? bad(FAULT_FETCH, 4) : decode32(low | halfword(chip, slot + 1) << 16);
     }
+    chip->code_in_ram |= slot >= SRAM_FIRST;
     if (in_flash && d.length == 4) d.cost = (uint8_t)(1 + chip->wait_states);
     if (d.op >= OP_LB && d.op <= OP_SW && d.cost < 2) d.cost = 2;
     chip->cache[slot] = d;
@@ -394,33 +395,58 @@ static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value
 
 /* ------------------------------------------------------------------------------------------------- memory -------- */
 
-static uint32_t load(struct chip *chip, uint32_t address, uint32_t size)
+#define INLINE static inline __attribute__((always_inline))
+
+/* Anywhere but RAM. size: 1, 2 or 4 bytes. */
+static uint32_t load_elsewhere(struct chip *chip, uint32_t address, uint32_t size)
 {
-    const uint8_t *p;
-    if (address & (size - 1)) return chip->fault = FAULT_MISALIGNED, 0;
-    if (address - SRAM_BASE < SRAM_BYTES) p = chip->sram + (address - SRAM_BASE);
-    else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) {
-        p = chip->flash + (address & (FLASH_BYTES - 1));
-        chip->cycles += chip->wait_states;
-    } else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address);
-    else return chip->fault = FAULT_UNMAPPED, 0;
+    if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
+    else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address);
+    else chip->fault = FAULT_UNMAPPED;
+    return 0;
+}
+
+static void store_elsewhere(struct chip *chip, uint32_t address, uint32_t size, uint32_t value)
+{
+    if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
+    else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
+    else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, value);
+    else chip->fault = FAULT_UNMAPPED;
+}
+
+INLINE uint32_t bytes_at(const uint8_t *p, uint32_t size)
+{
     return size == 1 ? p[0] : size == 2 ? p[0] | (uint32_t)p[1] << 8
          : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static void store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value)
+/* `cycles` is the run's own counter: chip->cycles is brought up to date where a peripheral may look at it. */
+INLINE uint32_t load(struct chip *chip, uint64_t *cycles, uint32_t address, uint32_t size)
 {
-    if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
-    else if (address - SRAM_BASE < SRAM_BYTES) {
+    if (!(address & (size - 1))) {
+        if (address - SRAM_BASE < SRAM_BYTES) return bytes_at(chip->sram + (address - SRAM_BASE), size);
+        if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) {
+            *cycles += chip->wait_states;
+            return bytes_at(chip->flash + (address & (FLASH_BYTES - 1)), size);
+        }
+    }
+    chip->cycles = *cycles;
+    return load_elsewhere(chip, address, size);
+}
+
+INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, uint32_t size, uint32_t value)
+{
+    if (address - SRAM_BASE < SRAM_BYTES && !(address & (size - 1))) {
         uint32_t at = address - SRAM_BASE;
         for (uint32_t i = 0; i < size; i++) chip->sram[at + i] = (uint8_t)(value >> 8 * i);
-        uint32_t slot = SRAM_FIRST + (at >> 1); /* code in RAM may change: decode it again, and a word that straddles */
-        chip->cache[slot].op = OP_UNDECODED;
-        chip->cache[slot - 1].op = OP_UNDECODED;
-        chip->cache[slot + 1].op = OP_UNDECODED;
-    } else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
-    else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, value);
-    else chip->fault = FAULT_UNMAPPED;
+        if (chip->code_in_ram) { /* it may change: decode it again, and an instruction that straddles */
+            struct decoded *d = chip->cache + SRAM_FIRST + (at >> 1);
+            d[-1].op = d[0].op = d[1].op = OP_UNDECODED;
+        }
+        return;
+    }
+    chip->cycles = *cycles;
+    store_elsewhere(chip, address, size, value);
 }
 
 /* The CSRs that startup code touches, or 0. */
@@ -449,29 +475,29 @@ static void count_stage(struct chip *chip, uint64_t cycles, const struct decoded
     if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to]; /* a tail call is a jump */
 }
 
-/* Run until the cycle counter reaches `until`, a fault, ebreak, a byte sent, or 64 polls of an empty receiver. */
-int chip_run(struct chip *chip, uint64_t until)
+/* chip_run, once with and once without profiling. */
+INLINE int run(struct chip *chip, uint64_t until, const int profiling)
 {
     uint32_t *const x = chip->x;
     const uint32_t sent = chip->transmit_count;
     uint32_t pc = chip->pc;
-    uint64_t instructions = chip->instructions;
-    int slot = slot_of(pc), stop = STOP_BUDGET;
+    uint64_t instructions = chip->instructions, cycles = chip->cycles;
+    int first = slot_of(pc), stop = STOP_BUDGET;
+    const struct decoded *d = chip->cache + (first < 0 ? 0 : first);
     chip->idle_polls = 0, chip->fault = FAULT_NONE;
-    while (chip->cycles < until) {
-        if (slot < 0) {
-            chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
-            break;
-        }
-        if (chip->cache[slot].op == OP_UNDECODED) decode(chip, slot);
-        const struct decoded *d = &chip->cache[slot];
+    if (first < 0) goto nowhere;
+    while (cycles < until) {
         const int rd = d->rd;
         const int32_t imm = d->imm;
         const uint32_t a = x[d->rs1], b = x[d->rs2], length = d->length;
-        const uint64_t before = chip->cycles;
+        const uint64_t before = cycles;
         uint32_t target, address = a + (uint32_t)imm;
-        chip->cycles += d->cost;
+        cycles += d->cost;
         switch (d->op) {
+        case OP_UNDECODED:
+            decode(chip, (int)(d - chip->cache));
+            cycles = before;
+            continue;
         case OP_LUI: x[rd] = (uint32_t)imm; break;
         case OP_AUIPC: x[rd] = pc + (uint32_t)imm; break;
         case OP_ADDI: x[rd] = address; break;
@@ -517,16 +543,16 @@ int chip_run(struct chip *chip, uint64_t until)
         case OP_MRET:
             target = chip->csr_mepc;
             goto taken;
-        case OP_LB: x[rd] = (uint32_t)(int8_t)load(chip, address, 1); goto memory;
-        case OP_LH: x[rd] = (uint32_t)(int16_t)load(chip, address, 2); goto memory;
-        case OP_LW: x[rd] = load(chip, address, 4); goto memory;
-        case OP_LBU: x[rd] = load(chip, address, 1); goto memory;
-        case OP_LHU: x[rd] = load(chip, address, 2); goto memory;
-        case OP_SB: store(chip, address, 1, b); goto memory;
-        case OP_SH: store(chip, address, 2, b); goto memory;
-        case OP_SW: store(chip, address, 4, b); goto memory;
+        case OP_LB: x[rd] = (uint32_t)(int8_t)load(chip, &cycles, address, 1); goto memory;
+        case OP_LH: x[rd] = (uint32_t)(int16_t)load(chip, &cycles, address, 2); goto memory;
+        case OP_LW: x[rd] = load(chip, &cycles, address, 4); goto memory;
+        case OP_LBU: x[rd] = load(chip, &cycles, address, 1); goto memory;
+        case OP_LHU: x[rd] = load(chip, &cycles, address, 2); goto memory;
+        case OP_SB: store(chip, &cycles, address, 1, b); goto memory;
+        case OP_SH: store(chip, &cycles, address, 2, b); goto memory;
+        case OP_SW: store(chip, &cycles, address, 4, b); goto memory;
         case OP_ECALL: case OP_EBREAK:
-            chip->cycles = before, stop = STOP_BREAK;
+            cycles = before, stop = STOP_BREAK;
             goto out;
         case OP_CSRRW: case OP_CSRRS: case OP_CSRRC: case OP_CSRRWI: case OP_CSRRSI: case OP_CSRRCI: {
             uint32_t number = (uint32_t)imm & 0xfff, *reg = csr(chip, number), old;
@@ -549,17 +575,19 @@ int chip_run(struct chip *chip, uint64_t until)
             target = pc + (uint32_t)imm;
         taken: {
             int to = slot_of(target);
-            chip->cycles = before + 3;
+            cycles = before + 3;
             if (to >= 0) { /* a jump to nowhere faults at its target */
-                if (to < FLASH_SLOTS) chip->cycles += 2 * chip->wait_states;
-                if ((target & 2) && (halfword(chip, to) & 3) == 3) chip->cycles++;
+                if (to < FLASH_SLOTS) cycles += 2 * chip->wait_states;
+                if ((target & 2) && (halfword(chip, to) & 3) == 3) cycles++;
             }
             instructions++;
-            if (chip->profile) {
-                chip->profile[slot] += chip->cycles - before;
-                count_stage(chip, chip->cycles - before, d, to);
+            if (profiling) {
+                chip->profile[d - chip->cache] += cycles - before;
+                count_stage(chip, cycles - before, d, to);
             }
-            x[0] = 0, pc = target, slot = to;
+            x[0] = 0, pc = target;
+            if (to < 0) goto nowhere;
+            d = chip->cache + to;
             continue;
         }
         memory:
@@ -575,14 +603,23 @@ int chip_run(struct chip *chip, uint64_t until)
         }
         x[0] = 0;
         instructions++;
-        if (chip->profile) {
-            chip->profile[slot] += chip->cycles - before;
-            if (chip->stages) chip->stages[chip->stage] += chip->cycles - before;
+        if (profiling) {
+            chip->profile[d - chip->cache] += cycles - before;
+            if (chip->stages) chip->stages[chip->stage] += cycles - before;
         }
-        pc += length, slot += (int)(length >> 1);
+        pc += length, d += length >> 1;
         if (stop != STOP_BUDGET) break;
     }
+    goto out;
+nowhere:
+    chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
 out:
-    chip->pc = pc, chip->instructions = instructions;
+    chip->pc = pc, chip->instructions = instructions, chip->cycles = cycles;
     return stop;
+}
+
+/* Run until the cycle counter reaches `until`, a fault, ebreak, a byte sent, or 64 polls of an empty receiver. */
+int chip_run(struct chip *chip, uint64_t until)
+{
+    return chip->profile ? run(chip, until, 1) : run(chip, until, 0);
 }
