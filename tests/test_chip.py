@@ -490,6 +490,15 @@ def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
     assert second.elf.read_bytes() == first.elf.read_bytes()
 
 
+def test_a_file_that_is_no_firmware_is_one_line(tmp_path):
+    text = tmp_path / "text.elf"
+    text.write_text("not a firmware")
+    with pytest.raises(UserError, match="no ELF file"):
+        Board(text)
+    with pytest.raises(UserError, match="cannot read firmware"):
+        Board(tmp_path / "nowhere.elf")
+
+
 def test_a_stuck_firmware_is_reported(assemble, tmp_path):
     source = tmp_path / "stuck.S"
     source.write_text(PROLOGUE + "ebreak\n")

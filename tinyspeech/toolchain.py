@@ -160,12 +160,19 @@ def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware"
 def flat_image(elf: Path) -> bytes:
     """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
 
-    The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one.
+    The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one. A file that
+    cannot be read or is no ELF file raises `UserError`.
     """
+    from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
-    with elf.open("rb") as file:
-        loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+    try:
+        with elf.open("rb") as file:
+            loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+    except OSError as error:
+        raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
+    except ELFError as error:
+        raise UserError(f"{elf} is no ELF file; `python -m tinyspeech firmware` builds one") from error
     image = bytearray(max((at + len(data) for at, data in loads), default=0))
     for at, data in loads:
         image[at : at + len(data)] = data

@@ -184,11 +184,11 @@ class ChipResult:
 
 
 class Board:
-    """A chip with our firmware, spoken to over its serial port."""
+    """A chip with our firmware, spoken to over its serial port. elf: the firmware; `UserError` if it is none."""
 
     def __init__(self, elf: Path):
         self.elf = Path(elf)
-        self.chip = Chip(self.elf.with_suffix(".bin").read_bytes())
+        self.chip = Chip(toolchain.flat_image(self.elf))
         self._boot()
 
     def _boot(self) -> None:
