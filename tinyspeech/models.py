@@ -22,6 +22,7 @@ from tinyspeech import CLASSES
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
 from tinyspeech.streaming import StreamingConfig, TinySpeechS
+from tinyspeech.teacher import Teacher
 
 # ---------------------------------------------------------------------------------------------------------------------
 # TinySpeech X, Y, Z, M: the paper's family (Wong, Famouri, Pavlova, Surana 2020, arXiv 2008.04245)
@@ -186,7 +187,7 @@ def _streaming(**settings) -> TinySpeechS:
 _streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[attr-defined]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming}
+    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming, "teacher": Teacher}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
 
 

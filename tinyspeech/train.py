@@ -2,8 +2,9 @@
 
     python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
 
-AdamW with a one-cycle schedule over fresh augmentation each epoch. After each epoch a checkpoint (weights, optimiser,
-generators) is written beside the result, so that `--resume` continues bit for bit on the CPU.
+AdamW with a one-cycle schedule over augmented clips; a teacher's answers beside the labels where the config names one;
+the weights that are kept are a running average. After each epoch a checkpoint (weights, optimiser, generators) is
+written beside the result, so that `--resume` continues bit for bit on the CPU.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ import torch
 import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from tinyspeech import __version__, quant
+from tinyspeech import __version__, datasets, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
 from tinyspeech.models import build_model, model_name
-from tinyspeech.training_data import Bands, epoch_order, training_batches, validation_set
+from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
+
+MODELS = datasets.ROOT / "data" / "models"
+"""Where finished networks lie; a teacher may be named by its file there."""
 
 
 @dataclass
@@ -54,6 +59,18 @@ class TrainConfig:
     """Clips of other words per keyword clip; a fresh draw each epoch."""
     silence_share: float = 0.10
     """Background-noise pieces per keyword clip."""
+    passes: int = 0
+    """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
+    teacher: str = ""
+    """A trained network whose answers are learned too: a name in data/models, or a file. Needs `passes`."""
+    distill_weight: float = 0.7
+    """Share of the loss that the teacher's answers get; the labels get the rest."""
+    temperature: float = 2.0
+    """Both answers are softened by it before they are compared (Hinton et al. 2015)."""
+    average: float = 0.0
+    """Decay, per step, of the running average of all weights, which is what is kept; 0 keeps the last ones."""
+    mixup: float = 0.0
+    """Beta(a, a) of mixing pairs of clips and of their labels (Zhang et al. 2018); 0 does not. Not with a teacher."""
     augment: dict = field(default_factory=dict)
     """Keys of `augment.AugmentConfig`."""
 
@@ -77,6 +94,15 @@ class TrainConfig:
             raise UserError(f"config key 'seed' must be 0 to 4294967295, not {self.seed}")
         if not 0 <= self.unknown_share <= 10 or not 0 <= self.silence_share <= 10:
             raise UserError("config keys 'unknown_share' and 'silence_share' are clips per keyword clip: 0 to 10")
+        if not 0 <= self.passes <= 1000:
+            raise UserError(f"config key 'passes' must be 0 to 1000, not {self.passes}")
+        if not 0 <= self.distill_weight <= 1 or not 0.1 <= self.temperature <= 100 or not 0 <= self.average < 1:
+            raise UserError("config keys 'distill_weight' must be 0 to 1, 'temperature' 0.1 to 100, "
+                            "'average' 0 to below 1")
+        if not 0 <= self.mixup <= 10:
+            raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
+        if self.teacher and (not self.passes or self.mixup):
+            raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
         self.augmentation()  # raises on an unknown or senseless setting
 
     def augmentation(self) -> AugmentConfig:
@@ -167,6 +193,38 @@ def build(config: TrainConfig) -> nn.Module:
     return build_model(config.model, **config.network)
 
 
+def load_teacher(name: str, device: str) -> nn.Module:
+    """The trained float network that a config names as its teacher: a file, or a name in data/models."""
+    path = Path(name) if Path(name).suffix else MODELS / f"{name}.pt"
+    if not path.exists():
+        raise UserError(f"config key 'teacher': there is no {path}; train it first, or leave the key out")
+    return load_model(path).float().to(device)
+
+
+def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answers: Tensor, generator) -> Tensor:
+    """Loss of one batch: labels, smoothed; a teacher's softened answers; or mixed pairs.
+
+    x : float [B, T, 12] in int8 units; y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
+    """
+    x = x * quant.INPUT_STEP
+    if config.mixup:
+        share = torch.from_numpy(np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
+                                 .beta(config.mixup, config.mixup, len(x))).to(x)
+        other = torch.randperm(len(x), generator=generator, device=x.device)
+        logits = model(share[:, None, None] * x + (1 - share)[:, None, None] * x[other])
+        losses = [F.cross_entropy(logits, target, label_smoothing=config.label_smoothing, reduction="none")
+                  for target in (y, y[other])]
+        return (share * losses[0] + (1 - share) * losses[1]).mean()
+    logits = model(x)
+    loss = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+    if not answers.shape[1]:
+        return loss
+    t = config.temperature
+    distance = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(answers / t, 1), reduction="batchmean",
+                        log_target=True)
+    return (1 - config.distill_weight) * loss + config.distill_weight * t * t * distance
+
+
 def train(
     config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False
 ) -> dict:
@@ -186,10 +244,17 @@ def train(
     generator = torch.Generator(device).manual_seed(config.seed)
     features, labels = validation_set(data, seed=0)
     model = build(config).to(device)
+    passes = None
+    if config.passes:
+        teacher = load_teacher(config.teacher, device) if config.teacher else None
+        passes = Passes(data, config, config.passes, teacher, datasets.cache_folder())
 
-    def epoch():
+    def epoch(number: int):
+        if passes is not None:
+            return passes.batches(number, config.batch_size, generator)
         order = epoch_order(data, config.unknown_share, config.silence_share, generator)
-        return training_batches(data, config.augmentation(), order, config.batch_size, generator)
+        batches = training_batches(data, config.augmentation(), order, config.batch_size, generator)
+        return ((x, y, x.new_empty(len(x), 0)) for x, y in batches)
 
     clips = len(epoch_order(data, config.unknown_share, config.silence_share, torch.Generator(device)))
     steps = clips // config.batch_size
@@ -213,51 +278,61 @@ def train(
             state.update(stage="qat", epoch=0)
             save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
             quant.prepare(model, config.weight_bits).to(device)
-            quant.calibrate(model.eval(), next(epoch())[0] * quant.INPUT_STEP)
+            quant.calibrate(model.eval(), next(epoch(0))[0] * quant.INPUT_STEP)
         elif stage == saved_stage == "qat":
             quant.prepare(model, config.weight_bits).to(device)
         if stage != state["stage"]:
             continue
         model.to(device)
         optimizer = torch.optim.AdamW(
-            model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay
+            model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay, fused=True
         )
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15,
             base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
         )
+        average = None
+        if config.average:
+            average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+        kept = model if average is None else average.module
         if stage == saved_stage:
             model.load_state_dict(saved["model"])
             optimizer.load_state_dict(saved["optimizer"])
             scheduler.load_state_dict(saved["scheduler"])
             generator.set_state(saved["generator"])
+            if average is not None:
+                average.load_state_dict(saved["average"])
         for done in range(state["epoch"], epochs):
             model.train()
-            total = torch.zeros((), device=device)
-            bar = tqdm(epoch(), total=steps, desc=f"{stage} {done + 1}/{epochs}", disable=quiet, leave=False)
-            for count, (x, y) in enumerate(bar, 1):
-                loss = F.cross_entropy(model(x * quant.INPUT_STEP), y, label_smoothing=config.label_smoothing)
+            total, right = torch.zeros((), device=device), score_of(state)
+            bar = tqdm(epoch(done), total=steps, desc=f"{stage} {done + 1}/{epochs}", disable=quiet, leave=False)
+            for count, (x, y, answers) in enumerate(bar, 1):
+                loss = batch_loss(model, config, x, y, answers, generator)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 scheduler.step()
+                if average is not None:
+                    average.update_parameters(model)
                 total += loss.detach()
                 if count % 20 == 0 and not quiet:
-                    bar.set_postfix(loss=f"{total.item() / count:.3f}")
+                    bar.set_postfix(loss=f"{total.item() / count:.3f}", validation=right)
             mean_loss = total.item() / steps
             if not math.isfinite(mean_loss):
                 raise UserError(f"the loss became {mean_loss} in epoch {done + 1}: lower --lr; last checkpoint kept")
-            score = accuracy(model, features, labels)
+            score = accuracy(kept, features, labels)
             state["epoch"] = done + 1
             state["history"].append({"stage": stage, "epoch": done + 1, "loss": mean_loss, "accuracy": score})
             if not quiet:
                 tqdm.write(f"{stage} epoch {done + 1}/{epochs}  loss {mean_loss:.3f}  validation {score:.2f} %")
             save_atomically(
                 {"config": asdict(config), "progress": state, "model": model.state_dict(),
+                 "average": average.state_dict() if average is not None else None,
                  "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
                  "generator": generator.get_state()},
                 checkpoint_path,
             )
+        model = kept
         if stage == "float":
             state["float_accuracy"] = accuracy(model, features, labels)
     if state["stage"] == "qat":
@@ -266,6 +341,11 @@ def train(
     final = bundle(config, state["stage"], model, state)
     save_atomically(final, out)
     return final["metrics"]
+
+
+def score_of(state: dict) -> str:
+    """The last epoch's validation accuracy, for the progress bar."""
+    return f"{state['history'][-1]['accuracy']:.2f} %" if state["history"] else "-"
 
 
 def bundle(config: TrainConfig, stage: str, model: nn.Module, state: dict) -> dict:

@@ -10,9 +10,11 @@ Chapter 4.
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -118,13 +120,13 @@ def epoch_order(data: Bands, unknown_share: float, silence_share: float, generat
 
 
 def training_batches(
-    data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator
+    data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator, whole: bool = True
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh; an incomplete batch is dropped."""
+    """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh; `whole` drops an incomplete batch."""
     device = data.x.device
     cepstrum = Cepstrum(device)
     noise = torch.exp2(data.silence(training=True).float())  # (M, 98, 20)
-    for start in range(0, len(order) - batch_size + 1, batch_size):
+    for start in range(0, len(order) - (batch_size - 1 if whole else 0), batch_size):
         chosen = order[start : start + batch_size]
         power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
         silent = torch.nonzero(chosen < 0)[:, 0]
@@ -133,6 +135,83 @@ def training_batches(
         power[silent] = noise[piece] * gain
         features = cepstrum(torch.log2(power[:, 0::2] + POWER_FLOOR))
         yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], 0)
+
+
+class Passes:
+    """Augmented versions of the training set, made once and gone through in turn, with a teacher's answers.
+
+    Making features anew each epoch is cheap; asking a large network for its answers to them is not. So `count` passes
+    are drawn, each by a generator of its own number (the same for every training seed), the teacher answers each clip
+    once, and epoch after epoch takes the next pass in an order of its own. With a `folder`, they are kept there for
+    the next run, under a name made of all that they depend on.
+
+    Parameters
+    ----------
+    data : Bands
+    config
+        What has `unknown_share`, `silence_share`, `augmentation()`: a `train.TrainConfig`.
+    count : int
+    teacher : nn.Module, optional
+        In evaluation mode; takes features in standard deviations.
+    folder : Path, optional
+    """
+
+    def __init__(self, data: Bands, config, count: int, teacher: torch.nn.Module | None = None,
+                 folder: Path | None = None) -> None:
+        self.data, self.config, self.count, self.teacher, self.folder = data, config, count, teacher, folder
+        self.made: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        if folder is not None:
+            sha = hashlib.sha256(repr((asdict(config.augmentation()), config.unknown_share, config.silence_share,
+                                       torch.__version__, str(data.x.device))).encode())
+            for tensor in (data.x, data.label, data.validation, data.noise,
+                           *(teacher.state_dict().values() if teacher is not None else ())):
+                sha.update(tensor.cpu().contiguous().numpy().tobytes())
+            self.key = sha.hexdigest()[:16]
+
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pass `number % count`: features int8 [N, 49, 12], labels int64 [N], the teacher's logits float16 [N, 12].
+
+        Without a teacher the logits are empty, [N, 0]. Raises `UserError` where the folder cannot be written.
+        """
+        number %= self.count
+        if number not in self.made:
+            path = self.folder / f"pass-{self.key}-{number}.pt" if self.folder is not None else None
+            if path is not None and path.exists():
+                self.made[number] = tuple(t.to(self.data.x.device) for t in torch.load(path, weights_only=True))
+            else:
+                self.made[number] = self._make(number)
+                if path is not None:
+                    self._keep(path, number)
+        return self.made[number]
+
+    @torch.no_grad()
+    def _make(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        generator = torch.Generator(self.data.x.device).manual_seed(number)
+        order = epoch_order(self.data, self.config.unknown_share, self.config.silence_share, generator)
+        parts = []
+        for x, y in training_batches(self.data, self.config.augmentation(), order, 256, generator, whole=False):
+            answer = x.new_empty(len(x), 0) if self.teacher is None else self.teacher(x / frontend.UNITS_PER_STD)
+            parts.append((x.to(torch.int8), y, answer.half()))
+        features, labels, answers = (torch.cat(part) for part in zip(*parts, strict=True))
+        return features, labels, answers
+
+    def _keep(self, path: Path, number: int) -> None:
+        partial = path.with_suffix(f".{os.getpid()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(tuple(t.cpu() for t in self.made[number]), partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(f"cannot keep a training pass in {path.parent}: {error}") from error
+
+    def batches(self, number: int, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
+        """Pass `number` in a fresh order, as (features float [B, 49, 12], labels [B], answers [B, 12 or 0])."""
+        features, labels, answers = self[number]
+        order = torch.randperm(len(labels), generator=generator, device=labels.device)
+        for start in range(0, len(order) - batch_size + 1, batch_size):
+            chosen = order[start : start + batch_size]
+            yield features[chosen].float(), labels[chosen], answers[chosen].float()
 
 
 def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
