@@ -125,7 +125,7 @@ class Task:
     folder: Path
     """Where the clips are."""
     split: str
-    """One of `SPLITS`."""
+    """One of `SPLITS`; "testing" for a folder in the layout of the official test set."""
     names: list[str]
     """`word/file` below `folder`, or for silence `_silence_/recording_start_gain`; unique and stable."""
     labels: np.ndarray
@@ -153,9 +153,7 @@ class Task:
             return np.zeros(audio.CLIP_SAMPLES, np.int16)
         noise = self._recordings.get(piece.path)
         if noise is None:
-            samples, rate = audio.read(piece.path)
-            noise = audio.resample(samples, rate)
-            noise = self._recordings[piece.path] = noise if noise.dtype == np.int16 else audio.to_int16(noise)
+            noise = self._recordings[piece.path] = read_noise(piece.path)
         cut = noise[piece.start : piece.start + audio.CLIP_SAMPLES]
         return np.rint(cut * piece.gain).astype(np.int16)
 
@@ -206,6 +204,7 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
 
     silence: dict[str, Silence] = {}
     if SILENCE in by_word or UNKNOWN in by_word:
+        split = "testing"
         by_class = {name: [] for name in CLASSES}
         for word, names in by_word.items():
             by_class[word if word in CLASSES else UNKNOWN] += names
@@ -274,17 +273,47 @@ def clips_of_split(folder: str | Path, split: str) -> dict[str, list[str]]:
     return _select(Path(folder), _scan(Path(folder)), split)
 
 
-def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, Silence]:
-    """`count` pieces of this split's part of the noise recordings, by name, in the order of names."""
-    begin, end = BACKGROUND_SHARE[split]
+def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
+    """Where a second of a split's noise may begin, in each recording of a folder: only in that split's part of it.
+
+    Parameters
+    ----------
+    folder : holds wav or flac recordings of noise; one that does not exist holds none
+    split : one of `SPLITS`; `BACKGROUND_SHARE` says which part, in time, is its
+
+    Returns
+    -------
+    [(recording, first, last)] by name, in samples at 16 kHz; recordings whose part is shorter than a second are left
+    out
+
+    Raises
+    ------
+    UserError : a recording that cannot be read
+    """
+    folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
     spans = []
-    files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
+    try:
+        files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
     for path in files:
         with audio.open_sound(path) as file:
             length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
         first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES
         if first <= last:
             spans.append((path, first, last))
+    return spans
+
+
+def read_noise(path: Path) -> np.ndarray:
+    """A whole recording of noise: int16 [N] at 16 kHz."""
+    samples = audio.resample(*audio.read(path))
+    return samples if samples.dtype == np.int16 else audio.to_int16(samples)
+
+
+def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, Silence]:
+    """`count` pieces of this split's part of the noise recordings, by name, in the order of names."""
+    spans = noise_spans(folder, split)
     pieces = {}
     for i in range(count):
         rng = random.Random(f"{seed}:{split}:silence:{i}")  # a string seed: the same on every machine and version
