@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tinyspeech.condenser import SELECTIONS, AttentionCondenser, CondenserConfig
+from tinyspeech.condenser import SELECTIONS, AttentionCondenser, CondenserConfig, collapsed_weight, receptive_field
 from tinyspeech.errors import UserError
 
 QUADRUPLE = {"channels": 6, "expand": 12, "squeeze": 4, "regrow": 8}
@@ -101,3 +101,29 @@ def test_bad_settings(settings):
 def test_bad_activations(shape):
     with pytest.raises(UserError, match="condenser takes"):
         make()(activations(*shape))
+
+
+def test_a_pair_collapses_into_one_matrix():
+    condenser, v = make(norm="none"), activations()
+    for grouped, pointwise in ((condenser.grouped1, condenser.pointwise1), (condenser.grouped2, condenser.pointwise2)):
+        x = v[:, : grouped.in_channels]
+        matrix = collapsed_weight(grouped, pointwise)
+        assert matrix.shape == (pointwise.out_channels, grouped.in_channels)
+        torch.testing.assert_close(torch.einsum("oc,bctf->botf", matrix, x), pointwise(grouped(x)))
+
+
+@pytest.mark.parametrize("settings", [{"kernel": 3}, {"bias": True}])
+def test_what_does_not_collapse_is_refused(settings):
+    condenser = make(**settings)
+    with pytest.raises(UserError, match="1 x 1 without bias"):
+        collapsed_weight(condenser.grouped1, condenser.pointwise1)
+    with pytest.raises(UserError, match="take all the channels"):
+        collapsed_weight(make().grouped1, make().pointwise2)
+
+
+def test_a_receptive_field_is_the_kernel_and_the_window():
+    v = activations(32, 6, 12, 12)
+    seen = receptive_field(torch.nn.Conv2d(6, 2, (3, 5), padding=(1, 2)), v, 4, 6).nonzero()
+    assert seen.amin(0).tolist() == [3, 4] and seen.amax(0).tolist() == [5, 8] and len(seen) == 15
+    seen = receptive_field(make(pool=(4, 3)).eval(), v, 5, 7).nonzero()
+    assert seen.amin(0).tolist() == [4, 6] and seen.amax(0).tolist() == [7, 8] and len(seen) == 12

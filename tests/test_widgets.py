@@ -59,3 +59,34 @@ def test_a_band_page_says_what_it_shows():
     assert "Band 0: 1 frequencies, 100 to 100 Hz; 3.0 octaves below the loudest band." in page
     assert page.count("V200") == 3 and page.count("#d55e00") == 1
     assert "the loudest band" in widgets.band_page([0, 1, 8, 0], weights, 100.0, 1)
+
+
+def test_an_explorer_has_a_page_for_each_combination_and_starts_where_it_should():
+    book = widgets.explorer({"a": "xyz", "b": "uv"}, lambda i, j: f"page {i}{j}", start=(2, 1))
+    first, second, outer = book.children
+    assert [[page.value for page in inner.children] for inner in outer.children] == [
+        ["page 00", "page 01"], ["page 10", "page 11"], ["page 20", "page 21"]]
+    assert (first.value, second.value) == ("z", "v")
+    assert outer.selected_index == 2 and {inner.selected_index for inner in outer.children} == {1}
+
+
+def test_each_slider_of_an_explorer_turns_all_its_stacks_in_the_browser():
+    book = widgets.explorer({"a": "xyz", "b": "uv"}, lambda i, j: "")
+    first, second, outer = book.children
+    for slider, stacks in ((first, [outer]), (second, outer.children)):
+        assert [link.target for link in slider.links] == [(stack, "selected_index") for stack in stacks]
+        assert {link.source for link in slider.links} == {(slider, "index")}
+        assert slider.get_state()["links"] == [f"IPY_MODEL_{link.model_id}" for link in slider.links]
+
+
+@pytest.mark.parametrize(("dials", "start"), [({}, None), ({"a": []}, None), ({"a": "xy"}, (0, 0))])
+def test_an_explorer_needs_dials_with_positions(dials, start):
+    with pytest.raises(ValueError, match="starts for dials"):
+        widgets.explorer(dials, lambda *_: "", start)
+
+
+def test_a_cost_above_its_limit_stands_out():
+    page = widgets.cost_page([("RAM", 3000, 2048, "3,000 B"), ("flash", 4096, 16384, "4,096 B")], "C < 9")
+    assert "aria-label='C &lt; 9: RAM 3,000 B, too much; flash 4,096 B.'" in page
+    assert "#d55e00 100.0%" in page and "#009e73 25.0%" in page
+    assert re.findall(r"<b>(.*?)</b>", page) == ["C &lt; 9", "3,000 B"]

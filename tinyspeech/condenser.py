@@ -6,8 +6,9 @@
 
 Pooling condenses (Q), two rounds of grouped and pointwise convolution embed (K), unpooling expands (A), and selective
 attention F lets A decide how much of V passes; S is a learned scale (Wong et al. 2020, "TinySpeech"). The paper leaves
-F, the kernels and the pooling windows open, so each is a parameter here. Not in this file: any network, any training.
-Chapter 3 builds it by hand.
+F, the kernels and the pooling windows open, so each is a parameter here. Also here: what a pair of its convolutions
+amounts to (`collapsed_weight`) and what one place of a map sees (`receptive_field`). Not in this file: any network,
+any training. Chapter 3 builds it by hand.
 
     python -c "import torch; from tinyspeech.condenser import *; \\
                print(AttentionCondenser(CondenserConfig(7, 14, 3, 6))(torch.randn(1, 7, 49, 12)).shape)"
@@ -154,3 +155,54 @@ class AttentionCondenser(nn.Module):
                             f"not {list(v.shape)}")
         selected = self.scale * SELECTIONS[self.config.selection](v, self.attention(v))
         return v + selected if self.config.residual else selected
+
+
+def collapsed_weight(grouped: nn.Conv2d, pointwise: nn.Conv2d) -> Tensor:
+    """The one matrix that a grouped and a pointwise convolution amount to where both kernels are 1 x 1 (chapter 3).
+
+    Nothing stands between the two, so their weights multiply out: each input channel reaches each output channel by a
+    few paths, and only the sum over these paths counts.
+
+    Parameters
+    ----------
+    grouped : weight [M, C / groups, 1, 1]
+    pointwise : weight [O, M, 1, 1]
+
+    Returns
+    -------
+    Tensor : [O, C]
+
+    Raises
+    ------
+    UserError
+        Where a kernel is wider than 1, a convolution has a bias, or the channels do not meet.
+    """
+    if any(conv.kernel_size != (1, 1) or conv.bias is not None for conv in (grouped, pointwise)):
+        raise UserError("only convolutions of 1 x 1 without bias collapse into one matrix")
+    if pointwise.in_channels != grouped.out_channels or pointwise.groups != 1:
+        raise UserError("a pointwise convolution must take all the channels that the grouped one gives")
+    full = torch.block_diag(*grouped.weight[:, :, 0, 0].chunk(grouped.groups))  # (M, C)
+    return pointwise.weight[:, :, 0, 0] @ full  # (O, C)
+
+
+def receptive_field(layer: Callable[[Tensor], Tensor], v: Tensor, time: int, frequency: int) -> Tensor:
+    """How strongly each place of the input moves one place of the output: the mean size of the gradients (chapter 3).
+
+    Zero means that the place is not seen. A maximum has a gradient only where it is taken, so give many random maps:
+    what one of them hides another shows. Batch normalisation must be in evaluation mode, or every map sees every other.
+
+    Parameters
+    ----------
+    layer : float [B, C, T, F] -> [B, C', T', F']
+    v : float [B, C, T, F], random maps
+    time, frequency : the place of the output
+
+    Returns
+    -------
+    Tensor : float [T, F]
+    """
+    v = v.detach().requires_grad_()
+    here = layer(v)[:, :, time, frequency]  # (B, C')
+    weights = torch.linspace(1, 2, here.shape[1], dtype=here.dtype)  # unequal, so that no two channels cancel
+    (gradient,) = torch.autograd.grad((here * weights).sum(), v)  # (B, C, T, F)
+    return gradient.abs().mean(dim=(0, 1))

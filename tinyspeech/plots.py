@@ -505,3 +505,149 @@ def budget(values: Mapping[str, float], xlabel: str, ax: Axes | None = None) -> 
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.set_xlabel(xlabel)
+
+
+# ---------------------------------------------------------------- chapter "Attention condensers"
+
+
+def gate_over(
+    background: ArrayLike, gate: ArrayLike, ax: Axes | None = None, hop_ms: float = 20, window: Sequence[int] = ()
+) -> None:
+    """A map in grey, and over it where a gate stands: orange where it is open, blue where it is shut, clear at 1/2.
+
+    Parameters
+    ----------
+    background : [frames, rows]
+    gate : [frames, rows], each 0 .. 1
+    hop_ms : milliseconds from one frame to the next
+    window : first frame, first row, frames, rows of a rectangle to be outlined, if any
+    """
+    ax = ax or plt.gca()
+    background, gate = np.asarray(background, dtype=float), np.asarray(gate, dtype=float)  # (T, C)
+    extent = (0, len(gate) * hop_ms / 1000, -0.5, gate.shape[1] - 0.5)
+    look = {"origin": "lower", "aspect": "auto", "extent": extent}
+    ax.imshow(background.T, cmap="gray_r", alpha=0.6, **look)
+    image = ax.imshow(gate.T, cmap=DIVERGING, vmin=0, vmax=1, alpha=np.abs(2 * gate.T - 1), **look)
+    if len(window):
+        frame, row, frames, rows = window
+        ax.add_patch(
+            plt.Rectangle(
+                (frame * hop_ms / 1000, row - 0.5), frames * hop_ms / 1000, rows, fill=False, edgecolor=INK, linewidth=2
+            )
+        )
+    ax.set(xlabel="time (s)", ylabel="coefficient")
+    bar = ax.figure.colorbar(image, ax=ax, label="gate", ticks=(0, 0.5, 1))
+    bar.solids.set_alpha(1)
+
+
+def gated_word(
+    octaves: ArrayLike, features: ArrayLike, gate: ArrayLike, window: Sequence[int], hop_ms: float = 20
+) -> None:
+    """A word's mel bands and, below on the same axis, a gate over its coefficients, in a new figure.
+
+    Parameters
+    ----------
+    octaves : [frames, bands]
+    features, gate : [frames, coefficients]
+    window : of `gate_over`
+    """
+    upper, lower = stack(2, 4.4, sharex=True)
+    feature_map(octaves, upper, hop_ms, ylabel="mel band", label="octaves")
+    upper.xaxis.label.set_visible(False)
+    gate_over(features, gate, lower, hop_ms, window)
+
+
+def maps(
+    images: Mapping[str, ArrayLike], columns: int, height: float, limits: tuple[float, float] | None = None
+) -> None:
+    """Small maps of frames and coefficients, each under its title, in a new figure.
+
+    Parameters
+    ----------
+    images : title -> [frames, coefficients]
+    limits : one range of colours for all, with a bar beside them; without it each has its own, around white if signed
+    """
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(7.2, height), squeeze=False)
+    for ax, (title, image) in zip(np.ravel(axes), images.items(), strict=False):
+        image = np.asarray(image, dtype=float)  # (T, F)
+        top = np.abs(image).max()
+        look = {"cmap": SEQUENTIAL, "vmin": 0, "vmax": top or 1}
+        if limits is not None:
+            look = {"cmap": DIVERGING, "vmin": limits[0], "vmax": limits[1]}
+        elif image.min() < 0:
+            look = {"cmap": DIVERGING, "vmin": -top, "vmax": top}
+        extent = (0, len(image), -0.5, image.shape[1] - 0.5)
+        drawn = ax.imshow(image.T, origin="lower", aspect="auto", extent=extent, **look)
+        ax.set_title(title, fontsize=10)
+        ax.set(xticks=(0, len(image)), yticks=(0, image.shape[1] - 1))
+    for ax in np.ravel(axes)[len(images) :]:
+        ax.set_axis_off()
+    figure.supxlabel("frame", fontsize=10)
+    figure.supylabel("coefficient", fontsize=10)
+    if limits is not None:
+        figure.colorbar(drawn, ax=axes)
+
+
+def fields(gradients: Mapping[str, ArrayLike], place: tuple[int, int]) -> None:
+    """What one place of a network sees of its input: the size of the gradients, each step of colour ten times more.
+
+    Parameters
+    ----------
+    gradients : title -> [frames, coefficients], at least 0; zero stays paper
+    place : frame and coefficient of the one that looks, marked by a cross
+    """
+    figure, axes = plt.subplots(-(-len(gradients) // 2), 2, figsize=(7.2, 3.4), sharex=True, sharey=True, squeeze=False)
+    for ax, (title, gradient) in zip(np.ravel(axes), gradients.items(), strict=True):
+        gradient = np.asarray(gradient, dtype=float)  # (T, F)
+        with np.errstate(divide="ignore"):
+            level = np.log10(gradient / gradient.max())
+        seen = np.ma.masked_where(gradient == 0, level)
+        extent = (-0.5, len(gradient) - 0.5, -0.5, gradient.shape[1] - 0.5)
+        image = ax.imshow(seen.T, origin="lower", aspect="auto", extent=extent, cmap=SEQUENTIAL, vmin=-6, vmax=0)
+        ax.plot(*place, "x", color=PALETTE["vermilion"], markersize=7, markeredgewidth=2)
+        ax.set_title(title, fontsize=10)
+    figure.supxlabel("frame", fontsize=10)
+    figure.supylabel("coefficient", fontsize=10)
+    figure.colorbar(image, ax=axes, label="power of ten, to the largest", extend="min")
+
+
+def curves(
+    x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None, legend: bool = True
+) -> None:
+    """Several curves over one axis, named; every second one is dashed, so that curves that coincide both show."""
+    ax = ax or plt.gca()
+    for i, (name, y) in enumerate(ys.items()):
+        ax.plot(np.asarray(x), np.asarray(y), label=name, linestyle="--" if i % 2 else "-")
+    ax.margins(x=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if legend:
+        ax.legend(fontsize=9)
+
+
+def parts(
+    bars: Mapping[str, Mapping[str, int]], xlabel: str, hatched: Sequence[str] = (), ax: Axes | None = None
+) -> None:
+    """A horizontal bar for each thing, made of its parts one after another, with the sum behind it.
+
+    Parameters
+    ----------
+    bars : thing -> part -> size; the same parts for all
+    hatched : parts to be drawn hatched, as what could be left out
+    """
+    ax = ax or plt.gca()
+    names = list(bars)
+    start = np.zeros(len(names))
+    for i, part in enumerate(bars[names[0]]):
+        size = np.array([bars[name][part] for name in names])
+        look = {"color": PALETTE[("blue", "green", "amber", "sky", "pink")[i % 5]]}
+        if part in hatched:
+            look = {"hatch": "///", "facecolor": PAPER, "edgecolor": PALETTE["vermilion"]}
+        drawn = ax.barh(names, size, left=start, height=0.6, label=part, **look)
+        start += size
+    ax.bar_label(drawn, [f" {int(total):,}" for total in start])
+    ax.invert_yaxis()
+    ax.margins(x=0.1)
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_xlabel(xlabel)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, fontsize=9)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import ipywidgets
@@ -17,7 +17,7 @@ import numpy as np
 import soundfile
 from IPython.display import HTML
 from numpy.typing import ArrayLike
-from traitlets import Instance
+from traitlets import Instance, List
 
 from tinyspeech.plots import GRID, INK, PALETTE, PAPER
 
@@ -182,3 +182,81 @@ def panels(curves: Sequence[tuple[str, Sequence[ArrayLike], tuple[float, float]]
     box = f"0 0 {len(curves) * (width + 20)} {height + 30}"
     look = f"width:100%;background:{PAPER};border-radius:4px"
     return f"<svg role='img' aria-label='{escape(text)}' viewBox='{box}' style='{look}'>{''.join(parts)}</svg>"
+
+
+# ---------------------------------------------------------------- chapter "Attention condensers"
+
+
+class ManyLinkedSlider(ipywidgets.SelectionSlider):
+    """A slider that turns several stacks of pages at once, and carries its links as `LinkedSlider` does."""
+
+    links = List(Instance(ipywidgets.Widget)).tag(sync=True, **ipywidgets.widget_serialization)
+
+
+def explorer(
+    dials: Mapping[str, Sequence[str]], page: Callable[..., str], start: Sequence[int] | None = None
+) -> ipywidgets.VBox:
+    """Several sliders over pages of HTML, one page for each combination, computed beforehand: a `flip_book` of more
+    than one dimension, just as alive in the browser alone.
+
+    Parameters
+    ----------
+    dials : name -> what the slider reads at each position
+    page : takes a position of each dial, whole numbers from 0, and returns HTML
+    start : where the sliders stand at first; by default all the way to the left
+
+    Raises
+    ------
+    ValueError
+        There is no dial, a dial without positions, or not one start for each dial.
+    """
+    sizes = [len(labels) for labels in dials.values()]
+    start = [0] * len(sizes) if start is None else list(start)
+    if not sizes or 0 in sizes or len(start) != len(sizes):
+        raise ValueError(f"{len(start)} starts for dials of {sizes} positions")
+    wide = ipywidgets.Layout(width="100%", max_width="36em")
+    style = ipywidgets.HTML().style  # one layout and one style for all: the stored state stays small
+    stacks: list[list[ipywidgets.Stack]] = [[] for _ in sizes]
+
+    def pages(*chosen: int) -> ipywidgets.Widget:
+        depth = len(chosen)
+        if depth == len(sizes):
+            return ipywidgets.HTML(page(*chosen), layout=wide, style=style)
+        children = [pages(*chosen, i) for i in range(sizes[depth])]
+        stacks[depth].append(ipywidgets.Stack(children, selected_index=start[depth], layout=wide))
+        return stacks[depth][-1]
+
+    book = pages()
+    sliders = []
+    for (name, labels), first, turned in zip(dials.items(), start, stacks, strict=True):
+        look = {"layout": wide, "style": {"description_width": "8em"}}
+        slider = ManyLinkedSlider(options=list(labels), index=first, description=name, **look)
+        slider.links = [ipywidgets.jslink((slider, "index"), (stack, "selected_index")) for stack in turned]
+        sliders.append(slider)
+    return ipywidgets.VBox([*sliders, book], layout=ipywidgets.Layout(width="100%"))
+
+
+def cost_page(costs: Sequence[tuple[str, float, float, str]], title: str) -> str:
+    """What a network needs against what there is, as HTML bars: a page of an `explorer`.
+
+    Parameters
+    ----------
+    costs : for each its name, the number, the limit that fills the bar, and the text behind it; a number above its
+        limit stands out in colour
+    title : of the page, which names the network
+    """
+    rows, spoken = [], []
+    for name, value, limit, text in costs:
+        over = value > limit
+        share = min(100 * value / limit, 100)
+        color = PALETTE["vermilion"] if over else PALETTE["green"]
+        fill = f"background:linear-gradient(90deg,{color} {share:.1f}%,{GRID} 0)"
+        shown = f"<b>{escape(text)}</b>" if over else escape(text)
+        rows.append(f"<tr><td>{escape(name)}</td><td width=35% style='{fill}'></td><td align=right>{shown}</td></tr>")
+        spoken.append(f"{name} {text}{', too much' if over else ''}")
+    look = "display:table;width:100%;border:0;border-spacing:9px 3px;border-collapse:separate;line-height:1.35"
+    text = f"{title}: {'; '.join(spoken)}."
+    return (
+        f"<div role=img aria-label='{escape(text)}' style='color:{INK}'><b>{escape(title)}</b>"
+        f"<table style='{look};color:{INK}'>{''.join(rows)}</table></div>"
+    )
