@@ -141,7 +141,8 @@ def test_evaluate_json_and_dump(engine, folder, tmp_path, capsys):
     dump = tmp_path / "dump.npz"
     out = run(capsys, "evaluate", "--engine", engine, "--data", folder, "--dump", dump, "--json")
     result = json.loads(out)
-    assert result.keys() == {"model", "engine", "n", "accuracy", "per_class", "confusion", "classes"}
+    assert result.keys() == {"model", "engine", "n", "accuracy", "per_class", "confusion", "classes", "split", "snr_db",
+                             "interval_95", "calibration", "rejection"}
     assert (result["model"], result["engine"], result["n"]) == ("tinyspeech_s", engine, 24)
     assert tuple(result["classes"]) == CLASSES and tuple(result["per_class"]) == CLASSES
     confusion = np.array(result["confusion"])

@@ -67,7 +67,14 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--limit", type=int, default=None, help="at most so many clips, spread over the classes")
     evaluate.add_argument("--seed", type=int, default=0, help="chooses unknown words, silence and the subset")
     evaluate.add_argument("--dump", default=None, metavar="FILE.npz", help="keep every clip's features and logits")
-    evaluate.add_argument("--json", action="store_true", help="print JSON")
+    evaluate.add_argument("--snr", type=float, default=None, metavar="DB",
+                          help="put every word into held-out noise at this signal-to-noise ratio, -100 to 100 dB")
+    evaluate.add_argument("--noise", default=None, metavar="FOLDER",
+                          help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
+    evaluate.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
+    evaluate.add_argument("--rejection", action="store_true",
+                          help="print what thresholds on the answer's probability reject, and the calibration error")
+    evaluate.add_argument("--json", action="store_true", help="print JSON, which holds all of this")
 
     classify = command("classify", "the word in one recording")
     classify.add_argument("file", help="wav, flac or ogg, any rate and length")
@@ -126,16 +133,25 @@ def run_train(args) -> None:
 
 
 def run_evaluate(args) -> None:
+    from tinyspeech import metrics
     from tinyspeech.evaluate import evaluate
 
     result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
-                      progress=sys.stderr.isatty())
-    lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips"]
+                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise)
+    noise = "" if result["snr_db"] is None else f", words in noise at {result['snr_db']:g} dB"
+    lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips{noise}"]
     lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
               for name, recall in result["per_class"].items()]
     if "cycles_per_clip" in result:
         cycles = result["cycles_per_clip"]
         lines.append(f"cycles per clip: {cycles['mean']:,.0f} mean, {cycles['max']:,} most")
+    if args.confusion:
+        lines += ["", "rows: what was said; columns: what was heard",
+                  metrics.confusion_table(result["confusion"], result["classes"])]
+    if args.rejection:
+        calibration = result["calibration"]
+        lines += ["", metrics.rejection_table(result["rejection"]),
+                  f"calibration error {100 * calibration['ece']:.2f} % ({calibration['bins']} bins)"]
     show(result, args.json, "\n".join(lines))
 
 

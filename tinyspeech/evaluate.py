@@ -1,18 +1,58 @@
 """One protocol for every engine: recordings in, accuracy and every integer out (chapter 4).
 
+    python -m tinyspeech evaluate --data FOLDER [--split validation] [--snr 10] [--engine int]
+
 Engines: `float` (torchaudio's front end, float network), `fake` (integer features, quantisers in torch), `int`
 (numpy), `c` (the firmware's C on this computer), `chip` (the firmware on the emulated CH32V003). The last three must
 agree in every feature and logit.
+
+The protocol
+------------
+*Task.* The 12 classes of Speech Commands (Warden 2018): ten keywords, `_unknown_`, `_silence_`. Each clip is one second
+at 16 kHz, heard once, from its start; the answer is the class with the largest sum of logits.
+
+*Speakers.* The official lists of clips where the folder has them, else the official hash of the speaker's name, put
+every speaker into one split: nobody is heard in two.
+
+*Unknown.* Clips of other words, a tenth of the number of keyword clips, rounded up, drawn from the split's clips by a
+hash of name and seed. They are other speakers' takes of words that training also called unknown: their recall does not
+say how a never-heard word fares.
+
+*Silence.* As many seconds of background noise, from the split's own part of each recording, at a gain drawn evenly
+from 0 to 1.
+
+*Noise* (`--snr`). Each word, keyword or unknown, is mixed with one second of noise before the front end; silence
+stays as it is. Recording and place are chosen by a hash of the clip's name and the seed, so a clip meets the same
+noise at every ratio, on every engine, alone or among others. The ratio is the mean square of the clip over the mean
+square of the noise as added, both over the whole second at 16 kHz, in dB; zeros that fill up a short clip count, so
+the word itself stands a little higher above the noise. A clip without any power stays as it is. Where the sum would
+leave the range of int16, word and noise are turned down together until it fits, which leaves the ratio as it was;
+`scaled_down` counts these clips.
+
+*What is held out.* Each noise recording is divided in time: 80 % training, then 10 % validation, then 10 % testing
+(`datasets.BACKGROUND_SHARE`); silence and added noise obey it. The log-mel set, however, brings its own second-long
+pieces of noise, cut from anywhere in the six recordings: a network that was trained with those may have met the very
+seconds that are mixed in here. Noise from a folder that no training has seen (`--noise`) is free of that doubt.
+
+*Selection.* Every choice (architecture, epoch, bit width, threshold) is made on validation. The test split is run
+once, on the finished network. A folder in the layout of the official test set (`_unknown_/`, `_silence_/`) is taken as
+it is, every file under its own label; noise for it comes from the testing part of the recordings that `--noise` names.
+
+*Figures.* `metrics.py` computes them: accuracy with a 95 % interval, recall by class, the confusion matrix, the
+calibration error, and what a threshold on the top keyword's probability rejects.
 """
 
 from __future__ import annotations
 
+import math
+import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, audio, frontend
+from tinyspeech import CLASSES, KEYWORDS, audio, datasets, frontend, metrics
 from tinyspeech.errors import UserError
 
 ENGINES = ("float", "fake", "int", "c", "chip")
@@ -75,10 +115,9 @@ class Engine:
         if engine == "c":
             self.native = Native()
         else:
-            from tinyspeech.chip import Board
             from tinyspeech.toolchain import build_firmware
 
-            self.board = Board(build_firmware().elf)
+            self.elf = build_firmware().elf
 
     def run(self, x8: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """int16 [N, 8000] -> features int8 [N, 49, 12], logits int32 [N, 12], cycles int64 [N] (chip only, else None).
@@ -101,7 +140,9 @@ class Engine:
         if self.engine == "c":
             features = self.native.features(x8)
             return features, self.native.logits(features), None
-        results = [self.board.classify(clip, features=True) for clip in x8]
+        from tinyspeech.chip import classify_many
+
+        results = classify_many(self.elf, x8, features=True)
         return (np.stack([r.features for r in results]), np.stack([r.logits for r in results]),
                 np.array([r.cycles for r in results]))
 
@@ -112,39 +153,156 @@ class Engine:
         return z / z.sum(axis=-1, keepdims=True)
 
 
-def evaluate(
-    model: str, engine: str, data: str | Path, split: str = "validation", limit: int | None = None, seed: int = 0,
-    dump: str | Path | None = None, progress: bool = False, batch: int = 64,
-) -> dict:
-    """Accuracy of a network on the 12-class task of a folder.
+SNR_LIMIT_DB = 100.0
+"""Largest ratio, either way, that is taken for meant: int16 itself spans 96 dB."""
+NOISE_ATTEMPTS = 100
+"""Draws after which a folder of noise counts as silent."""
 
-    Returns {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12]
-    (rows: truth), "classes"}, and on the chip "cycles_per_clip" {"mean", "max"}. With `dump`, an .npz keeps `name`,
-    `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` int32 [N, 12] and `classes`.
+
+def mix(clip: np.ndarray, noise: np.ndarray, snr_db: float) -> tuple[np.ndarray, bool]:
+    """A clip in noise: int16 [N] and int16 [N] -> int16 [N], and whether the sum had to be turned down to fit.
+
+    snr_db is 10 log10 of the mean square of the clip over that of the noise as added. A clip without power stays as it
+    is; noise without power raises `ValueError`.
     """
-    from tqdm import tqdm
+    signal, added = clip.astype(np.float64), noise.astype(np.float64)
+    power, noise_power = np.mean(signal**2), np.mean(added**2)
+    if power == 0:
+        return clip, False
+    if noise_power == 0:
+        raise ValueError("noise without power cannot be brought to a ratio")
+    mixture = signal + added * math.sqrt(power / noise_power / 10 ** (snr_db / 10))
+    peak = np.abs(mixture).max()
+    if peak > 32767:
+        mixture *= 32767 / peak
+    return np.rint(mixture).astype(np.int16), bool(peak > 32767)
 
-    from tinyspeech.datasets import load_task
 
+class Noise:
+    """The noise that each clip of a split meets: `Noise(folder, split, seed).piece(name)`.
+
+    Parameters
+    ----------
+    folder : holds recordings of noise, wav or flac
+    split : whose part of each recording is used (`datasets.BACKGROUND_SHARE`)
+    seed : another seed, other places
+
+    Raises
+    ------
+    UserError : no such folder, no recording in it, or none that gives the split a whole second
+    """
+
+    def __init__(self, folder: str | Path, split: str, seed: int = 0):
+        self.folder, self.split, self.seed = Path(folder), split, seed
+        hint = "name a folder of noise recordings with --noise"
+        if not self.folder.is_dir():
+            raise UserError(f"{folder} {'is a file' if self.folder.exists() else 'does not exist'}: {hint}")
+        self.spans = datasets.noise_spans(self.folder, split)
+        if not self.spans:
+            begin, end = datasets.BACKGROUND_SHARE[split]
+            raise UserError(f"{folder} holds no wav or flac recording whose {split} part ({100 * begin:.0f} to "
+                            f"{100 * end:.0f} % of its time) lasts a second: {hint}")
+        self._parts: dict[int, np.ndarray] = {}
+
+    def place(self, name: str, attempt: int = 0) -> tuple[int, int]:
+        """Which of `spans`, and the first sample in that recording, for the clip `word/file`, by hash alone."""
+        stem = name
+        while stem.lower().endswith(datasets.SUFFIXES):  # the same noise whether a clip is kept as wav or flac
+            stem = stem[: stem.rfind(".")]
+        rng = random.Random(f"{self.seed}:{self.split}:noise:{stem}:{attempt}")  # a string: the same everywhere
+        index = int(rng.random() * len(self.spans))
+        _, first, last = self.spans[index]
+        return index, first + int(rng.random() * (last - first + 1))
+
+    def piece(self, name: str) -> tuple[str, np.ndarray]:
+        """The recording's name and int16 [16000] for a clip; a piece without power is drawn again.
+
+        Raises `UserError` where nothing but silence is found.
+        """
+        for attempt in range(NOISE_ATTEMPTS):
+            index, start = self.place(name, attempt)
+            path, first, last = self.spans[index]
+            if index not in self._parts:
+                self._parts[index] = datasets.read_noise(path)[first : last + audio.CLIP_SAMPLES].copy()
+            piece = self._parts[index][start - first : start - first + audio.CLIP_SAMPLES]
+            if piece.any():
+                return path.stem, piece
+        raise UserError(f"{self.folder} holds silence in its {self.split} part: give recordings of noise")
+
+
+def check_dump(dump: str | Path | None) -> None:
+    """`UserError` before a long run whose dump could not be written."""
     if dump is not None and not Path(dump).resolve().parent.is_dir():
         raise UserError(f"cannot write {dump}: its folder does not exist")
     if dump is not None and Path(dump).is_dir():
         raise UserError(f"cannot write {dump}: it is a folder, give the name of a file")
-    task = load_task(data, split=split, seed=seed, limit=limit)
+
+
+def evaluate(
+    model: str, engine: str, data: str | Path, split: str = "validation", limit: int | None = None, seed: int = 0,
+    dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
+    noise: str | Path | None = None,
+) -> dict:
+    """Accuracy of a network on the 12-class task of a folder, by the protocol above.
+
+    Parameters
+    ----------
+    model, engine : a network in data/models, one of `ENGINES`
+    data, split, limit, seed : as in `datasets.load_task`
+    dump : an .npz to write: `name`, `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` int32
+        [N, 12] and `classes`
+    progress : show a bar
+    batch : clips computed at a time; changes no figure
+    snr_db : put every word into noise at this ratio, -100 .. 100; None: clean
+    noise : folder of noise recordings, or one with a `_background_noise_` in it; None: that of `data`
+
+    Returns
+    -------
+    {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12] (rows:
+    truth), "classes", "split", "snr_db", "interval_95" [2] of the accuracy, "calibration" (`metrics.calibration`),
+    "rejection" (`metrics.rejection`)}; with noise also "per_noise" {recording: {"n", "accuracy"}}, of the words mixed
+    with it, and "scaled_down", clips turned down to fit int16; on the chip "cycles_per_clip" {"mean", "max"}
+
+    Raises
+    ------
+    UserError : what `load_task`, `Engine` and `Noise` refuse, a ratio out of range, a dump that cannot be written
+    """
+    from tqdm import tqdm
+
+    check_dump(dump)
+    if snr_db is not None and not abs(snr_db) <= SNR_LIMIT_DB:  # written so that NaN is refused too
+        raise UserError(f"a signal-to-noise ratio of {snr_db:g} dB is out of range: "
+                        f"give -{SNR_LIMIT_DB:.0f} to {SNR_LIMIT_DB:.0f}")
+    if noise is not None and snr_db is None:
+        raise UserError("noise recordings are named but no ratio: give --snr too")
+    task = datasets.load_task(data, split=split, seed=seed, limit=limit)
+    labels = np.asarray(task.labels)
+    source, heard, scaled_down = None, [], 0  # heard: the recording added to each clip, None where none was
+    if snr_db is not None:
+        folder = Path(data if noise is None else noise)
+        inside = folder / datasets.BACKGROUND  # a whole corpus may be named, too
+        source = Noise(inside if noise is None or inside.is_dir() else folder, task.split, seed)
     runner = Engine(model, engine)
     features, logits, cycles = [], [], []
+    silence = CLASSES.index(datasets.SILENCE)
     for start in tqdm(range(0, len(task), batch), disable=not progress, desc=engine, unit_scale=batch, unit="clip"):
-        clips = np.stack([task.clip(i) for i in range(start, min(start + batch, len(task)))])
-        f, z, c = runner.run(frontend.to_8khz(clips))
+        clips = []
+        for i in range(start, min(start + batch, len(task))):
+            clip, recording = task.clip(i), None
+            if source is not None and labels[i] != silence and clip.any():
+                recording, piece = source.piece(task.names[i])
+                clip, scaled = mix(clip, piece, snr_db)
+                scaled_down += scaled
+            clips.append(clip)
+            heard.append(recording)
+        f, z, c = runner.run(frontend.to_8khz(np.stack(clips)))
         features.append(f)
         logits.append(z)
         if c is not None:
             cycles.append(c)
     all_logits = np.concatenate(logits)
-    labels = np.asarray(task.labels)
-    guess = all_logits.argmax(axis=1)
-    confusion = np.zeros((len(CLASSES), len(CLASSES)), int)
-    np.add.at(confusion, (labels, guess), 1)
+    right = all_logits.argmax(axis=1) == labels
+    confusion = metrics.confusion_matrix(labels, all_logits.argmax(axis=1), len(CLASSES))
     if dump is not None:
         try:
             with open(dump, "wb") as file:
@@ -152,12 +310,21 @@ def evaluate(
                                     logits=all_logits, classes=np.array(CLASSES))
         except OSError as error:
             raise UserError(f"cannot write {dump}: {error.strerror}") from error
+    probabilities = runner.probabilities(all_logits)
     result = {
-        "model": model, "engine": engine, "n": len(labels), "accuracy": float((guess == labels).mean()),
-        "per_class": {name: float(row[i] / row.sum()) if row.sum() else None
-                      for i, (name, row) in enumerate(zip(CLASSES, confusion, strict=True))},
-        "confusion": confusion.tolist(), "classes": list(CLASSES),
+        "model": model, "engine": engine, "n": len(labels), "accuracy": float(right.mean()),
+        "per_class": dict(zip(CLASSES, metrics.per_class_recall(confusion), strict=True)),
+        "confusion": confusion.tolist(), "classes": list(CLASSES), "split": task.split, "snr_db": snr_db,
+        "interval_95": metrics.wilson_interval(int(right.sum()), len(labels)),
+        "calibration": metrics.calibration(probabilities, labels),
+        "rejection": metrics.rejection(probabilities, labels, [CLASSES.index(word) for word in KEYWORDS]),
     }
+    if source is not None:
+        count = Counter(name for name in heard if name is not None)
+        hits = Counter(name for name, hit in zip(heard, right, strict=True) if name is not None and hit)
+        result["per_noise"] = {name: {"n": count[name], "accuracy": hits[name] / count[name]}
+                               for name in sorted(count)}
+        result["scaled_down"] = scaled_down
     if cycles:
         counted = np.concatenate(cycles)
         result["cycles_per_clip"] = {"mean": float(counted.mean()), "max": int(counted.max())}
