@@ -259,6 +259,46 @@ def measure_choices(speech: Path) -> None:
     record("frontend.attempts_log2", {"straight lines": lines, **logs}, unit, **about)
 
 
+SNRS_DB = (0, 5, 10, 15, 20)
+"""Ratios of speech to noise at which published networks are compared."""
+
+
+def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
+    """Accuracy in noise, calibration error and what a threshold rejects, on integers (chapter 4)."""
+    from tinyspeech import datasets, evaluate
+
+    runs = {None: evaluate.evaluate(model, "int", speech, "validation")}
+    about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE", "n": runs[None]["n"],
+             "data": "Speech Commands v0.01 subset, validation speakers, 12 classes",
+             "model_hash": evaluate.Engine(model, "int").integer.digest}
+
+    def rounded(values: list) -> list:
+        return [None if value is None else round(value, 4) for value in values]
+
+    low, high = runs[None]["interval_95"]
+    record(f"{model}.interval_95_int_validation", [round(100 * low, 2), round(100 * high, 2)], "%",
+           note="Wilson's interval of the accuracy, clips taken as independent", **about)
+    for key, folder, what in (
+        ("noise", speech, "held-out part of the corpus's noise recordings; the pieces of noise in the log-mel set come "
+                          "from anywhere in the same recordings"),
+        ("other_noise", datasets.BUNDLED, "the bundled noises, which no training on real speech uses"),
+    ):
+        for snr in SNRS_DB:
+            runs[snr] = evaluate.evaluate(model, "int", speech, "validation", snr_db=snr, noise=folder)
+        values = {"clean" if snr is None else f"{snr} dB": round(100 * run["accuracy"], 2) for snr, run in runs.items()}
+        record(f"{model}.accuracy_int_{key}_validation", values, "%", note=what, **about)
+        record(f"{model}.accuracy_int_{key}_by_recording", {
+            name: {f"{snr} dB": round(100 * runs[snr]["per_noise"][name]["accuracy"], 1) for snr in SNRS_DB}
+            for name in runs[SNRS_DB[0]]["per_noise"]}, "% of the words mixed with it", note=what, **about)
+    calibration = {key: rounded(value) if isinstance(value, list) else value
+                   for key, value in runs[None]["calibration"].items()}
+    record(f"{model}.calibration_error_validation", round(100 * calibration.pop("ece"), 2), "%", **calibration,
+           note="expected calibration error, bins of equal width; under it the reliability diagram", **about)
+    curve = {key: rounded(values) for key, values in runs[None]["rejection"].items()}
+    record(f"{model}.rejection_validation", curve, "share of clips",
+           note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence", **about)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
@@ -267,3 +307,4 @@ if __name__ == "__main__":
     measure(options.speech, options.logmel)
     measure_frontend(options.speech, options.logmel)
     measure_choices(options.speech)
+    measure_robustness(options.speech)
