@@ -139,7 +139,7 @@ class AttentionCondenser(nn.Module):
         k = torch.relu(self.norm1(self.pointwise1(self.grouped1(q))))  # (B, squeeze, T / pool, F / pool)
         k = self.norm2(self.pointwise2(self.grouped2(k)))  # (B, C, T / pool, F / pool), embedded
         time, frequency = pair(self.config.pool, "pool")
-        a = k.repeat_interleave(time, dim=-2).repeat_interleave(frequency, dim=-1)
+        a = nn.functional.interpolate(k, scale_factor=(time, frequency))  # nearest: the value of its window everywhere
         return a[..., : v.shape[-2], : v.shape[-1]]  # (B, C, T, F), expanded
 
     def forward(self, v: Tensor) -> Tensor:

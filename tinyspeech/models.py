@@ -106,6 +106,10 @@ class TinySpeech(nn.Module):
         `batch` or `none`; by default what config says.
     bias : bool
         Whether convolutions and the linear layer have biases.
+    multiplier : int, optional
+        Outputs for each input of the condensers' grouped convolutions: m0 = multiplier * C, m1 = multiplier * o0. By
+        default m0 and m1 are as printed, about 2. With kernels of 1 more outputs add nothing (the pointwise convolution
+        behind them could do it all), so 1 and a long kernel is the same number of weights better spent.
     classes : int
         Logits.
 
@@ -126,6 +130,7 @@ class TinySpeech(nn.Module):
         scale: str = "fixed",
         norm: str | None = None,
         bias: bool = False,
+        multiplier: int | None = None,
         classes: int = len(CLASSES),
     ) -> None:
         super().__init__()
@@ -138,8 +143,11 @@ class TinySpeech(nn.Module):
         pools = [pool] * count if one_for_all else list(pool) if isinstance(pool, Sequence) else []
         if len(pools) != count:
             raise UserError(f"pool must be one window or {count}, one for each condenser, not {pool!r}")
-        if not isinstance(classes, int) or classes < 1:
-            raise UserError(f"classes must be a whole number of at least 1, not {classes!r}")
+        for setting, value in (("classes", classes), ("multiplier", 1 if multiplier is None else multiplier)):
+            if type(value) is not int or value < 1:
+                raise UserError(f"{setting} must be a whole number of at least 1, not {value!r}")
+        quadruples = [(channels, m0 if multiplier is None else multiplier * channels, o0,
+                       m1 if multiplier is None else multiplier * o0) for m0, o0, m1, channels in config.condensers]
 
         def normalise(channels: int) -> nn.Module:
             return nn.BatchNorm2d(channels, affine=False) if norm == "batch" else nn.Identity()
@@ -149,9 +157,9 @@ class TinySpeech(nn.Module):
         self.norm1 = normalise(config.conv1)
         self.condensers = nn.ModuleList(
             AttentionCondenser(CondenserConfig(
-                channels, m0, o0, m1, kernel=kernel, pool=pair(window, "pool"), selection=selection,
-                residual=residual, scale=scale, norm=norm, bias=bias))
-            for (m0, o0, m1, channels), window in zip(config.condensers, pools, strict=True))
+                *quadruple, kernel=kernel, pool=pair(window, "pool"), selection=selection, residual=residual,
+                scale=scale, norm=norm, bias=bias))
+            for quadruple, window in zip(quadruples, pools, strict=True))
         self.conv2 = nn.Conv2d(config.conv1, config.conv2, 3, padding=1, bias=bias)
         self.norm2 = normalise(config.conv2)
         self.linear = nn.Linear(config.conv2, classes, bias=bias)
