@@ -142,7 +142,7 @@ def test_evaluate_json_and_dump(engine, folder, tmp_path, capsys):
     out = run(capsys, "evaluate", "--engine", engine, "--data", folder, "--dump", dump, "--json")
     result = json.loads(out)
     assert result.keys() == {"model", "engine", "n", "accuracy", "per_class", "confusion", "classes", "split", "snr_db",
-                             "interval_95", "calibration", "rejection"}
+                             "interval_95", "calibration", "rejection", "rejection_by_margin"}
     assert (result["model"], result["engine"], result["n"]) == ("tinyspeech_s", engine, 24)
     assert tuple(result["classes"]) == CLASSES and tuple(result["per_class"]) == CLASSES
     confusion = np.array(result["confusion"])
@@ -201,6 +201,37 @@ def test_evaluate_in_words(folder, capsys):
     out = run(capsys, "evaluate", "--data", folder).splitlines()
     assert re.fullmatch(r"tinyspeech_s on int: \d+\.\d\d % of 24 clips", out[0])
     assert [line.split()[0] for line in out[1:]] == list(CLASSES)
+
+
+def test_evaluate_in_noise_and_in_full(folder, capsys):
+    arguments = ["evaluate", "--data", folder, "--snr", 5, "--noise", BUNDLED]
+    out = run(capsys, *arguments, "--confusion", "--rejection").splitlines()
+    assert re.fullmatch(r"tinyspeech_s on int: \d+\.\d\d % of 24 clips, words in noise at 5 dB", out[0])
+    assert max(map(len, out)) <= 100
+    result = json.loads(run(capsys, *arguments, "--json"))
+    assert result["snr_db"] == 5 and sum(row["n"] for row in result["per_noise"].values()) == 22
+    rows = {line.split()[0]: line.split()[1:] for line in out[14:] if line and line.split()[0] in CLASSES}
+    assert [[int(n) if n != "." else 0 for n in rows[name]] for name in CLASSES] == result["confusion"]
+    assert out[-1] == f"calibration error {100 * result['calibration']['ece']:.2f} % (15 bins)"
+    quiet = run(capsys, *arguments).splitlines()
+    assert quiet == out[:13]
+
+
+def test_evaluate_without_noise_recordings(word, tmp_path, capsys):
+    for name in ("yes", "_unknown_", "_silence_"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        shutil.copy(word, tmp_path / "test" / name)
+    (tmp_path / "empty").mkdir()
+    arguments = ["evaluate", "--data", tmp_path / "test", "--snr", 5]
+    refused(capsys, "_background_noise_ does not exist: .*--noise", *arguments)
+    refused(capsys, "nowhere does not exist: .*--noise", *arguments, "--noise", tmp_path / "nowhere")
+    refused(capsys, "is a file: .*--noise", *arguments, "--noise", word)
+    refused(capsys, "no wav or flac recording whose testing part .90 to 100 %.*--noise", *arguments, "--noise",
+            tmp_path / "empty")
+    refused(capsys, "no wav or flac recording whose testing part", *arguments, "--noise", tmp_path / "test" / "yes")
+    (tmp_path / "empty" / "noise.wav").write_text("hello")
+    refused(capsys, "noise.wav cannot be read as sound", *arguments, "--noise", tmp_path / "empty")
+    assert run(capsys, *arguments, "--noise", BUNDLED / "_background_noise_").startswith("tinyspeech_s on int")
 
 
 def test_evaluate_split_limit_and_seed(tmp_path, capsys):
@@ -332,6 +363,10 @@ def test_one_bad_clip_in_a_folder_is_named(folder, tmp_path, capsys):
     (["evaluate", "--split", "exam"], "exam.*training.*all"),
     (["evaluate", "--seed", "x"], "seed"), (["evaluate", "--data", "/nowhere/at/all"], "does not exist"),
     (["evaluate", "--data", __file__], "is a file"),
+    *((["evaluate", "--snr", ratio], f"ratio of {ratio} dB.*-100 to 100") for ratio in ("nan", "inf", "100.1", "-101")),
+    (["evaluate", "--snr", "loud"], "loud"), (["evaluate", "--snr"], "snr"),
+    (["evaluate", "--noise", "x"], "give --snr"),
+    (["evaluate", "--snr", "5", "--noise", "/nowhere"], "/nowhere does not exist.*--noise"),
     (["evaluate", "--model", "gpt"], "no trained model 'gpt'.*tinyspeech_s"),
     (["evaluate", "--model", "gpt", "--engine", "float"], "no trained model 'gpt'"),
     (["evaluate", "--model", "../x", "--engine", "c"], "no trained model"),

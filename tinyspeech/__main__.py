@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
                           help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
     evaluate.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
     evaluate.add_argument("--rejection", action="store_true",
-                          help="print what thresholds on the answer's probability reject, and the calibration error")
+                          help="print what thresholds on probability and margin reject, and the calibration error")
     evaluate.add_argument("--json", action="store_true", help="print JSON, which holds all of this")
 
     classify = command("classify", "the word in one recording")
@@ -150,7 +150,9 @@ def run_evaluate(args) -> None:
                   metrics.confusion_table(result["confusion"], result["classes"])]
     if args.rejection:
         calibration = result["calibration"]
-        lines += ["", metrics.rejection_table(result["rejection"]),
+        lines += ["", "threshold on the winner's probability", metrics.rejection_table(result["rejection"]),
+                  "", "threshold on its margin, in units of the integer logits",
+                  metrics.rejection_table(result["rejection_by_margin"]), "",
                   f"calibration error {100 * calibration['ece']:.2f} % ({calibration['bins']} bins)"]
     show(result, args.json, "\n".join(lines))
 

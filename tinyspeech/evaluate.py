@@ -39,7 +39,7 @@ once, on the finished network. A folder in the layout of the official test set (
 it is, every file under its own label; noise for it comes from the testing part of the recordings that `--noise` names.
 
 *Figures.* `metrics.py` computes them: accuracy with a 95 % interval, recall by class, the confusion matrix, the
-calibration error, and what a threshold on the top keyword's probability rejects.
+calibration error, and what a threshold on the winner's probability, or on its margin over the second, rejects.
 """
 
 from __future__ import annotations
@@ -260,8 +260,10 @@ def evaluate(
     -------
     {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12] (rows:
     truth), "classes", "split", "snr_db", "interval_95" [2] of the accuracy, "calibration" (`metrics.calibration`),
-    "rejection" (`metrics.rejection`)}; with noise also "per_noise" {recording: {"n", "accuracy"}}, of the words mixed
-    with it, and "scaled_down", clips turned down to fit int16; on the chip "cycles_per_clip" {"mean", "max"}
+    "rejection" (`metrics.rejection` by the winner's probability), "rejection_by_margin" (by the margin between the two
+    highest integer logits, as the chip can test it)}; with noise also "per_noise" {recording: {"n", "accuracy"}}, of
+    the words mixed with it, and "scaled_down", clips turned down to fit int16; on the chip "cycles_per_clip" {"mean",
+    "max"}
 
     Raises
     ------
@@ -301,8 +303,9 @@ def evaluate(
         if c is not None:
             cycles.append(c)
     all_logits = np.concatenate(logits)
-    right = all_logits.argmax(axis=1) == labels
-    confusion = metrics.confusion_matrix(labels, all_logits.argmax(axis=1), len(CLASSES))
+    guesses = all_logits.argmax(axis=1)
+    right = guesses == labels
+    confusion = metrics.confusion_matrix(labels, guesses, len(CLASSES))
     if dump is not None:
         try:
             with open(dump, "wb") as file:
@@ -311,13 +314,16 @@ def evaluate(
         except OSError as error:
             raise UserError(f"cannot write {dump}: {error.strerror}") from error
     probabilities = runner.probabilities(all_logits)
+    keywords = [CLASSES.index(word) for word in KEYWORDS]
+    steps = sorted({metrics.threshold_margin(threshold, runner.logit_step) for threshold in metrics.THRESHOLDS})
     result = {
         "model": model, "engine": engine, "n": len(labels), "accuracy": float(right.mean()),
         "per_class": dict(zip(CLASSES, metrics.per_class_recall(confusion), strict=True)),
         "confusion": confusion.tolist(), "classes": list(CLASSES), "split": task.split, "snr_db": snr_db,
         "interval_95": metrics.wilson_interval(int(right.sum()), len(labels)),
         "calibration": metrics.calibration(probabilities, labels),
-        "rejection": metrics.rejection(probabilities, labels, [CLASSES.index(word) for word in KEYWORDS]),
+        "rejection": metrics.rejection(probabilities.max(axis=1), guesses, labels, keywords),
+        "rejection_by_margin": metrics.rejection(metrics.margins(all_logits), guesses, labels, keywords, steps),
     }
     if source is not None:
         count = Counter(name for name in heard if name is not None)

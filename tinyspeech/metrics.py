@@ -73,49 +73,53 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIB
     return {"ece": ece, "bins": bins, "count": count.tolist(), **means}
 
 
-def rejection(probabilities: np.ndarray, labels: np.ndarray, keywords: Sequence[int],
+def rejection(confidence: np.ndarray, guesses: np.ndarray, labels: np.ndarray, keywords: Sequence[int],
               thresholds: Sequence[float] = THRESHOLDS) -> dict:
-    """What a threshold on the top keyword's probability rejects, and at what cost.
+    """What a threshold on the confidence in a keyword rejects, and at what cost.
 
-    The rule: a clip is accepted as a keyword if a keyword wins over all classes and its probability is at least the
+    The rule: a clip is accepted as a keyword if a keyword wins over all classes and the confidence is at least the
     threshold; else the answer is "no keyword". `right`, `confused` and `rejected` share out the keyword clips and sum
     to 1; `false_accept` is of the others (unknown words and silence). Choose the threshold on validation.
 
-    A chip without exponentials tests the margin instead: the winning sum of logits less the second, two integers of
-    the network's answer, against `threshold_margin`.
+    Confidence is the winner's probability, or its `margins`, which a chip without exponentials has at hand.
 
     Parameters
     ----------
-    probabilities : float [N, C]
-    labels : int [N]
+    confidence : [N], larger is surer
+    guesses, labels : int [N], the winning class and the true one
     keywords : indices of the keyword classes
-    thresholds : rising, 0 .. 1
+    thresholds : in the unit of `confidence`
 
     Returns
     -------
     {"threshold", "right", "confused", "rejected", "false_accept"}, each a list as long as `thresholds`; shares of no
     clips are None
     """
-    probabilities, labels = np.asarray(probabilities, float), np.asarray(labels, int)
-    winner, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    confidence, guesses, labels = np.asarray(confidence), np.asarray(guesses, int), np.asarray(labels, int)
     spoken = np.isin(labels, keywords)
     curve: dict[str, list] = {key: [] for key in ("threshold", "right", "confused", "rejected", "false_accept")}
     for threshold in thresholds:
-        accepted = np.isin(winner, keywords) & (confidence >= threshold)
-        curve["threshold"].append(float(threshold))
-        for key, hit, among in (("right", accepted & (winner == labels), spoken),
-                                ("confused", accepted & (winner != labels), spoken),
+        accepted = np.isin(guesses, keywords) & (confidence >= threshold)
+        curve["threshold"].append(threshold)
+        for key, hit, among in (("right", accepted & (guesses == labels), spoken),
+                                ("confused", accepted & (guesses != labels), spoken),
                                 ("rejected", ~accepted, spoken), ("false_accept", accepted, ~spoken)):
             curve[key].append(float(hit[among].mean()) if among.any() else None)
     return curve
 
 
-def threshold_margin(threshold: float, logit_step: float) -> int:
-    """The margin between the two highest logits that stands for a probability threshold on the chip.
+def margins(logits: np.ndarray) -> np.ndarray:
+    """The highest logit less the second highest, what a chip compares: int [N, C] -> int64 [N], 0 or more."""
+    top = np.sort(np.asarray(logits).astype(np.int64), axis=1)
+    return top[:, -1] - top[:, -2]
 
-    p = 1 / (1 + sum of exp(z_j - z_top)) is at most 1 / (1 + exp(-margin)), so p >= threshold needs
-    margin >= ln(threshold / (1 - threshold)). The test by margin accepts all that the threshold accepts; it accepts
-    more only where a third class matters.
+
+def threshold_margin(threshold: float, logit_step: float) -> int:
+    """The margin that belongs to a probability, were there no third class.
+
+    The winner's p = 1 / (1 + sum of exp(z_j - z_top)) is at most 1 / (1 + exp(-margin)), so p >= threshold needs
+    margin >= ln(threshold / (1 - threshold)). A test by margin accepts all that the probability accepts, and more
+    where third classes matter: it has a rejection curve of its own, from which its threshold is to be chosen.
 
     Parameters
     ----------
@@ -151,10 +155,11 @@ def confusion_table(confusion: np.ndarray, classes: Sequence[str]) -> str:
 
 
 def rejection_table(curve: dict) -> str:
-    """The rejection curve as text, in percent."""
+    """A rejection curve as text, in percent."""
     heads = {"right": "right", "confused": "confused", "rejected": "rejected", "false_accept": "false accepts"}
     lines = ["threshold " + "".join(f"{head:>15}" for head in heads.values())]
     for i, threshold in enumerate(curve["threshold"]):
         cells = ("no clips" if curve[key][i] is None else f"{100 * curve[key][i]:.2f} %" for key in heads)
-        lines.append(f"{threshold:9.2f} " + "".join(f"{cell:>15}" for cell in cells))
+        mark = f"{threshold:9,}" if isinstance(threshold, int) else f"{threshold:9.2f}"
+        lines.append(f"{mark} " + "".join(f"{cell:>15}" for cell in cells))
     return "\n".join(lines)

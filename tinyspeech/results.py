@@ -294,9 +294,10 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
                    for key, value in runs[None]["calibration"].items()}
     record(f"{model}.calibration_error_validation", round(100 * calibration.pop("ece"), 2), "%", **calibration,
            note="expected calibration error, bins of equal width; under it the reliability diagram", **about)
-    curve = {key: rounded(values) for key, values in runs[None]["rejection"].items()}
-    record(f"{model}.rejection_validation", curve, "share of clips",
-           note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence", **about)
+    for key, unit in (("rejection", "probability"), ("rejection_by_margin", "units of the integer logits")):
+        curve = {name: rounded(values) for name, values in runs[None][key].items()}
+        record(f"{model}.{key}_validation", curve, f"threshold: {unit}; the rest: share of clips", **about,
+               note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence")
 
 
 if __name__ == "__main__":
