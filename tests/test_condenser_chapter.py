@@ -59,6 +59,12 @@ def test_curves_are_named_and_every_second_one_is_dashed():
     assert plt.gca().get_legend() is None
 
 
+def test_losses_are_smoothed():
+    plots.losses({"a": [1, 2, 3, 4], "b": [0, 0, 0, 0]}, width=2)
+    assert plt.gca().lines[0].get_xdata().tolist() == [2, 3, 4]
+    assert plt.gca().lines[0].get_ydata().tolist() == [1.5, 2.5, 3.5]
+
+
 def test_parts_follow_one_another_and_add_up():
     plots.parts({"X": {"a": 1000, "b": 500}, "Z": {"a": 30, "b": 20}}, "weights", hatched=["b"])
     bars = plt.gca().patches

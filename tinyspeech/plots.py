@@ -527,7 +527,7 @@ def gate_over(
     extent = (0, len(gate) * hop_ms / 1000, -0.5, gate.shape[1] - 0.5)
     look = {"origin": "lower", "aspect": "auto", "extent": extent}
     ax.imshow(background.T, cmap="gray_r", alpha=0.6, **look)
-    image = ax.imshow(gate.T, cmap=DIVERGING, vmin=0, vmax=1, alpha=np.abs(2 * gate.T - 1), **look)
+    ax.imshow(gate.T, cmap=DIVERGING, vmin=0, vmax=1, alpha=np.abs(2 * gate.T - 1), **look)
     if len(window):
         frame, row, frames, rows = window
         ax.add_patch(
@@ -536,8 +536,8 @@ def gate_over(
             )
         )
     ax.set(xlabel="time (s)", ylabel="coefficient")
-    bar = ax.figure.colorbar(image, ax=ax, label="gate", ticks=(0, 0.5, 1))
-    bar.solids.set_alpha(1)
+    opaque = plt.cm.ScalarMappable(plt.Normalize(0, 1), DIVERGING)
+    ax.figure.colorbar(opaque, ax=ax, label="gate", ticks=(0, 0.5, 1))
 
 
 def gated_word(
@@ -615,14 +615,21 @@ def fields(gradients: Mapping[str, ArrayLike], place: tuple[int, int]) -> None:
 def curves(
     x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None, legend: bool = True
 ) -> None:
-    """Several curves over one axis, named; every second one is dashed, so that curves that coincide both show."""
+    """Several curves over one axis, named; every second one is dashed and lies above, so that equal curves both show."""
     ax = ax or plt.gca()
     for i, (name, y) in enumerate(ys.items()):
-        ax.plot(np.asarray(x), np.asarray(y), label=name, linestyle="--" if i % 2 else "-")
+        ax.plot(np.asarray(x), np.asarray(y), label=name, linestyle="--" if i % 2 else "-", zorder=2 + i % 2)
     ax.margins(x=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if legend:
         ax.legend(fontsize=9)
+
+
+def losses(curves_: Mapping[str, Sequence[float]], ax: Axes | None = None, width: int = 10) -> None:
+    """Losses of several trainings, step by step, each point the mean of `width` steps up to there."""
+    smooth = {name: np.convolve(loss, np.ones(width) / width, mode="valid") for name, loss in curves_.items()}
+    steps = np.arange(width, width + len(next(iter(smooth.values()))))
+    curves(steps, smooth, "step", f"loss (mean of {width} steps)", ax)
 
 
 def parts(
