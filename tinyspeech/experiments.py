@@ -29,7 +29,7 @@ RUNS = Path("runs") / "experiments"
 
 
 def groups() -> dict:
-    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "rows" {label: {...}}}} of experiments.yaml."""
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "rows" {label: {...}}}}."""
     return yaml.safe_load((CONFIGS / "experiments.yaml").read_text("utf-8"))
 
 
@@ -51,14 +51,13 @@ def row_config(group: dict, label: str, seed: int):
 def weight_bytes(model, bits: int = 4) -> int:
     """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
     shift; a condenser's scale is one byte a channel. What `export.c_header` stores, for any network of the library."""
-    import torch
     from torch import nn
 
     from tinyspeech.streaming import CausalConv, StreamingCondenser
 
     total = 0
     for module in model.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)) and isinstance(module.weight, torch.Tensor):
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):
             total += -(-module.weight.numel() * bits // 8) + 4 * len(module.weight)
         if isinstance(module, StreamingCondenser):
             total += module.scale.numel()
@@ -144,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
     if unknown:
         raise UserError(f"no group {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
     RUNS.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // args.workers)
+    threads = max(1, (os.cpu_count() or 1) // max(args.workers, 2))
     with ProcessPoolExecutor(args.workers, initializer=start_worker,
                              initargs=(args.logmel, args.speech, threads)) as pool:
         waiting = {name: {(label, seed): pool.submit(run_row, f"{name}-{i}-{seed}", row_config(group, label, seed))
