@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--config", required=True, help="YAML file, or a name in data/configs")
     train.add_argument("--data", default=str(DATA / "bundled"),
                        help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
+    train.add_argument("--noise", default=None, metavar="FOLDER",
+                       help="recordings of noise to train on, in place of those that come with the data")
     for flag, kind in (("epochs", int), ("qat-epochs", int), ("batch-size", int), ("lr", float), ("momentum", float),
                        ("seed", int)):
         train.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
@@ -126,7 +128,7 @@ def run_train(args) -> None:
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
     out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
-    metrics = train.train(config, training_data.load(args.data), out, device, args.resume, args.quiet)
+    metrics = train.train(config, training_data.load(args.data, args.noise), out, device, args.resume, args.quiet)
     del metrics["history"]
     show({"file": str(out), **metrics}, args.json,
          f"{out}: validation {metrics['accuracy']:.2f} % (float {metrics['float_accuracy']:.2f} %)")

@@ -1,4 +1,4 @@
-"""Training runs that are compared with each other, as `data/configs/experiments.yaml` lists them (chapters 3 and 4).
+"""Training runs that are compared with each other, as `data/experiments.yaml` lists them (chapters 3 and 4).
 
     python -m tinyspeech.experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
 
@@ -30,7 +30,7 @@ RUNS = Path("runs") / "experiments"
 
 def groups() -> dict:
     """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "rows" {label: {...}}}}."""
-    return yaml.safe_load((CONFIGS / "experiments.yaml").read_text("utf-8"))
+    return yaml.safe_load((datasets.ROOT / "data" / "experiments.yaml").read_text("utf-8"))
 
 
 def merged(base: dict, change: dict) -> dict:
@@ -75,7 +75,8 @@ def start_worker(logmel: str, speech: str | None, threads: int) -> None:
     from tinyspeech import frontend, training_data
 
     torch.set_num_threads(threads)
-    _worker["bands"] = training_data.load(logmel)
+    noise = Path(speech) / datasets.BACKGROUND if speech else None
+    _worker["bands"] = training_data.load(logmel, noise)
     if speech:
         clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
         _worker["speech"] = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
@@ -157,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), flush=True)
             record(f"experiments.{name}", lines, "%", about=group["about"], n=4445,
                    data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 subset's",
-                   config=f"data/configs/experiments.yaml over {group['base']}",
+                   config=f"data/experiments.yaml over {group['base']}",
                    command="python -m tinyspeech.experiments --logmel FILE --speech FOLDER --only " + name)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -45,15 +45,17 @@ class Bands:
     validation: Tensor
     """bool [N]; the rest is training."""
     noise: Tensor
-    """float16 [M, 98, 20]: pieces of background noise. The last fifth is for validation."""
+    """float16 [M, 98, 20]: pieces of background noise to train on."""
+    noise_validation: Tensor | None = None
+    """The same, of parts that training never hears; left out, they are the last fifth of `noise`, taken out of it."""
+
+    def __post_init__(self) -> None:
+        if self.noise_validation is None:
+            cut = len(self.noise) * 4 // 5
+            self.noise, self.noise_validation = self.noise[:cut], self.noise[cut:]
 
     def to(self, device: str) -> Bands:
-        return Bands(self.x.to(device), self.label.to(device), self.validation.to(device), self.noise.to(device))
-
-    def silence(self, training: bool) -> Tensor:
-        """The noise pieces of one split."""
-        cut = len(self.noise) * 4 // 5
-        return self.noise[:cut] if training else self.noise[cut:]
+        return Bands(*(getattr(self, item.name).to(device) for item in fields(self)))
 
 
 def label_of(words) -> Tensor:
@@ -73,7 +75,11 @@ def bands_of_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def from_logmel(path: str | Path) -> Bands:
-    """The cached log-mel set (`datasets.load_logmel`): 40 mel powers are summed in pairs."""
+    """The cached log-mel set (`datasets.load_logmel`): 40 mel powers are summed in pairs.
+
+    Its pictures of noise do not say from which place of which recording they are, so that the last fifth, which is for
+    validation, holds sounds of recordings that training hears too. `load` with a folder of recordings does better.
+    """
     from tinyspeech.datasets import load_logmel
 
     logmel = load_logmel(path)
@@ -125,7 +131,7 @@ def training_batches(
     """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh; `whole` drops an incomplete batch."""
     device = data.x.device
     cepstrum = Cepstrum(device)
-    noise = torch.exp2(data.silence(training=True).float())  # (M, 98, 20)
+    noise = torch.exp2(data.noise.float())  # (M, 98, 20)
     for start in range(0, len(order) - (batch_size - 1 if whole else 0), batch_size):
         chosen = order[start : start + batch_size]
         power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
@@ -224,13 +230,13 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     unknown = torch.nonzero(data.validation & (data.label == 1))[:, 0]
     if not len(keywords) or not len(unknown):
         raise UserError("the validation split has no keywords or no other words")
-    if len(data.noise) < 2:
+    if not len(data.noise) or not len(data.noise_validation):
         raise UserError("two pieces of background noise are needed at least, one to train on and one to validate on")
     count = math.ceil(len(keywords) / 10)
     device = data.x.device
     unknown = unknown[torch.randperm(len(unknown), generator=generator)[:count].to(device)]
     gain = torch.rand(count, 1, 1, generator=generator).to(device)
-    noise = data.silence(training=False)
+    noise = data.noise_validation
     piece = torch.arange(count, device=device) % len(noise)
     quiet = torch.log2(torch.exp2(noise[piece, 0::2].float()) * gain + POWER_FLOOR)
     words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
@@ -242,8 +248,8 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
 def from_folder(folder: str | Path) -> Bands:
     """Recordings in Speech Commands layout, through the integer front end up to its logarithms.
 
-    All words of the training and validation splits; the background noise, in recording order, cut into seconds that
-    overlap by half. Raises `UserError` where words or noise are missing.
+    All words of the training and validation splits, and the background noise (`noise_of`). Raises `UserError` where
+    words or noise are missing.
     """
     from tinyspeech import audio, datasets
 
@@ -258,20 +264,42 @@ def from_folder(folder: str | Path) -> Bands:
     chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
     x = [bands_of_audio(np.stack([audio.load_clip(folder / name) for name in chunk])) for chunk in chunks]
 
-    pieces = []
-    for path in sorted((folder / datasets.BACKGROUND).glob("*.*")):
-        if path.suffix.lower() in datasets.SUFFIXES:
-            samples = audio.resample(*audio.read(path))
-            samples = samples if samples.dtype == np.int16 else audio.to_int16(samples)
-            pieces += [samples[i : i + 16000] for i in range(0, len(samples) - 15999, 8000)]
-    if not pieces:
-        raise UserError(f"{folder / datasets.BACKGROUND} holds no recordings of noise: silence cannot be trained")
     return Bands(torch.from_numpy(np.concatenate(x)), label_of(name.split("/")[0] for name in names),
-                 torch.tensor(validation), torch.from_numpy(bands_of_audio(np.stack(pieces))))
+                 torch.tensor(validation), *noise_of(folder / datasets.BACKGROUND))
 
 
-def load(path: str | Path) -> Bands:
-    """The log-mel set (.npz, .tar.gz) or a folder of recordings; anything else raises `UserError`."""
+def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
+    """Recordings of noise as band powers, float16 [M, 98, 20]: for training, and for validation.
+
+    Seconds that overlap by half, each split's from its own part of every recording (`datasets.BACKGROUND_SHARE`), so
+    that no sample serves both. Raises `UserError` where there is none.
+    """
+    from tinyspeech import datasets
+
+    parts = []
+    for split in ("training", "validation"):
+        pieces = []
+        for path, first, last in datasets.noise_spans(folder, split):
+            samples = datasets.read_noise(path)
+            pieces += [samples[i : i + 16000] for i in range(first, min(last, len(samples) - 16000) + 1, 8000)]
+        if not pieces:
+            raise UserError(f"{folder} holds no recordings of noise long enough for {split}: silence cannot be trained")
+        parts.append(torch.from_numpy(bands_of_audio(np.stack(pieces))))
+    return parts[0], parts[1]
+
+
+def load(path: str | Path, noise: str | Path | None = None) -> Bands:
+    """The log-mel set (.npz, .tar.gz) or a folder of recordings; anything else raises `UserError`.
+
+    noise : a folder of recordings that takes the place of the set's own noise
+    """
+    data = _load(path)
+    if noise is not None:
+        data.noise, data.noise_validation = noise_of(noise)
+    return data
+
+
+def _load(path: str | Path) -> Bands:
     path = Path(path)
     if path.is_dir():
         return from_folder(path)
