@@ -615,7 +615,7 @@ def fields(gradients: Mapping[str, ArrayLike], place: tuple[int, int]) -> None:
 def curves(
     x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None, legend: bool = True
 ) -> None:
-    """Several curves over one axis, named; every second one is dashed and lies above, so that equal curves both show."""
+    """Several curves over one axis, named; every second one is dashed and lies above, so that equal ones both show."""
     ax = ax or plt.gca()
     for i, (name, y) in enumerate(ys.items()):
         ax.plot(np.asarray(x), np.asarray(y), label=name, linestyle="--" if i % 2 else "-", zorder=2 + i % 2)
