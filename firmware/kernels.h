@@ -24,6 +24,9 @@ void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int k
 /* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127). */
 void kernel_requantise(const int32_t *accumulator, const struct requant *table, int outputs, int low, int8_t *out);
 
+/* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
+int32_t kernel_sigmoid(int32_t a);
+
 /* stream[c] = clamp(stream + v + ((v * gate + 64) >> 7), 0, 127), gate = (sigmoid(argument / 16) * scale + 16) >> 5.
    scale: int8 Q5, or 0 for an addition without a gate. */
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);

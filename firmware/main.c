@@ -51,7 +51,8 @@ static void classify(int with_features)
         if (with_features)
             for (int i = 0; i < FRONTEND_N_COEFFICIENTS; i++) usart_put((uint8_t)coefficients[i]);
     }
-    const int32_t *logits = network_logits();
+    int32_t *logits = (int32_t *)work.scratch;
+    network_logits(logits);
     int best = 0;
     usart_put(0);
     for (int i = 0; i < MODEL_CLASSES; i++) {

@@ -8,15 +8,35 @@
 static int8_t state[MODEL_STATE_BYTES];
 static uint8_t phase[MODEL_LAYERS]; /* frames since a strided layer's last output */
 static int32_t logits[MODEL_CLASSES];
+static int32_t weight_sum; /* of the frames' weights; 0 where the network has none */
 
 void network_reset(void)
 {
     for (int i = 0; i < MODEL_STATE_BYTES; i++) state[i] = 0;
     for (int i = 0; i < MODEL_LAYERS; i++) phase[i] = 0;
     for (int i = 0; i < MODEL_CLASSES; i++) logits[i] = 0;
+    weight_sum = 0;
 }
 
-const int32_t *network_logits(void) { return logits; }
+/* floor(n / d) for 0 < d < 2^16. */
+static int32_t divide(int32_t n, int32_t d)
+{
+    uint32_t rest = 0, digits = n < 0 ? ~(uint32_t)n : (uint32_t)n; /* floor(n / d) = ~floor(~n / d) below zero */
+    for (int i = 0; i < 32; i++) { /* a bit goes out at the top, a digit of the quotient comes in below */
+        rest = rest << 1 | digits >> 31;
+        digits <<= 1;
+        if (rest >= (uint32_t)d) {
+            rest -= (uint32_t)d;
+            digits |= 1;
+        }
+    }
+    return n < 0 ? (int32_t)~digits : (int32_t)digits;
+}
+
+void network_logits(int32_t answer[MODEL_CLASSES])
+{
+    for (int i = 0; i < MODEL_CLASSES; i++) answer[i] = weight_sum ? divide(logits[i], weight_sum) : logits[i];
+}
 
 /* past: int8 [frames][width]; the oldest frame goes, `now` becomes the newest. */
 static void remember(int8_t *past, const int8_t *now, int frames, int width)
@@ -38,6 +58,7 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         switch (layer->kind) {
         case LAYER_DENSE:
         case LAYER_CLASSIFIER:
+        case LAYER_WEIGHED_CLASSIFIER: {
             if (history) { /* the window, oldest frame first, stands where no slot is live */
                 int8_t *window = slots + MODEL_SLOT_BYTES;
                 for (int i = 0; i < history * width; i++) window[i] = past[i];
@@ -50,9 +71,15 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
                 kernel_requantise(accumulator, layer->requant, layer->outputs, layer->low, out);
                 break;
             }
-            for (int o = 0; o < MODEL_CLASSES; o++)
-                logits[o] += multiply(accumulator[o] + layer->requant[o].bias, layer->requant[o].multiplier);
+            int weighed = layer->kind == LAYER_WEIGHED_CLASSIFIER;
+            uint32_t weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
+            for (int o = 0; o < MODEL_CLASSES; o++) {
+                int32_t score = multiply(accumulator[o] + layer->requant[o].bias, layer->requant[o].multiplier);
+                logits[o] += weighed ? multiply((score + 128) >> 8, weight) : score;
+            }
+            if (weighed) weight_sum += (int32_t)weight;
             break;
+        }
         case LAYER_DEPTHWISE: {
             uint8_t wait = phase[n];
             phase[n] = (uint8_t)(wait + 1 == layer->stride ? 0 : wait + 1);

@@ -11,7 +11,7 @@ void network_reset(void);
 /* Feed the 12 coefficients of one 20 ms frame. scratch: MODEL_SCRATCH_BYTES, 4-byte aligned, contents lost. */
 void network_frame(const int8_t features[MODEL_INPUTS], void *scratch);
 
-/* Sums over the frames since network_reset, int32 [12]. */
-const int32_t *network_logits(void);
+/* The answer to the frames since network_reset, int32 [12]: sums, or averages by the frames' weights. */
+void network_logits(int32_t answer[MODEL_CLASSES]);
 
 #endif

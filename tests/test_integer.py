@@ -20,25 +20,27 @@ from tinyspeech.native import FIRMWARE, Native, exported_hash
 # --- random models ----------------------------------------------------------------------------------------------------
 
 
-def random_model(seed: int, condenser: bool | None = None, **shape) -> IntegerModel:
+def random_model(seed: int, condenser: bool | None = None, frames: bool | None = None, **shape) -> IntegerModel:
     """A model of random shape and random integers, whose answers depend on what goes in.
 
+    condenser: a gate of channels in each block; frames: a weight for each frame; both drawn where not given.
     shape: channels, expansion, head (multiples of 4), kernels, strides, stem_kernel, pool; what is not given is drawn.
     """
     features = features_of(seed)
     for attempt in itertools.count():
-        model = draw_model(np.random.default_rng([seed, attempt]), condenser, **shape)
+        model = draw_model(np.random.default_rng([seed, attempt]), condenser, frames, **shape)
         if len(np.unique(model.run(features), axis=0)) > len(features) // 2:
             return replace(model, name=f"random_{seed}", provenance={"seed": seed})
 
 
-def draw_model(rng: np.random.Generator, condenser: bool | None, **shape) -> IntegerModel:
+def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | None, **shape) -> IntegerModel:
     four = [4, 8, 12, 16, 20, 24, 28, 32]
     blocks = len(shape.get("kernels", shape.get("strides", ()))) or int(rng.integers(1, 4))
     s = {"channels": int(rng.choice(four)), "expansion": int(rng.choice([*four, 48])), "head": int(rng.choice(four)),
          "squeezed": int(rng.choice([4, 8])), "stem_kernel": int(rng.integers(1, 5)), "pool": int(rng.integers(1, 4)),
          "kernels": rng.integers(1, 9, blocks).tolist(), "strides": rng.integers(1, 4, blocks).tolist(), **shape}
     condenser = bool(rng.integers(2)) if condenser is None else condenser
+    frames = bool(rng.integers(2)) if frames is None else frames
 
     def layer(kind, name, source, target, inputs, outputs, kernel=1, stride=1, relu=True):
         wild = rng.random() < 0.3  # the ends of the range and nothing else
@@ -48,7 +50,7 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, **shape) -> Int
         gain = multiplier.mean() * 7 * np.sqrt(size[1]) / rng.uniform(0.5, 2)  # most results neither vanish nor clamp
         shift = np.clip(int(np.log2(gain)) + rng.integers(-1, 2, outputs), 1, 24)
         bias = rng.integers(-32768, 32768, outputs) if rng.random() < 0.1 else rng.integers(-500, 500, outputs)
-        if kind == "classifier":
+        if kind.endswith("classifier"):
             shift = np.zeros(outputs)
         return Layer(kind, name, source, target, kernel, stride, 0 if relu else -128, weight.astype(np.int8),
                      bias.astype(np.int16), multiplier.astype(np.uint8), shift.astype(np.uint8))
@@ -67,8 +69,12 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, **shape) -> Int
                        Layer("gated_add", f"b{i}_gate", "branch", "stream", scale=scale.astype(np.int8))]
         else:
             layers.append(Layer("add", f"b{i}_add", "branch", "stream"))
-    layers += [layer("dense", "head", "stream", "wide", c, s["head"]),
-               layer("classifier", "classifier", "wide", "wide", s["head"], 12)]
+    layers.append(layer("dense", "head", "stream", "wide", c, s["head"]))
+    if frames:
+        layers += [Layer("pool", "frames_pool", "wide", "pooled", s["pool"]),
+                   layer("dense", "frames_squeeze", "pooled", "squeezed", s["head"], s["squeezed"]),
+                   layer("dense", "frames_excite", "squeezed", "pooled", s["squeezed"], 1, relu=False)]
+    layers.append(layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide", s["head"], 12))
     return IntegerModel("random", CLASSES, layers, 12, 0.001)
 
 
@@ -102,16 +108,22 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def model() -> IntegerModel:
-    return random_model(5, condenser=True, channels=8, expansion=12, head=8, kernels=[3, 2], strides=[2, 1])
+    return random_model(
+        5, condenser=True, frames=False, channels=8, expansion=12, head=8, kernels=[3, 2], strides=[2, 1])
 
 
 # --- C = Python -------------------------------------------------------------------------------------------------------
 
 SHAPES = {
     "smallest": dict(condenser=False, channels=4, expansion=4, head=4, kernels=[1], strides=[1], stem_kernel=1),
-    "the shipped shape": dict(condenser=True, channels=32, expansion=48, head=48, kernels=[5, 7, 7],
+    "the shipped shape": dict(condenser=False, frames=True, channels=32, expansion=48, head=48, kernels=[5, 7, 7],
+                              strides=[2, 2, 1], stem_kernel=3, pool=1, squeezed=8),
+    "both attentions": dict(condenser=True, frames=True, channels=16, expansion=24, head=20, kernels=[3, 3],
+                            strides=[2, 1]),
+    "gates of channels": dict(condenser=True, frames=False, channels=32, expansion=48, head=48, kernels=[5, 7, 7],
                               strides=[2, 2, 1], stem_kernel=3, pool=2),
-    "without condenser": dict(condenser=False, channels=24, expansion=32, head=16, kernels=[4, 3], strides=[1, 3]),
+    "without condenser": dict(condenser=False, frames=False, channels=24, expansion=32, head=16, kernels=[4, 3],
+                              strides=[1, 3]),
     "slowest": dict(condenser=True, channels=8, expansion=8, head=8, kernels=[2, 9, 6], strides=[5, 3, 4]),
     "long pool": dict(condenser=True, channels=12, expansion=20, head=28, pool=7, kernels=[8], strides=[2]),
     "drawn": {},
@@ -165,17 +177,14 @@ def test_shipped_headers_are_what_the_model_gives():
 
 
 def test_shipped_condensers_are_alive():
-    """Zeroing any condenser's weights changes the answers, and its scales are not near zero."""
+    """Zeroing the condenser's weights changes the answers."""
     shipped = IntegerModel.load(MODELS / "tinyspeech_s.npz")
     features = features_of(10)
     before = shipped.run(features)
-    gates = [layer for layer in shipped.layers if layer.kind == "gated_add"]
-    assert len(gates) >= 3
-    for gate in gates:
-        excite = next(layer for layer in shipped.layers if layer.name == gate.name.replace("gate", "excite"))
-        for layer in (replace(excite, weight=0 * excite.weight), replace(gate, scale=0 * gate.scale)):
-            layers = [layer if old.name == layer.name else old for old in shipped.layers]
-            assert not np.array_equal(replace(shipped, layers=layers).run(features), before), layer.name
+    assert shipped.layers[-1].kind == "weighed_classifier"
+    for name in ("frames_squeeze", "frames_excite"):
+        layers = [replace(old, weight=0 * old.weight) if old.name == name else old for old in shipped.layers]
+        assert not np.array_equal(replace(shipped, layers=layers).run(features), before), name
 
 
 # --- the definition, by hand ------------------------------------------------------------------------------------------
@@ -185,7 +194,7 @@ def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
     """The contract of tinyspeech/integer.py once more, in plain whole numbers, a frame at a time."""
     past = {layer.name: [] for layer in model.layers}
     count = dict.fromkeys(past, 0)
-    logits = [0] * len(model.classes)
+    logits, weights = [0] * len(model.classes), 0
     for frame in clip.tolist():
         slots = {"stream": frame}
         for layer in model.layers:
@@ -211,22 +220,31 @@ def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
                 if (count[layer.name] - 1) % layer.stride:
                     break
                 out = []
+                if layer.kind == "weighed_classifier":
+                    a = slots["pooled"][0]
+                    sigmoid = int(128 / (1 + np.exp(-abs(a) / 16)) + 0.5)
+                    weight = (sigmoid if a >= 0 else 128 - sigmoid) + 1
+                    weights += weight
                 for o, row in enumerate(layer.weight.tolist()):
                     inputs = [f[o] for f in seen] if layer.kind == "depthwise" else [v for f in seen for v in f]
                     total = sum(w * v for w, v in zip(row, inputs, strict=True)) + int(layer.bias[o])
                     total *= int(layer.multiplier[o])
                     if layer.kind == "classifier":
                         logits[o] += total
+                    elif layer.kind == "weighed_classifier":
+                        logits[o] += weight * ((total + 128) // 256)
                     else:
                         shift = int(layer.shift[o])
                         out.append(min(max((total + 2 ** (shift - 1)) // 2**shift, layer.low), 127))
                 slots[layer.target] = out
-    return logits
+    return [total // weights for total in logits] if weights else logits
 
 
+@pytest.mark.parametrize("frames", [True, False])
 @pytest.mark.parametrize("condenser", [True, False])
-def test_run_is_the_contract(condenser):
-    model = random_model(20 + condenser, condenser, channels=8, expansion=8, head=4, kernels=[3, 4], strides=[2, 3])
+def test_run_is_the_contract(condenser, frames):
+    model = random_model(
+        20 + condenser, condenser, frames, channels=8, expansion=8, head=4, kernels=[3, 4], strides=[2, 3])
     features = features_of(4, 2)[:, :20]
     assert model.run(features).tolist() == [by_hand(model, clip) for clip in features]
 
@@ -304,7 +322,9 @@ def test_check_bounds_what_runs(model):
         drawn.check()
         record = {}
         total = drawn.run(features_of(seed), record)
-        assert np.array_equal(record["classifier"].sum(axis=1), total)
+        weight = integer.sigmoid_q7(record["frames_excite"][..., 0]).sum(1) + len(record["frames_excite"][0]) if \
+            drawn.layers[-1].kind == "weighed_classifier" else 1
+        assert np.array_equal((record["classifier"].sum(axis=1).T // weight).T, total)
 
 
 # --- packing ----------------------------------------------------------------------------------------------------------
@@ -458,7 +478,7 @@ def test_digest_sees_every_number(model):
         count += 1
     assert len(digests) == count
     assert len(model.digest) == 12 and model.digest == random_model(
-        5, condenser=True, channels=8, expansion=12, head=8, kernels=[3, 2], strides=[2, 1]).digest
+        5, condenser=True, frames=False, channels=8, expansion=12, head=8, kernels=[3, 2], strides=[2, 1]).digest
 
 
 # --- export -----------------------------------------------------------------------------------------------------------

@@ -11,12 +11,16 @@ from torch import nn
 from tinyspeech import export, quant
 from tinyspeech.errors import UserError
 from tinyspeech.quant import FixedStep, GateQuantizer, LearnedStep, round_half_up
-from tinyspeech.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
+from tinyspeech.streaming import CausalConv, FrameCondenser, StreamingCondenser, StreamingConfig, TinySpeechS
 from tinyspeech.train import predict
 
 SMALL = StreamingConfig(channels=8, expansion=12, stem_kernel=2, kernels=(3, 4), strides=(2, 3), condenser=4, head=8)
+CHANNELS = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 3), attention="channels", pool=2,
+                           head=8)
+POOLED = StreamingConfig(channels=8, expansion=12, kernels=(3,), strides=(2,), pool=3, head=12)
 NO_CONDENSER = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 1), condenser=0, head=8)
-CONFIGS = {"default": StreamingConfig(), "small": SMALL, "without condenser": NO_CONDENSER}
+CONFIGS = {"default": StreamingConfig(), "small": SMALL, "channels": CHANNELS, "pooled frames": POOLED,
+           "without condenser": NO_CONDENSER}
 
 
 def features_of(seed: int, count: int = 8, frames: int = 49) -> torch.Tensor:
@@ -247,8 +251,7 @@ def assert_integers_equal_torch(model: TinySpeechS, features: torch.Tensor) -> N
     with torch.no_grad():
         want = predict(model, features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
-    frames = integer.output_frames(features.shape[1])
-    in_units = want * frames / integer.logit_step
+    in_units = want / integer.logit_unit(features.shape[1])
     mismatches = int((np.rint(in_units) != got).sum())
     print(f"{mismatches} mismatches in {got.size} logits")
     assert mismatches == 0 and np.abs(in_units - got).max() < 1e-3
@@ -276,7 +279,7 @@ def test_hardly_alive_channels_go_the_same_way():
                 module.weight[0] = 0
                 module.weight_quantizer.raw[0] = -1e-9
                 module.bias[0] = 0.7
-                module.weight_quantizer.raw[1] *= -1
+                module.weight_quantizer.raw[-1] *= -1
     assert_integers_equal_torch(model, features_of(71, 12))
 
 
@@ -290,11 +293,12 @@ def test_integers_are_int8_4bit_and_proved():
     assert export.c_header(integer) == export.c_header(export.quantised(model, "test"))
 
 
-def test_zeroed_condensers_change_the_integers():
-    plain, zeroed = quantised(SMALL), quantised(SMALL)
+@pytest.mark.parametrize("config", [SMALL, CHANNELS], ids=["frames", "channels"])
+def test_zeroed_condensers_change_the_integers(config):
+    plain, zeroed = quantised(config), quantised(config)
     with torch.no_grad():
         for module in zeroed.modules():
-            if isinstance(module, StreamingCondenser):
+            if isinstance(module, (FrameCondenser, StreamingCondenser)):
                 module.excite.weight.zero_()
                 module.squeeze.weight.zero_()
     features = features_of(4).numpy().astype(np.int8)
@@ -330,14 +334,17 @@ def test_export_refuses_other_networks():
 
 
 def per_frame(model: TinySpeechS, x: torch.Tensor) -> torch.Tensor:
-    """Logits of every frame that reaches the classifier, [B, 12, T']."""
+    """Scores of every frame that reaches the classifier, [B, 12, T'], and its weight if it has one: [B, 13, T']."""
+    layers = [model.classifier, *([model.condenser.excite] if model.condenser else [])]
     seen = []
-    hook = model.classifier.register_forward_hook(lambda _m, _i, out: seen.append(out))
+    hooks = [layer.register_forward_hook(lambda _m, _i, out: seen.append(out)) for layer in layers]
     with torch.no_grad():
         mean = model(x)
-    hook.remove()
-    torch.testing.assert_close(seen[0].mean(-1), mean)
-    return seen[0]
+    for hook in hooks:
+        hook.remove()
+    scores, weight = seen[0], torch.sigmoid(seen[1]) + 1 / 128 if model.condenser else torch.ones(1)
+    torch.testing.assert_close((scores * weight).sum(-1) / weight.expand(scores[:, :1].shape).sum(-1), mean)
+    return torch.cat(seen, 1)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
@@ -363,21 +370,39 @@ def test_the_future_does_not_reach_back_but_the_past_reaches_on():
     assert not torch.equal(a[..., 6], b[..., 6])
 
 
-def test_condensers_are_alive():
-    model = network(StreamingConfig())
+@pytest.mark.parametrize("config", [SMALL, CHANNELS, StreamingConfig()], ids=["small", "channels", "default"])
+def test_condensers_are_alive(config):
+    """Every weight gets a gradient, and each condenser's embedding changes the logits."""
+    model = network(config)
     x = features_of(7, 16) * quant.INPUT_STEP
     model.train()(x).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     model.eval()
+    condensers = [m for m in model.modules() if isinstance(m, (FrameCondenser, StreamingCondenser))]
+    assert len(condensers) == (len(config.kernels) if config.attention == "channels" else 1)
     with torch.no_grad():
         before = model(x)
-        for block in model.blocks:
-            kept = block.condenser.excite.weight.clone()
-            block.condenser.excite.weight.zero_()
+        for condenser in condensers:
+            kept = condenser.excite.weight.clone()
+            condenser.excite.weight.zero_()
             assert (model(x) - before).abs().max() > 1e-4
-            block.condenser.excite.weight.copy_(kept)
+            condenser.excite.weight.copy_(kept)
         assert torch.equal(model(x), before)
+
+
+def test_a_frame_condenser_by_hand():
+    """Weights sigmoid(A) + 1/128 from the maximum over this frame and the one before; scores averaged by them."""
+    torch.manual_seed(0)
+    condenser = FrameCondenser(4, 4, 2).double().eval()
+    with torch.no_grad():
+        h, scores = torch.rand(2, 4, 5, dtype=torch.float64), torch.randn(2, 3, 5, dtype=torch.float64)
+        pooled = torch.maximum(h, torch.cat([torch.zeros(2, 4, 1), h[..., :-1]], -1))
+        weight = torch.sigmoid(condenser.excite(condenser.squeeze(pooled))) + 1 / 128
+        want = (scores * weight).sum(-1) / weight.sum(-1)
+        torch.testing.assert_close(condenser(scores, h), want)
+        condenser.excite.norm.bias.fill_(-1000)  # all gates shut: the plain average is left
+        torch.testing.assert_close(condenser(scores, h), scores.mean(-1))
 
 
 def test_a_condenser_by_hand():
@@ -399,7 +424,9 @@ def test_a_condenser_by_hand():
     ({"kernels": (0, 3, 3)}, "1 or more"), ({"strides": (1, 1, 0)}, "1 or more"), ({"pool": 0}, "1 or more"),
     ({"stem_kernel": 0}, "1 or more"), ({"channels": "32"}, "channels"), ({"channels": 8.0}, "channels"),
     ({"kernels": 5}, "kernels"), ({"kernels": ["5", 7, 7]}, "kernels"), ({"pool": None}, "pool"),
-    ({"kernels": [], "strides": []}, "kernels"), ({"chanels": 8}, "unknown key 'chanels'"),
+    ({"kernels": [], "strides": []}, "kernels"),
+    ({"attention": "words"}, "frames, channels"), ({"attention": 3}, "attention"),
+    ({"chanels": 8}, "unknown key 'chanels'"),
 ])
 def test_bad_settings_are_one_line(settings, match):
     with pytest.raises(UserError, match=match) as caught:

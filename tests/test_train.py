@@ -84,7 +84,7 @@ def test_a_trained_network_exports(finished):
     features, _ = training_data.validation_set(bands())
     want = train.predict(load_model(finished[0]), features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
-    assert np.array_equal(np.rint(want * integer.output_frames(49) / integer.logit_step), got)
+    assert np.array_equal(np.rint(want / integer.logit_unit(49)), got)
 
 
 def test_same_seed_same_weights_other_seed_others(finished, tmp_path):

@@ -27,7 +27,7 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     total = 0
     for layer in model.layers:
         frames = -(-frames // layer.stride)
-        if layer.kind in ("dense", "classifier"):
+        if layer.weight is not None and layer.kind != "depthwise":
             total += frames * layer.weight.size
     return total
 

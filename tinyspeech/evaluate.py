@@ -98,7 +98,7 @@ class Engine:
             from tinyspeech.integer import IntegerModel
 
             self.integer = IntegerModel.load(model_file(model, ".npz"))
-            self.logit_step = self.integer.logit_step / self.integer.output_frames(frontend.N_FRAMES)
+            self.logit_step = self.integer.logit_unit(frontend.N_FRAMES)
         if engine in ("float", "fake"):
             from tinyspeech import train
 

@@ -16,7 +16,7 @@ import numpy as np
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import WINDOW
-from tinyspeech.integer import SCALE_BITS, SLOTS, IntegerModel, Layer, sigmoid_table
+from tinyspeech.integer import SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, sigmoid_table
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,10 +79,17 @@ def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> In
     slots = {"stem": ("stream", "stream"), "depthwise": ("stream", "branch"), "expand": ("branch", "wide"),
              "project": ("wide", "branch"), "squeeze": ("pooled", "squeezed"), "excite": ("squeezed", "pooled"),
              "head": ("stream", "wide")}
+    frames = model.condenser
     layers, blocks = [], iter(enumerate(model.blocks))
     for layer_name, conv, step_in, step_out in wiring(model):
         role = layer_name.split("_")[-1]
-        layers.append(_layer(conv, layer_name, *slots[role], step_in, step_out))
+        source, target = slots[role]
+        if layer_name == "frames_squeeze":
+            if frames.pool > 1:
+                layers.append(Layer("pool", "frames_pool", "wide", "pooled", kernel=frames.pool))
+            else:
+                source = "wide"
+        layers.append(_layer(conv, layer_name, source, target, step_in, step_out))
         if role == "project":
             i, block = next(blocks)
             gate = block.condenser
@@ -90,17 +97,17 @@ def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> In
                 layers.append(Layer("pool", f"block{i}_pool", "branch", "pooled", kernel=gate.pool))
             else:
                 layers.append(Layer("add", f"block{i}_add", "branch", "stream"))
-        if role == "excite":
+        if role == "excite" and layer_name != "frames_excite":
             scale = np.floor(np.clip(gate.scale.detach().double().numpy() * 2**SCALE_BITS, -128, 127) + 0.5)
             layers.append(Layer("gated_add", f"block{i}_gate", "branch", "stream", scale=scale.astype(np.int8)))
     weight, step, bias = _grid(model.classifier)
-    step_in = step_out  # the head's
+    step_in = model.head.output_quantizer.step.item()
     multiplier = np.floor(step / step.max() * 255 + 0.5).astype(np.uint8)
-    layers.append(Layer("classifier", "classifier", "wide", "wide", weight=weight[:, :, 0],
-                        bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
+    layers.append(Layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide",
+                        weight=weight[:, :, 0], bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
                         shift=np.zeros(len(step), np.uint8)))
-    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], float(step_in * step.max() / 255),
-                           provenance or {})
+    unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if frames else 1)
+    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], unit, provenance or {})
     integer.check()
     return integer
 
@@ -150,7 +157,7 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
         if layer.kind == "dense" and layer.kernel > 1:
             window = max(window, layer.kernel * inputs)
-        if layer.kind != "classifier":
+        if not layer.kind.endswith("classifier"):
             width[layer.target] = outputs
             sizes[layer.target] = max(sizes[layer.target], -(-outputs // 4) * 4)
         widest = max(widest, outputs)
@@ -187,7 +194,8 @@ def c_header(model: IntegerModel) -> str:
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
            "#ifdef MODEL_WITH_LAYERS\n"
-           "enum { LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER };\n\n"
+           "enum { LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, "
+           "LAYER_WEIGHED_CLASSIFIER };\n\n"
            "struct layer {\n    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */\n"
            "    int8_t low;\n    uint16_t state; /* offset of the layer's history */\n"
            "    const void *weights;\n    const struct requant *requant;\n};\n"]
@@ -213,7 +221,7 @@ def c_header(model: IntegerModel) -> str:
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
                     f"{weights}, {table}}}, "
                     f"/* {layer.name} */")
-        if layer.kind != "classifier":
+        if not layer.kind.endswith("classifier"):
             width[layer.target] = outputs
     out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
                + "\n};\n#endif\n\n#endif\n")

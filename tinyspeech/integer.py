@@ -12,6 +12,8 @@ An `IntegerModel` is a short program over a few slots of int8 activations. Its c
 | gate | Q7 | (sigmoid * scale + 16) >> 5 with scale int8 in Q5: at most 512 in size |
 | gated add | int8 | clamp(x + v + ((v * gate + 64) >> 7), 0, 127): below 2**17 |
 | logit | int32 | sum over frames of (accumulator + bias) * multiplier; `IntegerModel.check` proves the model at hand |
+| frame weight | 1 .. 129 | sigmoid + 1 |
+| weighed logit | int32 | floor(sum of weight * score / sum of weight), score = (the summand above + 2**7) >> 8 |
 
 `>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros.
 This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
@@ -32,9 +34,10 @@ from tinyspeech.errors import UserError
 
 SIGMOID_BITS = 7
 SCALE_BITS = 5
+SCORE_SHIFT = 8
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
-KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier")
+KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier", "weighed_classifier")
 
 
 def sigmoid_table() -> np.ndarray:
@@ -42,11 +45,15 @@ def sigmoid_table() -> np.ndarray:
     return np.floor(128 / (1 + np.exp(-np.arange(129) / 16)) + 0.5).astype(np.uint8)
 
 
+def sigmoid_q7(a: np.ndarray) -> np.ndarray:
+    """128 sigmoid(a / 16) by the table, 0 .. 128, of int8 arguments."""
+    table = sigmoid_table().astype(np.int64)
+    return np.where(a >= 0, table[np.abs(a)], (1 << SIGMOID_BITS) - table[np.abs(a)])
+
+
 def gate_q7(a: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """Gate in Q7 of int8 arguments a [..., C] and int8 scales [C] in Q5."""
-    table = sigmoid_table().astype(np.int64)
-    sigmoid = np.where(a >= 0, table[np.abs(a)], (1 << SIGMOID_BITS) - table[np.abs(a)])
-    return (sigmoid * scale + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+    return (sigmoid_q7(a) * scale + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
 
 
 @dataclass
@@ -54,7 +61,8 @@ class Layer:
     """One step of the program: reads slot `source`, writes slot `target`."""
 
     kind: str
-    """dense | depthwise | pool | gated_add | add | classifier."""
+    """dense | depthwise | pool | gated_add | add | classifier | weighed_classifier: the last one takes each frame's
+    weight from the first value of slot `pooled`."""
     name: str
     source: str
     target: str
@@ -71,7 +79,7 @@ class Layer:
     multiplier: np.ndarray | None = None
     """uint8 [outputs]."""
     shift: np.ndarray | None = None
-    """uint8 [outputs], 1 .. 24; 0 for the classifier, which does not shift."""
+    """uint8 [outputs], 1 .. 24; 0 for a classifier, which does not shift."""
     scale: np.ndarray | None = None
     """int8 [channels], Q5 (gated_add)."""
 
@@ -92,14 +100,14 @@ class IntegerModel:
     inputs: int
     """Features per frame."""
     logit_step: float
-    """Logit units per integer, for a sum over frames; the mean divides by the frames that reached the classifier."""
+    """What one unit of the last layer's answer is worth: of a sum over frames, or of a weighed average."""
     provenance: dict = field(default_factory=dict)
 
     def run(self, features: np.ndarray, record: dict | None = None) -> np.ndarray:
         """int8 [N, T, inputs] -> int32 logits [N, classes]; `record`, when given, receives every layer's output."""
         if features.dtype != np.int8 or features.ndim != 3 or features.shape[-1] != self.inputs:
             raise UserError(f"features must be int8 [N, T, {self.inputs}], not {features.dtype} {features.shape}")
-        slots = {"stream": features.astype(np.int64)}
+        slots, weight = {"stream": features.astype(np.int64)}, None
         for layer in self.layers:
             x = slots[layer.source]  # (N, T, C)
             if layer.kind == "dense":
@@ -118,11 +126,15 @@ class IntegerModel:
                 y = np.clip(slots[layer.target] + x, 0, 127)
             else:
                 per_frame = x @ layer.weight.astype(np.int64).T + layer.bias.astype(np.int64)
-                y = per_frame * layer.multiplier.astype(np.int64)
+                y = per_frame * layer.multiplier.astype(np.int64)  # (N, T, classes)
+                if layer.kind == "weighed_classifier":
+                    weight = sigmoid_q7(slots["pooled"][..., :1]) + 1  # (N, T, 1)
+                    y = ((y + (1 << (SCORE_SHIFT - 1))) >> SCORE_SHIFT) * weight
             slots[layer.target] = y
             if record is not None:
                 record[layer.name] = y
-        return y.sum(axis=1).astype(np.int32)
+        total = y.sum(axis=1)
+        return (total if weight is None else total // weight.sum(axis=1)).astype(np.int32)
 
     def check(self, frames: int = 49) -> None:
         """Prove that no accumulator can overflow for any input; raises `UserError` naming the layer otherwise."""
@@ -135,6 +147,9 @@ class IntegerModel:
             bound = bound * layer.multiplier.astype(np.int64)
             if layer.kind == "classifier":
                 bound = bound * self.output_frames(frames)
+            elif layer.kind == "weighed_classifier":
+                largest = (1 << SIGMOID_BITS) + 1
+                bound = np.maximum(bound, ((bound >> SCORE_SHIFT) + 1) * largest * self.output_frames(frames))
             elif layer.shift.min() < 1 or layer.shift.max() > 24:
                 raise UserError(f"layer {layer.name}: shifts must be 1 to 24, and 0 leaves nothing to round")
             else:
@@ -147,6 +162,10 @@ class IntegerModel:
         for layer in self.layers:
             frames = -(-frames // layer.stride)
         return frames
+
+    def logit_unit(self, frames: int) -> float:
+        """What one unit of `run`'s answer for a clip of `frames` is worth in logits, the average over frames."""
+        return self.logit_step / (1 if self.layers[-1].kind == "weighed_classifier" else self.output_frames(frames))
 
     @property
     def parameters(self) -> int:

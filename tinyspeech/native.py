@@ -36,7 +36,6 @@ class Native:
         self.hash = exported_hash(firmware)
         path = toolchain.build_host_library([firmware / name for name in SOURCES], sanitize=sanitize)
         self.library = ctypes.CDLL(str(path))
-        self.library.network_logits.restype = ctypes.POINTER(ctypes.c_int32)
         self._scratch = (ctypes.c_int32 * 128)()  # the firmware's 512-byte work buffer
 
     def features(self, x: np.ndarray) -> np.ndarray:
@@ -85,5 +84,5 @@ class Native:
             self.library.network_reset()
             for frame in clip:
                 self.library.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
-            row[:] = self.library.network_logits()[: len(CLASSES)]
+            self.library.network_logits(ctypes.c_void_p(row.ctypes.data))
         return out

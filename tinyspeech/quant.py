@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import UNITS_PER_STD
-from tinyspeech.streaming import CausalConv, StreamingCondenser, TinySpeechS
+from tinyspeech.streaming import LEAST_WEIGHT, CausalConv, StreamingCondenser, TinySpeechS
 
 GATE_STEP = 1 / 16
 """Step of the sigmoid's int8 argument: the table covers -8 .. 8."""
@@ -21,6 +21,8 @@ INPUT_STEP = 1 / UNITS_PER_STD
 """Step of the int8 features: 32 units are one standard deviation."""
 SIGMOID_BITS = 7
 """Fraction bits of the sigmoid's table and of the finished gate."""
+SCORE_SHIFT = 8
+"""Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SCALE_BITS = 5
 """Fraction bits of the condenser's int8 scale S: -4 .. 4."""
 
@@ -111,6 +113,25 @@ class GateQuantizer(nn.Module):
         return round_half_up(table * s * 2**SIGMOID_BITS) / 2**SIGMOID_BITS
 
 
+class ReadoutQuantizer(nn.Module):
+    """The weighted average as the chip computes it: weights in Q7, scores in whole units, one division rounded down.
+
+    `unit` is the scores' unit and 0 until `snap` knows it; until then only the weights are rounded.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("unit", torch.zeros(()))
+
+    def forward(self, scores: Tensor, weights: Tensor) -> Tensor:
+        """Scores [B, classes, T], weights [B, 1, T] -> [B, classes]."""
+        q7 = round_half_up((weights - LEAST_WEIGHT) * 2**SIGMOID_BITS) + LEAST_WEIGHT * 2**SIGMOID_BITS
+        if not self.unit:
+            return (scores * q7).sum(-1) / q7.sum(-1)
+        whole = round_half_up(scores / self.unit)
+        return torch.floor((whole * q7).sum(-1) / q7.sum(-1)) * self.unit
+
+
 def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
     """Fold batch norm and attach quantisers, in place. Steps are 1 until `calibrate` (or a checkpoint) sets them.
 
@@ -133,6 +154,9 @@ def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
             block.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
             block.condenser.gate_quantizer = GateQuantizer()
     model.classifier.output_quantizer = nn.Identity()  # logits stay int32
+    if model.condenser is not None:
+        model.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
+        model.condenser.readout_quantizer = ReadoutQuantizer()
     return model
 
 
@@ -174,7 +198,13 @@ def wiring(model: TinySpeechS) -> list[tuple[str, CausalConv, float, float]]:
                 (f"block{i}_squeeze", gate.squeeze, stream, squeezed),
                 (f"block{i}_excite", gate.excite, squeezed, GATE_STEP),
             ]
-    return [*rows, ("head", model.head, stream, model.head.output_quantizer.step.item())]
+    head = model.head.output_quantizer.step.item()
+    rows.append(("head", model.head, stream, head))
+    if model.condenser is not None:
+        squeezed = model.condenser.squeeze.output_quantizer.step.item()
+        rows += [("frames_squeeze", model.condenser.squeeze, head, squeezed),
+                 ("frames_excite", model.condenser.excite, squeezed, GATE_STEP)]
+    return rows
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -210,3 +240,5 @@ def snap(model: TinySpeechS) -> None:
     model.classifier.weight_quantizer.raw.copy_(torch.maximum(multiplier, least) * largest / 255)
     unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)
+    if model.condenser is not None:
+        model.condenser.readout_quantizer.unit.copy_(model.head.output_quantizer.step * largest / 255 * 2**SCORE_SHIFT)

@@ -1,10 +1,13 @@
 """TinySpeech-S, the network that ships: causal, streamed, designed backwards from 2 KB of RAM.
 
-    12 coefficients -> stem -> 3 x [depthwise -> expand -> project -> attention condenser -> + input] -> head -> 12 sums
+    12 coefficients -> stem -> 3 x [depthwise -> expand -> project -> + input] -> head -> 12 scores -> average
+                                                                              └─► attention condenser ──┘
 
 Frequency is the channel axis; time is the only axis that is convolved, and only into the past, so that a layer's memory
 is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing it whole. What has to be remembered sits
-on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered.
+on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered. The
+attention condenser decides how much each frame counts in the average; `attention: channels` puts one that gates
+channels into each block instead, as in the paper, and chapter 4 shows what either is worth.
 `tinyspeech/quant.py` attaches quantisers to the modules of this file; `integer.py` is the same network in integers.
 Chapter 4 designs it; chapter 10 shows where its bytes live.
 """
@@ -20,6 +23,10 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import N_COEFFICIENTS
+
+ATTENTIONS = ("frames", "channels")
+LEAST_WEIGHT = 2.0**-7
+"""Added to every frame's weight, so that no clip is left without any: one unit of the chip's Q7."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +45,25 @@ class StreamingConfig:
     """Each block keeps every n-th frame."""
     condenser: int = 8
     """Channels of the condensed embedding; 0 leaves the attention condensers out (for the ablation)."""
-    pool: int = 2
+    attention: str = "frames"
+    """What is attended to: `frames`, one condenser after the head that weighs each frame's scores in the final average;
+    or `channels`, one condenser in each block that gates each channel, as in the paper."""
+    pool: int = 1
     """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
     head: int = 48
     """Width of the layer before the classifier. A multiple of 4."""
 
     def __post_init__(self):
         for name, value in vars(self).items():
+            if name == "attention":
+                continue
             several = name in ("kernels", "strides")
             if several and not (isinstance(value, tuple) and value):
                 raise UserError(f"{name} must list a whole number for each block, not {value!r}")
             if any(type(number) is not int for number in (value if several else (value,))):
                 raise UserError(f"{name} must be {'whole numbers' if several else 'a whole number'}, not {value!r}")
+        if self.attention not in ATTENTIONS:
+            raise UserError(f"attention must be one of {', '.join(ATTENTIONS)}, not {self.attention!r}")
         if len(self.kernels) != len(self.strides):
             raise UserError(f"kernels {self.kernels} and strides {self.strides} must name the same number of blocks")
         for name in ("channels", "expansion", "head", "condenser"):
@@ -134,6 +148,35 @@ class StreamingCondenser(nn.Module):
         return v + v * gate * scale
 
 
+class FrameCondenser(nn.Module):
+    """Attention condenser over frames: V' = sum_t sigmoid(A_t) V_t / sum_t sigmoid(A_t).
+
+    It condenses all channels of the last `pool` frames into one number A_t: a max over frames, an embedding by two 1x1
+    convolutions through `condensed` channels. Expansion is implicit: one weight holds for all scores V of its frame.
+    The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how many.
+    Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapter 4.
+    """
+
+    def __init__(self, channels: int, condensed: int, pool: int):
+        super().__init__()
+        self.pool = pool
+        self.squeeze = CausalConv(channels, condensed)
+        self.excite = CausalConv(condensed, 1, relu=False)
+        self.readout_quantizer: nn.Module | None = None
+
+    def weights(self, h: Tensor) -> Tensor:
+        """How much each frame counts: h float [B, C, T] -> [B, 1, T], above 0."""
+        q = F.max_pool1d(F.pad(h, (self.pool - 1, 0)), self.pool, stride=1) if self.pool > 1 else h  # (B, C, T)
+        return torch.sigmoid(self.excite(self.squeeze(q))) + LEAST_WEIGHT
+
+    def forward(self, scores: Tensor, h: Tensor) -> Tensor:
+        """Scores [B, classes, T], weighed by what h [B, C, T] says, averaged: [B, classes]."""
+        weights = self.weights(h)
+        if self.readout_quantizer is not None:
+            return self.readout_quantizer(scores, weights)
+        return (scores * weights).sum(-1) / weights.sum(-1)
+
+
 class Block(nn.Module):
     """Depthwise convolution, expansion, projection, condenser; added to its own input and rectified."""
 
@@ -145,7 +188,8 @@ class Block(nn.Module):
         self.expand = CausalConv(width, config.expansion)
         self.project = CausalConv(config.expansion, width, relu=False)
         self.condenser = (
-            StreamingCondenser(width, config.condenser, config.pool) if config.condenser else nn.Identity()
+            StreamingCondenser(width, config.condenser, config.pool)
+            if config.condenser and config.attention == "channels" else nn.Identity()
         )
         self.output_quantizer: nn.Module = nn.Identity()
 
@@ -156,7 +200,7 @@ class Block(nn.Module):
 
 
 class TinySpeechS(nn.Module):
-    """Features [B, T, 12] in standard deviations (int8 units / 32) -> logits [B, 12], the mean over frames."""
+    """Features [B, T, 12] in standard deviations (int8 units / 32) -> logits [B, 12], an average over frames."""
 
     def __init__(self, config: StreamingConfig | None = None):
         super().__init__()
@@ -166,9 +210,13 @@ class TinySpeechS(nn.Module):
         self.blocks = nn.ModuleList(Block(c, k, s) for k, s in zip(c.kernels, c.strides, strict=True))
         self.head = CausalConv(c.channels, c.head)
         self.classifier = CausalConv(c.head, len(CLASSES), relu=False)
+        self.condenser = (FrameCondenser(c.head, c.condenser, c.pool)
+                          if c.condenser and c.attention == "frames" else None)
 
     def forward(self, features: Tensor) -> Tensor:
         x = self.stem(features.transpose(1, 2))  # (B, C, T)
         for block in self.blocks:
             x = block(x)
-        return self.classifier(self.head(x)).mean(-1)  # (B, 12)
+        h = self.head(x)  # (B, head, T')
+        scores = self.classifier(h)  # (B, 12, T')
+        return scores.mean(-1) if self.condenser is None else self.condenser(scores, h)  # (B, 12)
