@@ -51,6 +51,7 @@ static void classify(int with_features)
         if (with_features)
             for (int i = 0; i < FRONTEND_N_COEFFICIENTS; i++) usart_put((uint8_t)coefficients[i]);
     }
+    network_flush(work.scratch);
     int32_t *logits = (int32_t *)work.scratch;
     network_logits(logits);
     int best = 0;

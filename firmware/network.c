@@ -103,3 +103,9 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         }
     }
 }
+
+void network_flush(void *scratch)
+{
+    static const int8_t nothing[MODEL_INPUTS];
+    for (int i = 0; i < MODEL_FLUSH; i++) network_frame(nothing, scratch);
+}

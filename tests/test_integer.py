@@ -75,7 +75,7 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
                    layer("dense", "frames_squeeze", "pooled", "squeezed", s["head"], s["squeezed"]),
                    layer("dense", "frames_excite", "squeezed", "pooled", s["squeezed"], 1, relu=False)]
     layers.append(layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide", s["head"], 12))
-    return IntegerModel("random", CLASSES, layers, 12, 0.001)
+    return IntegerModel("random", CLASSES, layers, 12, 0.001, flush=int(rng.integers(0, 10)))
 
 
 def native_of(model: IntegerModel, folder) -> Native:
@@ -195,7 +195,7 @@ def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
     past = {layer.name: [] for layer in model.layers}
     count = dict.fromkeys(past, 0)
     logits, weights = [0] * len(model.classes), 0
-    for frame in clip.tolist():
+    for frame in [*clip.tolist(), *[[0] * 12] * model.flush]:
         slots = {"stream": frame}
         for layer in model.layers:
             x = slots[layer.source]
@@ -265,7 +265,8 @@ def test_record_holds_every_layer_and_int8_holds_every_activation(model):
     assert record.keys() == {layer.name for layer in model.layers}
     for layer in model.layers[:-1]:
         assert record[layer.name].min() >= max(layer.low, -128) and record[layer.name].max() <= 127
-    assert record["b0_depthwise"].shape[1] == 25 and model.output_frames(49) == record["classifier"].shape[1] == 25
+    assert record["b0_depthwise"].shape[1] == -(-(49 + model.flush) // 2)
+    assert model.output_frames(49) == record["classifier"].shape[1] == record["b0_depthwise"].shape[1]
 
 
 def test_accumulators_stay_below_the_bound_that_check_proves(model):

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -330,11 +331,28 @@ def test_export_refuses_other_networks():
         export.quantised(wide, "test")
 
 
+@pytest.mark.parametrize("kernel, stride, groups", [(1, 1, 1), (3, 1, 1), (4, 2, 1), (1, 1, 6), (5, 1, 6), (4, 3, 6)])
+def test_a_causal_convolution_and_its_gradients_are_torchs(kernel, stride, groups):
+    torch.manual_seed(2)
+    layer = CausalConv(6, 6, kernel, stride, groups=groups, relu=False).double()
+    layer.fold()
+    x = torch.randn(3, 11, 6, dtype=torch.float64, requires_grad=True)
+    weight = layer.weight.detach().clone().requires_grad_()
+    padded = nn.functional.pad(x.transpose(1, 2), (kernel - 1, 0))
+    want = nn.functional.conv1d(padded, weight, layer.bias, stride, groups=groups).transpose(1, 2)
+    mask = torch.randn_like(want)
+    gradients = torch.autograd.grad((want * mask).sum(), (x, weight))
+    got = layer(x)
+    torch.testing.assert_close(got, want)
+    for a, b in zip(torch.autograd.grad((got * mask).sum(), (x, layer.weight)), gradients, strict=True):
+        torch.testing.assert_close(a, b)
+
+
 # --- TinySpeech-S -----------------------------------------------------------------------------------------------------
 
 
 def per_frame(model: TinySpeechS, x: torch.Tensor) -> torch.Tensor:
-    """Scores of every frame that reaches the classifier, [B, 12, T'], and its weight if it has one: [B, 13, T']."""
+    """Scores of every frame that reaches the classifier, [B, T', 12], and its weight if it has one: [B, T', 13]."""
     layers = [model.classifier, *([model.condenser.excite] if model.condenser else [])]
     seen = []
     hooks = [layer.register_forward_hook(lambda _m, _i, out: seen.append(out)) for layer in layers]
@@ -343,31 +361,41 @@ def per_frame(model: TinySpeechS, x: torch.Tensor) -> torch.Tensor:
     for hook in hooks:
         hook.remove()
     scores, weight = seen[0], torch.sigmoid(seen[1]) + 1 / 128 if model.condenser else torch.ones(1)
-    torch.testing.assert_close((scores * weight).sum(-1) / weight.expand(scores[:, :1].shape).sum(-1), mean)
-    return torch.cat(seen, 1)
+    torch.testing.assert_close((scores * weight).sum(1) / weight.expand(scores[..., :1].shape).sum(1), mean)
+    return torch.cat(seen, -1)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_streaming_a_prefix_gives_the_same_frames(config):
-    model = network(config).double()
+    model = network(replace(config, flush=0)).double()
     x = (features_of(5) * quant.INPUT_STEP).double()
     whole = per_frame(model, x)
     stride = int(np.prod(config.strides))
-    assert whole.shape[-1] == -(-49 // stride)
+    assert whole.shape[1] == -(-49 // stride)
     for t in (1, 2, stride, stride + 1, 30, 48):
         part = per_frame(model, x[:, :t])
-        assert part.shape[-1] == -(-t // stride)
-        torch.testing.assert_close(part, whole[..., : part.shape[-1]], atol=1e-12, rtol=0)
+        assert part.shape[1] == -(-t // stride)
+        torch.testing.assert_close(part, whole[:, : part.shape[1]], atol=1e-12, rtol=0)
+
+
+def test_flushing_is_silence_after_the_clip():
+    """Eight frames of zeros behind a clip, whoever puts them there."""
+    with_flush, without = network(StreamingConfig(flush=8)), network(StreamingConfig(flush=0))
+    without.load_state_dict(with_flush.state_dict())
+    x = features_of(8) * quant.INPUT_STEP
+    with torch.no_grad():
+        assert torch.equal(with_flush(x), without(nn.functional.pad(x, (0, 0, 0, 8))))
+        assert not torch.allclose(with_flush(x), without(x))
 
 
 def test_the_future_does_not_reach_back_but_the_past_reaches_on():
-    model = network(StreamingConfig()).double()
+    model = network(StreamingConfig(flush=0)).double()
     x = (features_of(6) * quant.INPUT_STEP).double()
     other = x.clone()
     other[:, 24:] = torch.randn_like(other[:, 24:])
     a, b = per_frame(model, x), per_frame(model, other)
-    assert torch.equal(a[..., :6], b[..., :6])  # frames 0 .. 23 are outputs 0 .. 5
-    assert not torch.equal(a[..., 6], b[..., 6])
+    assert torch.equal(a[:, :12], b[:, :12])  # frames 0 .. 23 are outputs 0 .. 11
+    assert not torch.equal(a[:, 12], b[:, 12])
 
 
 @pytest.mark.parametrize("config", [SMALL, CHANNELS, StreamingConfig()], ids=["small", "channels", "default"])
@@ -396,13 +424,13 @@ def test_a_frame_condenser_by_hand():
     torch.manual_seed(0)
     condenser = FrameCondenser(4, 4, 2).double().eval()
     with torch.no_grad():
-        h, scores = torch.rand(2, 4, 5, dtype=torch.float64), torch.randn(2, 3, 5, dtype=torch.float64)
-        pooled = torch.maximum(h, torch.cat([torch.zeros(2, 4, 1), h[..., :-1]], -1))
+        h, scores = torch.rand(2, 5, 4, dtype=torch.float64), torch.randn(2, 5, 3, dtype=torch.float64)
+        pooled = torch.maximum(h, torch.cat([torch.zeros(2, 1, 4), h[:, :-1]], 1))
         weight = torch.sigmoid(condenser.excite(condenser.squeeze(pooled))) + 1 / 128
-        want = (scores * weight).sum(-1) / weight.sum(-1)
+        want = (scores * weight).sum(1) / weight.sum(1)
         torch.testing.assert_close(condenser(scores, h), want)
         condenser.excite.norm.bias.fill_(-1000)  # all gates shut: the plain average is left
-        torch.testing.assert_close(condenser(scores, h), scores.mean(-1))
+        torch.testing.assert_close(condenser(scores, h), scores.mean(1))
 
 
 def test_a_condenser_by_hand():
@@ -411,11 +439,11 @@ def test_a_condenser_by_hand():
     condenser = StreamingCondenser(4, 4, 2).double().eval()
     with torch.no_grad():
         condenser.scale.uniform_(-1, 1)
-        v = torch.randn(1, 4, 5, dtype=torch.float64)
-        before = torch.cat([torch.zeros(1, 4, 1), v[..., :-1]], -1)
+        v = torch.randn(1, 5, 4, dtype=torch.float64)
+        before = torch.cat([torch.zeros(1, 1, 4), v[:, :-1]], 1)
         pooled = torch.maximum(v, before)
         gate = torch.sigmoid(condenser.excite(condenser.squeeze(pooled)))
-        torch.testing.assert_close(condenser(v), v + v * gate * condenser.scale[:, None])
+        torch.testing.assert_close(condenser(v), v + v * gate * condenser.scale)
 
 
 @pytest.mark.parametrize("settings, match", [
@@ -426,7 +454,7 @@ def test_a_condenser_by_hand():
     ({"kernels": 5}, "kernels"), ({"kernels": ["5", 7, 7]}, "kernels"), ({"pool": None}, "pool"),
     ({"kernels": [], "strides": []}, "kernels"),
     ({"attention": "words"}, "frames, channels"), ({"attention": 3}, "attention"),
-    ({"chanels": 8}, "unknown key 'chanels'"),
+    ({"flush": -1}, "flush"), ({"chanels": 8}, "unknown key 'chanels'"),
 ])
 def test_bad_settings_are_one_line(settings, match):
     with pytest.raises(UserError, match=match) as caught:

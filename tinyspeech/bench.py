@@ -24,7 +24,7 @@ FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform",
 
 def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     """Multiply-accumulates of the dense and classifier layers in one clip."""
-    total = 0
+    total, frames = 0, frames + model.flush
     for layer in model.layers:
         frames = -(-frames // layer.stride)
         if layer.weight is not None and layer.kind != "depthwise":

@@ -107,7 +107,8 @@ def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> In
                         weight=weight[:, :, 0], bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
                         shift=np.zeros(len(step), np.uint8)))
     unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if frames else 1)
-    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], unit, provenance or {})
+    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], unit, model.config.flush,
+                           provenance or {})
     integer.check()
     return integer
 
@@ -188,6 +189,7 @@ def c_header(model: IntegerModel) -> str:
            "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
            f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
            f"#define MODEL_CLASSES {len(model.classes)}\n#define MODEL_INPUTS {model.inputs}",
+           f"#define MODEL_FLUSH {model.flush}",
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",

@@ -15,7 +15,8 @@ An `IntegerModel` is a short program over a few slots of int8 activations. Its c
 | frame weight | 1 .. 129 | sigmoid + 1 |
 | weighed logit | int32 | floor(sum of weight * score / sum of weight), score = (the summand above + 2**7) >> 8 |
 
-`>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros.
+`>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros,
+and `flush` frames of zeros follow the last one.
 This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
 """
 
@@ -101,12 +102,15 @@ class IntegerModel:
     """Features per frame."""
     logit_step: float
     """What one unit of the last layer's answer is worth: of a sum over frames, or of a weighed average."""
+    flush: int = 0
+    """Frames of zeros that follow a clip."""
     provenance: dict = field(default_factory=dict)
 
     def run(self, features: np.ndarray, record: dict | None = None) -> np.ndarray:
         """int8 [N, T, inputs] -> int32 logits [N, classes]; `record`, when given, receives every layer's output."""
         if features.dtype != np.int8 or features.ndim != 3 or features.shape[-1] != self.inputs:
             raise UserError(f"features must be int8 [N, T, {self.inputs}], not {features.dtype} {features.shape}")
+        features = np.pad(features, ((0, 0), (0, self.flush), (0, 0)))
         slots, weight = {"stream": features.astype(np.int64)}, None
         for layer in self.layers:
             x = slots[layer.source]  # (N, T, C)
@@ -158,7 +162,8 @@ class IntegerModel:
                 raise UserError(f"layer {layer.name}: an accumulator could reach {bound.max()}, beyond 32 bits")
 
     def output_frames(self, frames: int) -> int:
-        """Frames that reach the classifier, of `frames` that go in."""
+        """Frames that reach the classifier, of `frames` that go in and the zeros that follow."""
+        frames += self.flush
         for layer in self.layers:
             frames = -(-frames // layer.stride)
         return frames
@@ -175,7 +180,7 @@ class IntegerModel:
     @property
     def digest(self) -> str:
         """First 12 hex digits of the SHA-256 of every integer in the program."""
-        sha = hashlib.sha256(self.name.encode())
+        sha = hashlib.sha256(f"{self.name} {self.flush}".encode())
         for layer in self.layers:
             sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
             for array in (layer.weight, layer.bias, layer.multiplier, layer.shift, layer.scale):
@@ -195,7 +200,7 @@ class IntegerModel:
                     row[key] = value
             rows.append(row)
         meta = {"name": self.name, "classes": list(self.classes), "inputs": self.inputs,
-                "logit_step": self.logit_step, "provenance": self.provenance, "layers": rows}
+                "logit_step": self.logit_step, "flush": self.flush, "provenance": self.provenance, "layers": rows}
         np.savez_compressed(path, meta=json.dumps(meta), **arrays)
 
     @classmethod
@@ -209,7 +214,7 @@ class IntegerModel:
                     own = {k.rsplit(".", 1)[1]: archive[k] for k in archive.files if k.rsplit(".", 1)[0] == row["name"]}
                     layers.append(Layer(**row, **own))
             return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"],
-                       meta["provenance"])
+                       meta["flush"], meta["provenance"])
         except FileNotFoundError as error:
             raise UserError(f"no integer model at {path}: run `python -m tinyspeech export` first") from error
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
-from tinyspeech.streaming import StreamingConfig, TinySpeechS
+from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
 from tinyspeech.teacher import Teacher
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -275,7 +275,9 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
 
     def count(module: nn.Module, _inputs, output: Tensor) -> None:
         nonlocal total
-        if isinstance(module, (nn.Conv1d, nn.Conv2d)):
+        if isinstance(module, CausalConv):
+            total += output.numel() * module.weight[0].numel()
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d)):
             total += output.numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
             total += output.numel() * module.in_features

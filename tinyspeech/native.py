@@ -84,5 +84,6 @@ class Native:
             self.library.network_reset()
             for frame in clip:
                 self.library.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
+            self.library.network_flush(self._scratch)
             self.library.network_logits(ctypes.c_void_p(row.ctypes.data))
         return out

@@ -250,6 +250,23 @@ def feature_map(
     ax.figure.colorbar(image, ax=ax, label=label)
 
 
+def frame_weights(weights: ArrayLike, heard: int, hop_ms: float, ax: Axes | None = None) -> None:
+    """How much each frame counts in an average, one bar a frame; what comes after the clip is shaded.
+
+    Parameters
+    ----------
+    weights : [frames], at least 0
+    heard : how many of the frames begin within the clip
+    hop_ms : milliseconds from one frame to the next
+    """
+    ax = ax or plt.gca()
+    weights, hop_s = np.asarray(weights, dtype=float), hop_ms / 1000  # (T,)
+    ax.bar(np.arange(len(weights)) * hop_s, weights, 0.85 * hop_s, align="edge", color=PALETTE["vermilion"])
+    if heard < len(weights):
+        ax.axvspan(heard * hop_s, len(weights) * hop_s, color=GRID, zorder=0)
+    ax.set(xlabel="time (s)", ylabel="weight", xlim=(0, len(weights) * hop_s), ylim=(0, 1.1))
+
+
 def scores(logits: ArrayLike, classes: Sequence[str], ax: Axes | None = None) -> None:
     """One bar a class; the largest, which is the answer, stands out in colour and is written out.
 

@@ -124,12 +124,12 @@ class ReadoutQuantizer(nn.Module):
         self.register_buffer("unit", torch.zeros(()))
 
     def forward(self, scores: Tensor, weights: Tensor) -> Tensor:
-        """Scores [B, classes, T], weights [B, 1, T] -> [B, classes]."""
+        """Scores [B, T, classes], weights [B, T, 1] -> [B, classes]."""
         q7 = round_half_up((weights - LEAST_WEIGHT) * 2**SIGMOID_BITS) + LEAST_WEIGHT * 2**SIGMOID_BITS
         if not self.unit:
-            return (scores * q7).sum(-1) / q7.sum(-1)
+            return (scores * q7).sum(1) / q7.sum(1)
         whole = round_half_up(scores / self.unit)
-        return torch.floor((whole * q7).sum(-1) / q7.sum(-1)) * self.unit
+        return torch.floor((whole * q7).sum(1) / q7.sum(1)) * self.unit
 
 
 def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:

@@ -39,9 +39,9 @@ class StreamingConfig:
     """Width in the middle of a block. A multiple of 4."""
     stem_kernel: int = 3
     """Frames that the first convolution sees (20 ms each)."""
-    kernels: tuple[int, ...] = (5, 7, 7)
+    kernels: tuple[int, ...] = (5, 7, 9)
     """Frames under each block's depthwise convolution, at that block's rate."""
-    strides: tuple[int, ...] = (2, 2, 1)
+    strides: tuple[int, ...] = (2, 1, 1)
     """Each block keeps every n-th frame."""
     condenser: int = 8
     """Channels of the condensed embedding; 0 leaves the attention condensers out (for the ablation)."""
@@ -50,6 +50,9 @@ class StreamingConfig:
     or `channels`, one condenser in each block that gates each channel, as in the paper."""
     pool: int = 1
     """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
+    flush: int = 8
+    """Frames of zeros (the features' mean) that follow a clip: a causal network has a word's last sound behind it
+    only a while later."""
     head: int = 48
     """Width of the layer before the classifier. A multiple of 4."""
 
@@ -69,6 +72,8 @@ class StreamingConfig:
         for name in ("channels", "expansion", "head", "condenser"):
             if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
+        if self.flush < 0:
+            raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
         if min(self.kernels + self.strides + (self.stem_kernel, self.pool)) < 1:
             raise UserError("kernels, strides and pool count frames: 1 or more")
 
@@ -84,6 +89,34 @@ class StreamingConfig:
             if key not in known:
                 raise UserError(f"unknown key '{key}' in the network's config; known: {', '.join(known)}")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+class _Depthwise(torch.autograd.Function):
+    """Each channel convolved by itself, causally: x [B, T, C], weight [C, kernel] -> [B, ceil(T / stride), C].
+
+    One pass over the tensor for each tap, with no copy for any; the gradients in the same way.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, stride: int) -> Tensor:
+        taps = weight.t().contiguous()  # (kernel, C)
+        padded = F.pad(x, (0, 0, len(taps) - 1, 0))  # (B, kernel - 1 + T, C)
+        y = padded[:, : x.shape[1] : stride] * taps[0]
+        for i in range(1, len(taps)):
+            y.addcmul_(padded[:, i : i + x.shape[1] : stride], taps[i])
+        ctx.save_for_backward(padded, taps)
+        ctx.stride = stride
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        padded, taps = ctx.saved_tensors
+        time = padded.shape[1] - len(taps) + 1
+        to_x, to_taps = torch.zeros_like(padded), torch.empty_like(taps)
+        for i in range(len(taps)):
+            to_x[:, i : i + time : ctx.stride].addcmul_(gradient, taps[i])
+            to_taps[i] = (padded[:, i : i + time : ctx.stride] * gradient).sum((0, 1))
+        return to_x[:, len(taps) - 1 :], to_taps.t(), None
 
 
 class CausalConv(nn.Module):
@@ -104,10 +137,21 @@ class CausalConv(nn.Module):
         self.output_quantizer: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (self.kernel - 1, 0))  # (B, inputs, kernel - 1 + T)
-        y = F.conv1d(x, self.weight_quantizer(self.weight), self.bias, self.stride, groups=self.groups)
+        """Float [B, T, inputs] -> [B, ceil(T / stride), outputs].
+
+        Channels come last, so that dense layers are plain products of matrices.
+        """
+        weight = self.weight_quantizer(self.weight)  # (outputs, inputs / groups, kernel)
+        if self.groups > 1:
+            y = _Depthwise.apply(x, weight[:, 0], self.stride)
+        else:
+            seen = [F.pad(x, (0, 0, i, 0))[:, : x.shape[1] : self.stride] for i in range(self.kernel - 1, -1, -1)]
+            seen = torch.cat(seen, -1) if self.kernel > 1 else seen[0]
+            y = F.linear(seen, weight.transpose(1, 2).reshape(len(weight), -1))
+        if self.bias is not None:
+            y = y + self.bias
         if self.norm is not None:
-            y = self.norm(y)  # (B, outputs, T / stride)
+            y = self.norm(y.reshape(-1, y.shape[-1])).reshape(y.shape)  # (B, T / stride, outputs)
         if self.relu:
             y = F.relu(y)
         return self.output_quantizer(y)
@@ -122,6 +166,11 @@ class CausalConv(nn.Module):
         self.weight = nn.Parameter(self.weight * gain[:, None, None])
         self.bias = nn.Parameter(bias)
         self.norm = None
+
+
+def causal_max(x: Tensor, frames: int) -> Tensor:
+    """The largest of each frame and the `frames - 1` before it, zeros before the first: [B, T, C] -> [B, T, C]."""
+    return torch.stack([F.pad(x, (0, 0, i, 0))[:, : x.shape[1]] for i in range(frames)]).amax(0) if frames > 1 else x
 
 
 class StreamingCondenser(nn.Module):
@@ -140,12 +189,11 @@ class StreamingCondenser(nn.Module):
         self.gate_quantizer: nn.Module | None = None
 
     def forward(self, v: Tensor) -> Tensor:
-        q = F.max_pool1d(F.pad(v, (self.pool - 1, 0)), self.pool, stride=1)  # (B, C, T)
-        gate = torch.sigmoid(self.excite(self.squeeze(q)))  # (B, C, T)
-        scale = self.scale[:, None]
+        """Float [B, T, C] -> [B, T, C]."""
+        gate = torch.sigmoid(self.excite(self.squeeze(causal_max(v, self.pool))))  # (B, T, C)
         if self.gate_quantizer is not None:
-            return v + v * self.gate_quantizer(gate, scale)
-        return v + v * gate * scale
+            return v + v * self.gate_quantizer(gate, self.scale)
+        return v + v * gate * self.scale
 
 
 class FrameCondenser(nn.Module):
@@ -165,16 +213,15 @@ class FrameCondenser(nn.Module):
         self.readout_quantizer: nn.Module | None = None
 
     def weights(self, h: Tensor) -> Tensor:
-        """How much each frame counts: h float [B, C, T] -> [B, 1, T], above 0."""
-        q = F.max_pool1d(F.pad(h, (self.pool - 1, 0)), self.pool, stride=1) if self.pool > 1 else h  # (B, C, T)
-        return torch.sigmoid(self.excite(self.squeeze(q))) + LEAST_WEIGHT
+        """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
+        return torch.sigmoid(self.excite(self.squeeze(causal_max(h, self.pool)))) + LEAST_WEIGHT
 
     def forward(self, scores: Tensor, h: Tensor) -> Tensor:
-        """Scores [B, classes, T], weighed by what h [B, C, T] says, averaged: [B, classes]."""
+        """Scores [B, T, classes], weighed by what h [B, T, C] says, averaged: [B, classes]."""
         weights = self.weights(h)
         if self.readout_quantizer is not None:
             return self.readout_quantizer(scores, weights)
-        return (scores * weights).sum(-1) / weights.sum(-1)
+        return (scores * weights).sum(1) / weights.sum(1)
 
 
 class Block(nn.Module):
@@ -194,8 +241,9 @@ class Block(nn.Module):
         self.output_quantizer: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        v = self.project(self.expand(self.depthwise(x)))  # (B, C, T / stride)
-        y = self.condenser(v) + x[..., :: self.stride]
+        """Float [B, T, C] -> [B, T / stride, C]."""
+        v = self.project(self.expand(self.depthwise(x)))  # (B, T / stride, C)
+        y = self.condenser(v) + x[:, :: self.stride]
         return self.output_quantizer(F.relu(y))
 
 
@@ -214,9 +262,9 @@ class TinySpeechS(nn.Module):
                           if c.condenser and c.attention == "frames" else None)
 
     def forward(self, features: Tensor) -> Tensor:
-        x = self.stem(features.transpose(1, 2))  # (B, C, T)
+        x = self.stem(F.pad(features, (0, 0, 0, self.config.flush)))  # (B, T, C)
         for block in self.blocks:
             x = block(x)
-        h = self.head(x)  # (B, head, T')
-        scores = self.classifier(h)  # (B, 12, T')
-        return scores.mean(-1) if self.condenser is None else self.condenser(scores, h)  # (B, 12)
+        h = self.head(x)  # (B, T', head)
+        scores = self.classifier(h)  # (B, T', 12)
+        return scores.mean(1) if self.condenser is None else self.condenser(scores, h)  # (B, 12)
