@@ -40,6 +40,18 @@ def test_signed_features_are_white_at_zero():
     assert image.get_extent()[1] == pytest.approx(0.08)
 
 
+def test_frame_weights_are_bars_and_what_follows_the_clip_is_shaded():
+    plots.frame_weights([0.5, 1.0, 0.25], 2, hop_ms=40)
+    bars = plt.gca().containers[0]
+    assert [bar.get_height() for bar in bars] == [0.5, 1.0, 0.25]
+    assert [bar.get_x() for bar in bars] == pytest.approx([0, 0.04, 0.08])
+    (shade,) = set(plt.gca().patches) - set(bars)
+    assert (shade.get_x(), shade.get_width()) == pytest.approx((0.08, 0.04))
+    plt.clf()
+    plots.frame_weights([0.5, 1.0], 2, hop_ms=40)
+    assert len(plt.gca().patches) == 2
+
+
 def test_scores_mark_the_answer():
     logits = np.arange(12)
     logits[CLASSES.index("yes")] = 99
