@@ -1,4 +1,4 @@
-/* Runs the generated program of model.h, one frame at a time. State: MODEL_STATE_BYTES of history, 48 B of logits. */
+/* Runs the generated program of model.h, one frame at a time. State: MODEL_STATE_BYTES of history, 52 B of sums. */
 #define MODEL_WITH_LAYERS
 #include "network.h"
 

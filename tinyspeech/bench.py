@@ -14,7 +14,7 @@ STAGES = {
     "fill": "samples in", "cepstrum": "log2 and cosine transform", "normalise": "block exponent",
     "transform": "Fourier transform", "untangle": "real spectrum", "mel_energies": "window, power, mel bands",
     "network_frame": "network bookkeeping", "kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers",
-    "kernel_requantise": "requantisation", "kernel_gated_add": "gates", "remember": "histories",
+    "kernel_requantise": "requantisation", "kernel_gated_add": "residual additions", "remember": "histories",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
