@@ -185,6 +185,138 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["net.pt"]
 
 
+# --- passes, teacher, average, mixing ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cached(tmp_path, monkeypatch):
+    """Passes are kept in a folder of the test's own."""
+    monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    """The file of a small trained teacher."""
+    path = tmp_path / "teacher.pt"
+    train.train(config(model="teacher", network={"widths": [8, 8], "strides": [2]}, epochs=1, qat_epochs=0), bands(),
+                path, quiet=True)
+    return path
+
+
+def test_passes_are_made_once_and_read_back(cached):
+    asked = []
+
+    class Counting(torch.nn.Module):
+        def forward(self, x):
+            asked.append(len(x))
+            return x.sum((1, 2))[:, None].expand(-1, 12)
+
+    first = training_data.Passes(bands(), config(), 2, Counting(), cached)
+    features, labels, answers = first[0]
+    assert features.dtype == torch.int8 and answers.shape == (len(labels), 12) and sum(asked) == len(labels)
+    assert all(torch.equal(a, b) for a, b in zip(first[2], first[0], strict=True))  # in turn
+    assert not torch.equal(first[1][0], features)
+    before = len(asked)
+    again = training_data.Passes(bands(), config(), 2, Counting(), cached)
+    assert all(torch.equal(a, b) for a, b in zip(again[0], first[0], strict=True)) and len(asked) == before
+    other = training_data.Passes(bands(seed=1), config(), 2, None, cached)
+    assert other[0][2].shape[1] == 0 and not torch.equal(other[0][0], features) and len(list(cached.iterdir())) == 3
+    x, y, z = next(iter(first.batches(0, 32, torch.Generator().manual_seed(0))))
+    row = int((features.float() == x[0]).all((1, 2)).nonzero()[0])
+    assert labels[row] == y[0] and torch.equal(answers[row].float(), z[0])
+
+
+def test_a_folder_for_passes_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot keep a training pass"):
+        training_data.Passes(bands(), config(), 1, None, tmp_path / "file" / "cache")[0]
+
+
+def test_the_loss_of_a_batch_by_hand(monkeypatch):
+    x, y = torch.zeros(3, 4, 12), torch.tensor([1, 2, 3])
+    logits, answers = torch.randn(3, 12), torch.randn(3, 12)
+    labels = torch.nn.functional.cross_entropy(logits, y, label_smoothing=0.05)
+    model = lambda _x: logits  # noqa: E731
+    none = torch.empty(3, 0)
+    assert train.batch_loss(model, config(), x, y, none, None) == pytest.approx(labels.item())
+    p, q = (answers / 3).softmax(1), (logits / 3).softmax(1)
+    distance = 9 * (p * (p / q).log()).sum(1).mean()
+    taught = config(passes=1, teacher="t", distill_weight=0.25, temperature=3.0)
+    want = 0.75 * labels + 0.25 * distance
+    assert train.batch_loss(model, taught, x, y, answers, None).item() == pytest.approx(want.item(), rel=1e-5)
+    same = train.batch_loss(lambda _x: answers, config(passes=1, teacher="t", distill_weight=1.0), x, y, answers, None)
+    assert same.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_mixing_mixes_features_and_labels_by_the_same_share():
+    """With a network that answers with its input, an even mixture of two clips has both labels' losses."""
+    x = torch.eye(12)[:, None].repeat(1, 2, 1) * 32
+    y = torch.arange(12)
+    seen = []
+
+    def model(features):
+        seen.append(features)
+        return 5 * features.mean(1)
+
+    g = torch.Generator().manual_seed(3)
+    loss = train.batch_loss(model, config(mixup=1.0, label_smoothing=0.0), x, y, torch.empty(12, 0), g)
+    share = seen[0][:, 0].sum(1)
+    torch.testing.assert_close(share, torch.ones(12))  # shares of two clips add up to one
+    own = seen[0][torch.arange(12), 0, y]
+    other = (seen[0][:, 0] - own[:, None] * torch.eye(12)).argmax(1)
+    log_p = (5 * seen[0].mean(1)).log_softmax(1)
+    want = -(own * log_p[torch.arange(12), y] + (1 - own) * log_p[torch.arange(12), other]).mean()
+    assert loss.item() == pytest.approx(want.item(), rel=1e-5) and 0 < own.min() < own.max() <= 1
+
+
+def test_what_is_kept_is_the_running_average(tmp_path, cached, monkeypatch):
+    """One epoch by hand: the average of the weights after each step, decay 0.9."""
+    seen, update = [], torch.optim.swa_utils.AveragedModel.update_parameters
+
+    def watched(self, model):
+        update(self, model)
+        seen.append(model.classifier.weight.detach().clone())
+
+    monkeypatch.setattr(torch.optim.swa_utils.AveragedModel, "update_parameters", watched)
+    train.train(config(epochs=1, qat_epochs=0, average=0.9, passes=1), bands(), tmp_path / "net.pt", quiet=True)
+    want = seen[0]
+    for weight in seen[1:]:
+        want = 0.9 * want + 0.1 * weight
+    torch.testing.assert_close(weights(tmp_path / "net.pt")["classifier.weight"], want)
+    assert not torch.allclose(want, seen[-1])
+
+
+@pytest.mark.parametrize("place", ["save 2", "save 5", "step 13", "step 23"])
+def test_resuming_is_bit_for_bit_with_a_teacher_and_an_average(place, tmp_path, cached, teacher, monkeypatch):
+    settings = config(qat_epochs=2, passes=2, teacher=str(teacher), average=0.9)
+    train.train(settings, bands(), tmp_path / "whole.pt", quiet=True)
+    kind, number = place.split()
+    name = "save_atomically" if kind == "save" else "batch_loss"
+    original, calls = getattr(train, name), []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == int(number):
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, name, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(settings, bands(), tmp_path / "net.pt", quiet=True)
+    train.train(settings, bands(), tmp_path / "net.pt", resume=True, quiet=True)
+    assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
+
+
+def test_a_teacher_that_is_not_there_or_no_network(tmp_path, cached):
+    with pytest.raises(UserError, match=r"'teacher': there is no .*nobody\.pt"):
+        train.train(config(passes=1, teacher="nobody"), bands(), tmp_path / "net.pt", quiet=True)
+    (tmp_path / "text.pt").write_text("hello")
+    with pytest.raises(UserError, match="not a checkpoint"):
+        train.train(config(passes=1, teacher=str(tmp_path / "text.pt")), bands(), tmp_path / "net.pt", quiet=True)
+
+
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -223,7 +355,10 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
     ("augment: {time_masks: 1.5}", "time_masks"), ("augment: {noise_probability: 2}", "noise_probability"),
     ("augment: {tilt_db: .nan}", "tilt_db"), ("augment: {gain_db: [6, -6]}", "gain_db"),
     ("epochs: [", "not valid YAML"), ("- 1\n- 2", "'key: value'"), ("just words", "'key: value'"),
-    ("3: 4", "unknown key"),
+    ("3: 4", "unknown key"), ("passes: -1", "passes"), ("average: 1", "average"), ("mixup: -1", "mixup"),
+    ("temperature: 0", "temperature"), ("distill_weight: 2", "distill_weight"),
+    ("teacher: 3", "'teacher' must be a str"),
+    ("teacher: teacher", "needs 'passes'"), ("{teacher: teacher, passes: 1, mixup: 0.2}", "no 'mixup'"),
 ])
 def test_bad_configs_are_one_line(text, match, tmp_path):
     path = tmp_path / "c.yaml"
@@ -256,7 +391,7 @@ def test_shipped_configs_load_and_name_every_key_of_their_network():
     for path in paths:
         loaded = load_config(path)
         train.build(loaded)
-        assert path.stem == loaded.model
+        assert path.stem == loaded.model or path.stem == "tinyspeech_xs"
 
 
 @pytest.mark.parametrize("settings, match", [

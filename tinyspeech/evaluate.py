@@ -9,7 +9,7 @@ agree in every feature and logit.
 The protocol
 ------------
 *Task.* The 12 classes of Speech Commands (Warden 2018): ten keywords, `_unknown_`, `_silence_`. Each clip is one second
-at 16 kHz, heard once, from its start; the answer is the class with the largest sum of logits.
+at 16 kHz, heard once, from its start; the answer is the class with the largest logit.
 
 *Speakers.* The official lists of clips where the folder has them, else the official hash of the speaker's name, put
 every speaker into one split: nobody is heard in two.
@@ -30,9 +30,10 @@ leave the range of int16, word and noise are turned down together until it fits,
 `scaled_down` counts these clips.
 
 *What is held out.* Each noise recording is divided in time: 80 % training, then 10 % validation, then 10 % testing
-(`datasets.BACKGROUND_SHARE`); silence and added noise obey it. The log-mel set, however, brings its own second-long
-pieces of noise, cut from anywhere in the six recordings: a network that was trained with those may have met the very
-seconds that are mixed in here. Noise from a folder that no training has seen (`--noise`) is free of that doubt.
+(`datasets.BACKGROUND_SHARE`); silence and added noise obey it, and so does training (`training_data.noise_of`). One
+doubt is left where a network was trained on the log-mel set alone: that set brings its own second-long pieces of noise,
+cut from anywhere in the six recordings, so `train --noise FOLDER` takes the recordings instead, as the shipped
+networks' training did.
 
 *Selection.* Every choice (architecture, epoch, bit width, threshold) is made on validation. The test split is run
 once, on the finished network. A folder in the layout of the official test set (`_unknown_/`, `_silence_/`) is taken as

@@ -89,9 +89,8 @@ def run_row(name: str, config) -> dict:
 
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
-    if report.exists():
-        row = json.loads(report.read_text())
-        if row["config"] == config_now:
+    for done in [report, *sorted(RUNS.glob("*.json"))]:
+        if done.exists() and (row := json.loads(done.read_text()))["config"] == config_now:
             return row
     began = time.perf_counter()
     metrics = train.train(config, _worker["bands"], out, quiet=True)

@@ -36,13 +36,12 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     """Accuracy on every engine, mismatches between integer, C and chip, and what the firmware costs."""
     import torch
 
-    from tinyspeech import frontend, train, training_data
+    from tinyspeech import datasets, export, frontend, train, training_data
     from tinyspeech.bench import bench
     from tinyspeech.chip import report_firmware
-    from tinyspeech.datasets import load_task
     from tinyspeech.evaluate import Engine, evaluate, model_file
     from tinyspeech.integer import IntegerModel
-    from tinyspeech.models import build_model, count_parameters
+    from tinyspeech.models import build_model, count_macs, count_parameters
 
     command = "python -m tinyspeech.results --speech FOLDER --logmel FILE"
     integer = IntegerModel.load(model_file(model, ".npz"))
@@ -51,7 +50,7 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
              "model_hash": integer.digest}
 
     # The complete validation set of the ten keywords, as log-mel powers: no recording, so no C and no chip.
-    features, labels = training_data.validation_set(training_data.load(logmel))
+    features, labels = training_data.validation_set(training_data.load(logmel, speech / datasets.BACKGROUND))
     cached = "Speech Commands v0.02 validation, log-mel set, 12 classes"
     for engine, suffix in (("float", "_float.pt"), ("fake", ".pt")):
         score = train.accuracy(train.load_model(model_file(model, suffix)), features, labels)
@@ -71,7 +70,7 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
                n=result["n"], **about)
     record(f"{model}.confusion_validation", result["confusion"], "clips", data=spoken, classes=result["classes"],
            **about)
-    task = load_task(speech, split="validation")
+    task = datasets.load_task(speech, split="validation")
     x8 = frontend.to_8khz(task.arrays()[0])
     engines = {name: Engine(model, name).run(x8) for name in ("int", "c", "chip")}
     for name in ("c", "chip"):
@@ -92,6 +91,13 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     record("firmware.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
     record("firmware.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
     record(f"{model}.weights", integer.parameters, "weights", **about)
+    network = train.load_model(model_file(model, "_float.pt"))
+    record(f"{model}.parameters", count_parameters(network), "parameters", note="with batch norm's", **about)
+    macs = count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS))
+    record(f"{model}.macs", macs, "multiply-accumulates a clip", **about)
+    plan = export.memory_plan(integer)
+    for key, what in (("state_bytes", "histories"), ("scratch_bytes", "sums and activations of the frame at hand")):
+        record(f"{model}.{key}", plan[key], "bytes", note=what, **about)
     torch.manual_seed(0)
     for name in ("tinyspeech_x", "tinyspeech_y", "tinyspeech_z", "tinyspeech_m"):
         record(f"{name}.parameters", count_parameters(build_model(name)), "parameters",
@@ -279,8 +285,7 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
     record(f"{model}.interval_95_int_validation", [round(100 * low, 2), round(100 * high, 2)], "%",
            note="Wilson's interval of the accuracy, clips taken as independent", **about)
     for key, folder, what in (
-        ("noise", speech, "held-out part of the corpus's noise recordings; the pieces of noise in the log-mel set come "
-                          "from anywhere in the same recordings"),
+        ("noise", speech, "part of the corpus's noise recordings that training does not hear"),
         ("other_noise", datasets.BUNDLED, "the bundled noises, which no training on real speech uses"),
     ):
         for snr in SNRS_DB:

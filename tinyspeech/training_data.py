@@ -10,6 +10,7 @@ Chapter 4.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -208,7 +209,8 @@ class Passes:
             torch.save(tuple(t.cpu() for t in self.made[number]), partial)
             partial.replace(path)
         except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
             raise UserError(f"cannot keep a training pass in {path.parent}: {error}") from error
 
     def batches(self, number: int, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:

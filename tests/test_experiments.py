@@ -1,0 +1,83 @@
+"""Tables of training runs: every listed row can be trained, rows are measured as they say, figures add up."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from tinyspeech import experiments, train
+from tinyspeech.errors import UserError
+from tinyspeech.models import build_model
+from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
+
+NETWORK = {"channels": 8, "expansion": 8, "kernels": [3], "strides": [2], "condenser": 4, "head": 8}
+
+
+def test_every_listed_row_is_a_config_that_builds():
+    listed = experiments.groups()
+    assert {"z_ablation", "family", "attention", "levers"} <= listed.keys()
+    for name, group in listed.items():
+        assert group["about"] and group["rows"] and group["seeds"], name
+        for label in group["rows"]:
+            for seed in group["seeds"]:
+                config = experiments.row_config(group, label, seed)
+                assert config.seed == seed
+            train.build(config)
+
+
+def test_every_row_of_a_group_differs():
+    for name, group in experiments.groups().items():
+        configs = [json.dumps(vars(experiments.row_config(group, label, 0)), sort_keys=True) for label in group["rows"]]
+        assert len(set(configs)) == len(configs), name
+
+
+def test_merging_reaches_into_dictionaries_and_alters_nothing():
+    base = {"a": 1, "network": {"b": 2, "c": 3}}
+    assert experiments.merged(base, {"network": {"c": 4}, "d": 5}) == {"a": 1, "network": {"b": 2, "c": 4}, "d": 5}
+    assert base == {"a": 1, "network": {"b": 2, "c": 3}}
+
+
+def test_bytes_by_hand():
+    model = TinySpeechS(StreamingConfig.from_dict({**NETWORK, "kernels": [3], "strides": [2]}))
+    layers = [m for m in model.modules() if isinstance(m, CausalConv)]
+    assert experiments.weight_bytes(model) == sum(-(-m.weight.numel() // 2) + 4 * m.weight.shape[0] for m in layers)
+    assert experiments.weight_bytes(model, bits=8) == sum(m.weight.numel() + 4 * m.weight.shape[0] for m in layers)
+    z = build_model("Z")
+    assert experiments.weight_bytes(z) > 2712 // 2
+
+
+def test_summary_is_mean_and_deviation():
+    rows = [{"seed": s, "parameters": 1, "macs": 2, "bytes": 3, "loss": 0.5, "seconds": 10, "float": v, "int": v - 1,
+             "config": {"epochs": 4, "qat_epochs": 2, "network": {}}} for s, v in enumerate((90.0, 92.0, 94.0))]
+    line = experiments.summary("x", rows)
+    assert line["float"] == {"values": [90.0, 92.0, 94.0], "mean": 92.0, "sd": 2.0} and line["int"]["mean"] == 91.0
+    assert line["seeds"] == [0, 1, 2] and "int_recordings" not in line
+    assert experiments.summary("x", rows[:1])["float"]["sd"] is None
+
+
+def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
+    from test_train import bands
+
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    data = bands()
+    features = np.random.default_rng(0).integers(-60, 60, (6, 49, 12)).astype(np.int8)
+    monkeypatch.setitem(experiments._worker, "bands", data)
+    monkeypatch.setitem(experiments._worker, "speech", (features, np.arange(6)))
+    config = train.TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    row = experiments.run_row("x-0-0", config)
+    model = train.load_model(tmp_path / "x-0-0.pt")
+    want = train.predict(model, torch.from_numpy(features)).argmax(1).numpy()
+    assert row["int_recordings"] == pytest.approx(100 * (want == np.arange(6)).mean())
+    assert row["parameters"] > 0 and row["macs"] > 0 and 0 <= row["int"] <= 100
+    assert not list(tmp_path.glob("*.checkpoint"))
+    monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
+    assert experiments.run_row("x-0-0", config) == row
+    with pytest.raises(pytest.fail.Exception):
+        experiments.run_row("x-0-0", train.TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
+
+
+def test_an_unknown_group_is_one_line():
+    with pytest.raises(UserError, match="no group nothing; there are z_ablation") as caught:
+        experiments.main(["--logmel", "x", "--only", "nothing"])
+    assert "\n" not in str(caught.value)
