@@ -170,6 +170,15 @@ def test_shipped_model_in_c_and_in_python():
     assert np.array_equal(got, want) and len(np.unique(want, axis=0)) == len(want)
 
 
+def test_the_memory_plan_is_what_the_firmware_holds():
+    """Bytes computed from the graph against those of the compiled firmware's own arrays."""
+    shipped = IntegerModel.load(MODELS / "tinyspeech_s.npz")
+    plan = export.memory_plan(shipped)
+    ram = toolchain.sizes(toolchain.build_firmware().elf)["ram_symbols"]
+    assert ram["state"] == plan["state_bytes"] and ram["logits"] == 4 * len(shipped.classes)
+    assert ram["work"] == export.WORK_BYTES >= plan["scratch_bytes"] and ram["phase"] == len(shipped.layers)
+
+
 def test_shipped_headers_are_what_the_model_gives():
     shipped = IntegerModel.load(MODELS / "tinyspeech_s.npz")
     assert (FIRMWARE / "model.h").read_text() == export.c_header(shipped)

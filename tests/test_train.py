@@ -523,6 +523,18 @@ def test_augmented_training_features_are_int8_and_the_batches_are_whole():
     assert {0, 1, 2} <= {int(v) for _, y in batches for v in y}
 
 
+def test_silence_is_no_recording_but_made_of_two():
+    """Flat noise of two levels: pieces come at many levels and tones, none of them one that was recorded."""
+    noise = torch.ones(2, 98, 20)
+    noise[1] *= 100
+    made = training_data.draw_silence(noise, 500, torch.Generator().manual_seed(0))
+    assert made.shape == (500, 98, 20) and made.min() > 0 and made.isfinite().all()
+    level = made.mean((1, 2)).log2()
+    assert level.std() > 4 and len(level.unique()) == 500
+    tone = 10 * (made[:, 0, -1] / made[:, 0, 0]).log10()
+    assert -12.01 < tone.min() < -11 and 11 < tone.max() < 12.01  # +-6 dB at each end
+
+
 def test_floor_of_the_training_power_is_that_of_the_log_mel_set():
     assert training_data.POWER_FLOOR == pytest.approx(2 * PIXEL_FLOOR * 2**13.1)
 

@@ -180,12 +180,13 @@ def flat_image(elf: Path) -> bytes:
 
 
 def sizes(elf: Path) -> dict:
-    """Bytes of a firmware: `flash_bytes` (code, tables and the image of .data), `data_bytes`, `bss_bytes` and
-    `symbols` {name: bytes} of functions and objects in flash."""
+    """Bytes of a firmware: `flash_bytes` (code, tables and the image of .data), `data_bytes`, `bss_bytes`, `symbols`
+    {name: bytes} of functions and objects in flash, and `ram_symbols`, the same of objects in RAM."""
     from elftools.elf.elffile import ELFFile
 
     flash = data = bss = 0
-    symbols = {}
+    symbols: dict[str, int] = {}
+    ram_symbols: dict[str, int] = {}
     with elf.open("rb") as file:
         image = ELFFile(file)
         for section in image.iter_sections():
@@ -197,10 +198,11 @@ def sizes(elf: Path) -> dict:
                 flash += section["sh_size"]
                 data += section["sh_size"] if section["sh_addr"] >= 0x20000000 else 0
         for symbol in image.get_section_by_name(".symtab").iter_symbols():
-            if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and symbol["st_value"] < 0x20000000:
-                symbols[symbol.name] = symbols.get(symbol.name, 0) + symbol["st_size"]
-    return {"flash_bytes": flash, "data_bytes": data, "bss_bytes": bss,
-            "symbols": {name: size for name, size in symbols.items() if size}}
+            if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and symbol["st_size"]:
+                place = symbols if symbol["st_value"] < 0x20000000 else ram_symbols
+                place[symbol.name] = place.get(symbol.name, 0) + symbol["st_size"]
+    return {"flash_bytes": flash, "data_bytes": data, "bss_bytes": bss, "symbols": symbols,
+            "ram_symbols": ram_symbols}
 
 
 def function_addresses(elf: Path) -> list[tuple[int, int, str]]:

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from tinyspeech import CLASSES, frontend
-from tinyspeech.augment import AugmentConfig, augment_power, pixels_to_power
+from tinyspeech.augment import AugmentConfig, augment_power, gain_factors, pixels_to_power, tilt_factors
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR
 
@@ -112,6 +112,23 @@ class Cepstrum:
 
 SILENCE_OCTAVES = 5.0
 """Standard deviation of the loudness of silence in training, in log2 of power (15 dB): a room may be any."""
+SILENCE_TILT_DB = 6.0
+"""Tone of silence in training, as `AugmentConfig.tilt_db`: six recordings stand for every room there is."""
+SILENCE_MIX_DB = (-20.0, 0.0)
+"""Loudness of the second piece of noise that is mixed into each."""
+
+
+def draw_silence(noise: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Seconds without speech, as no recording holds them: two pieces of noise mixed, of any tone and loudness.
+
+    noise : power [M, 98, 20] -> power [count, 98, 20]
+    """
+    first, second = (noise[torch.randint(len(noise), (count,), generator=generator, device=noise.device)]
+                     for _ in range(2))
+    level = first.mean((1, 2), keepdim=True) / second.mean((1, 2), keepdim=True).clamp(min=1e-12)
+    mixed = first + second * level * gain_factors(count, SILENCE_MIX_DB, generator, noise)
+    loudness = torch.exp2(SILENCE_OCTAVES * (torch.randn(count, 1, 1, generator=generator, device=noise.device) - 0.5))
+    return mixed * loudness * tilt_factors(count, noise.shape[-1], SILENCE_TILT_DB, generator, noise)
 
 
 def epoch_order(data: Bands, unknown_share: float, silence_share: float, generator: torch.Generator) -> Tensor:
@@ -137,9 +154,7 @@ def training_batches(
         chosen = order[start : start + batch_size]
         power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
         silent = torch.nonzero(chosen < 0)[:, 0]
-        piece = torch.randint(len(noise), (len(silent),), generator=generator, device=device)
-        gain = torch.exp2(SILENCE_OCTAVES * (torch.randn(len(silent), 1, 1, generator=generator, device=device) - 0.5))
-        power[silent] = noise[piece] * gain
+        power[silent] = draw_silence(noise, len(silent), generator)
         features = cepstrum(torch.log2(power[:, 0::2] + POWER_FLOOR))
         yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], 0)
 
@@ -169,7 +184,8 @@ class Passes:
         self.made: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         if folder is not None:
             sha = hashlib.sha256(repr((asdict(config.augmentation()), config.unknown_share, config.silence_share,
-                                       torch.__version__, str(data.x.device))).encode())
+                                       SILENCE_OCTAVES, SILENCE_TILT_DB, SILENCE_MIX_DB, torch.__version__,
+                                       str(data.x.device))).encode())
             for tensor in (data.x, data.label, data.validation, data.noise,
                            *(teacher.state_dict().values() if teacher is not None else ())):
                 sha.update(tensor.cpu().contiguous().numpy().tobytes())
