@@ -552,6 +552,26 @@ def test_training_from_a_folder_by_the_command_line(folder, tmp_path, capsys):
     assert main([*arguments, "--resume"]) == 0
 
 
+def test_ctrl_c_says_how_to_go_on(folder, tmp_path, capsys, monkeypatch):
+    config_file, out = tmp_path / "c.yaml", tmp_path / "net.pt"
+    config_file.write_text(json.dumps({**asdict(config()), "batch_size": 8}))
+    arguments = ["train", "--config", str(config_file), "--data", str(folder), "--save-pth", str(out)]
+    original, calls = train.batch_loss, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 6:  # in the second epoch
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "batch_loss", interrupted)
+        assert main(arguments) == 130
+    said = capsys.readouterr().err
+    assert "net.checkpoint holds the last whole epoch: --resume" in said and said.endswith("stopped\n")
+    assert main([*arguments, "--resume", "--quiet"]) == 0
+
+
 @pytest.mark.parametrize("what, match", [
     ("none", "no training data"), ("empty", "no word folder"), ("file.txt", "no training data"),
     ("silent", "holds no recordings of noise"), ("short", "noise"), ("broken.npz", "not a log-mel set"),

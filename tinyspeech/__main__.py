@@ -128,7 +128,13 @@ def run_train(args) -> None:
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
     out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
-    metrics = train.train(config, training_data.load(args.data, args.noise), out, device, args.resume, args.quiet)
+    data = training_data.load(args.data, args.noise)
+    try:
+        metrics = train.train(config, data, out, device, args.resume, args.quiet)
+    except KeyboardInterrupt:
+        if (checkpoint := out.with_suffix(".checkpoint")).exists():
+            print(f"{checkpoint} holds the last whole epoch: --resume goes on from there", file=sys.stderr)
+        raise
     del metrics["history"]
     show({"file": str(out), **metrics}, args.json,
          f"{out}: validation {metrics['accuracy']:.2f} % (float {metrics['float_accuracy']:.2f} %)")

@@ -27,11 +27,9 @@ from tqdm import tqdm
 from tinyspeech import __version__, datasets, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
+from tinyspeech.evaluate import MODELS
 from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
-
-MODELS = datasets.ROOT / "data" / "models"
-"""Where finished networks lie; a teacher may be named by its file there."""
 
 
 @dataclass
