@@ -155,8 +155,16 @@ def execute(path: Path) -> None:
 # ---------------------------------------------------------------- numbers quoted from data/results.json
 
 _MARK = re.compile(
-    r"<!--\s*results:(?P<key>[\w.+-]+)(?:\|(?P<format>[^\s>]+))?\s*-->(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
+    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:\|(?P<format>[^\s>]+))?\s*-->"
+    r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
+
+
+def _at(entry: Any, path: str) -> Any:
+    """What lies under a path of keys with dots, or None."""
+    for part in path.split("."):
+        entry = entry.get(part) if isinstance(entry, dict) else None
+    return entry
 
 
 def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
@@ -165,14 +173,18 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     Parameters
     ----------
     results : what data/results.json holds
-    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value
+    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY#LABEL#PATH
+        is of the row with that label, where KEY's value is a list of rows
     spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
     """
-    entry: Any = results.get(key)
-    if entry is None:
-        entry = results
-        for part in key.split("."):
-            entry = entry.get(part) if isinstance(entry, dict) else None
+    table, *of_row = key.split("#")
+    entry: Any = results.get(table)
+    if of_row:
+        label, path = of_row
+        rows = entry.get("value") if isinstance(entry, dict) else None
+        entry = _at(next((r for r in rows or () if isinstance(r, dict) and r.get("label") == label), None), path)
+    elif entry is None:
+        entry = _at(results, key)
     if isinstance(entry, dict):
         entry = entry.get("value")
     if entry is None or isinstance(entry, list):
