@@ -305,6 +305,43 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
                note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence")
 
 
+def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
+    """Seconds that an epoch takes on this computer: the data alone, in float, and at few bits (chapter 4)."""
+    import os
+    import time
+
+    import torch
+
+    from tinyspeech import datasets, quant, train, training_data
+
+    config = train.load_config(datasets.ROOT / "data" / "configs" / f"{model}.yaml")
+    data = training_data.load(logmel, speech / datasets.BACKGROUND)
+    network, generator = train.build(config), torch.Generator().manual_seed(0)
+    seconds = {}
+
+    def batches():
+        order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
+        return training_data.training_batches(data, config.augmentation(), order, config.batch_size, generator)
+
+    for stage in ("data", "float", "quantised"):
+        if stage == "quantised":
+            quant.prepare(network, config.weight_bits)
+            quant.calibrate(network.eval(), next(batches())[0] * quant.INPUT_STEP)
+        optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
+        began, clips = time.perf_counter(), 0
+        for x, y in batches():
+            clips += len(x)
+            if stage != "data":
+                loss = train.batch_loss(network, config, x, y, x.new_empty(len(x), 0), generator)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        seconds[stage] = round(time.perf_counter() - began, 1)
+    record(f"{model}.seconds_per_epoch", seconds, "s", clips=clips, threads=torch.get_num_threads(),
+           cores=os.cpu_count(), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
+           note="of the computer at hand: the only figures here that another one will not repeat")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
@@ -313,4 +350,5 @@ if __name__ == "__main__":
     measure(options.speech, options.logmel)
     measure_frontend(options.speech, options.logmel)
     measure_choices(options.speech)
+    measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
