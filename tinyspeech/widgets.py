@@ -265,45 +265,44 @@ def cost_page(costs: Sequence[tuple[str, float, float, str]], title: str) -> str
 # ---------------------------------------------------------------- chapter "Training"
 
 
-def rejection_page(curve: Mapping[str, Sequence[float]], chosen: int, unit: str = "") -> str:
+def rejection_page(curve: Mapping[str, Sequence[float]], chosen: int, unit: str = "score") -> str:
     """What one threshold does to a hundred keywords and to a hundred other sounds: a page for `flip_book`.
 
     Parameters
     ----------
     curve : of `tinyspeech.metrics.rejection`, the shares 0 .. 1
     chosen : the threshold's place in the curve
-    unit : what the threshold is a threshold of
+    unit : what the threshold is one of
     """
     share = {key: 100 * curve[key][chosen] for key in ("right", "confused", "rejected", "false_accept")}
-    good, bad, grey = PALETTE["green"], PALETTE["vermilion"], "#b8b5ae"
-    rows = (
-        ("keywords", (("right", "understood", good), ("confused", "taken for another", bad),
-                      ("rejected", "not accepted", grey))),
-        ("other sounds", (("false_accept", "accepted", bad), ("", "not accepted", grey))),
-    )
-    share[""] = 100 - share["false_accept"]
+    good, bad = PALETTE["green"], PALETTE["vermilion"]
+    bars = {
+        "keywords": (("understood", share["right"], good), ("taken for another", share["confused"], bad),
+                     ("not accepted", share["rejected"], GRID)),
+        "other sounds": (("accepted", share["false_accept"], bad), ("not accepted", 100 - share["false_accept"], GRID)),
+    }
     drawn, spoken = [], []
-    for row, (name, parts) in enumerate(rows):
-        left, top, said = 0.0, 26 + 62 * row, []
-        drawn.append(f"<text x='0' y='{top - 8}' font-size='13' fill='{INK}'>Of 100 {name}</text>")
-        for key, text, color in parts:
-            width = 4.8 * share[key]
-            drawn.append(f"<rect x='{left:.1f}' y='{top}' width='{width:.1f}' height='20' fill='{color}'/>")
-            left += width
-            said.append(f"{text} {share[key]:.1f}")
-        words = "; ".join(said)
+    for name, parts in bars.items():
+        left, stops = 0.0, []
+        for _, value, color in parts:
+            stops.append(f"{color} {left:.1f}% {left + value:.1f}%")
+            left += value
+        words = "; ".join(f"{text} {value:.1f}" for text, value, _ in parts)
+        drawn.append(
+            f"<div style='margin-top:8px'>Of 100 {name}:</div>"
+            f"<div style='height:18px;background:linear-gradient(90deg,{','.join(stops)})'></div>"
+            f"<div style='font-size:0.9em'>{escape(words)}</div>"
+        )
         spoken.append(f"of 100 {name}: {words}")
-        drawn.append(f"<text x='0' y='{top + 34}' font-size='12' fill='{INK}'>{escape(words)}</text>")
-    threshold = curve["threshold"][chosen]
-    title = f"Accepted from {threshold:g} {unit}".strip()
+    title = f"Accepted from a {unit} of {curve['threshold'][chosen]:g}"
     label = f"{title}; {'; '.join(spoken)}."
     return (
-        f"<div style='color:{INK}'><b>{escape(title)}</b></div>"
-        f"<svg role=img aria-label='{escape(label)}' viewBox='0 0 480 130' width='100%'>{''.join(drawn)}</svg>"
+        f"<div role=img aria-label='{escape(label)}' style='color:{INK};line-height:1.35'><b>{escape(title)}</b>"
+        f"{''.join(drawn)}</div>"
     )
 
 
-def rejection_book(curve: Mapping[str, Sequence[float]], unit: str = "") -> ipywidgets.VBox:
+def rejection_book(curve: Mapping[str, Sequence[float]], unit: str = "score") -> ipywidgets.VBox:
     """A slider over the thresholds of a rejection curve; curve and unit as of `rejection_page`."""
     labels = [f"{threshold:g}" for threshold in curve["threshold"]]
     return flip_book([rejection_page(curve, i, unit) for i in range(len(labels))], labels, "threshold")
