@@ -245,6 +245,10 @@ def test_the_loss_of_a_batch_by_hand(monkeypatch):
     taught = config(passes=1, teacher="t", distill_weight=0.25, temperature=3.0)
     want = 0.75 * labels + 0.25 * distance
     assert train.batch_loss(model, taught, x, y, answers, None).item() == pytest.approx(want.item(), rel=1e-5)
+    silent = torch.tensor([0, 2, 3])  # the teacher is not asked about silence
+    each = torch.nn.functional.cross_entropy(logits, silent, label_smoothing=0.05, reduction="none")
+    apart = torch.stack([each[0], *(0.75 * each[1:] + 0.25 * 9 * (p * (p / q).log()).sum(1)[1:])]).mean()
+    assert train.batch_loss(model, taught, x, silent, answers, None).item() == pytest.approx(apart.item(), rel=1e-5)
     same = train.batch_loss(lambda _x: answers, config(passes=1, teacher="t", distill_weight=1.0), x, y, answers, None)
     assert same.item() == pytest.approx(0, abs=1e-6)
 

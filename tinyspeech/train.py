@@ -31,6 +31,9 @@ from tinyspeech.evaluate import MODELS
 from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
+SILENCE = 0
+"""Index of `_silence_` in `CLASSES`."""
+
 
 @dataclass
 class TrainConfig:
@@ -214,13 +217,13 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
                   for target in (y, y[other])]
         return (share * losses[0] + (1 - share) * losses[1]).mean()
     logits = model(x)
-    loss = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
     if not answers.shape[1]:
-        return loss
+        return F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+    losses = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing, reduction="none")  # (B,)
     t = config.temperature
-    distance = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(answers / t, 1), reduction="batchmean",
-                        log_target=True)
-    return (1 - config.distill_weight) * loss + config.distill_weight * t * t * distance
+    distances = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(answers / t, 1), reduction="none", log_target=True)
+    share = config.distill_weight * (y != SILENCE)  # silence is so by construction: its label is all to learn
+    return ((1 - share) * losses + share * t * t * distances.sum(1)).mean()
 
 
 def train(
