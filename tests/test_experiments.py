@@ -35,6 +35,7 @@ def test_every_row_of_a_group_differs():
 def test_merging_reaches_into_dictionaries_and_alters_nothing():
     base = {"a": 1, "network": {"b": 2, "c": 3}}
     assert experiments.merged(base, {"network": {"c": 4}, "d": 5}) == {"a": 1, "network": {"b": 2, "c": 4}, "d": 5}
+    assert experiments.merged(base, {"a": None, "network": {"b": None}}) == {"network": {"c": 3}}
     assert base == {"a": 1, "network": {"b": 2, "c": 3}}
 
 
@@ -78,6 +79,6 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_an_unknown_group_is_one_line():
-    with pytest.raises(UserError, match="no group nothing; there are z_ablation") as caught:
+    with pytest.raises(UserError, match="no group nothing; there are attention") as caught:
         experiments.main(["--logmel", "x", "--only", "nothing"])
     assert "\n" not in str(caught.value)

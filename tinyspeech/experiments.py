@@ -34,9 +34,10 @@ def groups() -> dict:
 
 
 def merged(base: dict, change: dict) -> dict:
-    """`base` with `change` laid over it; dictionaries within are merged in the same way. Neither is altered."""
-    return {**base, **{key: merged(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict)
+    """`base` with `change` laid over it, dictionaries within too; null takes a key out. Neither is altered."""
+    both = {**base, **{key: merged(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict)
                        else value for key, value in change.items()}}
+    return {key: value for key, value in both.items() if value is not None}
 
 
 def row_config(group: dict, label: str, seed: int):
