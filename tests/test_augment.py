@@ -1,5 +1,7 @@
 """Augmentation: each kind does what it says, by how much it says, and the same again from the same seed."""
 
+import math
+
 import pytest
 import torch
 
@@ -17,6 +19,7 @@ from tinyspeech.augment import (
     shift_audio,
     shift_frames,
     tilt_power,
+    warp_power,
 )
 from tinyspeech.errors import UserError
 
@@ -196,3 +199,48 @@ def test_bad_settings(settings):
 def test_bad_input(call):
     with pytest.raises(UserError):
         call()
+
+
+# --- other speeds, other speakers ---
+
+
+def spot(frame: int = 40, band: int = 10) -> torch.Tensor:
+    power = torch.zeros(1, 98, 20)
+    power[0, frame, band] = 1.0
+    return power
+
+
+def test_warping_by_one_is_nothing():
+    power = torch.rand(5, 98, 20)
+    torch.testing.assert_close(warp_power(power, (1, 1), (1, 1), torch.Generator()), power, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("speed, frame", [(0.5, 31.5), (2.0, 44.25)])
+def test_speed_moves_frames_about_the_middle(speed, frame):
+    """What stood 8.5 frames before the middle stands 17 before it at half speed, and 4.25 at twice the speed."""
+    made = warp_power(spot(), (speed, speed), (1, 1), torch.Generator())
+    place = (made.sum(2)[0] * torch.arange(98)).sum() / made.sum()
+    assert place == pytest.approx(frame, abs=0.3)
+    if speed == 2.0:  # the clip is over before its second is: silence is left
+        assert warp_power(torch.ones(1, 98, 20), (2, 2), (1, 1), torch.Generator())[0, :24].sum() == 0
+
+
+@pytest.mark.parametrize("tract", [0.9, 1.1])
+def test_a_vocal_tract_multiplies_frequencies(tract):
+    """Bands read at f * tract: a spot in band 10 is found where f * tract is band 10's frequency."""
+    hertz = 700 * (torch.exp(torch.arange(1, 21) * math.log1p(4000 / 700) / 21) - 1)
+    made = warp_power(spot(), (1, 1), (tract, tract), torch.Generator())[0, 40]
+    place = (made * hertz).sum() / made.sum()
+    assert place.item() == pytest.approx(hertz[10].item() / tract, rel=0.03)
+
+
+def test_every_clip_is_warped_differently_and_stays_power():
+    made = warp_power(torch.rand(1, 98, 20).repeat(6, 1, 1), (0.9, 1.1), (0.9, 1.1), torch.Generator().manual_seed(0))
+    assert made.min() >= 0 and made.max() <= 1 and made.isfinite().all()
+    assert all(not torch.allclose(made[i], made[j]) for i in range(6) for j in range(i))
+
+
+@pytest.mark.parametrize("settings", [{"speed": (1.1, 0.9)}, {"speed": (0.1, 1)}, {"tract": (1, 3)}, {"tract": 1.0}])
+def test_senseless_warps(settings):
+    with pytest.raises(UserError):
+        AugmentConfig(**settings)

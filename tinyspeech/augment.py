@@ -15,6 +15,7 @@ Nothing here knows labels or networks. Chapter 4 listens to it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,8 @@ from torch import Generator, Tensor
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR, PIXEL_OFFSET, PIXELS_PER_NEPER
 
+MEL_TOP_HZ, MEL_CORNER_HZ = 4000.0, 700.0
+"""The mel bands' upper end, and the corner of HTK's curve, mel = 1127 ln(1 + f / 700)."""
 FRAME_MS = 10.0
 """Time from one frame of the cached set to the next."""
 
@@ -43,6 +46,11 @@ class AugmentConfig:
     """Loudness of the clip, before noise is added."""
     tilt_db: float = 3.0
     """Tone: up to this much more, or less, at the highest band and the opposite at the lowest. Log-mel form only."""
+    speed: tuple[float, float] = (1.0, 1.0)
+    """How much faster the clip goes by, about its middle (Ko et al. 2015). Log-mel form only."""
+    tract: tuple[float, float] = (1.0, 1.0)
+    """What frequencies are multiplied by, as by a shorter or longer vocal tract: other speakers (Jaitly and Hinton
+    2013). Log-mel form only."""
     noise_probability: float = 0.8
     """Share of clips that get noise."""
     snr_db: tuple[float, float] = (0.0, 30.0)
@@ -57,8 +65,11 @@ class AugmentConfig:
     """Widest hole in frequency, in bands of the input."""
 
     def __post_init__(self) -> None:
-        for name in ("gain_db", "snr_db"):
+        for name in ("gain_db", "snr_db", "speed", "tract"):
             check_range(getattr(self, name), name)
+        for name in ("speed", "tract"):
+            if not 0.5 <= getattr(self, name)[0] <= getattr(self, name)[1] <= 2.0:
+                raise UserError(f"{name} must lie in 0.5..2, it is {getattr(self, name)}")
         for name in ("shift_ms", "tilt_db", "time_masks", "time_mask_frames", "band_masks", "band_mask_bands"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"{name} must not be below 0, it is {getattr(self, name)}")
@@ -148,6 +159,39 @@ def tilt_factors(batch: int, bands: int, tilt_db: float, generator: Generator, l
     """Power factors [B, 1, bands]: a straight line in dB over the bands, up to +-tilt_db at its ends."""
     line = torch.linspace(-1.0, 1.0, bands, device=like.device)
     return torch.pow(10.0, _uniform(-tilt_db, tilt_db, (batch, 1, 1), generator, like) * line / 10.0)
+
+
+def warp_power(
+    power: Tensor, speed: tuple[float, float], tract: tuple[float, float], generator: Generator,
+) -> Tensor:
+    """Each clip faster or slower, and spoken by a shorter or longer vocal tract: [B, T, bands] -> the same shape.
+
+    Both axes are read between their points by straight lines. Beyond the clip's ends there is no power; bands are equal
+    steps of HTK mel from 0 to 4000 Hz, and beyond the highest one stands its own value.
+    """
+    _check_batch(power, 3, "power must be [batch, frames, bands]")
+    check_range(speed, "speed")
+    check_range(tract, "tract")
+    batch, time, bands = power.shape
+    middle = (time - 1) / 2
+    place = torch.arange(time, device=power.device) - middle  # (T,)
+    place = middle + place * _uniform(*speed, (batch, 1), generator, power)  # (B, T), in frames of the clip
+    inside = (place >= 0) & (place <= time - 1)
+    low = place.clamp(0, time - 1).floor().clamp(max=max(time - 2, 0))
+    share = (place.clamp(0, time - 1) - low)[..., None]
+    rows = low.long() + time * torch.arange(batch, device=power.device)[:, None]
+    flat = power.reshape(-1, bands)
+    after = (rows + 1).clamp(max=batch * time - 1)
+    power = torch.lerp(flat[rows], flat[after], share) * inside[..., None]
+
+    top = math.log1p(MEL_TOP_HZ / MEL_CORNER_HZ)
+    centre = torch.expm1(torch.arange(1, bands + 1, device=power.device) * (top / (bands + 1)))  # Hz / 700
+    place = torch.log1p(centre * _uniform(*tract, (batch, 1), generator, power)) * ((bands + 1) / top) - 1
+    place = place.clamp(0, bands - 1)  # (B, bands)
+    low = place.floor().clamp(max=max(bands - 2, 0))
+    share = (place - low)[:, None]
+    left = low.long()[:, None].expand(-1, time, -1)
+    return torch.lerp(power.gather(2, left), power.gather(2, (left + 1).clamp(max=bands - 1)), share)
 
 
 def gain_power(power: Tensor, gain_db: tuple[float, float], generator: Generator) -> Tensor:
@@ -262,6 +306,8 @@ def augment_power(
     """
     config = config or AugmentConfig()
     power = shift_frames(power, round(config.shift_ms / FRAME_MS), generator)  # (B, T, bands)
+    if config.speed != (1.0, 1.0) or config.tract != (1.0, 1.0):
+        power = warp_power(power, config.speed, config.tract, generator)
     batch, _, bands = power.shape
     power *= (gain_factors(batch, config.gain_db, generator, power)
               * tilt_factors(batch, bands, config.tilt_db, generator, power))

@@ -118,7 +118,8 @@ class TrainConfig:
                        for n in numbers):
                 wanted = "[lowest, highest]" if several else f"a number like {known[key]}"
                 raise UserError(f"'{key}' under 'augment' must be {wanted}, not {value!r}")
-        return AugmentConfig(**self.augment)
+        return AugmentConfig(**{key: tuple(value) if isinstance(value, list) else value
+                                for key, value in self.augment.items()})
 
 
 def load_config(path: str | Path, **overrides) -> TrainConfig:
