@@ -50,11 +50,18 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
              "model_hash": integer.digest}
 
     # The complete validation set of the ten keywords, as log-mel powers: no recording, so no C and no chip.
-    features, labels = training_data.validation_set(training_data.load(logmel, speech / datasets.BACKGROUND))
+    bands = training_data.load(logmel, speech / datasets.BACKGROUND)
+    features, labels = training_data.validation_set(bands)
     cached = "Speech Commands v0.02 validation, log-mel set, 12 classes"
     for engine, suffix in (("float", "_float.pt"), ("fake", ".pt")):
         score = train.accuracy(train.load_model(model_file(model, suffix)), features, labels)
         record(f"{model}.accuracy_{engine}_logmel", round(score, 2), "%", data=cached, n=len(labels), **about)
+    network = train.load_model(model_file(model, "_float.pt"))
+    for split, kept in (("training", ~bands.validation), ("validation", bands.validation)):
+        words = torch.nonzero(kept & (bands.label > 1))[:, 0]
+        clean = torch.cat([training_data.Cepstrum()(part[:, 0::2].float()) for part in bands.x[words].split(4096)])
+        record(f"{model}.accuracy_float_keywords_{split}", round(train.accuracy(network, clean, bands.label[words]), 2),
+               "%", data=f"the ten keywords of the {split} speakers, log-mel set, not augmented", n=len(words), **about)
     logits = integer.run(features.numpy().astype(np.int8))
     score = 100 * (logits.argmax(1) == labels.numpy()).mean()
     record(f"{model}.accuracy_int_logmel", round(float(score), 2), "%", data=cached, n=len(labels), **about)
@@ -91,7 +98,6 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     record("firmware.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
     record("firmware.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
     record(f"{model}.weights", integer.parameters, "weights", **about)
-    network = train.load_model(model_file(model, "_float.pt"))
     record(f"{model}.parameters", count_parameters(network), "parameters", note="with batch norm's", **about)
     macs = count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS))
     record(f"{model}.macs", macs, "multiply-accumulates a clip", **about)
