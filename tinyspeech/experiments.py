@@ -65,6 +65,11 @@ def weight_bytes(model, bits: int = 4) -> int:
     return total
 
 
+def what_counts(config: dict) -> dict:
+    """A run's config without what it does not use: without epochs at few bits, how they would go is nothing."""
+    return {key: value for key, value in config.items() if config["qat_epochs"] or not key.startswith("qat_lr")}
+
+
 _worker: dict = {}
 """What a worker process loads once: bands, and features and labels of the recordings."""
 
@@ -91,7 +96,7 @@ def run_row(name: str, config) -> dict:
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
     for done in [report, *sorted(RUNS.glob("*.json"))]:
-        if done.exists() and (row := json.loads(done.read_text()))["config"] == config_now:
+        if done.exists() and what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
     began = time.perf_counter()
     metrics = train.train(config, _worker["bands"], out, quiet=True)
@@ -115,11 +120,11 @@ def run_row(name: str, config) -> dict:
 
 def summary(label: str, rows: list[dict]) -> dict:
     """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1)."""
-    first = rows[0]
-    line = {"label": label, "seeds": [row["seed"] for row in rows],
+    first, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"]]
+    line: dict = {"label": label, "seeds": [row["seed"] for row in rows],
             **{key: first[key] for key in ("parameters", "macs", "bytes")}, "epochs": first["config"]["epochs"],
             "qat_epochs": first["config"]["qat_epochs"], "network": first["config"]["network"],
-            "seconds": round(sum(row["seconds"] for row in rows) / len(rows)),
+            "seconds": round(float(np.mean(seconds))) if seconds else None,
             "loss": round(sum(row["loss"] for row in rows) / len(rows), 4)}
     for key in ("float", "int", "int_recordings"):
         values = [row[key] for row in rows if key in row]
