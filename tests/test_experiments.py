@@ -79,6 +79,6 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_an_unknown_group_is_one_line():
-    with pytest.raises(UserError, match="no group nothing; there are attention") as caught:
+    with pytest.raises(UserError, match="no group nothing; there are seeds, attention") as caught:
         experiments.main(["--logmel", "x", "--only", "nothing"])
     assert "\n" not in str(caught.value)

@@ -314,7 +314,7 @@ def test_resuming_is_bit_for_bit_with_a_teacher_and_an_average(place, tmp_path, 
 
 
 def test_a_teacher_that_is_not_there_or_no_network(tmp_path, cached):
-    with pytest.raises(UserError, match=r"'teacher': there is no .*nobody\.pt"):
+    with pytest.raises(UserError, match=r"'teacher': there is no .*nobody_float\.pt"):
         train.train(config(passes=1, teacher="nobody"), bands(), tmp_path / "net.pt", quiet=True)
     (tmp_path / "text.pt").write_text("hello")
     with pytest.raises(UserError, match="not a checkpoint"):

@@ -197,7 +197,7 @@ def build(config: TrainConfig) -> nn.Module:
 
 def load_teacher(name: str, device: str) -> nn.Module:
     """The trained float network that a config names as its teacher: a file, or a name in data/models."""
-    path = Path(name) if Path(name).suffix else MODELS / f"{name}.pt"
+    path = Path(name) if Path(name).suffix else MODELS / f"{name}_float.pt"
     if not path.exists():
         raise UserError(f"config key 'teacher': there is no {path}; train it first, or leave the key out")
     return load_model(path).float().to(device)
