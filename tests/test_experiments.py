@@ -1,6 +1,8 @@
 """Tables of training runs: every listed row can be trained, rows are measured as they say, figures add up."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +72,7 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
     model = train.load_model(tmp_path / "x-0-0.pt")
     want = train.predict(model, torch.from_numpy(features)).argmax(1).numpy()
     assert row["int_recordings"] == pytest.approx(100 * (want == np.arange(6)).mean())
+    assert row["n"] == len(train.validation_set(data)[1])
     assert row["parameters"] > 0 and row["macs"] > 0 and 0 <= row["int"] <= 100
     assert not list(tmp_path.glob("*.checkpoint"))
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
@@ -82,3 +85,9 @@ def test_an_unknown_group_is_one_line():
     with pytest.raises(UserError, match="no group nothing; there are seeds, attention") as caught:
         experiments.main(["--logmel", "x", "--only", "nothing"])
     assert "\n" not in str(caught.value)
+
+
+def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
+    done = subprocess.run([sys.executable, "-m", "tinyspeech.experiments", "--logmel", "x", "--only", "nothing"],
+                          capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1

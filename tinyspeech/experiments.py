@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -95,8 +96,8 @@ def run_row(name: str, config) -> dict:
 
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
-    for done in [report, *sorted(RUNS.glob("*.json"))]:
-        if done.exists() and what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
+    for done in sorted(RUNS.glob("*.json")):
+        if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
     began = time.perf_counter()
     metrics = train.train(config, _worker["bands"], out, quiet=True)
@@ -105,9 +106,10 @@ def run_row(name: str, config) -> dict:
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
            "seconds": round(time.perf_counter() - began)}
+    features, labels = training_data.validation_set(_worker["bands"])
+    row["n"] = len(labels)
     if config.qat_epochs:
         integer = export.quantised(train.load_model(out), name)
-        features, labels = training_data.validation_set(_worker["bands"])
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
         if "speech" in _worker:
@@ -159,13 +161,18 @@ def main(argv: list[str] | None = None) -> None:
             group = listed[name]
             lines = []
             for label in group["rows"]:
-                lines.append(summary(label, [jobs[label, seed].result() for seed in group["seeds"]]))
+                rows = [jobs[label, seed].result() for seed in group["seeds"]]
+                lines.append(summary(label, rows))
                 print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), flush=True)
-            record(f"experiments.{name}", lines, "%", about=group["about"], n=4445,
+            record(f"experiments.{name}", lines, "%", about=group["about"], n=rows[0]["n"],
                    data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 subset's",
                    config=f"data/experiments.yaml over {group['base']}",
                    command="python -m tinyspeech.experiments --logmel FILE --speech FOLDER --only " + name)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
