@@ -75,7 +75,7 @@ def hash_split(name: str) -> str:
     -------
     "training", "validation" or "testing"
     """
-    speaker = re.sub(r"_nohash_.*$", "", _stem(Path(name).name))
+    speaker = re.sub(r"_nohash_.*$", "", stem(Path(name).name))
     number = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
     percent = number * (100.0 / MAX_CLIPS_PER_CLASS)
     if percent < VALIDATION_PERCENT:
@@ -83,7 +83,7 @@ def hash_split(name: str) -> str:
     return "testing" if percent < VALIDATION_PERCENT + TESTING_PERCENT else "training"
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """`name` without its sound suffixes: one clip has one split, as wav or flac (or `.wav.wav`, as some test sets)."""
     while name.lower().endswith(SUFFIXES):
         name = name[: name.rfind(".")]
@@ -93,7 +93,7 @@ def _stem(name: str) -> str:
 def _read_list(path: Path) -> set[str]:
     """Clips named in `validation_list.txt` or `testing_list.txt`, as `word/stem`."""
     try:
-        return {_stem(line.strip().replace("\\", "/")) for line in path.read_text("utf-8").splitlines() if line.strip()}
+        return {stem(line.strip().replace("\\", "/")) for line in path.read_text("utf-8").splitlines() if line.strip()}
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path} cannot be read ({error}): one clip a line is needed, as in yes/x_nohash_0.wav"
@@ -263,7 +263,7 @@ def _select(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str
     def split_of(name: str) -> str:
         if not lists:
             return hash_split(name)
-        return next((s for s, listed in lists.items() if _stem(name) in listed), "training")
+        return next((s for s, listed in lists.items() if stem(name) in listed), "training")
 
     return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}
 
@@ -488,7 +488,7 @@ def info(folder: str | Path = BUNDLED) -> dict:
         else "SHA-1 of the speaker",
         "splits": {s: sum(c.values()) for s, c in count.items()},
         "speakers": {
-            s: len({re.sub(r"_nohash_.*$", "", _stem(Path(n).name)) for names in words.values() for n in names})
+            s: len({re.sub(r"_nohash_.*$", "", stem(Path(n).name)) for names in words.values() for n in names})
             for s, words in splits.items()
         },
         "per_word": {word: {s: count[s][word] for s in count} for word in by_word},

@@ -32,8 +32,8 @@ leave the range of int16, word and noise are turned down together until it fits,
 *What is held out.* Each noise recording is divided in time: 80 % training, then 10 % validation, then 10 % testing
 (`datasets.BACKGROUND_SHARE`); silence and added noise obey it, and so does training (`training_data.noise_of`). One
 doubt is left where a network was trained on the log-mel set alone: that set brings its own second-long pieces of noise,
-cut from anywhere in the six recordings, so `train --noise FOLDER` takes the recordings instead, as the shipped
-networks' training did.
+cut from anywhere in the six recordings, so `train --noise FOLDER` takes the recordings instead, as the training
+of TinySpeech-S and XS did.
 
 *Selection.* Every choice (architecture, epoch, bit width, threshold) is made on validation. The test split is run
 once, on the finished network. A folder in the layout of the official test set (`_unknown_/`, `_silence_/`) is taken as
@@ -207,9 +207,7 @@ class Noise:
 
     def place(self, name: str, attempt: int = 0) -> tuple[int, int]:
         """Which of `spans`, and the first sample in that recording, for the clip `word/file`, by hash alone."""
-        stem = name
-        while stem.lower().endswith(datasets.SUFFIXES):  # the same noise whether a clip is kept as wav or flac
-            stem = stem[: stem.rfind(".")]
+        stem = datasets.stem(name)  # the same noise whether a clip is kept as wav or flac
         rng = random.Random(f"{self.seed}:{self.split}:noise:{stem}:{attempt}")  # a string: the same everywhere
         index = int(rng.random() * len(self.spans))
         _, first, last = self.spans[index]

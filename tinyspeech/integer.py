@@ -36,6 +36,7 @@ from tinyspeech.errors import UserError
 SIGMOID_BITS = 7
 SCALE_BITS = 5
 SCORE_SHIFT = 8
+"""Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
 KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier", "weighed_classifier")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import UNITS_PER_STD
+from tinyspeech.integer import SCORE_SHIFT
 from tinyspeech.streaming import LEAST_WEIGHT, CausalConv, StreamingCondenser, TinySpeechS
 
 GATE_STEP = 1 / 16
@@ -21,8 +22,6 @@ INPUT_STEP = 1 / UNITS_PER_STD
 """Step of the int8 features: 32 units are one standard deviation."""
 SIGMOID_BITS = 7
 """Fraction bits of the sigmoid's table and of the finished gate."""
-SCORE_SHIFT = 8
-"""Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SCALE_BITS = 5
 """Fraction bits of the condenser's int8 scale S: -4 .. 4."""
 

@@ -24,15 +24,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from tinyspeech import __version__, datasets, quant
+from tinyspeech import CLASSES, __version__, datasets, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import MODELS
 from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
-SILENCE = 0
-"""Index of `_silence_` in `CLASSES`."""
+SILENCE = CLASSES.index(datasets.SILENCE)
 
 
 @dataclass
