@@ -86,8 +86,7 @@ def reference(x, step, low, high):
 @pytest.mark.parametrize("channels", [0, 3])
 def test_learned_step_goes_to_the_grid(channels):
     q = LearnedStep(-7, 7, channels).double()
-    with torch.no_grad():
-        q.raw.copy_(torch.linspace(0.1, 0.3, max(channels, 1)).reshape(q.raw.shape))
+    q.set(torch.linspace(0.1, 0.3, max(channels, 1)).reshape(q.log2_step.shape))
     x = torch.randn(3, 5, 4, dtype=torch.float64)
     y = q(x).detach().numpy()
     np.testing.assert_allclose(y, reference(x.numpy(), q.step.detach().numpy(), -7, 7), atol=1e-12)
@@ -97,8 +96,7 @@ def test_learned_step_goes_to_the_grid(channels):
 
 def test_straight_through_gradient_is_one_inside_and_zero_beyond():
     q = LearnedStep(-7, 7).double()
-    with torch.no_grad():
-        q.raw.fill_(0.25)
+    q.set(0.25)
     x = torch.tensor([-9.0, -1.7, -0.3, 0.0, 0.31, 1.74, 1.8, 9.0], dtype=torch.float64, requires_grad=True)
     q(x).sum().backward()
     assert x.grad.tolist() == [0, 1, 1, 1, 1, 1, 0, 0]
@@ -108,8 +106,7 @@ def test_gradients_are_those_of_the_smooth_part():
     """With the rounding frozen, y = step * (clamp(x / step) + r) is smooth: differences agree with autograd."""
     torch.manual_seed(1)
     q = LearnedStep(-7, 7, 2).double()
-    with torch.no_grad():
-        q.raw.copy_(torch.tensor([0.2, 0.35]).reshape(2, 1, 1))
+    q.set(torch.tensor([0.2, 0.35]).reshape(2, 1, 1))
     x = (torch.randn(2, 3, 6, dtype=torch.float64)).requires_grad_()
     weight = torch.randn(2, 3, 6, dtype=torch.float64)
     (q(x) * weight).sum().backward()
@@ -122,12 +119,11 @@ def test_gradients_are_those_of_the_smooth_part():
         return ((torch.clamp(x / step, -7, 7) + remainder) * step * weight).sum().item()
 
     h = 1e-6
-    share = (x.numel() / 2 * 7) ** -0.5  # LSQ scales the step's gradient and nothing else
     for channel in range(2):
         d = torch.zeros_like(step)
         d[channel] = h
-        slope = (loss(step + d, values) - loss(step - d, values)) / (2 * h)
-        assert q.raw.grad[channel].item() == pytest.approx(share * slope, rel=1e-5)
+        slope = (loss(step * 2**d, values) - loss(step / 2**d, values)) / (2 * h)  # over the step's logarithm
+        assert q.log2_step.grad[channel].item() == pytest.approx(slope, rel=1e-5)
     for place in [(0, 0, 0), (1, 2, 5), (0, 1, 3)]:
         d = torch.zeros_like(values)
         d[place] = h
@@ -136,25 +132,19 @@ def test_gradients_are_those_of_the_smooth_part():
 
 
 def test_step_gradient_by_the_formula_of_lsq():
-    """dy / dstep is round(x / step) - x / step inside, low or high beyond."""
+    """dy / dstep is round(x / step) - x / step inside, low or high beyond; over log2 of the step, step * ln 2 of it."""
     q = LearnedStep(-7, 7).double()
-    with torch.no_grad():
-        q.raw.fill_(0.5)
+    q.set(0.5)
     x = torch.tensor([0.2, 0.9, -1.3, 40.0, -40.0], dtype=torch.float64)
     q(x).sum().backward()
-    want = sum([0 - 0.4, 2 - 1.8, -3 + 2.6, 7, -7]) * (5 * 7) ** -0.5
-    assert q.raw.grad.item() == pytest.approx(want, rel=1e-9)
+    want = sum([0 - 0.4, 2 - 1.8, -3 + 2.6, 7, -7]) * 0.5 * np.log(2)
+    assert q.log2_step.grad.item() == pytest.approx(want, rel=1e-9)
 
 
-def test_a_step_below_zero_is_its_magnitude():
-    q = LearnedStep(-7, 7)
-    with torch.no_grad():
-        q.raw.fill_(-0.25)
-    assert q.step.item() == 0.25
-    assert q(torch.tensor([0.6])).item() == 0.5
-    with torch.no_grad():
-        q.raw.fill_(0.0)
-    assert q.step.item() > 0 and torch.isfinite(q(torch.tensor([0.6])))
+def test_a_step_stays_above_zero():
+    q = LearnedStep(-7, 7, 2)
+    q.set(torch.tensor([0.0, -3.0]).reshape(2, 1, 1))
+    assert (q.step > 0).all() and torch.isfinite(q(torch.full((2, 1, 1), 0.6))).all()
 
 
 def test_fit_is_never_worse_than_clipping_at_the_peak():
@@ -165,7 +155,7 @@ def test_fit_is_never_worse_than_clipping_at_the_peak():
         q.fit(x)
         with torch.no_grad():
             error = (q(x) - x).square().mean((1, 2))
-            q.raw.copy_(x.abs().amax((1, 2), keepdim=True) / 7)
+            q.set(x.abs().amax((1, 2), keepdim=True) / 7)
             at_peak = (q(x) - x).square().mean((1, 2))
         assert torch.all(error <= at_peak * (1 + 1e-5))
     q, x = LearnedStep(-7, 7), torch.randn(4000)
@@ -212,6 +202,25 @@ def test_fold_leaves_the_outputs_equal(config):
     assert before.std() > 0.05
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_folding_a_quantised_network_moves_no_weight_on_its_grid(config):
+    model = quantised(config).double()
+    x = features_of(1).double() * quant.INPUT_STEP
+
+    def on_grid():
+        return [torch.round(m.weight_quantizer(m.weight) / m.weight_quantizer.step)
+                for m in model.modules() if isinstance(m, CausalConv)]
+
+    with torch.no_grad():
+        before, logits = on_grid(), model(x)
+        signs = [torch.sign(m.norm.weight) for m in model.modules() if isinstance(m, CausalConv)]
+        quant.fold(model)
+        for old, new, sign in zip(before, on_grid(), signs, strict=True):
+            assert torch.equal(old * sign[:, None, None], new)
+        torch.testing.assert_close(model(x), logits, atol=1e-6, rtol=1e-6)
+    assert not any(isinstance(m, nn.BatchNorm1d) for m in model.modules())
+
+
 @pytest.mark.parametrize("bits", [-4, 0, 1, 9, 32])
 def test_weight_bits_out_of_range(bits):
     with pytest.raises(UserError, match=f"2 to 8, not {bits}"):
@@ -240,7 +249,7 @@ def test_calibrate_leaves_no_hook_behind_and_no_clipping_of_most_values():
     assert not any(m._forward_hooks for m in model.modules())
     for module in model.modules():
         if isinstance(module, CausalConv) and isinstance(module.output_quantizer, LearnedStep):
-            assert module.output_quantizer.raw.item() != 1.0
+            assert module.output_quantizer.step.item() != 1.0
 
 
 # --- integers = torch -------------------------------------------------------------------------------------------------
@@ -272,15 +281,15 @@ def test_fewer_bits_than_four_go_the_same_way(bits):
 
 
 def test_hardly_alive_channels_go_the_same_way():
-    """Channels without weight, channels that live on their bias, and steps that training has driven through zero."""
+    """Channels without weight, channels that live on their bias, channels whose batch norm turns the sign."""
     model = quantised(SMALL, 3)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CausalConv):
                 module.weight[0] = 0
-                module.weight_quantizer.raw[0] = -1e-9
-                module.bias[0] = 0.7
-                module.weight_quantizer.raw[-1] *= -1
+                module.weight_quantizer.log2_step[0] = -30
+                module.norm.bias[0] = 0.7
+                module.norm.weight[-1] *= -1
     assert_integers_equal_torch(model, features_of(71, 12))
 
 

@@ -2,7 +2,9 @@
 
 `prepare(model, bits)` turns a trained float TinySpeech-S into the same network on a grid: 4-bit weights with a step per
 output channel, 8-bit activations with a step per tensor, the condenser's gate in the fixed-point form of
-`tinyspeech/integer.py`. Training goes on from there; gradients pass every rounding as if it were not there.
+`tinyspeech/integer.py`. Training goes on from there; gradients pass every rounding as if it were not there. Batch norm
+stays in place meanwhile: it follows rounded weights, and its gain is one factor per output channel, as the step is.
+`snap` folds it into steps and biases in the end, which alters no weight of the grid.
 """
 
 from __future__ import annotations
@@ -35,54 +37,62 @@ def round_half_up(x: Tensor) -> Tensor:
 
 
 class _OnGrid(torch.autograd.Function):
-    """step * round(clamp(x / step, low, high)) with the gradients of LSQ in one pass over the tensor, not eleven."""
+    """step * round(clamp(x / step, low, high)) with the gradients of LSQ in one pass over the tensor, not eleven.
+
+    Without LSQ's factor on the step's gradient: Adam divides every gradient by its own size.
+    """
 
     @staticmethod
-    def forward(ctx, x: Tensor, step: Tensor, low: int, high: int, share: float) -> Tensor:
+    def forward(ctx, x: Tensor, step: Tensor, low: int, high: int) -> Tensor:
         ratio = x / step
         inside = (ratio >= low) & (ratio <= high)
         whole = round_half_up(ratio.clamp(low, high))
         ctx.save_for_backward(inside, torch.where(inside, whole - ratio, whole))
-        ctx.shape, ctx.share = step.shape, share
+        ctx.shape = step.shape
         return whole * step
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inside, slope = ctx.saved_tensors
-        return gradient * inside, (gradient * slope).sum_to_size(ctx.shape) * ctx.share, None, None, None
+        return gradient * inside, (gradient * slope).sum_to_size(ctx.shape), None, None
 
 
 class LearnedStep(nn.Module):
     """LSQ (Esser et al. 2020): y = step * round(clamp(x / step, low, high)), with a trained step per tensor or channel.
 
-    The step is the parameter's absolute value: a channel of almost no weight may be trained across zero.
+    What is trained is the step's logarithm: an optimiser that moves every number by about its learning rate, as Adam
+    does, then changes a step by a share of itself, however small it is, and cannot take it across zero.
     """
 
     def __init__(self, low: int, high: int, channels: int = 0):
         super().__init__()
         self.low, self.high = low, high
-        self.raw = nn.Parameter(torch.ones((channels, 1, 1) if channels else ()))
+        self.log2_step = nn.Parameter(torch.zeros((channels, 1, 1) if channels else ()))
 
     @property
     def step(self) -> Tensor:
         """The grid's step, positive: [channels, 1, 1] or a scalar."""
-        return self.raw.abs().clamp(min=1e-7)
+        return torch.exp2(self.log2_step)
+
+    @torch.no_grad()
+    def set(self, step: Tensor | float) -> None:
+        """Take these steps, of the parameter's shape or one for all; none becomes smaller than 1e-9."""
+        self.log2_step.copy_(torch.log2(torch.as_tensor(step).clamp(min=1e-9)))
 
     @torch.no_grad()
     def fit(self, x: Tensor) -> None:
         """Set the step that loses least: the clipping point with the smallest mean squared error, of 60 tried."""
-        flat = x.reshape(self.raw.numel(), -1) if self.raw.ndim else x.reshape(1, -1)
+        flat = x.reshape(self.log2_step.numel(), -1)
         peak = flat.abs().amax(1, keepdim=True).clamp(min=1e-5)
         best, best_error = peak / self.high, torch.full_like(peak, torch.inf)
         for fraction in torch.linspace(0.2, 1.0, 60, device=x.device):
             step = peak * fraction / self.high
             error = (torch.clamp(torch.round(flat / step), self.low, self.high) * step - flat).square().mean(1, True)
             best, best_error = torch.where(error < best_error, step, best), torch.minimum(error, best_error)
-        self.raw.copy_(best.reshape(self.raw.shape))
+        self.set(best.reshape(self.log2_step.shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        share = (x.numel() / self.raw.numel() * self.high) ** -0.5  # LSQ's gradient scale
-        return _OnGrid.apply(x, self.step, self.low, self.high, share)
+        return _OnGrid.apply(x, self.step, self.low, self.high)
 
 
 class FixedStep(nn.Module):
@@ -132,7 +142,7 @@ class ReadoutQuantizer(nn.Module):
 
 
 def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
-    """Fold batch norm and attach quantisers, in place. Steps are 1 until `calibrate` (or a checkpoint) sets them.
+    """Attach quantisers, in place. Steps are 1 until `calibrate` (or a checkpoint) sets them.
 
     Raises `UserError` for weight_bits outside 2 .. 8.
     """
@@ -141,7 +151,6 @@ def prepare(model: TinySpeechS, weight_bits: int = 4) -> TinySpeechS:
     limit = 2 ** (weight_bits - 1) - 1
     for module in model.modules():
         if isinstance(module, CausalConv):
-            module.fold()
             module.weight_quantizer = LearnedStep(-limit, limit, module.weight.shape[0])
             module.output_quantizer = LearnedStep(-128, 127)
     stream = StreamStep()
@@ -214,21 +223,30 @@ def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(multiplier > 255, 128, multiplier), np.where(multiplier > 255, shift - 1, shift)
 
 
+def fold(model: nn.Module) -> None:
+    """Make every batch norm part of its convolution, in place."""
+    for module in model.modules():
+        if isinstance(module, CausalConv):
+            module.fold()
+
+
 @torch.no_grad()
 def snap(model: TinySpeechS) -> None:
-    """Move every weight step and bias to the nearest value that the chip can hold, in place, in double precision.
+    """Fold batch norm, then move every weight step and bias to the nearest value that the chip can hold, in place, in
+    double precision.
 
     After this the network computes what `integer.py` computes: ratios of steps are multiplier / 2**shift, biases are
     whole accumulator units, and doubles tell every tie.
     """
     model.double()
+    fold(model)
     for _, conv, step_in, step_out in wiring(model):
         quantizer = conv.weight_quantizer
         # a channel that lives on its bias may have a step too small for the chip's numbers
         least = torch.clamp(conv.bias.abs()[:, None, None] / (32000 * step_in), min=2.0**-16 * step_out / step_in)
         ratio = (torch.maximum(quantizer.step, least) * step_in / step_out).cpu().numpy()
         multiplier, shift = multiplier_and_shift(ratio)
-        quantizer.raw.copy_(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
+        quantizer.set(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
         unit = quantizer.step.reshape(-1) * step_in
         conv.bias.copy_(torch.floor(conv.bias / unit + 0.5) * unit)
     step = model.classifier.weight_quantizer.step
@@ -236,7 +254,7 @@ def snap(model: TinySpeechS) -> None:
     multiplier = torch.floor(step / largest * 255 + 0.5)
     unit = model.head.output_quantizer.step * largest / 255
     least = torch.ceil(model.classifier.bias.abs()[:, None, None] / (32000 * unit)).clamp(1, 255)  # as above
-    model.classifier.weight_quantizer.raw.copy_(torch.maximum(multiplier, least) * largest / 255)
+    model.classifier.weight_quantizer.set(torch.maximum(multiplier, least) * largest / 255)
     unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)
     if model.condenser is not None:

@@ -158,7 +158,10 @@ class CausalConv(nn.Module):
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Make the batch norm's running statistics part of the weights: y = (w g / sd) x + (beta - mean g / sd)."""
+        """Make the batch norm's running statistics part of the weights: y = (w g / sd) x + (beta - mean g / sd).
+
+        Weights on a grid stay where they are on it: their channel's step takes the gain, the weights its sign.
+        """
         if self.norm is None:
             return
         gain = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)  # (outputs,)
@@ -166,6 +169,8 @@ class CausalConv(nn.Module):
         self.weight = nn.Parameter(self.weight * gain[:, None, None])
         self.bias = nn.Parameter(bias)
         self.norm = None
+        if hasattr(self.weight_quantizer, "step"):
+            self.weight_quantizer.set(self.weight_quantizer.step * gain.abs()[:, None, None])
 
 
 def causal_max(x: Tensor, frames: int) -> Tensor:

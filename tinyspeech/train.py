@@ -10,6 +10,7 @@ written beside the result, so that `--resume` continues bit for bit on the CPU.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import random
@@ -21,7 +22,7 @@ import torch
 import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
 from tinyspeech import CLASSES, __version__, datasets, quant
@@ -32,6 +33,8 @@ from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
 SILENCE = CLASSES.index(datasets.SILENCE)
+NORM_BATCHES = 32
+"""Batches from which batch norm's statistics of averaged weights are measured."""
 
 
 @dataclass
@@ -250,12 +253,17 @@ def train(
         teacher = load_teacher(config.teacher, device) if config.teacher else None
         passes = Passes(data, config, config.passes, teacher, datasets.cache_folder())
 
-    def epoch(number: int):
+    def epoch(number: int, generator: torch.Generator = generator):
         if passes is not None:
             return passes.batches(number, config.batch_size, generator)
         order = epoch_order(data, config.unknown_share, config.silence_share, generator)
         batches = training_batches(data, config.augmentation(), order, config.batch_size, generator)
         return ((x, y, x.new_empty(len(x), 0)) for x, y in batches)
+
+    def measure_norms(network: nn.Module) -> None:
+        """Statistics of averaged weights: not the average of the statistics, where weights are rounded least of all."""
+        some = itertools.islice(epoch(0, torch.Generator(device).manual_seed(0)), NORM_BATCHES)
+        update_bn((x * quant.INPUT_STEP for x, *_ in some), network)
 
     clips = len(epoch_order(data, config.unknown_share, config.silence_share, torch.Generator(device)))
     steps = clips // config.batch_size
@@ -275,7 +283,7 @@ def train(
 
     for stage, epochs, peak in (("float", config.epochs, config.lr), ("qat", config.qat_epochs, config.qat_lr)):
         if stage == "qat" and epochs and state["stage"] == "float":
-            # between the stages: remember the float network, fold, calibrate
+            # between the stages: remember the float network, calibrate
             state.update(stage="qat", epoch=0)
             save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
             quant.prepare(model, config.weight_bits).to(device)
@@ -285,16 +293,15 @@ def train(
         if stage != state["stage"]:
             continue
         model.to(device)
-        optimizer = torch.optim.AdamW(
-            model.parameters(), peak, betas=(config.momentum, 0.999), weight_decay=config.weight_decay, fused=True
-        )
+        optimizer = torch.optim.AdamW(decayed(model, config.weight_decay), peak, betas=(config.momentum, 0.999),
+                                      fused=True)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15,
             base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
         )
         average = None
         if config.average:
-            average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average), use_buffers=True)
+            average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
         kept = model if average is None else average.module
         if stage == saved_stage:
             model.load_state_dict(saved["model"])
@@ -321,6 +328,8 @@ def train(
             mean_loss = total.item() / steps
             if not math.isfinite(mean_loss):
                 raise UserError(f"the loss became {mean_loss} in epoch {done + 1}: lower --lr; last checkpoint kept")
+            if average is not None:
+                measure_norms(kept)
             score = accuracy(kept, features, labels)
             state["epoch"] = done + 1
             state["history"].append({"stage": stage, "epoch": done + 1, "loss": mean_loss, "accuracy": score})
@@ -342,6 +351,14 @@ def train(
     final = bundle(config, state["stage"], model, state)
     save_atomically(final, out)
     return final["metrics"]
+
+
+def decayed(model: nn.Module, weight_decay: float) -> list[dict]:
+    """All parameters in two groups: those that decay, and the logarithms of steps, whose zero means nothing."""
+    steps = [p for name, p in model.named_parameters() if name.endswith("log2_step")]
+    others = [p for name, p in model.named_parameters() if not name.endswith("log2_step")]
+    groups = [{"params": others, "weight_decay": weight_decay}, {"params": steps, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def score_of(state: dict) -> str:
@@ -377,6 +394,7 @@ def load_model(path: str | Path) -> nn.Module:
         model = build(TrainConfig(**content["config"]))
         if content["stage"] == "qat":
             quant.prepare(model, content["weight_bits"]).double()
+            quant.fold(model)
         model.load_state_dict(content["state_dict"])
     except (UserError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
