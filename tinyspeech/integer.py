@@ -109,6 +109,31 @@ class Layer:
         return np.clip((total + (1 << (shift - 1))) >> shift, self.low, 127)
 
 
+    def check(self) -> None:
+        """Raise `UserError` where a field is beyond the contract, whatever the layers around it are."""
+        def need(holds: bool, what: str) -> None:
+            if not holds:
+                raise UserError(f"layer {self.name}: {what}")
+
+        need(self.kind in KINDS, f"unknown kind '{self.kind}'; known: {', '.join(KINDS)}")
+        need(self.name.isidentifier(), "its name must be a word, as in C")
+        need(self.source in SLOTS and self.target in SLOTS, f"slots are {', '.join(SLOTS)}")
+        need(self.kernel >= 1 and self.stride >= 1, "kernel and stride count frames: 1 or more")
+        need(-128 <= self.low <= 0, f"the lower clamp must be -128 to 0, not {self.low}")
+        weighs = self.kind not in ("pool", "add", "gated_add")
+        for key, dtype in DTYPES.items():
+            array, wanted = getattr(self, key), self.kind == "gated_add" if key == "scale" else weighs
+            need((array is not None) == wanted, f"a {self.kind} needs {'a' if wanted else 'no'} {key}")
+            if array is not None:
+                need(array.dtype == dtype, f"{key} must be {np.dtype(dtype)}, not {array.dtype}")
+                need(array.ndim == 1 + (key == "weight") and array.size > 0, f"{key} has {array.ndim} dimensions")
+                need(key == "scale" or len(array) == len(self.weight), f"{key} must have one value for each output")
+        if weighs:
+            need(self.weight.min() >= -8 and self.weight.max() <= 7, "a weight does not fit 4 bits, -8 .. 7")
+            need(self.kind.endswith("classifier") or (self.shift.min() >= 1 and self.shift.max() <= 24),
+                 "shifts must be 1 to 24, and 0 leaves nothing to round")
+
+
 @dataclass(frozen=True)
 class Worst:
     """The largest sizes of the numbers in one layer, whatever its operands are. A field is 0 where there is no such."""
@@ -185,20 +210,7 @@ class IntegerModel:
         """Prove that the program is one that the C can run and that nothing overflows, whatever a clip of `frames`
         holds; raises `UserError`, which names the layer, otherwise."""
         for layer in self.layers:
-            for key, dtype in DTYPES.items():
-                array = getattr(layer, key)
-                if array is not None and array.dtype != dtype:
-                    raise UserError(f"layer {layer.name}: {key} must be {np.dtype(dtype)}, not {array.dtype}")
-            if layer.kind not in KINDS:
-                raise UserError(f"layer {layer.name}: unknown kind '{layer.kind}'; known: {', '.join(KINDS)}")
-            if not -128 <= layer.low <= 0:
-                raise UserError(f"layer {layer.name}: the lower clamp must be -128 to 0, not {layer.low}")
-            if layer.weight is None:
-                continue
-            if layer.weight.min(initial=0) < -8 or layer.weight.max(initial=0) > 7:
-                raise UserError(f"layer {layer.name}: a weight does not fit 4 bits, -8 .. 7")
-            if not layer.kind.endswith("classifier") and (layer.shift.min() < 1 or layer.shift.max() > 24):
-                raise UserError(f"layer {layer.name}: shifts must be 1 to 24, and 0 leaves nothing to round")
+            layer.check()
         for row in self.worst(frames):
             row.check()
         self._check_wiring()
@@ -254,32 +266,24 @@ class IntegerModel:
                 if not holds:
                     raise UserError(f"layer {name}: {what}")
 
-            need(layer.source in SLOTS and layer.target in SLOTS, f"slots are {', '.join(SLOTS)}")
             need(inputs is not None, f"nothing has been written to its source, {layer.source}")
-            need(names.count(layer.name) == 1 and layer.name.isidentifier(), "its name must be a word of its own")
-            need(layer.kernel >= 1 and layer.stride >= 1, "kernel and stride count frames: 1 or more")
+            need(names.count(layer.name) == 1, "two layers have this name")
             need(layer.kernel == 1 or layer.kind in ("dense", "depthwise", "pool"), f"a {layer.kind} sees one frame")
             need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
             need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
-            weighs = layer.kind not in ("pool", "add", "gated_add")
-            need((layer.weight is not None) == weighs, f"a {layer.kind} needs {'' if weighs else 'no '}weights")
-            if weighs:
+            if layer.weight is not None:
                 shape = (len(layer.weight), layer.kernel * inputs)
                 if layer.kind == "depthwise":
                     shape = (inputs, layer.kernel)
                 need(layer.weight.shape == shape, f"weights must be {shape}, not {layer.weight.shape}")
-                for key in ("bias", "multiplier", "shift"):
-                    need(getattr(layer, key) is not None and getattr(layer, key).shape == shape[:1],
-                         f"{key} must have one value for each of {shape[0]} outputs")
                 width[layer.target] = shape[0]
             elif layer.kind == "pool":
                 need(layer.kernel == 1 or layer.source != layer.target, "a maximum of frames cannot be in place")
                 width[layer.target] = inputs
             else:
                 need(width.get(layer.target) == inputs, "an addition needs two of the same width")
-                if layer.kind == "gated_add":
-                    need(width.get("pooled") == inputs and layer.scale is not None and layer.scale.shape == (inputs,),
-                         f"a gate needs an argument in slot pooled and a scale for each of {inputs} channels")
+                need(layer.scale is None or (width.get("pooled"), *layer.scale.shape) == (inputs, inputs),
+                     f"a gate needs an argument in slot pooled and a scale for each of {inputs} channels")
             if last:
                 need(len(layer.weight) == len(self.classes), f"{len(self.classes)} classes need as many outputs")
                 need(layer.kind == "classifier" or "pooled" in width, "frame weights need an argument in slot pooled")
