@@ -863,14 +863,14 @@ def headroom(seen: Mapping[str, Sequence[float]], worst: Mapping[str, Sequence[f
     place, width = np.arange(len(layers)), 0.8 / len(worst)
     for i, (name, sizes) in enumerate(worst.items()):
         at, has = place + (i + 0.5) * width - 0.4, np.asarray(sizes) > 0
-        ax.bar(at[has], np.asarray(sizes)[has], width=width, color=list(PALETTE.values())[2 * i + 2 * (i > 0)],
+        ax.bar(at[has], np.asarray(sizes)[has], width=width, color=PALETTE[("green", "amber", "sky")[i]],
                label=f"{name}, at worst")
         dots = np.asarray(seen[name], dtype=float)
         ax.plot(at[dots > 0], dots[dots > 0], "o", color=INK, markersize=3, label=None if i else "largest seen")
     ax.set_yscale("log", base=2)
     for bits in (16, 32):
         ax.axhline(2.0 ** (bits - 1), color=PALETTE["vermilion"], linestyle="--")
-        ax.text(len(layers) - 0.4, 2.0 ** (bits - 1) * 1.2, f"{bits} bits", ha="right", color=PALETTE["vermilion"])
+        ax.text(len(layers) - 0.4, 2.0 ** (bits - 1), f" {bits} bits", va="center", backgroundcolor=PAPER)
     ax.set_xticks(place, layers, rotation=45, ha="right", fontsize=8)
-    ax.set(ylabel="size", ylim=(16, 2.0**34))
+    ax.set(ylabel="size", ylim=(16, 2.0**35), xlim=(-0.6, len(layers) + 0.5))
     ax.legend(loc="upper left", fontsize=8, ncols=4)
