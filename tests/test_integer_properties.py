@@ -222,6 +222,20 @@ def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
     assert np.abs(x @ weight.T + bias).max() <= row.accumulator
 
 
+@given(st.lists(st.integers(-128, 127), min_size=4, max_size=4), st.sampled_from([0, -128]), st.sampled_from([0, -128]))
+@settings(max_examples=40, deadline=None)
+def test_worst_gated_addition_is_the_worst_of_all(scale, least, target):
+    """Against every value, argument and end of the target."""
+    layers = small()
+    layers[0].low, layers[1].low = target, least
+    layers[3].scale = np.array(scale * 2, np.int8)
+    row = next(row for row in IntegerModel("small", CLASSES, layers, 12, 1.0).worst() if row.layer == "add")
+    v, a = np.arange(least, 128)[:, None, None], np.arange(-128, 128)[:, None]
+    product = v * integer.gate_q7(a, layers[3].scale.astype(int)) + 64
+    sums = v + (product >> 7)
+    assert row.product == np.abs(product).max() and row.accumulator == max(sums.max() + 127, -sums.min() - target)
+
+
 @given(models(), clips())
 @settings(max_examples=100, deadline=None)
 def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
