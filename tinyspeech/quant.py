@@ -16,13 +16,14 @@ weight of the grid. One step per tensor cannot take a gain per channel, so there
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import UNITS_PER_STD
@@ -420,9 +421,10 @@ def freeze(model: nn.Module) -> None:
 
 @torch.no_grad()
 def finish(model: nn.Module) -> nn.Module:
-    """Fold batch norm and write every step down, in place, in double precision; TinySpeech-S goes to the chip's numbers.
+    """Fold batch norm and write every step down, in place, in double precision.
 
-    What leaves here has one form whatever the config was: a step per channel, no batch norm.
+    TinySpeech-S goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the config was:
+    a step per channel, no batch norm.
     """
     if isinstance(model, TinySpeechS):
         snap(model)
@@ -433,12 +435,15 @@ def finish(model: nn.Module) -> nn.Module:
     return model
 
 
-def quantised(model: nn.Module, config: QuantConfig, features: Tensor) -> nn.Module:
+def quantised(model: nn.Module, config: QuantConfig, features: Tensor,
+              norm_batches: Sequence[Tensor] = ()) -> nn.Module:
     """A copy of a float network at few bits without any training (`UN`, `DQ`, `SQ`), ready to evaluate.
 
     Parameters
     ----------
     features : float [B, T, 12] in standard deviations, on which SQ sets the steps of activations
+    norm_batches : more of these, on which SQ measures batch norm's statistics anew: rounded weights have others. One
+        step per tensor has batch norm folded before there is a grid, and nothing left to measure.
 
     Raises
     ------
@@ -450,6 +455,9 @@ def quantised(model: nn.Module, config: QuantConfig, features: Tensor) -> nn.Mod
     model = prepare(copy.deepcopy(model).eval(), config)
     if config.mode == "SQ":
         calibrate(model, features)
+        if norm_batches:
+            update_bn(norm_batches, model)
+            calibrate(model, features)
         finish(model)
     return model
 
