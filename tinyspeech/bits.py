@@ -49,7 +49,8 @@ def ways(rows: list[dict], network: str) -> list[dict]:
     """Every combination of the lists in each row: [{"mode", "weight_bits", "granularity", "clipping", "norms"}]."""
     keys = ("weight_bits", "granularity", "clipping")
     return [{"mode": row.get("mode", "QAT"), **dict(zip(keys, values, strict=True)), "norms": row.get("norms", False)}
-            for row in rows if network in row.get("networks", [network]) for values in itertools.product(*(row[key] for key in keys))]
+            for row in rows if network in row.get("networks", [network])
+            for values in itertools.product(*(row[key] for key in keys))]
 
 
 def train_config(network: dict):
