@@ -67,8 +67,14 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
     floats, eights, fours, thirds = (rows[i]["bytes"] for i in (0, 1, 2, 3))
     assert floats > eights > fours > thirds
     assert not list(folder.glob("*.checkpoint"))
-    monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
-    assert bits.measured("T", TINY, data) == rows
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
+        assert bits.measured("T", TINY, data) == rows
+        other = torch.load(folder / "T_float.pt", weights_only=True)
+        other["state_dict"]["classifier.weight"] += 1
+        torch.save(other, folder / "T_float.pt")
+        with pytest.raises(pytest.fail.Exception):  # another float network has other rows
+            bits.measured("T", TINY, data)
 
 
 def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monkeypatch):
@@ -76,8 +82,7 @@ def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monk
     train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, tmp_path / "models" / "t.pt", quiet=True)
     monkeypatch.setattr(train, "MODELS", tmp_path / "models")
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained"))
-    path, identity = bits.float_network("T", {**TINY, "start": "t.pt"}, data)
-    assert path == tmp_path / "models" / "t.pt" and identity["of"]["batch_size"] == 32
+    assert bits.float_network("T", {**TINY, "start": "t.pt"}, data) == tmp_path / "models" / "t.pt"
 
 
 def test_measuring_norms_anew_changes_what_rounded_weights_answer():

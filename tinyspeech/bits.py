@@ -11,11 +11,11 @@ next time. The rows go into `data/results.json` as `experiments.bits`. Not here:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -61,6 +61,11 @@ def train_config(network: dict):
     return TrainConfig(**merged(base, network["change"]))
 
 
+def plain(config) -> dict:
+    """A config as JSON gives it back."""
+    return json.loads(json.dumps(asdict(config)))
+
+
 def finished(name: str, config: dict) -> dict | None:
     """What an earlier run of this name and config measured, if there was one."""
     path = RUNS / f"{name}.json"
@@ -74,68 +79,86 @@ def keep(name: str, config: dict, result: dict) -> dict:
     return result
 
 
-def float_network(name: str, network: dict, data) -> tuple[Path, dict]:
-    """The file of the float network that all rows start from, trained if it is not there; and what identifies it."""
+def float_network(name: str, network: dict, data) -> Path:
+    """The file of the float network that all rows start from, trained if it is not there."""
     from tinyspeech import train
 
     if network.get("start"):
-        path = train.MODELS / network["start"]
-        return path, {"file": path.name, "of": train.load_checkpoint(path)["config"]}
+        return train.MODELS / network["start"]
     path, config = RUNS / f"{name}_float.pt", replace(train_config(network), qat_epochs=0)
-    identity = {"of": json.loads(json.dumps(asdict(config)))}
+    identity = plain(config)
     if not path.exists() or finished(f"{name}_float", identity) is None:
         train.train(config, data, path, quiet=True)
         path.with_suffix(".checkpoint").unlink(missing_ok=True)
         keep(f"{name}_float", identity, {})
-    return path, identity
+    return path
 
 
-def measured(name: str, network: dict, data) -> list[dict]:
-    """All rows of one network: [{"label", "network", "mode", .., "accuracy": {"values", "mean", "sd"}, "bytes"}]."""
+def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict:
+    """A line of the table: {"label", "network", "mode", .., "accuracy": {"values", "mean", "sd"}, "bytes", "n"}.
+
+    The accuracies, in percent, are of one seed each; the standard deviation is of a sample (n - 1).
+    """
+    accuracy = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
+                "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+    line = {"label": label_of(name, bits=bits, **way), "network": name, **way, "bits": bits, "accuracy": accuracy,
+            "bytes": weight_bytes(model, STORED_BITS.get(bits, bits)), "n": n}
+    print(line["label"], accuracy["mean"], flush=True)
+    return line
+
+
+def rows_without_training(name: str, model, config, data) -> list[dict]:
+    """The network in float, and under every DQ and SQ that is listed; steps are set on the first of some batches."""
     import torch
 
     from tinyspeech import quant, train, training_data
 
-    path, identity = float_network(name, network, data)
-    model = train.load_model(path).float()
-    config = train_config(network)
-    features, labels = training_data.validation_set(data)
     generator = torch.Generator().manual_seed(0)
     order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
     batches = training_data.training_batches(data, config.augmentation(), order, config.batch_size, generator)
-    some = [x * quant.INPUT_STEP for x, _ in itertools.islice(batches, NORM_BATCHES)]
-
-    def line(values: list[float], bits, **way) -> dict:
-        accuracy = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
-                    "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
-        return {"label": label_of(name, bits=bits, **way), "network": name, **way, "bits": bits, "accuracy": accuracy,
-                "bytes": weight_bytes(model, STORED_BITS.get(bits, bits)), "n": len(labels)}
-
-    lines = [line([train.accuracy(model, features, labels)], None, mode="UN")]
-    listed = plan()
-    for way in ways(listed["static"], name):
+    some = [x for x, _ in itertools.islice(batches, NORM_BATCHES)]
+    features, labels = training_data.validation_set(data)
+    lines = [row(name, model, [train.accuracy(model, features, labels)], len(labels), mode="UN")]
+    for way in ways(plan()["static"], name):
         bits, norms = way.pop("weight_bits"), way.pop("norms")
-        few = quant.quantised(model, quant.QuantConfig(weight_bits=bits, **way), some[0], some if norms else ())
-        lines.append(line([train.accuracy(few, features, labels)], bits, **way, norms=norms))
-        print(lines[-1]["label"], lines[-1]["accuracy"]["mean"], flush=True)
+        score = train.evaluate_quantised(model, quant.QuantConfig(weight_bits=bits, **way), some[0], features, labels,
+                                         some if norms else ())
+        lines.append(row(name, model, [score], len(labels), bits, **way, norms=norms))
+    return lines
+
+
+def rows_with_training(name: str, path: Path, model, config, seeds: list[int], data) -> list[dict]:
+    """The network of a file, trained on under every QAT that is listed, once for each seed."""
+    from tinyspeech import train, training_data
+
     start = train.load_checkpoint(path)["state_dict"]
-    for way in ways(listed["qat"], name):
-        bits, values, began = way.pop("weight_bits"), [], time.perf_counter()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = []
+    for way in ways(plan()["qat"], name):
+        bits, values = way.pop("weight_bits"), []
         way.pop("norms")  # training measures them after every epoch as it is
-        for seed in network["seeds"]:
+        for seed in seeds:
             run = replace(config, weight_bits=bits, granularity=way["granularity"], clipping=way["clipping"], seed=seed)
-            key = f"{name}-{bits}-{way['granularity']}-{way['clipping']}-{seed}"
-            what = {"run": json.loads(json.dumps(asdict(run))), "start": identity}
-            done = finished(key, what)
+            key, identity = f"{name}-{bits}-{run.granularity}-{run.clipping}-{seed}", {**plain(run), "start": digest}
+            done = finished(key, identity)
             if done is None:
                 out = RUNS / f"{key}.pt"
-                done = keep(key, what, train.train(run, data, out, quiet=True, start=start))
+                done = keep(key, identity, train.train(run, data, out, quiet=True, start=start))
                 out.with_suffix(".checkpoint").unlink(missing_ok=True)
                 out.with_name(f"{out.stem}_float.pt").unlink(missing_ok=True)
             values.append(done["accuracy"])
-        lines.append(line(values, bits, **way))
-        print(lines[-1]["label"], lines[-1]["accuracy"]["mean"], f"{time.perf_counter() - began:.0f} s", flush=True)
+        lines.append(row(name, model, values, len(training_data.validation_set(data)[1]), bits, **way))
     return lines
+
+
+def measured(name: str, network: dict, data) -> list[dict]:
+    """All rows of one network."""
+    from tinyspeech import train
+
+    path = float_network(name, network, data)
+    model, config = train.load_model(path).float(), train_config(network)
+    return (rows_without_training(name, model, config, data)
+            + rows_with_training(name, path, model, config, network["seeds"], data))
 
 
 def run_network(name: str, network: dict) -> list[dict]:

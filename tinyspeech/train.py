@@ -14,6 +14,7 @@ import itertools
 import math
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -205,12 +206,14 @@ def accuracy(model: nn.Module, features: Tensor, labels: Tensor) -> float:
 
 
 def evaluate_quantised(model: nn.Module, config: quant.QuantConfig, calibration: Tensor, features: Tensor,
-                       labels: Tensor) -> float:
+                       labels: Tensor, norm_batches: Sequence[Tensor] = ()) -> float:
     """Accuracy in percent of a trained float network under `UN`, `DQ` or `SQ`: no training, the network stays as it is.
 
-    calibration, features : [N, T, 12] in int8 units; SQ sets the steps of activations by the first of them
+    calibration, features, norm_batches : [N, T, 12] in int8 units; SQ sets the steps of activations by the first of
+    them, and measures batch norm's statistics anew on the last, if there are any
     """
-    return accuracy(quant.quantised(model, config, calibration.float() * quant.INPUT_STEP), features, labels)
+    first, *others = (x.float() * quant.INPUT_STEP for x in (calibration, *norm_batches))
+    return accuracy(quant.quantised(model, config, first, others), features, labels)
 
 
 def build(config: TrainConfig) -> nn.Module:
