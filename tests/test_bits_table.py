@@ -1,6 +1,7 @@
 """The table of accuracy against bits: every listed row can be measured, once, and says what it is."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -117,3 +118,16 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
     assert [(row["label"], row["n"]) for row in entry["value"]] == [("U, UN", 3), ("T, UN", 5)]
     with pytest.raises(UserError, match="no network Q; there are U, T"):
         bits.main(["--logmel", "x", "--speech", "y", "--only", "Q"])
+
+
+def test_every_row_that_the_chapter_quotes_is_measured():
+    root = bits.datasets.ROOT
+    pages = [p for folder in ("book", "drafts") for p in (root / folder).glob("05_*.ipynb")]
+    text = "".join("".join(cell["source"]) for p in pages for cell in json.loads(p.read_text("utf-8"))["cells"])
+    quoted = set(re.findall(r"results:experiments\.bits#([^#|<>]+)#", text))
+    listed = bits.plan()
+    labels = {bits.label_of(name, "UN") for name in listed["networks"]}
+    for name in listed["networks"]:
+        labels |= {bits.label_of(name, way["mode"], way["weight_bits"], way["granularity"], way["clipping"],
+                                 way["norms"]) for kind in ("static", "qat") for way in bits.ways(listed[kind], name)}
+    assert len(quoted) > 5 and quoted <= labels
