@@ -271,6 +271,17 @@ def measure_choices(speech: Path) -> None:
     record("frontend.attempts_log2", {"straight lines": lines, **logs}, unit, **about)
 
 
+def measure_formats(model: str = "tinyspeech_s") -> None:
+    """Bytes and cycles of a block's two dense layers in formats that do not store their zeros (chapter 6)."""
+    from tinyspeech.bench import formats
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.integer import IntegerModel
+
+    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 48 MHz",
+           model_hash=IntegerModel.load(model_file(model, ".npz")).digest, command="python -m tinyspeech.bench",
+           note="shipped integer weights, pruned by magnitude and not retrained: for size and time, not for accuracy")
+
+
 SNRS_DB = (0, 5, 10, 15, 20)
 """Ratios of speech to noise at which published networks are compared."""
 
@@ -358,3 +369,4 @@ if __name__ == "__main__":
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
+    measure_formats()
