@@ -135,7 +135,7 @@ def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
     """{format: {"bytes": of the table, "code_bytes": of its function, "cycles": of the layer on one input}}.
 
     For `straight` the function is the layer. No format's cycles depend on the activations; every answer is checked
-    against numpy on random and extreme inputs. What does not fit the flash is left out.
+    against numpy on random and extreme inputs.
     """
     rng = np.random.default_rng(0)
     inputs = weight.shape[1]
@@ -154,6 +154,25 @@ def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
                 raise AssertionError(f"format {name} takes {sorted(cycles)} cycles, by its activations")
             costs[name] = {"bytes": layer.bytes[name], "code_bytes": layer.code_bytes[name], "cycles": cycles.pop()}
     return costs
+
+
+def network_formats(integer: IntegerModel, frames: int = frontend.N_FRAMES) -> dict:
+    """All dense layers of a network: {"weights", "zeros" (%), then by format {"bytes": of the tables, "cycles": of a
+    clip}}; the table of `straight` is its code. Each layer is measured alone: together they may not fit the flash."""
+    found: dict = {"weights": 0, "zeros": 0.0}
+    frames += integer.flush
+    for layer in integer.layers:
+        frames = -(-frames // layer.stride)
+        if layer.weight is None or layer.kind == "depthwise":
+            continue
+        found["weights"] += layer.weight.size
+        found["zeros"] += int((layer.weight == 0).sum())
+        for name, cost in format_costs(layer.weight).items():
+            entry = found.setdefault(name, {"bytes": 0, "cycles": 0})
+            entry["bytes"] += cost["bytes"] or cost["code_bytes"]
+            entry["cycles"] += frames * cost["cycles"]
+    found["zeros"] = round(100 * found["zeros"] / found["weights"], 1)
+    return found
 
 
 def fewer_channels(weight: np.ndarray, share: float, axis: int) -> np.ndarray:

@@ -271,6 +271,30 @@ def measure_choices(speech: Path) -> None:
     record("frontend.attempts_log2", {"straight lines": lines, **logs}, unit, **about)
 
 
+def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
+    """Accuracy of the float network with its smallest weights set to zero and no training after it (chapter 6)."""
+    import torch
+
+    from tinyspeech import datasets, prune, train, training_data
+    from tinyspeech.evaluate import model_file
+
+    bands = training_data.load(logmel, speech / datasets.BACKGROUND)
+    features, labels = training_data.validation_set(bands)
+    values: dict[str, dict[str, float]] = {}
+    for of, scope in (("weights", "global"), ("weights", "layer"), ("groups", "global")):
+        for percent in (0, 10, 20, 30, 40, 50, 60, 70, 80, 90):
+            network = train.load_model(model_file(model, "_float.pt"))
+            weights = prune.prunable(network)
+            with torch.no_grad():
+                for name, mask in prune.masks(network, percent / 100, of, scope).items():
+                    weights[name].mul_(mask)
+            score = round(train.accuracy(network, features, labels), 2)
+            values.setdefault(f"{of}, {scope}", {})[f"{percent} %"] = score
+    record("pruning.one_shot", values, "%", data="Speech Commands v0.02 validation, log-mel set, 12 classes",
+           n=len(labels), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
+           note="the float network, pruned at once and not trained again")
+
+
 def measure_formats(model: str = "tinyspeech_s") -> None:
     """Bytes and cycles of a block's two dense layers in formats that do not store their zeros (chapter 6)."""
     from tinyspeech.bench import formats
@@ -369,4 +393,5 @@ if __name__ == "__main__":
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
+    measure_one_shot(options.speech, options.logmel)
     measure_formats()
