@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from tinyspeech import KEYWORDS, frontend, train, training_data
+from tinyspeech import CLASSES, KEYWORDS, frontend, quant, train, training_data
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR
@@ -274,6 +274,49 @@ def test_mixing_mixes_features_and_labels_by_the_same_share():
     assert loss.item() == pytest.approx(want.item(), rel=1e-5) and 0 < own.min() < own.max() <= 1
 
 
+def test_errors_on_other_words_cost_what_the_config_says():
+    torch.manual_seed(3)
+    x, nobody = torch.randn(40, 49, 12), torch.empty(40, 0)
+    y = torch.arange(40) % 12
+    model = train.build(config()).eval()
+    with torch.no_grad():
+        each = torch.nn.functional.cross_entropy(model(x / 32), y, reduction="none")
+        other = train.batch_loss(model, config(label_smoothing=0.0, unknown_weight=50.0), x, y, nobody, None)
+        plain = train.batch_loss(model, config(label_smoothing=0.0), x, y, nobody, None)
+    cost = torch.where(y == CLASSES.index("_unknown_"), 50.0, 1.0)
+    torch.testing.assert_close(other, (cost * each).sum() / cost.sum())
+    torch.testing.assert_close(plain, each.mean())
+    assert (other - plain).abs() > 1e-3
+
+
+def test_sgd_is_nesterovs_and_steps_of_the_grid_do_not_decay():
+    model = quant.prepare(train.build(config()), 4)
+    optimizer = train.make_optimizer(model, config(optimizer="sgd", momentum=0.8, weight_decay=0.1), 0.5)
+    assert isinstance(optimizer, torch.optim.SGD) and optimizer.defaults["nesterov"]
+    assert optimizer.defaults["momentum"] == 0.8
+    for each in (optimizer, train.make_optimizer(model, config(weight_decay=0.1), 0.5)):
+        decay = {id(p): group["weight_decay"] for group in each.param_groups for p in group["params"]}
+        assert len(decay) == len(list(model.parameters()))
+        for name, parameter in model.named_parameters():
+            assert decay[id(parameter)] == (0.0 if "log2_step" in name else 0.1)
+
+
+def test_averaged_weights_get_statistics_of_their_own(tmp_path):
+    """What is kept has batch norm measured on its own weights: measuring again changes nothing."""
+    cfg = config(average=0.9, epochs=2, qat_epochs=0)
+    data = bands()
+    train.train(cfg, data, tmp_path / "a.pt", quiet=True)
+    model = load_model(tmp_path / "a.pt")
+    g = torch.Generator().manual_seed(0)
+    order = training_data.epoch_order(data, cfg.unknown_share, cfg.silence_share, g)
+    batches = list(training_data.training_batches(data, cfg.augmentation(), order, cfg.batch_size, g))
+    before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
+    torch.optim.swa_utils.update_bn((x * quant.INPUT_STEP for x, _ in batches[: train.NORM_BATCHES]), model)
+    for name, value in before.items():
+        torch.testing.assert_close(model.state_dict()[name], value)
+
+
+
 def test_what_is_kept_is_the_running_average(tmp_path, cached, monkeypatch):
     """One epoch by hand: the average of the weights after each step, decay 0.9."""
     seen, update = [], torch.optim.swa_utils.AveragedModel.update_parameters
@@ -359,7 +402,8 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
     ("augment: {time_masks: 1.5}", "time_masks"), ("augment: {noise_probability: 2}", "noise_probability"),
     ("augment: {tilt_db: .nan}", "tilt_db"), ("augment: {gain_db: [6, -6]}", "gain_db"),
     ("epochs: [", "not valid YAML"), ("- 1\n- 2", "'key: value'"), ("just words", "'key: value'"),
-    ("3: 4", "unknown key"), ("passes: -1", "passes"), ("average: 1", "average"), ("mixup: -1", "mixup"),
+    ("3: 4", "unknown key"), ("optimizer: adam", "adamw or sgd"), ("unknown_weight: -1", "unknown_weight"),
+    ("passes: -1", "passes"), ("average: 1", "average"), ("mixup: -1", "mixup"),
     ("temperature: 0", "temperature"), ("distill_weight: 2", "distill_weight"),
     ("teacher: 3", "'teacher' must be a str"),
     ("teacher: teacher", "needs 'passes'"), ("{teacher: teacher, passes: 1, mixup: 0.2}", "no 'mixup'"),

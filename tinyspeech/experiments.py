@@ -67,10 +67,12 @@ def weight_bytes(model, bits: int = 4) -> int:
 
 
 def what_counts(config: dict) -> dict:
-    """A run's config without what it does not use: without epochs at few bits, how they would go is nothing. Nor is
-    pruning that is not asked for, which runs from before there was any do not name."""
-    return {key: value for key, value in config.items()
-            if (config["qat_epochs"] or not key.startswith("qat_lr")) and (value or key not in ("start", "prune"))}
+    """A run's config, keys that it is older than at their defaults, without what it does not use: how epochs at few
+    bits would go is nothing where there are none."""
+    from tinyspeech.train import TrainConfig
+
+    whole = {**vars(TrainConfig()), **config}
+    return {key: value for key, value in whole.items() if whole["qat_epochs"] or not key.startswith("qat_lr")}
 
 
 _worker: dict = {}

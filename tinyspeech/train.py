@@ -32,7 +32,7 @@ from tinyspeech.evaluate import MODELS
 from tinyspeech.models import build_model, model_name
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
-SILENCE = CLASSES.index(datasets.SILENCE)
+SILENCE, UNKNOWN = CLASSES.index(datasets.SILENCE), CLASSES.index(datasets.UNKNOWN)
 NORM_BATCHES = 32
 """Batches from which batch norm's statistics of averaged weights are measured."""
 
@@ -53,7 +53,9 @@ class TrainConfig:
     """Peak learning rate of the one-cycle schedule."""
     qat_lr: float = 1.5e-3
     momentum: float = 0.9
-    """AdamW's first beta."""
+    """AdamW's first beta, or SGD's momentum (Nesterov's)."""
+    optimizer: str = "adamw"
+    """`adamw` or `sgd`; the learning rate of the one is not the other's."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     weight_bits: int = 4
@@ -62,6 +64,8 @@ class TrainConfig:
     """Clips of other words per keyword clip; a fresh draw each epoch."""
     silence_share: float = 0.10
     """Background-noise pieces per keyword clip."""
+    unknown_weight: float = 1.0
+    """What an error on a clip of another word costs, a keyword's being 1."""
     passes: int = 0
     """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
     teacher: str = ""
@@ -110,6 +114,10 @@ class TrainConfig:
             raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
         if self.teacher and (not self.passes or self.mixup):
             raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise UserError(f"config key 'optimizer' must be adamw or sgd, not {self.optimizer!r}")
+        if not 0 <= self.unknown_weight <= 100:
+            raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting
         self.pruning()
 
@@ -234,18 +242,20 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
     x : float [B, T, 12] in int8 units; y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
     """
     x = x * quant.INPUT_STEP
+    costs = torch.ones(len(CLASSES), device=x.device)
+    costs[UNKNOWN] = config.unknown_weight
     if config.mixup:
         share = torch.from_numpy(np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
                                  .beta(config.mixup, config.mixup, len(x))).to(x)
         other = torch.randperm(len(x), generator=generator, device=x.device)
         logits = model(share[:, None, None] * x + (1 - share)[:, None, None] * x[other])
-        losses = [F.cross_entropy(logits, target, label_smoothing=config.label_smoothing, reduction="none")
+        losses = [F.cross_entropy(logits, target, costs, label_smoothing=config.label_smoothing, reduction="none")
                   for target in (y, y[other])]
         return (share * losses[0] + (1 - share) * losses[1]).mean()
     logits = model(x)
     if not answers.shape[1]:
-        return F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
-    losses = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing, reduction="none")  # (B,)
+        return F.cross_entropy(logits, y, costs, label_smoothing=config.label_smoothing)
+    losses = F.cross_entropy(logits, y, costs, label_smoothing=config.label_smoothing, reduction="none")  # (B,)
     t = config.temperature
     distances = F.kl_div(F.log_softmax(logits / t, 1), F.log_softmax(answers / t, 1), reduction="none", log_target=True)
     share = config.distill_weight * (y != SILENCE)  # silence is so by construction: its label is all to learn
@@ -325,8 +335,7 @@ def train(
         if stage != state["stage"]:
             continue
         model.to(device)
-        optimizer = torch.optim.AdamW(decayed(model, config.weight_decay), peak, betas=(config.momentum, 0.999),
-                                      fused=True)
+        optimizer = make_optimizer(model, config, peak)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15,
             base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
@@ -393,12 +402,15 @@ def train(
     return final["metrics"]
 
 
-def decayed(model: nn.Module, weight_decay: float) -> list[dict]:
-    """All parameters in two groups: those that decay, and the logarithms of steps, whose zero means nothing."""
+def make_optimizer(model: nn.Module, config: TrainConfig, lr: float) -> torch.optim.Optimizer:
+    """The config's optimiser. All parameters decay but the logarithms of steps, whose zero means nothing."""
     steps = [p for name, p in model.named_parameters() if name.endswith("log2_step")]
     others = [p for name, p in model.named_parameters() if not name.endswith("log2_step")]
-    groups = [{"params": others, "weight_decay": weight_decay}, {"params": steps, "weight_decay": 0.0}]
-    return [group for group in groups if group["params"]]
+    groups = [{"params": others, "weight_decay": config.weight_decay}, {"params": steps, "weight_decay": 0.0}]
+    groups = [group for group in groups if group["params"]]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=True)
+    return torch.optim.AdamW(groups, lr, betas=(config.momentum, 0.999), fused=True)
 
 
 def score_of(state: dict) -> str:
