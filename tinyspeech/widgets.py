@@ -306,3 +306,26 @@ def rejection_book(curve: Mapping[str, Sequence[float]], unit: str = "score") ->
     """A slider over the thresholds of a rejection curve; curve and unit as of `rejection_page`."""
     labels = [f"{threshold:g}" for threshold in curve["threshold"]]
     return flip_book([rejection_page(curve, i, unit) for i in range(len(labels))], labels, "threshold")
+
+
+# ---------------------------------------------------------------- chapter "Pruning"
+
+
+def formats_page(row: Mapping, layer: str) -> str:
+    """What one pruned layer costs in each format, as two sets of bars filled by what dense costs: a page of an
+    `explorer`. What costs more than dense stands out.
+
+    Parameters
+    ----------
+    row : of the record `pruning.formats`: "formats" {name: {"bytes", "code_bytes", "cycles"}} with `dense`, "zeros"
+    layer : its name in the title
+    """
+    dense = row["formats"]["dense"]
+    parts = []
+    for key, unit, title in (("bytes", "B", "bytes"), ("cycles", "cycles", "time")):
+        costs = []
+        for name, cost in row["formats"].items():
+            value = cost[key] or cost["code_bytes"]
+            costs.append((name, value, dense[key], f"{value:,} {unit}"))
+        parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
+    return "".join(parts)
