@@ -283,14 +283,14 @@ def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     rows = []
     for percent in (0, 10, 20, 30, 40, 50, 60, 70, 80, 90):
         rows.append({"label": f"{percent} %", "zeros": percent})
-        for name, of, scope in (("weights", "weights", "global"), ("weights_by_layer", "weights", "layer"),
+        for column, of, scope in (("weights", "weights", "global"), ("weights_by_layer", "weights", "layer"),
                                 ("groups", "groups", "global")):
             network = train.load_model(model_file(model, "_float.pt"))
             weights = prune.prunable(network)
             with torch.no_grad():
                 for name, mask in prune.masks(network, percent / 100, of, scope).items():
                     weights[name].mul_(mask)
-            rows[-1][name] = round(train.accuracy(network, features, labels), 2)
+            rows[-1][column] = round(train.accuracy(network, features, labels), 2)
     record("pruning.one_shot", rows, "%", data="Speech Commands v0.02 validation, log-mel set, 12 classes",
            n=len(labels), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
            note="the float network, pruned at once and not trained again")
