@@ -49,6 +49,18 @@ def test_a_stored_row_is_drawn_to_scale():
     assert [t.get_text() for t in ax.texts] == ["3", "0", "8 bits", "01", "3", "6 bits"]
 
 
+def test_fields_of_a_row_are_as_wide_as_packed():
+    row = np.array([0, 0, 3, 0, -7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0])
+    fields = plots.row_fields(row)
+    bits = {name: sum(width for _, width, _ in parts) for name, parts in fields.items()}
+    assert bits == {"dense": 64, "bitmap": 28, "runs": 32, "groups": 52}
+    assert [text for text, _, _ in fields["runs"]] == ["3", "2", "3", "1", "-7", "8", "1"]
+    assert "".join(text for text, _, kind in fields["groups"] if kind == "place") == "1101"
+    one, many = row[None], np.tile(row, (16, 1))
+    assert sparse.pack_runs(one).nbytes * 8 == bits["runs"]
+    assert sparse.pack_groups(many).nbytes * 8 == 16 * bits["groups"]
+
+
 def test_accuracy_over_a_cost_has_a_dot_for_each_seed():
     plots.trade({"weights": {"0 %": (6000, [95.0, 96.0]), "50 %": (4000, [94.0, 94.0])},
                  "channels": {"33 %": (4500, [93])}}, "bytes")

@@ -875,6 +875,25 @@ def over_zeros(
     ax.legend(fontsize=8)
 
 
+def row_fields(row: Sequence[int], group: int = 4) -> dict[str, list[tuple[str, int, str]]]:
+    """The fields of one row of 4-bit weights in the formats of `tinyspeech.sparse` that have a table: for `stored_row`."""
+
+    def weight(w: int) -> tuple[str, int, str]:
+        return f"{w}", 4, "weight" if w else "zero"
+
+    there = np.flatnonzero(row)
+    gaps = np.diff([-1, *there]) - 1
+    groups = np.reshape(row, (-1, group))
+    return {
+        "dense": [weight(w) for w in row],
+        "bitmap": [(f"{int(w != 0)}", 1, "place") for w in row] + [weight(row[i]) for i in there],
+        "runs": [(f"{len(there)}", 8, "place")]
+        + [field for gap, i in zip(gaps, there, strict=True) for field in ((f"{gap}", 4, "place"), weight(row[i]))],
+        "groups": [(f"{int(words.any())}", 1, "place") for words in groups]
+        + [weight(w) for words in groups if words.any() for w in words],
+    }
+
+
 def stored_row(formats: Mapping[str, Sequence[tuple[str, int, str]]]) -> None:
     """One row of weights as each format stores it, drawn to scale in a new figure: a bit is always as wide.
 
@@ -889,7 +908,7 @@ def stored_row(formats: Mapping[str, Sequence[tuple[str, int, str]]]) -> None:
         at = 0
         for text, bits, kind in fields_:
             ax.barh(row, bits, left=at, height=0.6, color=looks[kind], edgecolor=INK, linewidth=0.8)
-            ax.text(at + bits / 2, row, text, ha="center", va="center", fontsize=8)
+            ax.text(at + bits / 2, row, text, ha="center", va="center", fontsize=8 if bits > 2 else 6)
             at += bits
         ax.text(at + 0.6, row, f"{at} bits", va="center", fontsize=9)
     ax.set_yticks(range(len(formats)), list(formats))
