@@ -98,7 +98,7 @@ def test_pruning_integers_takes_the_smallest_and_of_equal_ones_the_first():
 
 @pytest.fixture(scope="module")
 def kernels():
-    paths = [FIRMWARE / name for name in ("sparse.c", "kernels.c", "multiply.c")]
+    paths = [FIRMWARE / name for name in ("formats/sparse.c", "kernels.c", "multiply.c")]
     return ctypes.CDLL(str(toolchain.build_host_library(paths, sanitize=True)))
 
 

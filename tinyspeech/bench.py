@@ -93,7 +93,7 @@ class LayerOnChip:
         self.formats = tuple(formats)
         tables = {name: sparse.FORMATS[name][0](weight) for name in self.formats if name != "straight"}
         outputs, inputs = weight.shape
-        text = ['#include "kernels.h"\n#include "sparse.h"\n']
+        text = ['#include "kernels.h"\n#include "formats/sparse.h"\n']
         text += [f"static const {table.dtype}_t {name}[] = {{{', '.join(map(str, table.reshape(-1)))}}};"
                  for name, table in tables.items()]
         if "straight" in self.formats:
@@ -103,8 +103,8 @@ class LayerOnChip:
         text += ["void layer_run(int format, const int8_t *in, int32_t *out);",
                  "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    switch (format) {", *calls,
                  "    }\n}\n"]
-        firmware = toolchain.FIRMWARE
-        sources = [firmware / name for name in ("startup.S", "sparse_main.c", "sparse.c", "kernels.c", "multiply.c")]
+        names = ("startup.S", "formats/layer_main.c", "formats/sparse.c", "kernels.c", "multiply.c")
+        sources = [toolchain.FIRMWARE / name for name in names]
         with tempfile.TemporaryDirectory() as folder:
             layer = Path(folder) / "layer.c"
             layer.write_text("\n".join(text))

@@ -5,7 +5,7 @@
     groups    the dense format's words of four inputs, without those that are all zero, behind a bitmap of words
     straight  no table at all: C with a load and an addition for every binary digit of every weight
 
-Packing and unpacking are exact for weights of -8 .. 7; the C that reads the tables is firmware/sparse.c, and
+Packing and unpacking are exact for weights of -8 .. 7; the C that reads the tables is firmware/formats/sparse.c, and
 `bench.formats` counts its cycles on the chip. Not here: pruning itself (`prune.py`), which makes the zeros, and the
 dense format that ships (`export.pack_dense`). This file knows nothing of torch.
 """
