@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinyspeech import bench, results, sparse, toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
-from tinyspeech.integer import IntegerModel
+from tinyspeech.integer import IntegerModel, Layer
 from tinyspeech.native import FIRMWARE
 
 SHIPPED = {layer.name: layer.weight for layer in IntegerModel.load(model_file("tinyspeech_s", ".npz")).layers
@@ -176,3 +176,24 @@ def test_channels_are_taken_out_whole():
     assert (bench.fewer_channels(weight, 0, axis=0) == weight).all()
     kept = bench.fewer_channels(weight, 0.5, axis=0)
     assert np.abs(kept.astype(int)).sum() == np.sort(np.abs(weight.astype(int)).sum(1))[-4:].sum()
+
+
+def test_a_network_costs_its_dense_layers_by_their_frames():
+    """Two dense layers, of which a stride halves the second's frames; the depthwise layer counts nothing."""
+    rng = np.random.default_rng(0)
+
+    def layer(kind, name, shape, stride=1):
+        outputs = shape[0]
+        return Layer(kind, name, "stream", "stream", 1, stride, 0, rng.integers(-7, 8, shape).astype(np.int8),
+                     np.zeros(outputs, np.int16), np.full(outputs, 128, np.uint8), np.full(outputs, 8, np.uint8))
+
+    layers_ = [layer("dense", "stem", (8, 12)), layer("depthwise", "middle", (8, 3), stride=2),
+               layer("classifier", "last", (12, 8))]
+    found = bench.network_formats(IntegerModel("small", (), layers_, 12, 1.0, flush=1), frames=9)
+    first, last = (bench.format_costs(layers_[i].weight) for i in (0, 2))
+    assert found["weights"] == 8 * 12 + 12 * 8
+    assert found["zeros"] == round(100 * sum((layers_[i].weight == 0).sum() for i in (0, 2)) / 192, 1)
+    for name in sparse.FORMATS:
+        assert found[name] == {"bytes": first[name]["bytes"] + last[name]["bytes"],
+                               "cycles": 10 * first[name]["cycles"] + 5 * last[name]["cycles"]}
+    assert found["straight"]["bytes"] == first["straight"]["code_bytes"] + last["straight"]["code_bytes"]

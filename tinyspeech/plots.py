@@ -876,7 +876,7 @@ def over_zeros(
 
 
 def row_fields(row: Sequence[int], group: int = 4) -> dict[str, list[tuple[str, int, str]]]:
-    """The fields of one row of 4-bit weights in the formats of `tinyspeech.sparse` that have a table: for `stored_row`."""
+    """The fields of one row of 4-bit weights in the formats of `tinyspeech.sparse` with a table: for `stored_row`."""
 
     def weight(w: int) -> tuple[str, int, str]:
         return f"{w}", 4, "weight" if w else "zero"
@@ -941,7 +941,6 @@ def trade(
             ax.plot([cost] * len(values), values, ".", color=PALETTE[color], markersize=4, alpha=0.7)
         for name, cost, mean in zip(networks, costs, means, strict=True):
             ax.annotate(name, (cost, mean), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    ax.xaxis.set_major_formatter(THOUSANDS)
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     ax.legend(fontsize=8, loc="lower right")
