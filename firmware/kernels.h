@@ -10,12 +10,19 @@ struct requant {
     uint8_t multiplier, shift;
 };
 
+/* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
+     activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
+     accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31
+     bias int16, multiplier 0 .. 255, shift 1 .. 24; sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
+   >> is an arithmetic shift: it rounds down, and with half a unit added before, half up. Only clamp saturates. */
+
 /* accumulator[o] = sum over i of weight[o][i] * in[i]. inputs: a multiple of 4.
    weights: uint16 [inputs / 4][outputs]; bit j of nibble b (of 0 .. 3) is bit b of the two's-complement weight of
-   input 4 g + j. |accumulator| < 2^19 for up to 512 inputs. */
+   input 4 g + j. On the way: sums of up to four activations, at most 512, in int16. */
 void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator);
 
-/* accumulator[c] += sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame.
+/* accumulator[c] = sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame. On the way up to
+   7 * 128 more: the sign bit of a weight is subtracted last.
    weights: nibbles [channels][(kernel + 1) / 2 bytes], low nibble first, two's complement.
    past: int8 [kernel - 1][channels], oldest first; now: int8 [channels]. */
 void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
@@ -28,7 +35,7 @@ void kernel_requantise(const int32_t *accumulator, const struct requant *table, 
 int32_t kernel_sigmoid(int32_t a);
 
 /* stream[c] = clamp(stream + v + ((v * gate + 64) >> 7), 0, 127), gate = (sigmoid(argument / 16) * scale + 16) >> 5.
-   scale: int8 Q5, or 0 for an addition without a gate. */
+   scale: int8 Q5, or 0 for an addition without a gate. |v * gate| <= 2^16, |stream + v + ...| < 2^10. */
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);
 
 #endif

@@ -2,10 +2,21 @@
    hash: ec1e84e57bcd
    accuracy: 95.46 % on the log-mel validation set it was chosen on
    checkpoint: data/models/tinyspeech_s.pt
+   config: attention frames, channels 32, condenser 8, expansion 48, flush 8, kernels [5, 7, 9], pool 1, strides [2,
+      1, 1]
    epochs: 56 float, 20 quantised
    seed: 2
    version: 0.1.0
    weight_bits: 4
+
+   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
+   activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
+     dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
+     addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
+     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the
+                       sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+   Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
+   Behind each layer of the program: the largest sum and the largest product that any input can give.
 */
 #ifndef TINYSPEECH_MODEL_H
 #define TINYSPEECH_MODEL_H
@@ -30,7 +41,9 @@ static const char *const model_words[MODEL_CLASSES] = {"_silence_", "_unknown_",
 #endif
 
 #ifdef MODEL_WITH_LAYERS
-enum { LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER };
+enum {
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER
+};
 
 struct layer {
     uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
@@ -430,23 +443,23 @@ static const struct requant classifier_requant[12] = {
 };
 
 static const struct layer model_layers[MODEL_LAYERS] = {
-    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, stem_weights, stem_requant}, /* stem */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, block0_depthwise_weights, block0_depthwise_requant}, /* block0_depthwise */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, block0_expand_weights, block0_expand_requant}, /* block0_expand */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, block0_project_weights, block0_project_requant}, /* block0_project */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 0, 0}, /* block0_add */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, block1_depthwise_weights, block1_depthwise_requant}, /* block1_depthwise */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, block1_expand_weights, block1_expand_requant}, /* block1_expand */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, block1_project_weights, block1_project_requant}, /* block1_project */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 0, 0}, /* block1_add */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, block2_depthwise_weights, block2_depthwise_requant}, /* block2_depthwise */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, block2_expand_weights, block2_expand_requant}, /* block2_expand */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, block2_project_weights, block2_project_requant}, /* block2_project */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 0, 0}, /* block2_add */
-    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, head_weights, head_requant}, /* head */
-    {LAYER_DENSE, 64, 116, 48, 8, 1, 1, 0, 600, frames_squeeze_weights, frames_squeeze_requant}, /* frames_squeeze */
-    {LAYER_DENSE, 116, 112, 8, 1, 1, 1, -128, 600, frames_excite_weights, frames_excite_requant}, /* frames_excite */
-    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 600, classifier_weights, classifier_requant}, /* classifier */
+    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, stem_weights, stem_requant}, /* stem: sum 13,853, product 2,750,712 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, block0_depthwise_weights, block0_depthwise_requant}, /* block0_depthwise: sum 3,048, product 517,968 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, block0_expand_weights, block0_expand_requant}, /* block0_expand: sum 13,272, product 3,079,428 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, block0_project_weights, block0_project_requant}, /* block0_project: sum 12,319, product 2,624,978 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 0, 0}, /* block0_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, block1_depthwise_weights, block1_depthwise_requant}, /* block1_depthwise: sum 3,429, product 522,601 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, block1_expand_weights, block1_expand_requant}, /* block1_expand: sum 13,982, product 3,197,160 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, block1_project_weights, block1_project_requant}, /* block1_project: sum 14,097, product 3,105,692 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 0, 0}, /* block1_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, block2_depthwise_weights, block2_depthwise_requant}, /* block2_depthwise: sum 5,842, product 1,263,132 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, block2_expand_weights, block2_expand_requant}, /* block2_expand: sum 14,597, product 3,298,391 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, block2_project_weights, block2_project_requant}, /* block2_project: sum 16,510, product 3,924,352 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 0, 0}, /* block2_add: sum 254 */
+    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, head_weights, head_requant}, /* head: sum 10,414, product 2,090,604 */
+    {LAYER_DENSE, 64, 116, 48, 8, 1, 1, 0, 600, frames_squeeze_weights, frames_squeeze_requant}, /* frames_squeeze: sum 13,843, product 2,284,800 */
+    {LAYER_DENSE, 116, 112, 8, 1, 1, 1, -128, 600, frames_excite_weights, frames_excite_requant}, /* frames_excite: sum 2,333, product 366,281 */
+    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 600, classifier_weights, classifier_requant}, /* classifier: sum 9,652, product 1,429,148, over frames 20,882,262 */
 };
 #endif
 

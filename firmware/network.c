@@ -18,7 +18,7 @@ void network_reset(void)
     weight_sum = 0;
 }
 
-/* floor(n / d) for 0 < d < 2^16. */
+/* floor(n / d) for 0 < d: the rest is below d, so that twice the rest and one fit an unsigned word. */
 static int32_t divide(int32_t n, int32_t d)
 {
     uint32_t rest = 0, digits = n < 0 ? ~(uint32_t)n : (uint32_t)n; /* floor(n / d) = ~floor(~n / d) below zero */

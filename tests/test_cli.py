@@ -1,5 +1,6 @@
 """The command line as a user meets it: figures on standard output, or one line on standard error and exit code 2."""
 
+import dataclasses
 import importlib.util
 import json
 import os
@@ -476,3 +477,38 @@ def test_export_gives_the_shipped_header(tmp_path, monkeypatch, capsys):
     from tinyspeech.integer import IntegerModel
 
     assert IntegerModel.load(tmp_path / "tinyspeech_s.npz").digest == native.exported_hash(shipped)
+
+
+def test_export_dump_shows_every_layer_and_writes_nothing(tmp_path, monkeypatch, capsys):
+    from tinyspeech.integer import IntegerModel
+
+    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    shutil.copy(DATA / "models" / "tinyspeech_s.npz", tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (*tmp_path.iterdir(), ROOT / "firmware" / "model.h")}
+    out = run(capsys, "export", "--dump")
+    assert before == {path: path.stat().st_mtime_ns for path in before} and len(list(tmp_path.iterdir())) == 1
+    model = IntegerModel.load(tmp_path / "tinyspeech_s.npz")
+    assert model.digest in out and all(f"\n{layer.name}: {layer.kind}" in out for layer in model.layers)
+    assert " ".join(map(str, model.layers[0].weight[0, :20])) in out
+    for row in model.worst():
+        assert f"at worst: sum {row.accumulator:,}" in out
+    refused(capsys, "no trained model 'gpt'", "export", "--dump", "--model", "gpt")
+
+
+def test_export_that_is_refused_writes_nothing(tmp_path, monkeypatch, capsys):
+    """An overflow, a network that the firmware cannot hold, a folder that cannot be written: one line each."""
+    from tinyspeech import export
+    from tinyspeech.integer import IntegerModel
+
+    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    monkeypatch.setattr(native, "FIRMWARE", tmp_path / "nowhere")
+    shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
+    shipped = IntegerModel.load(DATA / "models" / "tinyspeech_s.npz")
+    original = export.quantised
+    for change, match in (({"flush": 10**7}, "classifier.*beyond 32 bits"), ({"inputs": 8}, "stem: weights must be")):
+        changed = dataclasses.replace(shipped, **change)
+        monkeypatch.setattr(export, "quantised", lambda *_, changed=changed: changed)
+        refused(capsys, match, "export")
+        assert [path.name for path in tmp_path.iterdir()] == ["tinyspeech_s.pt"]
+    monkeypatch.setattr(export, "quantised", original)
+    refused(capsys, "cannot write .*nowhere", "export")

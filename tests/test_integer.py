@@ -142,6 +142,38 @@ def test_c_equals_python_for_random_models(seed, shape, cache):
     assert got.dtype == want.dtype == np.int32 and np.array_equal(got, want)
 
 
+ON_CHIP = {
+    "weighed frames": dict(condenser=False, frames=True, channels=16, expansion=24, head=20, kernels=[5, 3],
+                           strides=[2, 1], pool=2),
+    "gates of channels": dict(condenser=True, frames=False, channels=16, expansion=20, head=12, kernels=[3, 4],
+                              strides=[1, 2], pool=3),
+    "both": dict(condenser=True, frames=True, channels=12, expansion=16, head=16, kernels=[4], strides=[3]),
+}
+
+
+@pytest.mark.parametrize("seed, shape", list(enumerate(ON_CHIP)), ids=str)
+def test_the_chip_equals_python_for_random_models(seed, shape, cache):
+    """Not only the network that ships: any header, compiled for RV32EC and run by the interpreter."""
+    from tinyspeech import frontend
+    from tinyspeech.chip import Board
+
+    model = random_model(40 + seed, **ON_CHIP[shape])
+    folder = cache / "firmware"
+    folder.mkdir()
+    for path in [*FIRMWARE.glob("*.h"), *FIRMWARE.glob("*.c"), *FIRMWARE.glob("*.S")]:
+        shutil.copy(path, folder)
+    (folder / "model.h").write_text(export.c_header(model))
+    board = Board(toolchain.build_firmware([folder / name for name in toolchain.FIRMWARE_SOURCES]).elf)
+    assert model.digest in board.version()
+    rng = np.random.default_rng(seed)
+    clips = np.stack([rng.integers(-32768, 32768, 8000), rng.choice([-32768, 32767], 8000),
+                      rng.normal(0, 300, 8000).cumsum().clip(-32768, 32767)]).astype(np.int16)
+    want = model.run(frontend.features(clips))
+    got = np.stack([board.classify(clip).logits for clip in clips])
+    print(f"{(got != want).sum()} mismatches in {want.size} logits")
+    assert np.array_equal(got, want) and len(np.unique(want, axis=0)) > 1
+
+
 def test_c_forgets_the_clip_before(cache, model):
     native = native_of(model, cache / "firmware")
     features = features_of(3)

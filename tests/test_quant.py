@@ -275,6 +275,18 @@ def test_snapped_torch_equals_integers_in_every_logit(config, seed):
     assert_integers_equal_torch(quantised(config, seed), features_of(60 + seed, 24))
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_every_shape_becomes_one_header(config):
+    """The same bytes each time, and a dump that names each layer."""
+    model = quantised(config)
+    quant.snap(model)
+    integer = export.quantised(model, "test", {"note": "ends a comment? */ no"})
+    header = export.c_header(integer)
+    assert header == export.c_header(export.quantised(model, "test", {"note": "ends a comment? */ no"}))
+    assert "ends a comment? * / no" in header and integer.digest in header
+    assert all(f"/* {layer.name}" in header and f"\n{layer.name}: " in export.dump(integer) for layer in integer.layers)
+
+
 @pytest.mark.parametrize("bits", [2, 3])
 def test_fewer_bits_than_four_go_the_same_way(bits):
     assert_integers_equal_torch(quantised(SMALL, bits=bits), features_of(70, 12))

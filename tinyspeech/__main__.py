@@ -86,6 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     export = command("export", "trained network -> integers and firmware/model.h")
     export.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
+    export.add_argument("--dump", action="store_true",
+                        help="write nothing: print every layer of what was exported, its ranges and its worst case")
 
     firmware = command("firmware", "build the firmware; flash, RAM and stack it needs")
     firmware.add_argument("--json", action="store_true", help="print JSON")
@@ -179,6 +181,12 @@ def run_classify(args) -> None:
 def run_export(args) -> None:
     from tinyspeech import export
 
+    if args.dump:
+        from tinyspeech.evaluate import model_file
+        from tinyspeech.integer import IntegerModel
+
+        print(export.dump(IntegerModel.load(model_file(args.model, ".npz"))))
+        return
     integer = export.export(args.model)
     print(f"firmware/model.h and data/models/{args.model}.npz: {integer.parameters} weights, hash {integer.digest}")
 

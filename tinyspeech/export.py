@@ -1,22 +1,24 @@
 """From a trained network to integers, and from integers to one C header (chapters 7 and 11).
 
     python -m tinyspeech export --model tinyspeech_s
+    python -m tinyspeech export --model tinyspeech_s --dump
 
 `quantised(model)` reads the steps that training has learned and returns an `IntegerModel`; `c_header` prints it for
-`firmware/model.h`. Both are deterministic: the same checkpoint gives the same bytes.
+`firmware/model.h`; `dump` prints it for people. All are deterministic: the same checkpoint gives the same bytes.
 """
 
 from __future__ import annotations
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.frontend import WINDOW
-from tinyspeech.integer import SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, sigmoid_table
+from tinyspeech.frontend import N_COEFFICIENTS, WINDOW
+from tinyspeech.integer import SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +49,7 @@ def _grid(conv) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _bias(bias: np.ndarray, step: np.ndarray, name: str) -> np.ndarray:
     whole = np.floor(bias / step + 0.5)
     if np.abs(whole).max() > 32767:
-        raise UserError(f"layer {name}: a bias of {whole.max():.0f} accumulator units does not fit int16")
+        raise UserError(f"layer {name}: a bias of {np.abs(whole).max():.0f} accumulator units does not fit int16")
     return whole.astype(np.int16)
 
 
@@ -168,6 +170,48 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             "scratch_bytes": int(4 * widest + offsets[-1] + window)}
 
 
+CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
+   activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
+     dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
+     addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
+     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the
+                       sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+   Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
+   Behind each layer of the program: the largest sum and the largest product that any input can give.
+"""
+LAYER_STRUCT = """enum {
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER
+};
+
+struct layer {
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
+    int8_t low;
+    uint16_t state; /* offset of the layer's history */
+    const void *weights;
+    const struct requant *requant;
+};
+"""
+
+
+def check_fits(model: IntegerModel) -> None:
+    """Raise `UserError` for a network that is proved (`IntegerModel.check`) but that the firmware cannot hold."""
+    plan = memory_plan(model)
+    if model.inputs != N_COEFFICIENTS:
+        raise UserError(f"the front end gives {N_COEFFICIENTS} values a frame, the network takes {model.inputs}")
+    if plan["slot_bytes"] > 255 or any(len(x.weight) > 255 for x in model.layers if x.weight is not None):
+        raise UserError("the network is too wide for the firmware's byte-sized slot offsets")
+    if plan["scratch_bytes"] > WORK_BYTES:
+        raise UserError(f"the network needs {plan['scratch_bytes']} bytes at once, "
+                        f"the firmware's work buffer has {WORK_BYTES}")
+    if plan["state_bytes"] > 65535 or not 0 <= model.flush <= 32767:
+        raise UserError("the network's histories or its flush are too long for the firmware's numbers")
+    for layer in model.layers:
+        if max(layer.kernel, layer.stride) > 255:
+            raise UserError(f"layer {layer.name}: kernel and stride must fit a byte")
+        if layer.kind != "depthwise" and layer.weight is not None and layer.weight.shape[1] % 4:
+            raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
+
+
 def _array(kind: str, name: str, values: np.ndarray) -> str:
     flat = [str(v) for v in values.reshape(-1)]
     lines = ["    " + ", ".join(flat[i : i + 16]) for i in range(0, len(flat), 16)]
@@ -175,17 +219,16 @@ def _array(kind: str, name: str, values: np.ndarray) -> str:
 
 
 def c_header(model: IntegerModel) -> str:
-    """The text of `firmware/model.h`: provenance, sizes, packed weights and the program's table."""
+    """The text of `firmware/model.h`: provenance, contract, sizes, packed weights and the program's table.
+
+    Raises `UserError` for a network whose sums could overflow, or that the firmware cannot hold.
+    """
     model.check()
-    plan = memory_plan(model)
-    if plan["slot_bytes"] > 255 or any(len(x.weight) > 255 for x in model.layers if x.weight is not None):
-        raise UserError("the network is too wide for the firmware's byte-sized slot offsets")
-    if plan["scratch_bytes"] > WORK_BYTES:
-        raise UserError(f"the network needs {plan['scratch_bytes']} bytes at once, "
-                        f"the firmware's work buffer has {WORK_BYTES}")
-    source = "".join(f"   {key}: {value}\n" for key, value in sorted(model.provenance.items()))
+    check_fits(model)
+    plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
+    source = "".join(_comment(f"{key}: {value}") for key, value in sorted(model.provenance.items()))
     out = [f"/* {model.name}: generated by `python -m tinyspeech export`; do not edit. Layout: tinyspeech/export.py.\n"
-           f"   hash: {model.digest}\n{source}*/",
+           f"   hash: {model.digest}\n{source}\n{CONTRACT}*/",
            "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
            f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
            f"#define MODEL_CLASSES {len(model.classes)}\n#define MODEL_INPUTS {model.inputs}",
@@ -195,12 +238,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
-           "#ifdef MODEL_WITH_LAYERS\n"
-           "enum { LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, "
-           "LAYER_WEIGHED_CLASSIFIER };\n\n"
-           "struct layer {\n    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */\n"
-           "    int8_t low;\n    uint16_t state; /* offset of the layer's history */\n"
-           "    const void *weights;\n    const struct requant *requant;\n};\n"]
+           "#ifdef MODEL_WITH_LAYERS\n" + LAYER_STRUCT]
     rows, width = [], {"stream": model.inputs}
     for layer in model.layers:
         inputs = width[layer.source]
@@ -222,12 +260,60 @@ def c_header(model: IntegerModel) -> str:
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
                     f"{weights}, {table}}}, "
-                    f"/* {layer.name} */")
+                    f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
             width[layer.target] = outputs
     out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
                + "\n};\n#endif\n\n#endif\n")
     return "\n".join(out)
+
+
+def _comment(text: str) -> str:
+    """Lines of a C comment that no text can end."""
+    text = " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
+    return wrapped + "\n" if (wrapped := fill(text, 116, initial_indent="   ", subsequent_indent="      ")) else ""
+
+
+def _worst_words(row: Worst | None) -> str:
+    if row is None:
+        return ""
+    parts = {"sum": row.accumulator, "product": row.product, "over frames": row.total}
+    return ": " + ", ".join(f"{name} {size:,}" for name, size in parts.items() if size)
+
+
+def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
+    """Every layer in words: shape, bytes on the chip, ranges, the worst that its numbers can reach, first weights."""
+    model.check()
+    plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
+    lines = [f"{model.name}, hash {model.digest}: {model.parameters:,} weights in {len(model.layers)} layers; "
+             f"{plan['state_bytes']} bytes of histories, {plan['scratch_bytes']} of scratch, flush {model.flush}",
+             *(f"  {key}: {value}" for key, value in sorted(model.provenance.items())),
+             f"  one unit of an answer is {model.logit_step:.6g} logits"
+             + ("" if model.layers[-1].kind == "weighed_classifier" else " times frames")]
+    width = {"stream": model.inputs}
+    for layer in model.layers:
+        inputs = width[layer.source]
+        outputs = len(layer.weight) if layer.weight is not None else inputs
+        width[layer.target] = outputs
+        frames = f", {layer.kernel} frames" if layer.kernel > 1 else ""
+        stride = f", one in {layer.stride} goes on" if layer.stride > 1 else ""
+        lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"
+                     + frames + stride)
+        if layer.weight is not None:
+            packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(layer.weight)
+            low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {4 * outputs} of biases, "
+                         f"multipliers and shifts{low}")
+            for key in ("weight", "bias", "multiplier", "shift"):
+                values = getattr(layer, key)
+                lines.append(f"  {key} {values.min()} .. {values.max()}, {len(np.unique(values))} different")
+            lines += [f"  row {i}: " + " ".join(map(str, row[:columns])) + (" ..." if len(row) > columns else "")
+                      for i, row in enumerate(layer.weight[:rows].tolist())]
+        elif layer.scale is not None:
+            lines.append(f"  scale {layer.scale.min()} .. {layer.scale.max()} in Q5, {layer.scale.nbytes} bytes")
+        if layer.name in worst:
+            lines.append("  at worst" + _worst_words(worst[layer.name]))
+    return "\n".join(lines)
 
 
 def sigmoid_header() -> str:
@@ -253,16 +339,21 @@ def export(name: str) -> IntegerModel:
     from tinyspeech.train import load_checkpoint, load_model
 
     path = model_file(name, ".pt")
-    content = load_checkpoint(path)
+    trained, content = load_model(path), load_checkpoint(path)  # the first one refuses foreign files
     config = content["config"]
     provenance = {
         "accuracy": f"{content['metrics']['accuracy']:.2f} % on the log-mel validation set it was chosen on",
         "checkpoint": f"data/models/{path.name}",
         "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
         "weight_bits": content["weight_bits"], "version": content["version"],
+        "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
-    integer = quantised(load_model(path), name, provenance)
-    integer.save(MODELS / f"{name}.npz")
-    (FIRMWARE / "model.h").write_text(c_header(integer))
-    (FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
+    integer = quantised(trained, name, provenance)
+    header = c_header(integer)  # refuses before anything is written
+    try:
+        integer.save(MODELS / f"{name}.npz")
+        (FIRMWARE / "model.h").write_text(header)
+        (FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
     return integer

@@ -1,22 +1,34 @@
 """The network in integers only: the definition that the C and the chip follow, bit for bit (chapter 7).
 
-An `IntegerModel` is a short program over a few slots of int8 activations. Its contract, in one place:
+An `IntegerModel` is a short program over a few slots of int8 activations. This is its contract, in one place. `>>` is
+an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds half up; `//` is rounded down, too.
 
-| quantity | type | range and proof |
+| operation | computes | operands and result |
 | --- | --- | --- |
-| activation | int8 | -128 .. 127; after a ReLU 0 .. 127 |
-| weight | 4 bits | -7 .. 7 (the packing would hold -8) |
-| accumulator | int32 | at most 128 * 7 * inputs + 2**15: with inputs <= 512 below 2**19 |
-| requantise | int8 | clamp(((accumulator + bias) * multiplier + 2**(shift - 1)) >> shift); multiplier < 2**8: < 2**28 |
-| sigmoid | Q7, 0 .. 128 | table by an int8 argument in 1/16 |
-| gate | Q7 | (sigmoid * scale + 16) >> 5 with scale int8 in Q5: at most 512 in size |
-| gated add | int8 | clamp(x + v + ((v * gate + 64) >> 7), 0, 127): below 2**17 |
-| logit | int32 | sum over frames of (accumulator + bias) * multiplier; `IntegerModel.check` proves the model at hand |
-| frame weight | 1 .. 129 | sigmoid + 1 |
-| weighed logit | int32 | floor(sum of weight * score / sum of weight), score = (the summand above + 2**7) >> 8 |
+| flush | zeros stand in every history before the first frame; `flush` frames of zeros follow the last | |
+| features, activations | | int8, -128 .. 127; at least `low` after a layer, and `low` is -128 .. 0 (0: a ReLU) |
+| dense | sum of weight * value, over kernel frames of inputs, oldest first | weight -8 .. 7; int32 |
+| depthwise | the same for each channel by itself; only every stride-th frame goes on, the first included | int32 |
+| requantise (ends both) | clamp(((sum + bias) * multiplier + 2**(shift - 1)) >> shift, low, 127) | bias int16; int8 |
+| | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 1 .. 24 |
+| pool | largest of kernel frames, channel by channel | int8 |
+| add | clamp(target + source, 0, 127) | int8 |
+| sigmoid | table: round(128 / (1 + exp(-a / 16))) | int8 a -> Q7, 0 .. 128 |
+| gate | (sigmoid(pooled) * scale + 16) >> 5 | scale int8 in Q5 -> Q7, -512 .. 508 |
+| gated_add | clamp(target + v + ((v * gate + 64) >> 7), 0, 127), v of source | int8 |
+| classifier | logit = sum over frames of (sum + bias) * multiplier | int32; nothing is rounded |
+| frame weight | sigmoid(first value of pooled) + 1 | 1 .. 129 |
+| weighed_classifier | score = ((sum + bias) * multiplier + 2**7) >> 8, | |
+| | logit = (sum over frames of weight * score) // (sum over frames of weight) | int32 |
 
-`>>` is an arithmetic shift: all rounding is half up. Before the first frame every history holds zeros,
-and `flush` frames of zeros follow the last one.
+Nothing saturates but where it says clamp, so no other step may overflow. That is proved by computing, not by trying:
+`IntegerModel.worst` takes each layer by itself, lets every operand be anything that its type and its `low` allow, and
+returns the largest size that each kind of number can reach: reach, not only stay below, since a sum over values that
+are independent of one another is largest where each product is. `IntegerModel.check` refuses a model in which one does
+not fit. Whatever the C holds on the way is covered by these: a running sum or product is never larger than the whole
+(each addend's range includes 0, and a product grows from the multiplier's leading bits), except for two that have
+bounds of their own: the sums of up to four activations in `kernel_dense`, which are int16, and 7 * 128 within one
+product of `kernel_depthwise`, whose sign bit comes last.
 This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
 """
 
@@ -40,6 +52,11 @@ SCORE_SHIFT = 8
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
 KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier", "weighed_classifier")
+LARGEST_WEIGHT = (1 << SIGMOID_BITS) + 1
+"""Of a frame in the weighed average; the smallest is 1."""
+WITHIN_PRODUCT = 7 * 128
+"""How far a running sum of `kernel_depthwise` can be beyond the sums before and after one product."""
+DTYPES = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8, "shift": np.uint8, "scale": np.int8}
 
 
 def sigmoid_table() -> np.ndarray:
@@ -92,6 +109,54 @@ class Layer:
         return np.clip((total + (1 << (shift - 1))) >> shift, self.low, 127)
 
 
+    def check(self) -> None:
+        """Raise `UserError` where a field is beyond the contract, whatever the layers around it are."""
+        def need(holds: bool, what: str) -> None:
+            if not holds:
+                raise UserError(f"layer {self.name}: {what}")
+
+        need(self.kind in KINDS, f"unknown kind '{self.kind}'; known: {', '.join(KINDS)}")
+        need(self.name.isidentifier(), "its name must be a word, as in C")
+        need(self.source in SLOTS and self.target in SLOTS, f"slots are {', '.join(SLOTS)}")
+        need(self.kernel >= 1 and self.stride >= 1, "kernel and stride count frames: 1 or more")
+        need(-128 <= self.low <= 0, f"the lower clamp must be -128 to 0, not {self.low}")
+        weighs = self.kind not in ("pool", "add", "gated_add")
+        for key, dtype in DTYPES.items():
+            array, wanted = getattr(self, key), self.kind == "gated_add" if key == "scale" else weighs
+            need((array is not None) == wanted, f"a {self.kind} needs {'a' if wanted else 'no'} {key}")
+            if array is not None:
+                need(array.dtype == dtype, f"{key} must be {np.dtype(dtype)}, not {array.dtype}")
+                need(array.ndim == 1 + (key == "weight") and array.size > 0, f"{key} has {array.ndim} dimensions")
+                need(key == "scale" or len(array) == len(self.weight), f"{key} must have one value for each output")
+        if weighs:
+            need(self.weight.min() >= -8 and self.weight.max() <= 7, "a weight does not fit 4 bits, -8 .. 7")
+            need(self.kind.endswith("classifier") or (self.shift.min() >= 1 and self.shift.max() <= 24),
+                 "shifts must be 1 to 24, and 0 leaves nothing to round")
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The largest sizes of the numbers in one layer, whatever its operands are. A field is 0 where there is no such."""
+
+    layer: str
+    four: int
+    """Of a sum of up to four activations (dense layers; int16 in C)."""
+    accumulator: int
+    """Of a sum of products, with and without the bias; or of what an addition clamps."""
+    product: int
+    """Of what is shifted: (sum + bias) * multiplier with and without the rounding half; of a gate's product."""
+    total: int
+    """Of what a classifier adds up over all frames."""
+
+    def check(self) -> None:
+        """Raise `UserError` if one does not fit its type in C."""
+        for what, size, bits in (("a sum of four activations", self.four, 16),
+                                 ("an accumulator", self.accumulator + WITHIN_PRODUCT, 32),
+                                 ("a product", self.product, 32), ("a sum over frames", self.total, 32)):
+            if size >= 1 << (bits - 1):
+                raise UserError(f"layer {self.layer}: {what} could reach {size:,}, beyond {bits} bits")
+
+
 @dataclass
 class IntegerModel:
     """A whole network in integers: `run(features)` gives the logits that the chip gives."""
@@ -142,25 +207,88 @@ class IntegerModel:
         return (total if weight is None else total // weight.sum(axis=1)).astype(np.int32)
 
     def check(self, frames: int = 49) -> None:
-        """Prove that no accumulator can overflow for any input; raises `UserError` naming the layer otherwise."""
+        """Prove that the program is one that the C can run and that nothing overflows, whatever a clip of `frames`
+        holds; raises `UserError`, which names the layer, otherwise."""
         for layer in self.layers:
-            if layer.weight is None:
-                continue
-            if layer.weight.min(initial=0) < -8 or layer.weight.max(initial=0) > 7:
-                raise UserError(f"layer {layer.name}: a weight does not fit 4 bits, -8 .. 7")
-            bound = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * 128 + np.abs(layer.bias.astype(np.int64))
-            bound = bound * layer.multiplier.astype(np.int64)
-            if layer.kind == "classifier":
-                bound = bound * self.output_frames(frames)
-            elif layer.kind == "weighed_classifier":
-                largest = (1 << SIGMOID_BITS) + 1
-                bound = np.maximum(bound, ((bound >> SCORE_SHIFT) + 1) * largest * self.output_frames(frames))
-            elif layer.shift.min() < 1 or layer.shift.max() > 24:
-                raise UserError(f"layer {layer.name}: shifts must be 1 to 24, and 0 leaves nothing to round")
+            layer.check()
+        for row in self.worst(frames):
+            row.check()
+        self._check_wiring()
+
+    def worst(self, frames: int = 49) -> list[Worst]:
+        """How large each layer's numbers can become, whatever its operands: the proof behind `check`."""
+        low, rows = {"stream": -128}, []  # the smallest value of each slot; the largest is 127
+        for layer in self.layers:
+            least = low.get(layer.source, -128)  # `check` refuses a slot that nothing fills
+            if layer.weight is not None:
+                rows.append(self._worst_sum(layer, least, self.output_frames(frames)))
+            elif layer.kind in ("add", "gated_add"):
+                value, gate = np.array([[least], [127]]), np.zeros((1, 1), np.int64)
+                if layer.kind == "gated_add":  # (arguments, channels)
+                    gate = gate_q7(np.arange(-128, 128)[:, None], layer.scale.astype(np.int64))
+                product = value[:, None] * np.stack([gate.min(axis=0), gate.max(axis=0)]) + 64  # (ends, ends, channels)
+                ends = value[:, None] + (product >> SIGMOID_BITS)
+                rows.append(Worst(layer.name, 0, max(int(ends.max()) + 127,
+                                                     -int(ends.min()) - low.get(layer.target, -128)),
+                                  int(np.abs(product).max()) if layer.kind == "gated_add" else 0, 0))
+            low[layer.target] = {"pool": least, "add": 0, "gated_add": 0}.get(layer.kind, layer.low)
+        return rows
+
+    @staticmethod
+    def _worst_sum(layer: Layer, least: int, frames: int) -> Worst:
+        """Of a layer with weights, whose inputs are least .. 127; `frames` reach a classifier."""
+        weight, multiplier = layer.weight.astype(np.int64), layer.multiplier.astype(np.int64)
+        sums = np.stack([np.where(weight > 0, least, 127), np.where(weight > 0, 127, least)]) * weight
+        sums = sums.sum(axis=-1)  # (smallest and largest, outputs)
+        biased = sums + layer.bias.astype(np.int64)
+        product, total, score = biased * multiplier, 0, None
+        rounded = product
+        if layer.kind == "classifier":
+            total = frames * np.abs(product).max()
+        elif layer.kind == "weighed_classifier":
+            rounded = product + (1 << (SCORE_SHIFT - 1))
+            score = np.abs(rounded >> SCORE_SHIFT).max()
+            total = frames * max(LARGEST_WEIGHT * score, LARGEST_WEIGHT)  # or the sum of weights alone
+        else:
+            rounded = product + (np.int64(1) << (layer.shift.astype(np.int64) - 1))
+        four = 0 if layer.kind == "depthwise" else 4 * max(127, -least)
+        return Worst(layer.name, four, int(max(np.abs(sums).max(), np.abs(biased).max())),
+                     int(max(np.abs(product).max(), np.abs(rounded).max())), int(total))
+
+    def _check_wiring(self) -> None:
+        """Every layer reads what has been written in the same frame, in the shape that it needs."""
+        width = {"stream": self.inputs}
+        names = [layer.name for layer in self.layers]
+        for i, layer in enumerate(self.layers):
+            last, inputs = i == len(self.layers) - 1, width.get(layer.source)
+
+            def need(holds: bool, what: str, name: str = layer.name) -> None:
+                if not holds:
+                    raise UserError(f"layer {name}: {what}")
+
+            need(inputs is not None, f"nothing has been written to its source, {layer.source}")
+            need(names.count(layer.name) == 1, "two layers have this name")
+            need(layer.kernel == 1 or layer.kind in ("dense", "depthwise", "pool"), f"a {layer.kind} sees one frame")
+            need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
+            need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
+            if layer.weight is not None:
+                shape = (len(layer.weight), layer.kernel * inputs)
+                if layer.kind == "depthwise":
+                    shape = (inputs, layer.kernel)
+                need(layer.weight.shape == shape, f"weights must be {shape}, not {layer.weight.shape}")
+                width[layer.target] = shape[0]
+            elif layer.kind == "pool":
+                need(layer.kernel == 1 or layer.source != layer.target, "a maximum of frames cannot be in place")
+                width[layer.target] = inputs
             else:
-                bound = bound + (np.int64(1) << (layer.shift.astype(np.int64) - 1))
-            if bound.max() >= 1 << 31:
-                raise UserError(f"layer {layer.name}: an accumulator could reach {bound.max()}, beyond 32 bits")
+                need(width.get(layer.target) == inputs, "an addition needs two of the same width")
+                need(layer.scale is None or (width.get("pooled"), *layer.scale.shape) == (inputs, inputs),
+                     f"a gate needs an argument in slot pooled and a scale for each of {inputs} channels")
+            if last:
+                need(len(layer.weight) == len(self.classes), f"{len(self.classes)} classes need as many outputs")
+                need(layer.kind == "classifier" or "pooled" in width, "frame weights need an argument in slot pooled")
+        if not self.layers:
+            raise UserError("a network without layers gives no answer")
 
     def output_frames(self, frames: int) -> int:
         """Frames that reach the classifier, of `frames` that go in and the zeros that follow."""

@@ -803,6 +803,79 @@ def weighed_word(octaves: ArrayLike, weights: ArrayLike, heard: int, hop_ms: flo
     frame_weights(weights, heard, hop_ms * round(len(octaves) / heard), lower)
 
 
+# ---------------------------------------------------------------- chapter "Integers only"
+
+
+def differences(values: ArrayLike, xlabel: str, most: int, ax: Axes | None = None) -> None:
+    """How often each whole number occurs, one bar each from -most to most; what lies beyond counts for the ends.
+
+    Zero, where nothing differs, is green.
+    """
+    ax = ax or plt.gca()
+    whole = np.arange(-most, most + 1)
+    counts = (np.clip(np.asarray(values).reshape(-1, 1), -most, most) == whole).sum(axis=0)
+    ax.bar(whole, counts, color=[PALETTE["green" if n == 0 else "vermilion"] for n in whole], width=0.8)
+    ax.set(xlabel=xlabel, ylabel="how many")
+
+
+def roundings(x: ArrayLike, errors: Mapping[str, ArrayLike]) -> None:
+    """What each rule of rounding adds to a number, in small panels of three a row, in a new figure.
+
+    Parameters
+    ----------
+    x : the exact values
+    errors : for each rule, rounded minus exact, [len(x)]; their mean is drawn and written
+    """
+    rows = -(-len(errors) // 3)
+    _, axes = plt.subplots(rows, 3, figsize=(7.2, 1.75 * rows), sharex=True, sharey=True, squeeze=False)
+    for ax, (name, error) in zip(axes.flat, errors.items(), strict=False):
+        mean = float(np.mean(error))
+        ax.axhline(0, color=INK, linewidth=0.8)
+        ax.plot(x, error, ".", color=PALETTE["blue"], markersize=3)
+        ax.axhline(mean, color=PALETTE["vermilion"], linestyle="--")
+        ax.set_title(f"{name}: mean {mean:+.2f}", fontsize=9)
+    for ax in axes[-1]:
+        ax.set_xlabel("exact value")
+    for ax in axes[:, 0]:
+        ax.set_ylabel("error")
+
+
+def drift(means: Mapping[str, Sequence[float]], layers: Sequence[str], ax: Axes | None = None) -> None:
+    """How far each layer's numbers lie off on average, layer after layer, one line for each way of computing."""
+    ax = ax or plt.gca()
+    ax.axhline(0, color=INK, linewidth=0.8)
+    for (name, values), marker in zip(means.items(), "osD^vx", strict=False):
+        ax.plot(range(len(layers)), values, marker=marker, markersize=4, linewidth=1.2, label=name)
+    ax.set_xticks(range(len(layers)), layers, rotation=45, ha="right", fontsize=8)
+    ax.set_ylabel("mean error (units)")
+    ax.legend(fontsize=9, ncols=2)
+
+
+def headroom(seen: Mapping[str, Sequence[float]], worst: Mapping[str, Sequence[float]], layers: Sequence[str]) -> None:
+    """How large numbers get, layer by layer, on a doubling scale, in a new figure: bars of what can be at worst, with
+    a dot for the largest that was seen, and lines where 16 and 32 bits end.
+
+    Parameters
+    ----------
+    seen, worst : for each kind of number its sizes, [layers]; 0 where a layer has none
+    """
+    _, ax = plt.subplots(figsize=(7.2, 3.6))
+    place, width = np.arange(len(layers)), 0.8 / len(worst)
+    for i, (name, sizes) in enumerate(worst.items()):
+        at, has = place + (i + 0.5) * width - 0.4, np.asarray(sizes) > 0
+        ax.bar(at[has], np.asarray(sizes)[has], width=width, color=PALETTE[("green", "amber", "sky")[i]],
+               label=f"{name}, at worst")
+        dots = np.asarray(seen[name], dtype=float)
+        ax.plot(at[dots > 0], dots[dots > 0], "o", color=INK, markersize=3, label=None if i else "largest seen")
+    ax.set_yscale("log", base=2)
+    for bits in (16, 32):
+        ax.axhline(2.0 ** (bits - 1), color=PALETTE["vermilion"], linestyle="--")
+        ax.text(len(layers) - 0.4, 2.0 ** (bits - 1), f" {bits} bits", va="center", backgroundcolor=PAPER)
+    ax.set_xticks(place, layers, rotation=45, ha="right", fontsize=8)
+    ax.set(ylabel="size", ylim=(16, 2.0**35), xlim=(-0.6, len(layers) + 0.5))
+    ax.legend(loc="upper left", fontsize=8, ncols=4)
+
+
 # ---------------------------------------------------------------- chapter "Pruning"
 
 FORMAT_LOOKS = {"dense": ("grey", "o"), "bitmap": ("blue", "s"), "runs": ("amber", "^"), "groups": ("vermilion", "D"),

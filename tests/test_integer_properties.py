@@ -1,0 +1,429 @@
+"""Whatever a network is and hears: fake-quantised torch, integers and the firmware's C agree in every logit.
+
+The C is the shipped C, built once with every check on; only its program's table is filled at run time, through the
+header below. Cases are drawn by hypothesis, with the ends of every range among them: more than 1,000 in all.
+"""
+
+import ctypes
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinyspeech import CLASSES, export, integer, quant, toolchain
+from tinyspeech.errors import UserError
+from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.native import FIRMWARE
+from tinyspeech.quant import FixedStep, LearnedStep
+from tinyspeech.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
+from tinyspeech.train import predict
+
+MOST_LAYERS, MOST_STATE, WIDTH = 40, 4096, 48
+HEADER = f"""#include "kernels.h"
+#define MODEL_CLASSES {len(CLASSES)}
+#define MODEL_INPUTS 12
+#define MODEL_LAYERS {MOST_LAYERS}
+#define MODEL_WIDEST {WIDTH}
+#define MODEL_STATE_BYTES {MOST_STATE}
+#define MODEL_SLOT_BYTES 256
+#define MODEL_GATE_SLOT model_gate_slot
+#define MODEL_FLUSH model_flush
+int model_gate_slot, model_flush;
+{export.LAYER_STRUCT}
+struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
+"""
+WINDOWS = """#include "network.c"
+int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
+int size_of_layer(void) { return sizeof(struct layer); }
+"""
+
+
+class Row(ctypes.Structure):
+    """struct layer of firmware/model.h."""
+
+    _fields_ = (*((name, ctypes.c_uint8) for name in
+                  ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
+                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("weights", ctypes.c_void_p),
+                ("requant", ctypes.c_void_p))
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    """The firmware's network and kernels, their program not yet filled in."""
+    folder = tmp_path_factory.mktemp("firmware")
+    for name in ("kernels.c", "multiply.c", "network.c", "kernels.h", "multiply.h", "network.h", "sigmoid.h"):
+        shutil.copy(FIRMWARE / name, folder)
+    (folder / "model.h").write_text(HEADER)
+    (folder / "all.c").write_text(WINDOWS)
+    cache, toolchain.CACHE = toolchain.CACHE, folder / "build"
+    try:
+        path = toolchain.build_host_library([folder / name for name in ("multiply.c", "kernels.c", "all.c")],
+                                            sanitize=True)
+    finally:
+        toolchain.CACHE = cache
+    library = ctypes.CDLL(str(path))
+    assert library.size_of_layer() == ctypes.sizeof(Row)
+    return library
+
+
+def run_in_c(library: ctypes.CDLL, model: IntegerModel, features: np.ndarray) -> np.ndarray:
+    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs."""
+    plan = export.memory_plan(model)
+    assert plan["slot_bytes"] <= 256 and plan["state_bytes"] <= MOST_STATE and len(model.layers) <= MOST_LAYERS
+    table = (Row * MOST_LAYERS).in_dll(library, "model_layers")
+    ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
+    ctypes.c_int.in_dll(library, "model_flush").value = model.flush
+    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier"]  # as in the C's enum
+    kept, width = [], {"stream": model.inputs}
+    for i, row in enumerate(table):
+        ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))
+        row.kind = 255
+        if i >= len(model.layers):
+            continue
+        layer = model.layers[i]
+        inputs = width[layer.source]
+        row.kind = kinds.index("gated_add" if layer.kind == "add" else layer.kind)
+        row.source, row.target = plan["slots"][layer.source], plan["slots"][layer.target]
+        row.inputs, row.outputs = inputs, len(layer.weight) if layer.weight is not None else inputs
+        row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
+        width[layer.target] = row.outputs
+        if layer.weight is not None:
+            packed = export.pack_nibbles(layer.weight) if layer.kind == "depthwise" else export.pack_dense(layer.weight)
+            requant = np.zeros(row.outputs, [("bias", np.int16), ("multiplier", np.uint8), ("shift", np.uint8)])
+            for key in requant.dtype.names:
+                requant[key] = getattr(layer, key)
+            kept += [np.ascontiguousarray(packed), requant]
+            row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
+        elif layer.scale is not None:
+            kept.append(layer.scale)
+            row.weights = layer.scale.ctypes.data
+    features = np.ascontiguousarray(features)
+    scratch, out = (ctypes.c_int32 * 512)(), np.empty((len(features), len(CLASSES)), np.int32)
+    for clip, answer in zip(features, out, strict=True):
+        library.network_reset()
+        for frame in clip:
+            library.network_frame(ctypes.c_void_p(frame.ctypes.data), scratch)
+        library.network_flush(scratch)
+        library.network_logits(ctypes.c_void_p(answer.ctypes.data))
+    return out
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+SEED = st.integers(0, 2**32 - 1)
+FOUR = st.integers(1, 6).map(lambda n: 4 * n)
+EXTREMES = st.booleans()
+
+
+def pick(rng: np.random.Generator, low: int, high: int, shape, ends: bool) -> np.ndarray:
+    """Whole numbers low .. high, or only the two ends."""
+    return rng.choice([low, high], shape) if ends else rng.integers(low, high + 1, shape)
+
+
+@st.composite
+def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream"):
+    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends."""
+    rng = np.random.default_rng(draw(SEED))
+    kernel = draw(st.integers(1, 5)) if not kind.endswith("classifier") else 1
+    shape = (outputs, kernel if kind == "depthwise" else kernel * inputs)
+    multiplier = pick(rng, draw(st.sampled_from([0, 128])), 255, outputs, draw(EXTREMES))
+    fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
+    shift = rng.integers(1, 25, outputs) if draw(st.booleans()) else rng.integers(fit, min(fit + 5, 24), outputs)
+    size = draw(st.sampled_from([0, 500, 32767]))
+    return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
+                 draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
+                 pick(rng, -size - (size == 32767), size, outputs, draw(EXTREMES)).astype(np.int16),
+                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8))
+
+
+@st.composite
+def models(draw) -> IntegerModel:
+    """Any program that `check` allows: blocks in any order and number, slots read and written as they may be."""
+    width, layers = {"stream": 12}, []
+
+    def add(kind, source, target, outputs):
+        layers.append(draw(layers_with_weights(kind, width[source], outputs, f"l{len(layers)}", source, target)))
+        width[target] = outputs
+
+    for _ in range(draw(st.integers(1, 6))):
+        source = draw(st.sampled_from(sorted(width)))
+        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add"]))
+        target = draw(st.sampled_from(integer.SLOTS))
+        if kind == "dense":
+            add(kind, source, target, draw(FOUR))
+        elif kind == "depthwise":
+            add(kind, source, target, width[source])
+        elif kind == "pool":
+            target = target if target != source else next(slot for slot in integer.SLOTS if slot != source)
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, draw(st.integers(1, 4))))
+            width[target] = width[source]
+        else:
+            if width.get(target) != width[source]:
+                add("dense", source, target, width[source])
+            scale = None
+            if kind == "gated_add":
+                if width.get("pooled") != width[source]:
+                    add("dense", source, "pooled", width[source])
+                ends, rng = draw(EXTREMES), np.random.default_rng(draw(SEED))
+                scale = pick(rng, -128, 127, width[source], ends).astype(np.int8)
+            if width[target] == width[source]:  # the line above may have written to the target
+                layers.append(Layer(kind, f"l{len(layers)}", source, target, scale=scale))
+    source = draw(st.sampled_from(sorted(width)))
+    kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
+    add(kind, source, source, len(CLASSES))
+    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 4)))
+
+
+@st.composite
+def clips(draw, most_frames: int = 9) -> np.ndarray:
+    """int8 [2, T, 12]."""
+    rng = np.random.default_rng(draw(SEED))
+    return pick(rng, -128, 127, (2, draw(st.integers(1, most_frames)), 12), draw(EXTREMES)).astype(np.int8)
+
+
+# --- integers = C -----------------------------------------------------------------------------------------------------
+
+
+@given(models(), clips())
+@settings(max_examples=300, deadline=None)
+def test_c_equals_integers_for_any_program(c, model, features):
+    model.check(features.shape[1])
+    assert np.array_equal(run_in_c(c, model, features), model.run(features))
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
+    """The witness of each bound, built from the signs of the weights, through numpy and through the C's kernel."""
+    inputs, outputs = data.draw(FOUR), data.draw(st.integers(1, 9))
+    layer = data.draw(layers_with_weights("dense", inputs, outputs))
+    least = data.draw(st.sampled_from([0, -128]))
+    row = IntegerModel._worst_sum(layer, least, 1)
+    weight, bias = layer.weight.astype(np.int64), layer.bias.astype(np.int64)
+    seen, kept = [], np.empty(outputs, np.int32)
+    for high, low in ((127, least), (least, 127)):
+        for line in weight:
+            x = np.where(line > 0, high, low).astype(np.int8)
+            packed = np.ascontiguousarray(export.pack_dense(layer.weight))
+            c.kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data), outputs,
+                           ctypes.c_void_p(kept.ctypes.data))
+            assert np.array_equal(kept, weight @ x)
+            seen.append(kept.astype(np.int64))
+    sums = np.stack(seen)
+    reached = max(np.abs(sums).max(), np.abs(sums + bias).max())
+    scaled = (sums + bias) * layer.multiplier.astype(np.int64)
+    half = np.int64(1) << (layer.shift.astype(np.int64) - 1)
+    assert reached == row.accumulator and max(np.abs(scaled).max(), np.abs(scaled + half).max()) == row.product
+    x = np.random.default_rng(data.draw(SEED)).integers(least, 128, (50, weight.shape[1]))
+    assert np.abs(x @ weight.T + bias).max() <= row.accumulator
+
+
+@given(st.lists(st.integers(-128, 127), min_size=4, max_size=4), st.sampled_from([0, -128]), st.sampled_from([0, -128]))
+@settings(max_examples=40, deadline=None)
+def test_worst_gated_addition_is_the_worst_of_all(scale, least, target):
+    """Against every value, argument and end of the target."""
+    layers = small()
+    layers[0].low, layers[1].low = target, least
+    layers[3].scale = np.array(scale * 2, np.int8)
+    row = next(row for row in IntegerModel("small", CLASSES, layers, 12, 1.0).worst() if row.layer == "add")
+    v, a = np.arange(least, 128)[:, None, None], np.arange(-128, 128)[:, None]
+    product = v * integer.gate_q7(a, layers[3].scale.astype(int)) + 64
+    sums = v + (product >> 7)
+    assert row.product == np.abs(product).max() and row.accumulator == max(sums.max() + 127, -sums.min() - target)
+
+
+@given(models(), clips())
+@settings(max_examples=100, deadline=None)
+def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
+    record, worst = {}, {row.layer: row for row in model.worst(features.shape[1])}
+    model.run(features, record)
+    final = record[model.layers[-1].name]
+    assert np.abs(final.cumsum(axis=1)).max() <= worst[model.layers[-1].name].total
+    for layer in model.layers[:-1]:
+        assert record[layer.name].min() >= (0 if "add" in layer.kind else -128) and record[layer.name].max() <= 127
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(1, 2**31 - 1))
+@settings(max_examples=200, deadline=None)
+def test_the_division_rounds_down(c, n, d):
+    for divisor in (d, d & 0xFFFF | 1, 1):
+        assert c.divide_for_test(n, divisor) == n // divisor
+
+
+@given(st.integers(-511, 511), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_product_up_to_the_ends_of_32_bits(c, m, data):
+    most = (2**31 - 1) // max(abs(m), 1)
+    x = data.draw(st.one_of(st.integers(-most, most), st.sampled_from([-most, most, 0])))
+    assert c.multiply_signed(x, m) == x * m
+    assert c.multiply(x, abs(m)) == x * abs(m)
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+NIBBLES = st.one_of(st.integers(-8, 7), st.sampled_from([-8, 7]))
+
+
+@given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), FOUR), elements=NIBBLES))
+@settings(max_examples=100, deadline=None)
+def test_dense_weights_survive(weight):
+    assert np.array_equal(export.unpack_dense(export.pack_dense(weight)), weight)
+
+
+@given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), st.integers(1, 11)), elements=NIBBLES))
+@settings(max_examples=100, deadline=None)
+def test_depthwise_weights_survive(weight):
+    assert np.array_equal(export.unpack_nibbles(export.pack_nibbles(weight), weight.shape[1]), weight)
+
+
+@given(hnp.arrays(np.uint16, st.tuples(st.integers(1, 6), st.integers(1, 12))))
+@settings(max_examples=60, deadline=None)
+def test_every_word_is_some_four_weights(packed):
+    assert np.array_equal(export.pack_dense(export.unpack_dense(packed)), packed)
+
+
+# --- torch = integers = C ---------------------------------------------------------------------------------------------
+
+
+@st.composite
+def configs(draw) -> StreamingConfig:
+    blocks = draw(st.integers(1, 2))
+    several = {"min_size": blocks, "max_size": blocks}
+    return StreamingConfig(
+        channels=draw(FOUR), expansion=draw(FOUR), head=draw(FOUR), stem_kernel=draw(st.integers(1, 3)),
+        kernels=tuple(draw(st.lists(st.integers(1, 4), **several))),
+        strides=tuple(draw(st.lists(st.integers(1, 3), **several))),
+        condenser=draw(st.sampled_from([0, 4, 8])), attention=draw(st.sampled_from(["frames", "channels"])),
+        pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
+
+
+def wild(config: StreamingConfig, bits: int, seed: int, spread: float) -> TinySpeechS:
+    """A network on a grid whose steps nobody has chosen with care: `spread` octaves of them clamp or vanish."""
+    g = torch.Generator().manual_seed(seed)
+    model = quant.prepare(TinySpeechS(config), bits)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, CausalConv):
+                module.weight.copy_(torch.randn(module.weight.shape, generator=g) * 0.3)
+                module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
+                module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
+            if isinstance(module, StreamingCondenser):
+                module.scale.copy_(torch.randn(module.scale.shape, generator=g) * 3)
+        for module in model.modules():
+            if isinstance(module, LearnedStep):
+                octaves = -4.0 + spread * torch.randn(module.log2_step.shape, generator=g)
+                module.log2_step.copy_(octaves)
+    return model.eval()
+
+
+@given(configs(), st.sampled_from([2, 3, 4]), SEED, st.sampled_from([0.3, 1.0, 2.0]), clips(12))
+@settings(max_examples=120, deadline=None)
+def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features):
+    model = wild(config, bits, seed, spread)
+    quant.snap(model)
+    try:
+        twin = export.quantised(model, "drawn")
+    except UserError as error:  # steps too far apart for eight bits and a shift: refused, as it should be
+        assert "has no 8-bit form" in str(error)
+        assume(False)
+    want = twin.run(features)
+    with torch.no_grad():
+        units = predict(model, torch.tensor(features).double()).numpy() / twin.logit_unit(features.shape[1])
+    assert np.array_equal(np.rint(units), want) and np.array_equal(run_in_c(c, twin, features), want)
+    assert np.array_equal(want[np.arange(2), units.argmax(1)], want.max(1))  # where scores are equal, either is right
+    if spread < 1:
+        assert export.c_header(twin) == export.c_header(twin) and twin.digest in export.c_header(twin)
+
+
+@given(SEED, st.integers(1, 12), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_grid_clamps_and_rounds_half_up(seed, exponent, learned):
+    """Ties and both ends: steps are powers of two, so that torch's quotient is exact."""
+    rng, step = np.random.default_rng(seed), 2.0**-exponent
+    halves = np.concatenate([rng.integers(-600, 600, 200), [-257, -256, -255, 253, 254, 255, -1, 1]])
+    grid = LearnedStep(-128, 127) if learned else FixedStep(-128, 127, step)
+    if learned:
+        grid.set(step)
+    got = grid(torch.tensor(halves / 2 * step)).detach().numpy() / step
+    assert np.array_equal(got, np.clip((halves + 1) >> 1, -128, 127))
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def small() -> list[Layer]:
+    """One layer of most kinds, right in every way."""
+    def dense(name, source, target, inputs, outputs, kind="dense"):
+        classifier = kind.endswith("classifier")
+        return Layer(kind, name, source, target, weight=np.ones((outputs, inputs), np.int8),
+                     bias=np.zeros(outputs, np.int16), multiplier=np.full(outputs, 200, np.uint8),
+                     shift=np.full(outputs, 0 if classifier else 12, np.uint8))
+
+    return [dense("stem", "stream", "stream", 12, 8), dense("branch", "stream", "branch", 8, 8),
+            dense("gate", "stream", "pooled", 8, 8),
+            Layer("gated_add", "add", "branch", "stream", scale=np.ones(8, np.int8)),
+            Layer("pool", "pool", "stream", "wide", 2), dense("last", "wide", "wide", 8, 12, "weighed_classifier")]
+
+
+@pytest.mark.parametrize("which, change, match", [
+    ("branch", {"kind": "conv2d"}, "branch: unknown kind 'conv2d'.*depthwise"),
+    ("branch", {"weight": np.ones((8, 8))}, "branch: weight must be int8"),
+    ("branch", {"bias": np.zeros(8, np.int32)}, "branch: bias must be int16"),
+    ("branch", {"bias": np.zeros(7, np.int16)}, "branch: bias must have one value for each output"),
+    ("branch", {"low": 3}, "branch: the lower clamp"), ("branch", {"source": "wide"}, "nothing has been written.*wide"),
+    ("branch", {"source": "nowhere"}, "slots are"), ("branch", {"name": "stem"}, "two layers"),
+    ("branch", {"name": "a b"}, "its name"), ("branch", {"stride": 2}, "only depthwise"),
+    ("branch", {"kernel": 0}, "1 or more"), ("branch", {"weight": np.ones((8, 4), np.int8)}, r"must be \(8, 8\)"),
+    ("branch", {"kind": "classifier"}, "the last layer"), ("branch", {"kind": "pool"}, "pool needs no weight"),
+    ("add", {"kernel": 2}, "sees one frame"), ("add", {"scale": np.ones(4, np.int8)}, "a gate needs.*each of 8"),
+    ("gate", {"weight": np.ones((4, 8), np.int8)}, "gate: bias must have one value"),
+    ("add", {"scale": None}, "a gated_add needs a scale"), ("last", {"bias": None}, "needs a bias"),
+    ("branch", {"scale": np.ones(8, np.int8)}, "a dense needs no scale"),
+    ("stem", {"weight": np.ones(8, np.int8)}, "dimens"),
+    ("pool", {"target": "stream"}, "in place"), ("last", {"kind": "dense"}, "last: shifts"),
+])
+def test_a_program_that_the_c_cannot_run_is_one_line(which, change, match):
+    layers = small()
+    model = IntegerModel("small", CLASSES, layers, 12, 1.0)
+    model.check()
+    layer = next(x for x in layers if x.name == which)
+    for key, value in change.items():
+        setattr(layer, key, value)
+    with pytest.raises(UserError, match=match) as caught:
+        model.check()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError):
+        export.c_header(model)
+
+
+def test_no_layers_and_no_gate():
+    with pytest.raises(UserError, match="without layers"):
+        IntegerModel("none", CLASSES, [], 12, 1.0).check()
+    layers = [layer for layer in small() if layer.name not in ("gate", "add")]
+    with pytest.raises(UserError, match="pooled"):
+        IntegerModel("small", CLASSES, layers, 12, 1.0).check()
+    layers = small()
+    for key in ("weight", "bias", "multiplier", "shift"):
+        setattr(layers[-1], key, getattr(layers[-1], key)[:10])
+    with pytest.raises(UserError, match="12 classes"):
+        IntegerModel("small", CLASSES, layers, 12, 1.0).check()
+
+
+def test_what_the_firmware_cannot_hold_is_one_line():
+    model = IntegerModel("small", CLASSES, small(), 12, 1.0)
+    export.c_header(model)
+    model.flush = -1
+    with pytest.raises(UserError, match="flush"):
+        export.c_header(model)
+    layers = small()
+    layers[0].weight = np.ones((8, 16), np.int8)
+    with pytest.raises(UserError, match="the front end gives 12"):
+        export.c_header(IntegerModel("small", CLASSES, layers, 16, 1.0))
+    layers = small()
+    layers[0].weight, layers[0].kernel = np.ones((8, 12 * 300), np.int8), 300
+    with pytest.raises(UserError, match=r"bytes at once|fit a byte"):
+        export.c_header(IntegerModel("small", CLASSES, layers, 12, 1.0))
