@@ -41,11 +41,22 @@ def test_merging_reaches_into_dictionaries_and_alters_nothing():
     assert base == {"a": 1, "network": {"b": 2, "c": 3}}
 
 
+def test_runs_from_before_a_key_was_there_are_not_made_again():
+    now = vars(train.TrainConfig(qat_epochs=0))
+    before = {k: v for k, v in now.items() if k not in ("granularity", "clipping")}
+    assert experiments.what_counts(before) == experiments.what_counts(now)
+    assert experiments.what_counts({**now, "weight_bits": 2}) == experiments.what_counts(now)
+    assert experiments.what_counts({**now, "qat_epochs": 1, "weight_bits": 2}) != experiments.what_counts(
+        {**now, "qat_epochs": 1})
+
+
 def test_bytes_by_hand():
     model = TinySpeechS(StreamingConfig.from_dict({**NETWORK, "kernels": [3], "strides": [2]}))
     layers = [m for m in model.modules() if isinstance(m, CausalConv)]
     assert experiments.weight_bytes(model) == sum(-(-m.weight.numel() // 2) + 4 * m.weight.shape[0] for m in layers)
     assert experiments.weight_bytes(model, bits=8) == sum(m.weight.numel() + 4 * m.weight.shape[0] for m in layers)
+    thirds = sum(-(-m.weight.numel() // 5) + 4 * m.weight.shape[0] for m in layers)
+    assert experiments.weight_bytes(model, bits=8 / 5) == thirds  # five ternary weights in a byte
     z = build_model("Z")
     assert experiments.weight_bytes(z) > 2712 // 2
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
@@ -50,7 +51,7 @@ def row_config(group: dict, label: str, seed: int):
     return TrainConfig(**{**values, "seed": seed})
 
 
-def weight_bytes(model, bits: int = 4) -> int:
+def weight_bytes(model, bits: float = 4) -> int:
     """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
     shift; a condenser's scale is one byte a channel. What `export.c_header` stores, for any network of the library."""
     from torch import nn
@@ -60,19 +61,22 @@ def weight_bytes(model, bits: int = 4) -> int:
     total = 0
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):
-            total += -(-module.weight.numel() * bits // 8) + 4 * len(module.weight)
+            total += math.ceil(module.weight.numel() * bits / 8) + 4 * len(module.weight)
         if isinstance(module, StreamingCondenser):
             total += module.scale.numel()
     return total
 
 
 def what_counts(config: dict) -> dict:
-    """A run's config, keys that it is older than at their defaults, without what it does not use: how epochs at few
-    bits would go is nothing where there are none."""
+    """A run's config without what it does not use: without epochs at few bits, how they would go is nothing.
+
+    Keys that came later have their defaults, so that runs from before are not made again.
+    """
     from tinyspeech.train import TrainConfig
 
-    whole = {**vars(TrainConfig()), **config}
-    return {key: value for key, value in whole.items() if whole["qat_epochs"] or not key.startswith("qat_lr")}
+    config = {**vars(TrainConfig()), **config}
+    of_few_bits = ("qat_lr", "weight_bits", "granularity", "clipping")
+    return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
 
 
 _worker: dict = {}

@@ -39,11 +39,13 @@ def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _grid(conv) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integer weights [outputs, inputs, kernel], their steps [outputs] and the float bias [outputs] of a CausalConv."""
+    from tinyspeech.quant import nearest
+
     quantizer = conv.weight_quantizer
-    step = quantizer.step.detach().double().numpy()
-    weight = conv.weight.detach().double().numpy()
-    whole = np.floor(np.clip(weight / step, quantizer.low, quantizer.high) + 0.5).astype(np.int8)
-    return whole, step.reshape(-1), conv.bias.detach().double().numpy()
+    step = quantizer.step.detach().double()
+    ratio = conv.weight.detach().double() / step
+    whole = nearest(ratio, quantizer.low, quantizer.high, quantizer.spacing).numpy().astype(np.int8)
+    return whole, step.numpy().reshape(-1), conv.bias.detach().double().numpy()
 
 
 def _bias(bias: np.ndarray, step: np.ndarray, name: str) -> np.ndarray:

@@ -876,6 +876,117 @@ def headroom(seen: Mapping[str, Sequence[float]], worst: Mapping[str, Sequence[f
     ax.legend(loc="upper left", fontsize=8, ncols=4)
 
 
+# ---------------------------------------------------------------- chapter "Quantisation-aware training"
+
+
+def accuracy_against_bits(
+    curves_: Mapping[str, Mapping[str, float]], float_accuracy: float, ax: Axes | None = None
+) -> None:
+    """Accuracy over the bits of a weight, a line for each way to get there, and float as a dashed line.
+
+    Parameters
+    ----------
+    curves_ : way -> bits -> accuracy in percent, fewest bits first; up to four ways, which need not have all bits
+    """
+    ax = ax or plt.gca()
+    names = list(dict.fromkeys(bits for curve in curves_.values() for bits in curve))
+    sizes = (9, 6, 5, 4)  # a line that lies on another one leaves a rim of it
+    for (way, curve), color, marker, size in zip(curves_.items(), PALETTE.values(), "osD^", sizes, strict=False):
+        places = [names.index(bits) for bits in curve]
+        ax.plot(places, list(curve.values()), marker=marker, markersize=size, color=color, linewidth=1.4, label=way)
+    ax.axhline(float_accuracy, color=INK, linewidth=1, linestyle="--", label="float")
+    ax.set_xticks(range(len(names)), names)
+    ax.set(xlabel="bits of a weight", ylabel="accuracy (%)")
+    ax.legend(fontsize=9)
+
+
+def ranges(largest: ArrayLike, ax: Axes | None = None, title: str = "") -> None:
+    """The largest weight of each output channel as bars, and a dashed line at the largest of all.
+
+    Parameters
+    ----------
+    largest : [channels], positive
+    """
+    ax = ax or plt.gca()
+    largest = np.asarray(largest, dtype=float)  # (C,)
+    ax.bar(range(len(largest)), largest, color=PALETTE["blue"], width=0.8)
+    ax.axhline(largest.max(), color=PALETTE["vermilion"], linewidth=1.4, linestyle="--")
+    ax.margins(x=0.01)
+    ax.set(xlabel="output channel", ylabel="largest weight")
+    ax.set_title(title, loc="left", fontsize=10)
+
+
+def clipping(
+    clips: ArrayLike, errors: Mapping[str, ArrayLike], found: Mapping[str, tuple[float, float]],
+    ax: Axes | None = None,
+) -> None:
+    """The error of a grid over the point where it ends, a curve for each number of bits, and a point found on each.
+
+    Parameters
+    ----------
+    clips : where the grid ends, as a share of the largest number; the last one is no clipping at all
+    errors : bits -> mean squared errors, one for each clip
+    found : bits -> (clip, error) of the iteration
+    """
+    ax = ax or plt.gca()
+    looks = zip(errors.items(), PALETTE.values(), "osD^v<>", strict=False)
+    for (bits, error), color, marker in looks:
+        ax.semilogy(clips, error, color=color, linewidth=1.4, label=bits)
+        ax.plot(*found[bits], marker, color=color, markersize=7, markeredgecolor=INK)
+    ax.margins(x=0.03)
+    ax.set(xlabel="end of the grid / largest weight", ylabel="mean squared error")
+    ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def staircase(x: ArrayLike, y: ArrayLike, slope: ArrayLike, assumed: ArrayLike) -> None:
+    """What rounding does to a number, and two gradients of it, in a new figure.
+
+    Parameters
+    ----------
+    x, y : numbers, and where on the grid they go
+    slope, assumed : the staircase's true gradient, and the one that training uses
+    """
+    left, right = pair(height=2.7)
+    left.plot(x, x, color=GRID, linewidth=1.4, label="as it is")
+    left.plot(x, y, color=PALETTE["blue"], linewidth=1.6, label="on the grid")
+    left.set(xlabel="weight", ylabel="what is used")
+    left.legend(fontsize=9)
+    right.plot(x, slope, color=PALETTE["blue"], linewidth=1.6, label="true")
+    right.plot(x, assumed, color=PALETTE["vermilion"], linewidth=1.6, linestyle="--", label="straight through")
+    right.set(xlabel="weight", ylabel="gradient", ylim=(-0.1, 1.25))
+    right.legend(fontsize=9, loc="upper right", ncols=2)
+
+
+def hops(latent: ArrayLike, used: ArrayLike, wanted: float, ax: Axes | None = None) -> None:
+    """A weight while it is trained: as the optimiser holds it, as the network uses it, and what would be best."""
+    ax = ax or plt.gca()
+    steps = np.arange(len(np.asarray(latent)))
+    ax.axhline(wanted, color=INK, linewidth=1, linestyle="--", label="best")
+    ax.step(steps, used, where="post", color=PALETTE["blue"], linewidth=1.2, label="used")
+    ax.plot(steps, latent, color=PALETTE["vermilion"], linewidth=1.6, label="held")
+    ax.margins(x=0)
+    ax.set(xlabel="step", ylabel="weight")
+    ax.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def tiles_and_levels(weights: ArrayLike, everything: ArrayLike) -> None:
+    """One layer's whole numbers as tiles, and how many of all weights stand on each level, in a new figure.
+
+    Parameters
+    ----------
+    weights : [outputs, inputs] whole numbers of one layer
+    everything : [N] whole numbers of all layers
+    """
+    left, right = pair((3, 2), height=3.2)
+    tiles(weights, np.asarray(weights).shape[1], left)
+    levels, counts = np.unique(np.asarray(everything), return_counts=True)
+    top = int(np.abs(levels).max())
+    colors = DIVERGING.resampled(2 * top + 1)
+    right.bar(levels, counts, color=[colors(int(level) + top) for level in levels], edgecolor=INK, linewidth=0.6)
+    right.yaxis.set_major_formatter(THOUSANDS)
+    right.set(xlabel="level", ylabel="weights")
+
+
 # ---------------------------------------------------------------- chapter "Pruning"
 
 FORMAT_LOOKS = {"dense": ("grey", "o"), "bitmap": ("blue", "s"), "runs": ("amber", "^"), "groups": ("vermilion", "D"),

@@ -187,6 +187,11 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
         record("frontend.rmse_to_logmel_set", [round(float(v), 2) for v in rmse], "int8 units, per coefficient",
                n=int(same.sum()), pairs=len(pairs), data="recordings of v0.01 and their log-mel pictures in v0.02",
                note="pairs that differ by 12 units or more on average are different takes and left out", **about)
+        said = truth[[i for i, _ in pairs]][same]
+        for name, x in (("recordings", ours), ("logmel", theirs)):
+            record(f"frontend.accuracy_same_takes_{name}", round(float(100 * (guess(x[same]) == said).mean()), 2), "%",
+                   n=int(same.sum()), data="the pairs of rmse_to_logmel_set, training speakers included",
+                   note="the float network: what training on pictures costs on recordings is the difference", **about)
 
     task = datasets.load_task(speech, "validation")
     x8 = frontend.to_8khz(task.arrays()[0])

@@ -119,6 +119,23 @@ class _Depthwise(torch.autograd.Function):
         return to_x[:, len(taps) - 1 :], to_taps.t(), None
 
 
+def folded(
+    weight: Tensor, bias: Tensor | None, norm: nn.Module, weight_quantizer: nn.Module
+) -> tuple[nn.Parameter, nn.Parameter]:
+    """Weight [outputs, ..] and bias of a layer with the batch norm behind it multiplied out.
+
+    y = (w g / sd) x + (beta + (b - mean) g / sd), with g = 1 and beta = 0 where the norm has no parameters. A weight
+    quantiser with a step takes the gain, in place; what is left for weights on its grid is the gain's sign.
+    """
+    scale, shift = (norm.weight, norm.bias) if norm.affine else (1.0, 0.0)
+    gain = scale / torch.sqrt(norm.running_var + norm.eps)  # (outputs,)
+    offset = ((0.0 if bias is None else bias) - norm.running_mean) * gain + shift
+    gain = gain.reshape(-1, *[1] * (weight.ndim - 1))
+    if hasattr(weight_quantizer, "set"):
+        weight_quantizer.set(weight_quantizer.step * gain.abs())
+    return nn.Parameter(weight * gain), nn.Parameter(offset)
+
+
 class CausalConv(nn.Module):
     """Convolution over time that sees only the past, batch norm, optional ReLU; zeros stand before the first frame.
 
@@ -162,15 +179,9 @@ class CausalConv(nn.Module):
 
         Weights on a grid stay where they are on it: their channel's step takes the gain, the weights its sign.
         """
-        if self.norm is None:
-            return
-        gain = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)  # (outputs,)
-        bias = self.norm.bias - self.norm.running_mean * gain
-        self.weight = nn.Parameter(self.weight * gain[:, None, None])
-        self.bias = nn.Parameter(bias)
-        self.norm = None
-        if hasattr(self.weight_quantizer, "step"):
-            self.weight_quantizer.set(self.weight_quantizer.step * gain.abs()[:, None, None])
+        if self.norm is not None:
+            self.weight, self.bias = folded(self.weight, self.bias, self.norm, self.weight_quantizer)
+            self.norm = None
 
 
 def causal_max(x: Tensor, frames: int) -> Tensor:

@@ -14,6 +14,7 @@ import itertools
 import math
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from tinyspeech import CLASSES, __version__, datasets, prune, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import MODELS
-from tinyspeech.models import build_model, model_name
+from tinyspeech.models import build_model
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
 SILENCE, UNKNOWN = CLASSES.index(datasets.SILENCE), CLASSES.index(datasets.UNKNOWN)
@@ -47,7 +48,7 @@ class TrainConfig:
     epochs: int = 90
     """Passes in float."""
     qat_epochs: int = 40
-    """Passes at `weight_bits`, from the folded float network; 0 leaves the network in float."""
+    """Passes at `weight_bits`, from the float network; 0 leaves the network in float."""
     batch_size: int = 256
     lr: float = 6e-3
     """Peak learning rate of the one-cycle schedule."""
@@ -58,7 +59,12 @@ class TrainConfig:
     """`adamw` or `sgd`; the learning rate of the one is not the other's."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
-    weight_bits: int = 4
+    weight_bits: int | str = 4
+    """2 to 8, or `ternary`."""
+    granularity: str = "channel"
+    """Of the weights' steps: one per output `channel`, or one per `tensor`."""
+    clipping: str = "learned"
+    """Where the weights' grid ends: `max`, `optimum` or `learned`."""
     seed: int = 0
     unknown_share: float = 0.12
     """Clips of other words per keyword clip; a fresh draw each epoch."""
@@ -88,7 +94,8 @@ class TrainConfig:
     def __post_init__(self):
         for item in fields(self):
             value = getattr(self, item.name)
-            wanted = {"str": str, "dict": dict, "int": int, "float": (int, float)}[item.type]
+            wanted = {"str": str, "dict": dict, "int": int, "float": (int, float),
+                      "int | str": (int, str)}[item.type]
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UserError(f"config key '{item.name}' must be a {item.type}, not {value!r}")
         for name in ("epochs", "batch_size"):
@@ -99,8 +106,7 @@ class TrainConfig:
         if not 0.05 <= self.momentum < 1 or not 0 <= self.label_smoothing < 1 or not 0 <= self.weight_decay <= 10:
             raise UserError("config keys 'momentum' must be 0.05 to below 1, 'label_smoothing' 0 to below 1, "
                             "'weight_decay' 0 to 10")
-        if not 2 <= self.weight_bits <= 8:
-            raise UserError(f"config key 'weight_bits' must be 2 to 8, not {self.weight_bits}")
+        self.quantisation()  # raises on a value that it does not know
         if not 0 <= self.seed < 2**32:
             raise UserError(f"config key 'seed' must be 0 to 4294967295, not {self.seed}")
         if not 0 <= self.unknown_share <= 10 or not 0 <= self.silence_share <= 10:
@@ -124,6 +130,13 @@ class TrainConfig:
     def pruning(self) -> prune.PruneConfig | None:
         """The pruning, checked; None where there is none."""
         return prune.PruneConfig.from_dict(self.prune) if self.prune else None
+
+    def quantisation(self) -> quant.QuantConfig:
+        """How the stage at few bits goes, checked."""
+        try:
+            return quant.QuantConfig("QAT", self.weight_bits, self.granularity, self.clipping)
+        except UserError as error:
+            raise UserError(f"config keys 'weight_bits', 'granularity', 'clipping': {error}") from error
 
     def augmentation(self) -> AugmentConfig:
         """The augmentation, checked."""
@@ -209,6 +222,17 @@ def accuracy(model: nn.Module, features: Tensor, labels: Tensor) -> float:
     return 100.0 * (predict(model, features).argmax(1) == labels).float().mean().item()
 
 
+def evaluate_quantised(model: nn.Module, config: quant.QuantConfig, calibration: Tensor, features: Tensor,
+                       labels: Tensor, norm_batches: Sequence[Tensor] = ()) -> float:
+    """Accuracy in percent of a trained float network under `UN`, `DQ` or `SQ`: no training, the network stays as it is.
+
+    calibration, features, norm_batches : [N, T, 12] in int8 units; SQ sets the steps of activations by the first of
+    them, and measures batch norm's statistics anew on the last, if there are any
+    """
+    first, *others = (x.float() * quant.INPUT_STEP for x in (calibration, *norm_batches))
+    return accuracy(quant.quantised(model, config, first, others), features, labels)
+
+
 def build(config: TrainConfig) -> nn.Module:
     """The untrained float network of a config."""
     return build_model(config.model, **config.network)
@@ -263,16 +287,16 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
 
 
 def train(
-    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False
+    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False,
+    start: dict[str, Tensor] | None = None,
 ) -> dict:
     """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
 
     Returns {"float_accuracy", "accuracy", "history"}; accuracies in percent on the log-mel validation set of `data`.
     `out` holds config, stage ('float' or 'qat'), weight_bits, state_dict, metrics, version: plain values and tensors,
-    so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
+    so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint. `start` is the
+    state_dict of a float network that was trained before: it takes the place of the whole float stage.
     """
-    if config.qat_epochs and model_name(config.model) != "tinyspeech_s":
-        raise UserError(f"{config.model} can be trained in float only: set qat_epochs to 0")
     check_writable(out)
     torch.manual_seed(config.seed)
     random.seed(config.seed)
@@ -309,12 +333,15 @@ def train(
     float_steps = config.epochs * steps
     checkpoint_path = out.with_suffix(".checkpoint")
     state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
+    if start is not None:
+        load_weights(model, start)
+        state["epoch"] = config.epochs
     saved, saved_stage = None, None
     if resume:
         saved = load_checkpoint(checkpoint_path)
         if not isinstance(saved, dict) or not {"config", "progress", "optimizer", "generator"} <= saved.keys():
             raise UserError(f"{checkpoint_path} is not a checkpoint of this program: train without --resume first")
-        if saved["config"] != asdict(config):
+        if {**asdict(TrainConfig()), **saved["config"]} != asdict(config):
             raise UserError(f"{checkpoint_path} was made by another config; start anew or use the same one")
         state = saved["progress"]
         saved_stage = state["stage"]
@@ -328,10 +355,10 @@ def train(
             # between the stages: remember the float network, calibrate
             state.update(stage="qat", epoch=0)
             save_atomically(bundle(config, "float", model, state), out.with_name(out.stem + "_float.pt"))
-            quant.prepare(model, config.weight_bits).to(device)
+            quant.prepare(model, config.quantisation()).to(device)
             quant.calibrate(model.eval(), next(epoch(0))[0] * quant.INPUT_STEP)
         elif stage == saved_stage == "qat":
-            quant.prepare(model, config.weight_bits).to(device)
+            quant.prepare(model, config.quantisation()).to(device)
         if stage != state["stage"]:
             continue
         model.to(device)
@@ -395,11 +422,19 @@ def train(
         if stage == "float":
             state["float_accuracy"] = accuracy(model, features, labels)
     if state["stage"] == "qat":
-        quant.snap(model)
+        quant.finish(model)
         state["accuracy"] = accuracy(model, features, labels)
     final = bundle(config, state["stage"], model, state)
     save_atomically(final, out)
     return final["metrics"]
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give a float network the weights of another of its shape; anything else raises `UserError`."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(f"the float network to start from has another shape: {str(error).splitlines()[0]}") from error
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig, lr: float) -> torch.optim.Optimizer:

@@ -308,6 +308,59 @@ def rejection_book(curve: Mapping[str, Sequence[float]], unit: str = "score") ->
     return flip_book([rejection_page(curve, i, unit) for i in range(len(labels))], labels, "threshold")
 
 
+# ---------------------------------------------------------------- chapter "Quantisation-aware training"
+
+
+def bits_page(row: Mapping[str, object] | None, whole: Mapping[str, object], title: str) -> str:
+    """What a network at few bits still understands, and its size, against itself in float: a page of an `explorer`.
+
+    Parameters
+    ----------
+    row : of `experiments.bits`, with "accuracy" and "bytes"; None where nothing was measured
+    whole : the same network's row in float
+    title : names network, mode and bits
+    """
+    if row is None:
+        text = f"{title}: not measured."
+        return f"<div role=img aria-label='{escape(text)}' style='color:{INK}'>{escape(text)}</div>"
+    accuracy, full = row["accuracy"]["mean"], whole["accuracy"]["mean"]
+    share = row["bytes"] / whole["bytes"]
+    parts = [
+        ("accuracy", accuracy / 100, f"{accuracy:.1f} % ({accuracy - full:+.1f} points)", PALETTE["vermilion"]),
+        ("size", share, f"{row['bytes']:,} B ({100 * share:.0f} % of float)", PALETTE["green"]),
+    ]
+    rows = "".join(
+        f"<tr><td>{name}</td><td width=45% style='background:linear-gradient(90deg,{color} {100 * filled:.1f}%,"
+        f"{GRID} 0)'></td><td>{escape(text)}</td></tr>" for name, filled, text, color in parts)
+    look = f"display:table;width:100%;border:0;border-spacing:9px 3px;border-collapse:separate;color:{INK}"
+    label = f"{title}: {'; '.join(f'{name} {text}' for name, _, text, _ in parts)}."
+    return (
+        f"<div role=img aria-label='{escape(label)}' style='color:{INK};line-height:1.35'><b>{escape(title)}</b>"
+        f"<table style='{look}'>{rows}</table></div>"
+    )
+
+
+def bits_explorer(rows: Sequence[Mapping[str, object]]) -> ipywidgets.VBox:
+    """Sliders for network, mode and bits over all measured rows of `experiments.bits` with a step per channel.
+
+    Without training a row's grid ends at the optimum, with training where that moved it.
+    """
+    whole = {row["network"]: row for row in rows if row["mode"] == "UN"}
+    kept = {(row["network"], row["mode"], str(row["bits"])): row for row in rows
+            if row.get("granularity") == "channel" and not row.get("norms")
+            and row["clipping"] == ("learned" if row["mode"] == "QAT" else "optimum")}
+    modes = ("DQ", "SQ", "QAT")
+    names = [name for name in ("ternary", *map(str, range(2, 9))) if any(bits == name for _, _, bits in kept)]
+
+    def page(i: int, j: int, k: int) -> str:
+        network, mode, bits = list(whole)[i], modes[j], names[k]
+        title = f"{network}, {mode}, {bits}{'' if bits == 'ternary' else ' bits'}"
+        return bits_page(kept.get((network, mode, bits)), whole[network], title)
+
+    return explorer({"network": list(whole), "mode": modes, "bits of a weight": names}, page,
+                    start=(0, 1, len(names) - 1))
+
+
 # ---------------------------------------------------------------- chapter "Pruning"
 
 
