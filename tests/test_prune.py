@@ -297,3 +297,14 @@ def test_runs_without_pruning_are_found_again():
     del old["start"], old["prune"]
     assert what_counts(old) == what_counts(new)
     assert what_counts({**new, "prune": {"share": 0.5}}) != what_counts(new)
+
+
+def test_the_papers_networks_hold_their_zeros_through_few_bits(tmp_path):
+    settings = config(model="tinyspeech_z", network={}, epochs=1, prune={"share": 0.5, "end": 0.5, "every": 2})
+    train.train(settings, bands(), tmp_path / "z.pt", quiet=True)
+    before = prune.prunable(train.load_model(tmp_path / "z_float.pt"))
+    after = prune.prunable(train.load_model(tmp_path / "z.pt"))
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        assert not after[name][weight == 0].any(), name
+    assert prune.zeros(train.load_model(tmp_path / "z.pt")) >= 0.49

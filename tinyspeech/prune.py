@@ -82,13 +82,14 @@ def cubic(progress: float) -> float:
 def prunable(model: nn.Module) -> dict[str, Tensor]:
     """{name: weight} of all dense layers: every convolution and linear layer in which an output adds up inputs.
 
-    Left out are depthwise convolutions: they have few weights, and the chip's kernel cannot skip any.
+    Left out are depthwise convolutions: they have few weights, and the chip's kernel cannot skip any. A layer that
+    `quant.prepare` has wrapped keeps the name that it had in float.
     """
     found = {}
     for name, module in model.named_modules():
         convolution = isinstance(module, (CausalConv, nn.Conv1d, nn.Conv2d)) and module.groups == 1
         if convolution or isinstance(module, nn.Linear):
-            found[f"{name}.weight"] = module.weight
+            found[f"{name.removesuffix('.layer')}.weight"] = module.weight
     return found
 
 
@@ -205,9 +206,9 @@ class Pruner:
     @torch.no_grad()
     def apply(self, model: nn.Module) -> None:
         """Set to zero what is masked: in the network that learns, or in its running average."""
-        parameters = dict(model.named_parameters())
+        weights = prunable(model)
         for name, mask in self.masks.items():
-            parameters[name].mul_(mask)
+            weights[name].mul_(mask)
 
     def state_dict(self) -> dict:
         """What a training needs to go on."""
