@@ -92,6 +92,26 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
         experiments.run_row("x-0-0", train.TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
 
 
+def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
+    from test_train import bands
+
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    monkeypatch.setitem(experiments._worker, "bands", bands())
+    whole = train.TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    first = experiments.run_row("x-0-0", whole)
+    wide = train.TrainConfig(**{**vars(whole), "network": {**NETWORK, "expansion": 16}, "qat_epochs": 0})
+    experiments.run_row("x-1-0", wide)
+    pruned = {**vars(wide), "start": str(tmp_path / "x-1-0.pt"), "qat_epochs": 1}
+    row = experiments.run_row("x-2-0", train.TrainConfig(**{**pruned, "prune": {"share": 0.5}}))
+    assert row["zeros_float"] == pytest.approx(50, abs=0.5) and row["formats"]["zeros"] >= row["zeros_float"] - 0.1
+    assert row["formats"]["groups"]["cycles"] > 0
+    channels = {"share": 0.5, "of": "channels", "scope": "layer"}
+    row = experiments.run_row("x-3-0", train.TrainConfig(**{**pruned, "prune": channels}))
+    assert {key: row[key] for key in ("parameters", "macs", "bytes")} == {
+        key: first[key] for key in ("parameters", "macs", "bytes")}  # what is left is the narrow network
+    assert experiments.summary("x", [row])["formats"] == row["formats"]
+
+
 def test_an_unknown_group_is_one_line():
     with pytest.raises(UserError, match="no group nothing; there are seeds, attention") as caught:
         experiments.main(["--logmel", "x", "--only", "nothing"])

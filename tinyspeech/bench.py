@@ -1,12 +1,21 @@
-"""Cycles and bytes of every function of the firmware, counted on the emulated chip (chapter 9).
+"""Cycles and bytes of every function of the firmware, counted on the emulated chip (chapter 9), and of one dense layer
+in formats that do not store its zeros (chapter 6).
 
 One second of audio is one clip: 8000 samples in over the serial port, 49 frames, the answer out.
+
+    python -m tinyspeech.bench          # measures the formats and records them in data/results.json
 """
 
 from __future__ import annotations
 
-from tinyspeech import frontend, toolchain
-from tinyspeech.chip.emulator import Board, worst_case_clip
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import frontend, sparse, toolchain
+from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, worst_case_clip
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
 
@@ -54,3 +63,160 @@ def bench(model: str = "tinyspeech_s") -> dict:
         "stages": stages, "kernels": {"subset_sums": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense"]}},
         "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},
     }
+
+
+# ---------------------------------------------------------------- formats of a dense layer
+
+FORMAT_CALLS = {
+    "dense": "kernel_dense(in, {inputs}, dense, {outputs}, out)",
+    "bitmap": "kernel_bitmap(in, {inputs}, bitmap, {outputs}, out)",
+    "runs": "kernel_runs(in, runs, {outputs}, out)",
+    "groups": "kernel_groups(in, {inputs}, groups, {outputs}, out)",
+    "straight": "layer_straight(in, out)",
+}
+"""How the program of one layer calls each format's C."""
+FORMAT_FUNCTIONS = {name: f"kernel_{name}" for name in sparse.FORMATS} | {"straight": "layer_straight"}
+SPARSITIES = (0, 30, 50, 70, 90)
+"""Percent of the weights that are pruned; at 0 the layer is as it ships, with the zeros that rounding made."""
+
+
+class LayerOnChip:
+    """One dense layer on the emulated chip, in some of the formats of `tinyspeech.sparse`.
+
+    weight : int8 [outputs, inputs], -8 .. 7, inputs a multiple of 4 and at most 64, outputs at most 64.
+    formats : all but `straight` fit the flash together; `straight` may need it for itself.
+
+    `bytes` {format: of its table}, `code_bytes` {format: of its function}.
+    """
+
+    def __init__(self, weight: np.ndarray, formats: Iterable[str]):
+        self.formats = tuple(formats)
+        tables = {name: sparse.FORMATS[name][0](weight) for name in self.formats if name != "straight"}
+        outputs, inputs = weight.shape
+        text = ['#include "kernels.h"\n#include "formats/sparse.h"\n']
+        text += [f"static const {table.dtype}_t {name}[] = {{{', '.join(map(str, table.reshape(-1)))}}};"
+                 for name, table in tables.items()]
+        if "straight" in self.formats:
+            text.append("static " + sparse.straight_line(weight, "__attribute__((noinline)) layer_straight"))
+        calls = [f"    case {i}: {FORMAT_CALLS[name].format(inputs=inputs, outputs=outputs)}; break;"
+                 for i, name in enumerate(self.formats)]
+        text += ["void layer_run(int format, const int8_t *in, int32_t *out);",
+                 "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    switch (format) {", *calls,
+                 "    }\n}\n"]
+        names = ("startup.S", "formats/layer_main.c", "formats/sparse.c", "kernels.c", "multiply.c")
+        sources = [toolchain.FIRMWARE / name for name in names]
+        with tempfile.TemporaryDirectory() as folder:
+            layer = Path(folder) / "layer.c"
+            layer.write_text("\n".join(text))
+            built = toolchain.build_firmware([*sources, layer], "layer")
+        sizes = toolchain.sizes(built.elf)["symbols"]
+        self.bytes = {name: tables[name].nbytes if name in tables else 0 for name in self.formats}
+        self.code_bytes = {name: sizes[FORMAT_FUNCTIONS[name]] for name in self.formats}
+        self._at = toolchain.symbol_addresses(built.elf)
+        self._outputs = outputs
+        self._chip = Chip(built.bin.read_bytes())
+        self._chip.run()  # to the first breakpoint
+
+    def run(self, name: str, x: np.ndarray) -> tuple[np.ndarray, int]:
+        """int8 [inputs] -> (accumulator int32 [outputs], cycles of the format's function from call to return)."""
+        state = self._chip.state
+        for symbol, value in (("layer_format", np.int32(self.formats.index(name)).tobytes()),
+                              ("layer_in", np.asarray(x, np.int8).tobytes())):
+            at = self._at[symbol] - SRAM_BASE
+            state.sram[at : at + len(value)] = value
+        self._chip.start_profile({self._at[FORMAT_FUNCTIONS[name]]: 1})
+        state.pc += 2  # over the breakpoint
+        self._chip.run()
+        out = np.frombuffer(self._chip.read_memory(self._at["layer_out"], 4 * self._outputs), "<i4")
+        return out.astype(np.int32), int(self._chip.stage_cycles()[1])
+
+
+def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
+    """{format: {"bytes": of the table, "code_bytes": of its function, "cycles": of the layer on one input}}.
+
+    For `straight` the function is the layer. No format's cycles depend on the activations; every answer is checked
+    against numpy on random and extreme inputs.
+    """
+    rng = np.random.default_rng(0)
+    inputs = weight.shape[1]
+    xs = [*rng.integers(-128, 128, (3, inputs)), np.full(inputs, -128), np.full(inputs, 127), np.zeros(inputs)]
+    costs: dict[str, dict[str, int]] = {}
+    for formats in (tuple(sparse.FORMATS), ("straight",)):
+        layer = LayerOnChip(weight, formats)
+        for name in formats:
+            cycles = set()
+            for x in xs:
+                out, taken = layer.run(name, x)
+                if (out != weight.astype(np.int64) @ x.astype(np.int64)).any():
+                    raise AssertionError(f"format {name} computes another layer")
+                cycles.add(taken)
+            if len(cycles) > 1:
+                raise AssertionError(f"format {name} takes {sorted(cycles)} cycles, by its activations")
+            costs[name] = {"bytes": layer.bytes[name], "code_bytes": layer.code_bytes[name], "cycles": cycles.pop()}
+    return costs
+
+
+def network_formats(integer: IntegerModel, frames: int = frontend.N_FRAMES) -> dict:
+    """All dense layers of a network: {"weights", "zeros" (%), then by format {"bytes": of the tables, "cycles": of a
+    clip}}; the table of `straight` is its code. Each layer is measured alone: together they may not fit the flash."""
+    found: dict = {"weights": 0, "zeros": 0.0}
+    frames += integer.flush
+    for layer in integer.layers:
+        frames = -(-frames // layer.stride)
+        if layer.weight is None or layer.kind == "depthwise":
+            continue
+        found["weights"] += layer.weight.size
+        found["zeros"] += int((layer.weight == 0).sum())
+        for name, cost in format_costs(layer.weight).items():
+            entry = found.setdefault(name, {"bytes": 0, "cycles": 0})
+            entry["bytes"] += cost["bytes"] or cost["code_bytes"]
+            entry["cycles"] += frames * cost["cycles"]
+    found["zeros"] = round(100 * found["zeros"] / found["weights"], 1)
+    return found
+
+
+def fewer_channels(weight: np.ndarray, share: float, axis: int) -> np.ndarray:
+    """The weights without this share of the channels along an axis, the smallest by the sum of their sizes; a multiple
+    of four channels stays, and four at least."""
+    kept = max(4, round(weight.shape[axis] * (1 - share) / 4) * 4)
+    size = np.abs(weight.astype(np.int64)).sum(1 - axis)
+    return weight.take(np.sort(np.argsort(-size, kind="stable")[:kept]), axis)
+
+
+def formats(model: str = "tinyspeech_s", layers: Iterable[str] = ("block1_expand", "block1_project"),
+            sparsities: Iterable[int] = SPARSITIES) -> list[dict]:
+    """Bytes and cycles of dense layers in every format, pruned by magnitude to each sparsity, as rows of a table.
+
+    A row: {"label", "layer", "shape" [outputs, inputs], "pruned" (what: weights, groups of four inputs, or channels),
+    "sparsity" (asked for, %), "zeros" (there are, %), "formats" {name: {"bytes", "code_bytes", "cycles"}}}. Channels
+    are those of a block's wide middle, a multiple of four; what is left is a smaller dense layer.
+    """
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    weights = {layer.name: layer.weight for layer in integer.layers if layer.weight is not None}
+    rows = []
+    for name in layers:
+        full = weights[name]
+        for what in ("weights", "groups", "channels"):
+            for sparsity in sparsities:
+                if what != "weights" and not sparsity:
+                    continue
+                if what == "channels":
+                    weight = fewer_channels(full, sparsity / 100, axis=int("project" in name))
+                    zeros = 100 * (1 - weight.size / full.size)
+                    costs = {"dense": format_costs(weight)["dense"]}
+                else:
+                    weight = sparse.prune_integers(full, sparsity / 100, 4 if what == "groups" else 1)
+                    zeros, costs = 100 * float((weight == 0).mean()), format_costs(weight)
+                rows.append({"label": f"{name}, {what}, {sparsity} %", "layer": name, "shape": list(weight.shape),
+                             "pruned": what, "sparsity": sparsity, "zeros": round(zeros, 1), "formats": costs})
+    return rows
+
+
+if __name__ == "__main__":
+    from tinyspeech.results import load, measure_formats
+
+    measure_formats()
+    for row in load()["pruning.formats"]["value"]:
+        costs = (f"{name} {cost['bytes'] or cost['code_bytes']:,} B {cost['cycles']:,}"
+                 for name, cost in row["formats"].items())
+        print(f"{row['label']:<34} {row['zeros']:4.1f} % zeros:", "; ".join(costs))

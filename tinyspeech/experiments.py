@@ -99,8 +99,8 @@ def start_worker(logmel: str, speech: str | None, threads: int) -> None:
 
 def run_row(name: str, config) -> dict:
     """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
-    from tinyspeech import export, train, training_data
-    from tinyspeech.models import build_model, count_macs, count_parameters
+    from tinyspeech import bench, export, prune, train, training_data
+    from tinyspeech.models import count_macs, count_parameters
 
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
@@ -109,17 +109,22 @@ def run_row(name: str, config) -> dict:
             return row
     began = time.perf_counter()
     metrics = train.train(config, _worker["bands"], out, quiet=True)
-    network = build_model(config.model, **config.network)
+    network = train.build_saved(train.load_checkpoint(out))
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
            "seconds": round(time.perf_counter() - began)}
     features, labels = training_data.validation_set(_worker["bands"])
     row["n"] = len(labels)
+    if config.prune:
+        row["zeros_float"] = round(100 * prune.zeros(train.load_model(out.with_name(out.stem + "_float.pt")
+                                                                      if config.qat_epochs else out)), 1)
     if config.qat_epochs:
         integer = export.quantised(train.load_model(out), name)
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
+        if config.start:
+            row["formats"] = bench.network_formats(integer)
         if "speech" in _worker:
             features, labels = _worker["speech"]
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
@@ -135,7 +140,8 @@ def summary(label: str, rows: list[dict]) -> dict:
             **{key: first[key] for key in ("parameters", "macs", "bytes")}, "epochs": first["config"]["epochs"],
             "qat_epochs": first["config"]["qat_epochs"], "network": first["config"]["network"],
             "seconds": round(float(np.mean(seconds))) if seconds else None,
-            "loss": round(sum(row["loss"] for row in rows) / len(rows), 4)}
+            "loss": round(sum(row["loss"] for row in rows) / len(rows), 4),
+            **{key: first[key] for key in ("zeros_float", "formats") if key in first}}
     for key in ("float", "int", "int_recordings"):
         values = [row[key] for row in rows if key in row]
         if values:

@@ -276,6 +276,42 @@ def measure_choices(speech: Path) -> None:
     record("frontend.attempts_log2", {"straight lines": lines, **logs}, unit, **about)
 
 
+def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
+    """Accuracy of the float network with its smallest weights set to zero and no training after it (chapter 6)."""
+    import torch
+
+    from tinyspeech import datasets, prune, train, training_data
+    from tinyspeech.evaluate import model_file
+
+    bands = training_data.load(logmel, speech / datasets.BACKGROUND)
+    features, labels = training_data.validation_set(bands)
+    rows = []
+    for percent in (0, 10, 20, 30, 40, 50, 60, 70, 80, 90):
+        rows.append({"label": f"{percent} %", "zeros": percent})
+        for column, of, scope in (("weights", "weights", "global"), ("weights_by_layer", "weights", "layer"),
+                                ("groups", "groups", "global")):
+            network = train.load_model(model_file(model, "_float.pt"))
+            weights = prune.prunable(network)
+            with torch.no_grad():
+                for name, mask in prune.masks(network, percent / 100, of, scope).items():
+                    weights[name].mul_(mask)
+            rows[-1][column] = round(train.accuracy(network, features, labels), 2)
+    record("pruning.one_shot", rows, "%", data="Speech Commands v0.02 validation, log-mel set, 12 classes",
+           n=len(labels), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
+           note="the float network, pruned at once and not trained again")
+
+
+def measure_formats(model: str = "tinyspeech_s") -> None:
+    """Bytes and cycles of a block's two dense layers in formats that do not store their zeros (chapter 6)."""
+    from tinyspeech.bench import formats
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.integer import IntegerModel
+
+    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 48 MHz",
+           model_hash=IntegerModel.load(model_file(model, ".npz")).digest, command="python -m tinyspeech.bench",
+           note="shipped integer weights, pruned by magnitude and not retrained: for size and time, not for accuracy")
+
+
 SNRS_DB = (0, 5, 10, 15, 20)
 """Ratios of speech to noise at which published networks are compared."""
 
@@ -363,3 +399,5 @@ if __name__ == "__main__":
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
+    measure_one_shot(options.speech, options.logmel)
+    measure_formats()

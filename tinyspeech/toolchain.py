@@ -216,6 +216,15 @@ def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
     return sorted(rows.values())
 
 
+def symbol_addresses(elf: Path) -> dict[str, int]:
+    """{name: address} of every function and object."""
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        return {s.name: s["st_value"] for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
+
+
 def forbidden_instructions(elf: Path) -> list[str]:
     """Disassemble every executable section: what the core cannot execute, as text; empty is right.
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, __version__, datasets, quant
+from tinyspeech import CLASSES, __version__, datasets, prune, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import MODELS
@@ -86,6 +86,10 @@ class TrainConfig:
     """Beta(a, a) of mixing pairs of clips and of their labels (Zhang et al. 2018); 0 does not. Not with a teacher."""
     augment: dict = field(default_factory=dict)
     """Keys of `augment.AugmentConfig`."""
+    start: str = ""
+    """A trained float network to go on from: a name in data/models, or a file; by default random weights."""
+    prune: dict = field(default_factory=dict)
+    """Keys of `prune.PruneConfig`; without any nothing is pruned."""
 
     def __post_init__(self):
         for item in fields(self):
@@ -121,6 +125,11 @@ class TrainConfig:
         if not 0 <= self.unknown_weight <= 100:
             raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting
+        self.pruning()
+
+    def pruning(self) -> prune.PruneConfig | None:
+        """The pruning, checked; None where there is none."""
+        return prune.PruneConfig.from_dict(self.prune) if self.prune else None
 
     def quantisation(self) -> quant.QuantConfig:
         """How the stage at few bits goes, checked."""
@@ -229,12 +238,26 @@ def build(config: TrainConfig) -> nn.Module:
     return build_model(config.model, **config.network)
 
 
-def load_teacher(name: str, device: str) -> nn.Module:
-    """The trained float network that a config names as its teacher: a file, or a name in data/models."""
+def named_network(name: str, key: str) -> Path:
+    """The file of a trained float network that a config names under `key`: a file itself, or a name in data/models."""
     path = Path(name) if Path(name).suffix else MODELS / f"{name}_float.pt"
     if not path.exists():
-        raise UserError(f"config key 'teacher': there is no {path}; train it first, or leave the key out")
-    return load_model(path).float().to(device)
+        raise UserError(f"config key '{key}': there is no {path}; train it first, or leave the key out")
+    return path
+
+
+def load_teacher(name: str, device: str) -> nn.Module:
+    """The trained float network that a config names as its teacher."""
+    return load_model(named_network(name, "teacher")).float().to(device)
+
+
+def load_start(name: str, model: nn.Module) -> None:
+    """Give `model` the weights of the trained float network that a config names as its start, in place."""
+    path = named_network(name, "start")
+    try:
+        model.load_state_dict(load_model(path).float().state_dict())
+    except RuntimeError as error:
+        raise UserError(f"config key 'start': {path} holds another network than this config's, in float") from error
 
 
 def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answers: Tensor, generator) -> Tensor:
@@ -281,7 +304,11 @@ def train(
     data = data.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
     features, labels = validation_set(data, seed=0)
-    model = build(config).to(device)
+    model = build(config)
+    if config.start:
+        load_start(config.start, model)
+    model.to(device)
+    pruner = prune.Pruner(config.pruning(), model) if config.prune else None
     passes = None
     if config.passes:
         teacher = load_teacher(config.teacher, device) if config.teacher else None
@@ -303,6 +330,7 @@ def train(
     steps = clips // config.batch_size
     if steps < 1:
         raise UserError(f"batch size {config.batch_size} is larger than the training set of {clips} clips")
+    float_steps = config.epochs * steps
     checkpoint_path = out.with_suffix(".checkpoint")
     state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
     if start is not None:
@@ -317,6 +345,10 @@ def train(
             raise UserError(f"{checkpoint_path} was made by another config; start anew or use the same one")
         state = saved["progress"]
         saved_stage = state["stage"]
+        if pruner is not None and saved["pruner"] is not None:
+            pruner.load_state_dict(saved["pruner"])
+    if "network" in state:  # its channels are gone already
+        model, pruner = build_model(config.model, **state["network"]).to(device), None
 
     for stage, epochs, peak in (("float", config.epochs, config.lr), ("qat", config.qat_epochs, config.qat_lr)):
         if stage == "qat" and epochs and state["stage"] == "float":
@@ -355,6 +387,8 @@ def train(
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
+                if pruner is not None:
+                    pruner.after_step(model, done * steps + count if stage == "float" else float_steps, float_steps)
                 scheduler.step()
                 if average is not None:
                     average.update_parameters(model)
@@ -364,6 +398,8 @@ def train(
             mean_loss = total.item() / steps
             if not math.isfinite(mean_loss):
                 raise UserError(f"the loss became {mean_loss} in epoch {done + 1}: lower --lr; last checkpoint kept")
+            if pruner is not None:
+                pruner.apply(kept)
             if average is not None:
                 measure_norms(kept)
             score = accuracy(kept, features, labels)
@@ -375,10 +411,14 @@ def train(
                 {"config": asdict(config), "progress": state, "model": model.state_dict(),
                  "average": average.state_dict() if average is not None else None,
                  "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
-                 "generator": generator.get_state()},
+                 "generator": generator.get_state(),
+                 "pruner": pruner.state_dict() if pruner is not None else None},
                 checkpoint_path,
             )
         model = kept
+        if stage == "float" and pruner is not None and config.prune.get("of") == "channels":
+            model, pruner = prune.shrink(model, pruner.masks), None
+            state["network"] = {**config.network, "expansion": model.config.expansion}
         if stage == "float":
             state["float_accuracy"] = accuracy(model, features, labels)
     if state["stage"] == "qat":
@@ -418,8 +458,10 @@ def bundle(config: TrainConfig, stage: str, model: nn.Module, state: dict) -> di
     metrics = {"float_accuracy": state["float_accuracy"],
                "accuracy": state["accuracy"] if stage == "qat" else state["float_accuracy"],
                "history": state["history"]}
+    shape = {"network": state["network"]} if "network" in state else {}  # where pruning changed it
     return {"config": asdict(config), "stage": stage, "weight_bits": config.weight_bits, "version": __version__,
-            "metrics": metrics, "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
+            **shape, "metrics": metrics,
+            "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
 
 
 def load_checkpoint(path: Path) -> dict:
@@ -432,13 +474,19 @@ def load_checkpoint(path: Path) -> dict:
         raise UserError(f"{path} is not a checkpoint of this program") from error
 
 
+def build_saved(content: dict) -> nn.Module:
+    """The untrained float network of a finished network's file, without the channels that were pruned."""
+    config = TrainConfig(**content["config"])
+    return build_model(config.model, **content.get("network", config.network))
+
+
 def load_model(path: str | Path) -> nn.Module:
     """The trained network in a file, ready to evaluate: float, or with quantisers when it was trained at few bits."""
     content = load_checkpoint(Path(path))
     if not isinstance(content, dict) or not {"config", "stage", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not a trained network of this program")
     try:
-        model = build(TrainConfig(**content["config"]))
+        model = build_saved(content)
         if content["stage"] == "qat":
             quant.prepare(model, content["weight_bits"]).double()
             quant.fold(model)

@@ -359,3 +359,26 @@ def bits_explorer(rows: Sequence[Mapping[str, object]]) -> ipywidgets.VBox:
 
     return explorer({"network": list(whole), "mode": modes, "bits of a weight": names}, page,
                     start=(0, 1, len(names) - 1))
+
+
+# ---------------------------------------------------------------- chapter "Pruning"
+
+
+def formats_page(row: Mapping, layer: str) -> str:
+    """What one pruned layer costs in each format, as two sets of bars filled by what dense costs: a page of an
+    `explorer`. What costs more than dense stands out.
+
+    Parameters
+    ----------
+    row : of the record `pruning.formats`: "formats" {name: {"bytes", "code_bytes", "cycles"}} with `dense`, "zeros"
+    layer : its name in the title
+    """
+    dense = row["formats"]["dense"]
+    parts = []
+    for key, unit, title in (("bytes", "B", "bytes"), ("cycles", "cycles", "time")):
+        costs = []
+        for name, cost in row["formats"].items():
+            value = cost[key] or cost["code_bytes"]
+            costs.append((name, value, dense[key], f"{value:,} {unit}"))
+        parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
+    return "".join(parts)
