@@ -289,17 +289,15 @@ def test_resuming_any_network_is_bit_for_bit(name, step, tmp_path, monkeypatch):
 
 
 def test_a_float_network_that_is_there_takes_the_place_of_the_float_stage(tmp_path):
-    data = bands(clips=120)
-    train.train(config(epochs=2, qat_epochs=0), data, tmp_path / "float.pt", quiet=True)
-    start = torch.load(tmp_path / "float.pt", weights_only=True)
-    metrics = train.train(config(epochs=2, qat_epochs=1), data, tmp_path / "net.pt", quiet=True,
-                          start=start["state_dict"])
+    data, there = bands(clips=120), tmp_path / "float.pt"
+    train.train(config(epochs=2, qat_epochs=0), data, there, quiet=True)
+    metrics = train.train(config(start=str(there), epochs=0, qat_epochs=1), data, tmp_path / "net.pt", quiet=True)
     assert [row["stage"] for row in metrics["history"]] == ["qat"]
-    assert metrics["float_accuracy"] == start["metrics"]["accuracy"]
-    assert same(tmp_path / "net_float.pt", tmp_path / "float.pt")
-    with pytest.raises(UserError, match="another shape"):
-        train.train(config(model="tinyspeech_z", network={}), data, tmp_path / "z.pt", quiet=True,
-                    start=start["state_dict"])
+    assert metrics["float_accuracy"] == torch.load(there, weights_only=True)["metrics"]["accuracy"]
+    assert same(tmp_path / "net_float.pt", there)
+    for settings in ({"start": ""}, {"start": str(there), "prune": {"share": 0.5}}):
+        with pytest.raises(UserError, match="'epochs' must be 1 or more"):
+            config(epochs=0, **settings)
 
 
 def test_accuracy_without_training(tmp_path):

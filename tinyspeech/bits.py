@@ -131,19 +131,19 @@ def rows_with_training(name: str, path: Path, model, config, seeds: list[int], d
     """The network of a file, trained on under every QAT that is listed, once for each seed."""
     from tinyspeech import train, training_data
 
-    start = train.load_checkpoint(path)["state_dict"]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     lines = []
     for way in ways(plan()["qat"], name):
         bits, values = way.pop("weight_bits"), []
         way.pop("norms")  # training measures them after every epoch as it is
         for seed in seeds:
-            run = replace(config, weight_bits=bits, granularity=way["granularity"], clipping=way["clipping"], seed=seed)
+            run = replace(config, weight_bits=bits, granularity=way["granularity"], clipping=way["clipping"], seed=seed,
+                          start=str(path), epochs=0)
             key, identity = f"{name}-{bits}-{run.granularity}-{run.clipping}-{seed}", {**plain(run), "start": digest}
             done = finished(key, identity)
             if done is None:
                 out = RUNS / f"{key}.pt"
-                done = keep(key, identity, train.train(run, data, out, quiet=True, start=start))
+                done = keep(key, identity, train.train(run, data, out, quiet=True))
                 out.with_suffix(".checkpoint").unlink(missing_ok=True)
                 out.with_name(f"{out.stem}_float.pt").unlink(missing_ok=True)
             values.append(done["accuracy"])

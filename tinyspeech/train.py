@@ -46,7 +46,7 @@ class TrainConfig:
     network: dict = field(default_factory=dict)
     """Keys of the network's own config."""
     epochs: int = 90
-    """Passes in float."""
+    """Passes in float; 0 only with `start`."""
     qat_epochs: int = 40
     """Passes at `weight_bits`, from the float network; 0 leaves the network in float."""
     batch_size: int = 256
@@ -87,7 +87,8 @@ class TrainConfig:
     augment: dict = field(default_factory=dict)
     """Keys of `augment.AugmentConfig`."""
     start: str = ""
-    """A trained float network to go on from: a name in data/models, or a file; by default random weights."""
+    """A trained float network to go on from: a name in data/models, or a file; by default random weights. `epochs` may
+    be 0 then, which leaves it as it is until its bits are fewer."""
     prune: dict = field(default_factory=dict)
     """Keys of `prune.PruneConfig`; without any nothing is pruned."""
 
@@ -98,9 +99,10 @@ class TrainConfig:
                       "int | str": (int, str)}[item.type]
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UserError(f"config key '{item.name}' must be a {item.type}, not {value!r}")
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"config key '{name}' must be 1 or more, not {getattr(self, name)}")
+        if self.batch_size < 1:
+            raise UserError(f"config key 'batch_size' must be 1 or more, not {self.batch_size}")
+        if self.epochs < 1 and (self.epochs < 0 or not self.start or self.prune):
+            raise UserError(f"config key 'epochs' must be 1 or more, not {self.epochs}; 0 with 'start' and no 'prune'")
         if self.qat_epochs < 0 or not 0 < self.lr <= 10 or not 0 < self.qat_lr <= 10:
             raise UserError("config keys 'lr' and 'qat_lr' must be above 0 and at most 10, 'qat_epochs' 0 or more")
         if not 0.05 <= self.momentum < 1 or not 0 <= self.label_smoothing < 1 or not 0 <= self.weight_decay <= 10:
@@ -287,15 +289,13 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
 
 
 def train(
-    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False,
-    start: dict[str, Tensor] | None = None,
+    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False
 ) -> dict:
     """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
 
     Returns {"float_accuracy", "accuracy", "history"}; accuracies in percent on the log-mel validation set of `data`.
     `out` holds config, stage ('float' or 'qat'), weight_bits, state_dict, metrics, version: plain values and tensors,
-    so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint. `start` is the
-    state_dict of a float network that was trained before: it takes the place of the whole float stage.
+    so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
     """
     check_writable(out)
     torch.manual_seed(config.seed)
@@ -333,9 +333,6 @@ def train(
     float_steps = config.epochs * steps
     checkpoint_path = out.with_suffix(".checkpoint")
     state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
-    if start is not None:
-        load_weights(model, start)
-        state["epoch"] = config.epochs
     saved, saved_stage = None, None
     if resume:
         saved = load_checkpoint(checkpoint_path)
@@ -427,14 +424,6 @@ def train(
     final = bundle(config, state["stage"], model, state)
     save_atomically(final, out)
     return final["metrics"]
-
-
-def load_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Give a float network the weights of another of its shape; anything else raises `UserError`."""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise UserError(f"the float network to start from has another shape: {str(error).splitlines()[0]}") from error
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig, lr: float) -> torch.optim.Optimizer:
