@@ -305,6 +305,25 @@ def test_hardly_alive_channels_go_the_same_way():
     assert_integers_equal_torch(model, features_of(71, 12))
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_snapping_moves_steps_but_no_weight_on_its_grid(config):
+    """Weights half a hair from the middle between two places, where training leaves many, stay on their side."""
+    model = quantised(config).double()
+    convs = [m for m in model.modules() if isinstance(m, CausalConv)]
+    quant.fold(model)
+    with torch.no_grad():
+        for conv in convs:
+            step = conv.weight_quantizer.step
+            side = torch.where(torch.arange(conv.weight.numel()).reshape(conv.weight.shape) % 2 == 0, 1e-4, -1e-4)
+            conv.weight.copy_((torch.floor(conv.weight / step).clamp(-6, 5) + 0.5 + side) * step)
+        before = [torch.round(c.weight_quantizer(c.weight) / c.weight_quantizer.step) for c in convs]
+        steps = [c.weight_quantizer.step for c in convs]
+        quant.snap(model)
+        after = [torch.round(c.weight_quantizer(c.weight) / c.weight_quantizer.step) for c in convs]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert any(not torch.equal(c.weight_quantizer.step, step) for c, step in zip(convs, steps, strict=True))
+
+
 def test_integers_are_int8_4bit_and_proved():
     model = quantised(StreamingConfig())
     quant.snap(model)

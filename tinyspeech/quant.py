@@ -503,12 +503,21 @@ def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.no_grad()
+def move(conv: CausalConv, step: Tensor, coarser: Tensor) -> None:
+    """Give a convolution's weights another step, in place: the whole numbers stay, but where it is much `coarser`."""
+    whole = torch.round(conv.weight_quantizer(conv.weight) / conv.weight_quantizer.step)
+    conv.weight_quantizer.set(step)
+    conv.weight.copy_(torch.where(coarser, conv.weight, whole * conv.weight_quantizer.step))
+
+
+@torch.no_grad()
 def snap(model: TinySpeechS) -> None:
     """Fold batch norm, then move every weight step and bias to the nearest value that the chip can hold, in place, in
     double precision.
 
     After this the network computes what `integer.py` computes: ratios of steps are multiplier / 2**shift, biases are
-    whole accumulator units, and doubles tell every tie.
+    whole accumulator units, and doubles tell every tie. Weights keep their places on the grid: training leaves many of
+    them near the middle between two (Nagel et al. 2022), and a step that moves by a hair would send them across.
     """
     model.double()
     freeze(model)
@@ -519,7 +528,7 @@ def snap(model: TinySpeechS) -> None:
         least = torch.clamp(conv.bias.abs()[:, None, None] / (32000 * step_in), min=2.0**-16 * step_out / step_in)
         ratio = (torch.maximum(quantizer.step, least) * step_in / step_out).cpu().numpy()
         multiplier, shift = multiplier_and_shift(ratio)
-        quantizer.set(torch.from_numpy(multiplier / 2.0**shift * step_out / step_in))
+        move(conv, torch.from_numpy(multiplier / 2.0**shift * step_out / step_in), quantizer.step < least)
         unit = quantizer.step.reshape(-1) * step_in
         conv.bias.copy_(torch.floor(conv.bias / unit + 0.5) * unit)
     step = model.classifier.weight_quantizer.step
@@ -527,7 +536,7 @@ def snap(model: TinySpeechS) -> None:
     multiplier = torch.floor(step / largest * 255 + 0.5)
     unit = model.head.output_quantizer.step * largest / 255
     least = torch.ceil(model.classifier.bias.abs()[:, None, None] / (32000 * unit)).clamp(1, 255)  # as above
-    model.classifier.weight_quantizer.set(torch.maximum(multiplier, least) * largest / 255)
+    move(model.classifier, torch.maximum(multiplier, least) * largest / 255, multiplier < least)
     unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)
     if model.condenser is not None:
