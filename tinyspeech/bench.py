@@ -178,7 +178,9 @@ def network_formats(integer: IntegerModel, frames: int = frontend.N_FRAMES) -> d
 def fewer_channels(weight: np.ndarray, share: float, axis: int) -> np.ndarray:
     """The weights without this share of the channels along an axis, the smallest by the sum of their sizes; a multiple
     of four channels stays, and four at least."""
-    kept = max(4, round(weight.shape[axis] * (1 - share) / 4) * 4)
+    from tinyspeech.prune import kept_channels
+
+    kept = kept_channels(weight.shape[axis], share)
     size = np.abs(weight.astype(np.int64)).sum(1 - axis)
     return weight.take(np.sort(np.argsort(-size, kind="stable")[:kept]), axis)
 

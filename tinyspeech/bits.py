@@ -30,8 +30,6 @@ from tinyspeech.experiments import CONFIGS, _worker, merged, start_worker, weigh
 RUNS = Path("runs") / "bits"
 STORED_BITS = {"ternary": 8 / 5, None: 32}
 """Bits that a weight takes where it is not the grid's own number: five of three values fit in a byte; float."""
-NORM_BATCHES = 32
-"""Batches from which batch norm is measured anew, as in training."""
 
 
 def plan() -> dict:
@@ -116,7 +114,7 @@ def rows_without_training(name: str, model, config, data) -> list[dict]:
     generator = torch.Generator().manual_seed(0)
     order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
     batches = training_data.training_batches(data, config.augmentation(), order, config.batch_size, generator)
-    some = [x for x, _ in itertools.islice(batches, NORM_BATCHES)]
+    some = [x for x, _ in itertools.islice(batches, train.NORM_BATCHES)]
     features, labels = training_data.validation_set(data)
     lines = [row(name, model, [train.accuracy(model, features, labels)], len(labels), mode="UN")]
     for way in ways(plan()["static"], name):

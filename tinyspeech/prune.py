@@ -134,6 +134,14 @@ def masks(model: nn.Module, share: float, of: str = "weights", scope: str = "glo
     return {name: ~part for name, part in gone.items()}
 
 
+@torch.no_grad()
+def apply(model: nn.Module, found: Mapping[str, Tensor]) -> None:
+    """Set to zero what `masks` found, in place."""
+    weights = prunable(model)
+    for name, mask in found.items():
+        weights[name].mul_(mask)
+
+
 def kept_channels(channels: int, share: float) -> int:
     """How many of a block's channels stay: a multiple of four, and four at least."""
     return max(4, round(channels * (1 - share) / 4) * 4)
@@ -203,12 +211,9 @@ class Pruner:
             self.masks, self.reached = masks(model, target, c.of, c.scope), target
         self.apply(model)
 
-    @torch.no_grad()
     def apply(self, model: nn.Module) -> None:
         """Set to zero what is masked: in the network that learns, or in its running average."""
-        weights = prunable(model)
-        for name, mask in self.masks.items():
-            weights[name].mul_(mask)
+        apply(model, self.masks)
 
     def state_dict(self) -> dict:
         """What a training needs to go on."""

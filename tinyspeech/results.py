@@ -278,8 +278,6 @@ def measure_choices(speech: Path) -> None:
 
 def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     """Accuracy of the float network with its smallest weights set to zero and no training after it (chapter 6)."""
-    import torch
-
     from tinyspeech import datasets, prune, train, training_data
     from tinyspeech.evaluate import model_file
 
@@ -291,10 +289,7 @@ def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
         for column, of, scope in (("weights", "weights", "global"), ("weights_by_layer", "weights", "layer"),
                                 ("groups", "groups", "global")):
             network = train.load_model(model_file(model, "_float.pt"))
-            weights = prune.prunable(network)
-            with torch.no_grad():
-                for name, mask in prune.masks(network, percent / 100, of, scope).items():
-                    weights[name].mul_(mask)
+            prune.apply(network, prune.masks(network, percent / 100, of, scope))
             rows[-1][column] = round(train.accuracy(network, features, labels), 2)
     record("pruning.one_shot", rows, "%", data="Speech Commands v0.02 validation, log-mel set, 12 classes",
            n=len(labels), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
