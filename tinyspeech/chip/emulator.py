@@ -193,9 +193,9 @@ class Chip:
         return sent
 
     def run(self, max_cycles: int = RUNAWAY_CYCLES) -> str:
-        """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver, or sleeps until
-        a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where serial bytes
-        take time, only the last three. A broken rule raises `ChipFault`."""
+        """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver, or sleeps
+        until a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where serial
+        bytes take time, only the last three. A broken rule raises `ChipFault`."""
         stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
         if stop == "fault":
             raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)
