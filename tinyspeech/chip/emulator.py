@@ -87,7 +87,7 @@ def _library() -> ctypes.CDLL:
     library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_reset.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
-    library.chip_power_on.argtypes = (ctypes.c_void_p,)
+    library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     return library
 
@@ -185,6 +185,13 @@ class Chip:
         """Put bytes into the serial port's receiver, behind what still waits there."""
         self._pending = self._pending[self.state.receive_at :] + data
         self.state.receive, self.state.receive_count, self.state.receive_at = self._pending, len(self._pending), 0
+
+    def unread(self) -> bytes:
+        """Take back the bytes that `send` put there and that have not arrived."""
+        rest, self._pending = self._pending[self.state.receive_at :], b""
+        self.state.receive_count = self.state.receive_at = 0
+        self._library.chip_hang_up(self._address)
+        return rest
 
     def received(self) -> bytes:
         """What the chip has sent since the last call."""
