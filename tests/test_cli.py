@@ -19,7 +19,7 @@ from tinyspeech.__main__ import DATA, build_parser, main
 
 ROOT = DATA.parent
 BUNDLED = DATA / "bundled"
-COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench")
+COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "flash")
 
 
 def run(capsys, *arguments) -> str:

@@ -26,12 +26,19 @@ from tinyspeech.chip import rom
 from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD
 from tinyspeech.errors import UserError
 
+try:
+    from termios import error as TerminalError
+except ImportError:  # Windows
+    TerminalError = OSError
+
 ATTEMPTS = 4
 """Sessions before it gives up."""
-ANSWER_S, ERASE_ANSWER_S = 0.3, 2.0
-"""Longest wait for a reply: the ROM needs 3 ms a page; the rest is for slow adapters."""
-QUIET_S = 0.4
+ANSWER_S, ERASE_ANSWER_S = 0.5, 2.0
+"""Longest wait for a reply: the ROM needs 3 ms a page; the rest is for slow adapters and busy computers."""
+QUIET_S = 0.6
 """A line that was silent for this long holds no late bytes; longer than any wait for a reply but the erasure's."""
+START_S = 0.05
+"""From its reset our firmware needs a millisecond until it listens."""
 LONGEST_PACKET = 2 + 3 + 255 + 1
 BROKEN_CLIP_BYTES = 24_000
 """Two bytes for each of 8,000 samples, and half as much again for those that come while the firmware computes."""
@@ -82,11 +89,9 @@ class SerialLine:
 
     @contextlib.contextmanager
     def _errors(self):
-        import termios
-
         try:
             yield
-        except (OSError, termios.error, TypeError) as error:  # TypeError: closed under pyserial's hands
+        except (OSError, TerminalError, TypeError) as error:  # TypeError: closed under pyserial's hands
             raise PortLost(f"{self.port} went away: plug the board in and run the same command again") from error
 
 
@@ -271,12 +276,12 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
     raise UserError(f"flashing failed {ATTEMPTS} times, last with: {trouble}{_LEFT_EMPTY}")
 
 
-_LEFT_EMPTY = "; the board holds no whole program now and waits in its ROM bootloader to be flashed again"
+_LEFT_EMPTY = "; the board holds no whole program now: run the same command again, or use --link if it stays silent"
 
 
 def ask_version(line: Line, seconds: float = 0.5) -> str | None:
     """The line with which our firmware answers 'V', or None."""
-    line.read(4096, 0)
+    line.read(4096, START_S)
     line.write(b"V")
     answer = bytearray()
     while not answer.endswith(b"\n") and (new := line.read(1, seconds)):

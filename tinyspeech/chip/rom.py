@@ -79,6 +79,8 @@ class Rom:
     def sent(self, now: float) -> bytes:
         """What has left the transmitter by now."""
         self._resume(now)
+        if not self._replies or self._replies[0][0] > now:
+            return b""
         count = sum(at <= now for at, _ in self._replies)
         out, self._replies = bytes(byte for _, byte in self._replies[:count]), self._replies[count:]
         return out
