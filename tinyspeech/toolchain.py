@@ -29,6 +29,8 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
+"""For a browser: no C library, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
     *RV32EC, "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
@@ -145,6 +147,17 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     name = f"lib{sources[-1].stem}{suffix}"
     return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
+
+
+def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
+    """Compile C99 sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
+
+    exports : functions (and `__heap_base`, where free memory begins) that the page calls.
+    """
+    sources = [Path(source).resolve() for source in sources]
+    flags = [*WASM, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
+    digest = _digest([*flags, *sources], [source.parent for source in sources])
+    return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware") -> Firmware:
