@@ -65,7 +65,10 @@ def pages(image: bytes) -> bytes:
 
 
 class Cable:
-    """A line to a virtual board, on the board's clock. faults : {("to" or "from", number of the byte): what happens}."""
+    """A line to a virtual board, on the board's clock.
+
+    faults : {("to" or "from", number of the byte): what happens}.
+    """
 
     def __init__(self, board: VirtualBoard, faults: dict | None = None):
         self.board, self.faults = board, faults or {}
@@ -259,7 +262,7 @@ def test_power_may_fail_at_any_page(old, new):
         line = Cable(board)
         program_page, done = board.rom._program_page, 0
 
-        def fail(at, page, now, board=board, program_page=program_page):
+        def fail(at, page, now, board=board, program_page=program_page, cut=cut):
             nonlocal done
             program_page(at, page, now)
             done += 1
@@ -351,7 +354,7 @@ def refused(capsys, match: str, *arguments) -> None:
 
 def test_a_blank_chip_and_a_protected_one_are_told_apart(new):
     board = VirtualBoard(b"\xff" * 64)
-    with pytest.raises(UserError, match="blank chip.*--link"):
+    with pytest.raises(UserError, match=r"blank chip.*--link"):
         isp.flash(Cable(board), new)
     board = VirtualBoard(None)
     board.chip.state.info[128] = 0

@@ -262,7 +262,7 @@ def run_flash(args) -> None:
     lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
              f"ROM bootloader {result['bootloader']}"]
     lines.append(f"it runs: {result['answer']}" if result["answer"] else "it runs" if result["started"] else
-                 "the ROM bootloader did not say that it starts the program; it does so after a minute, or after a reset")
+                 "whether it runs the ROM bootloader did not say; it starts the program after a minute, or a reset")
     show(result, args.json, "\n".join(lines))
 
 

@@ -246,6 +246,27 @@ def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
     return sorted(rows.values())
 
 
+def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
+    """(start, end, file, line) of every stretch of code, by address: what a profile by line needs."""
+    from elftools.elf.elffile import ELFFile
+
+    rows = []
+    with elf.open("rb") as file:
+        dwarf = ELFFile(file).get_dwarf_info()
+        for unit in dwarf.iter_CUs():
+            program = dwarf.line_program_for_CU(unit)
+            files, first = program["file_entry"], 0 if program["version"] >= 5 else 1  # DWARF 5 counts from 0
+            last, last_name, discarded = None, "", False
+            for state in (entry.state for entry in program.get_entries() if entry.state):
+                name = Path(files[state.file - first].name.decode()).name
+                if last is None:  # code that the linker dropped is said to begin at 0, where only the startup code is
+                    discarded = state.address == 0 and not name.endswith(".S")
+                elif state.address > last.address and not discarded:
+                    rows.append((last.address, state.address, last_name, last.line))
+                last, last_name = None if state.end_sequence else state, name
+    return sorted(rows)
+
+
 def symbol_addresses(elf: Path) -> dict[str, int]:
     """{name: address} of every function and object."""
     from elftools.elf.elffile import ELFFile

@@ -1,4 +1,4 @@
-"""The virtual board: the emulated chip on a pseudo-terminal, so that any program that opens a serial port can talk to it.
+"""The virtual board: the emulated chip on a pseudo-terminal, for any program that opens a serial port.
 
     python -m tinyspeech board --wav yes.wav
 

@@ -201,8 +201,8 @@ class Chip:
 
     def run(self, max_cycles: int = RUNAWAY_CYCLES) -> str:
         """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver, or sleeps
-        until a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where serial
-        bytes take time, only the last three. A broken rule raises `ChipFault`."""
+        until a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where
+        serial bytes take time, only the last three. A broken rule raises `ChipFault`."""
         stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
         if stop == "fault":
             raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)
@@ -307,6 +307,16 @@ class Board:
         rows = {name: int(counts[start // 2 : end // 2].sum())
                 for start, end, name in toolchain.function_addresses(self.elf) if end <= FLASH_BYTES}
         return dict(sorted(((n, c) for n, c in rows.items() if c), key=lambda item: -item[1]))
+
+    def profile_lines(self, x8k: np.ndarray) -> dict[str, int]:
+        """Cycles of one clip by source line, "file:line", in the order of cost."""
+        self.chip.start_profile()
+        self.classify(x8k)
+        counts, rows = self.chip.profile(), {}
+        for start, end, file, line in toolchain.line_addresses(self.elf):
+            if end <= FLASH_BYTES and (cycles := int(counts[start // 2 : end // 2].sum())):
+                rows[f"{file}:{line}"] = rows.get(f"{file}:{line}", 0) + cycles
+        return dict(sorted(rows.items(), key=lambda item: -item[1]))
 
     def stages(self, x8k: np.ndarray, functions: dict[str, str]) -> dict[str, int]:
         """Cycles of one clip by stage: functions is {name in the firmware: stage}; the rest is "other"."""

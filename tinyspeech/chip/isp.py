@@ -236,8 +236,8 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
     image : flash from address 0, at most 16,384 bytes.
     progress : told (bytes done, bytes to do); each byte is programmed and compared.
 
-    Returns `variant`, `bootloader`, `bytes`, `verified` (always True), `sessions`, and `started`: the ROM's word that the
-    program runs; without it, it does so after a minute. Raises `UserError` for everything else.
+    Returns `variant`, `bootloader`, `bytes`, `verified` (always True), `sessions`, and `started`: the ROM's word that
+    the program runs; without it, it does so after a minute. Raises `UserError` for everything else.
     """
     if not 0 < len(image) <= FLASH_BYTES:
         raise UserError(f"an image has 1 .. {FLASH_BYTES:,} bytes, not {len(image):,}")
@@ -279,7 +279,7 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
 _LEFT_EMPTY = "; the board holds no whole program now: run the same command again, or use --link if it stays silent"
 
 
-def ask_version(line: Line, seconds: float = 0.5) -> str | None:
+def ask_version(line: Line, seconds: float = 2.0) -> str | None:
     """The line with which our firmware answers 'V', or None."""
     line.read(4096, START_S)
     line.write(b"V")
@@ -291,7 +291,7 @@ def ask_version(line: Line, seconds: float = 0.5) -> str | None:
 
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
-    """`flash` over a port, with a progress bar on standard error; adds `port` and `answer`, the program's first words."""
+    """`flash` over a port, with a progress bar on standard error; adds `port` and `answer`, the program's words."""
     from tqdm import tqdm
 
     line = SerialLine(port)
