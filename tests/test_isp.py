@@ -408,7 +408,7 @@ def test_an_elf_file_and_a_flat_one_are_the_same_image():
 
 
 @pytest.mark.parametrize("said, match", [
-    ("import usb.core", "pyusb"),
+    ("raise ModuleNotFoundError(\"No module named 'usb'\")", "pyusb"),
     ("raise RuntimeError('No backend available')", "libusb"),
     ("sys.exit('ERROR: [Errno 13] Access denied (insufficient permissions)!')", "udev"),
     ("sys.exit('ERROR: WCH-Link not found. Check if device is in RISC-V mode!')", "no WCH-Link"),

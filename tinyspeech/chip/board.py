@@ -136,12 +136,13 @@ class VirtualBoard:
         self._line = deque(self.chip.unread())
 
     def _advance_rom(self, until: float) -> bool:
-        """One byte, or all the time that is left; false when it waits for bytes that take no time."""
-        step = BYTE_S if self.timed else 0.0
-        if self._line and self._line_free + step <= until:
-            self._line_free += step
+        """The bytes that arrive, or all the time that is left; false when it waits for bytes that take no time."""
+        step, before = BYTE_S if self.timed else 0.0, self._line_free
+        while self._line and (at := self._line_free + step) <= min(until, self.rom.leave_at):
+            self._line_free = at
+            self.rom.receive(self._line.popleft(), at)
+        if self._line_free > before:
             self._rom_now = max(self._rom_now, self._line_free)
-            self.rom.receive(self._line.popleft(), self._line_free)
         else:
             self._rom_now = min(until, max(self.rom.leave_at, self._rom_now + 1e-6))
         self._out += self.rom.sent(self._rom_now)
