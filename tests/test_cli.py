@@ -413,7 +413,7 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
     """It gets a build of its own, and `model.h` stays as it is."""
     answers = {}
     for who in ("int", engine):
-        assert main(["classify", word, "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
+        assert main(["classify", str(word), "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
         answers[who] = json.loads(capsys.readouterr().out)["scores"]
     assert answers[engine] == answers["int"]
     assert IntegerModel.load(evaluate.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()

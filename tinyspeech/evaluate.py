@@ -61,16 +61,16 @@ MODELS = Path(__file__).resolve().parent.parent / "data" / "models"
 """Trained networks: NAME_float.pt, NAME.pt (quantised) and NAME.npz (integers)."""
 
 
-def known_models() -> list[str]:
-    """Names of the trained networks in `data/models`."""
-    return sorted({path.stem.removesuffix("_float") for path in MODELS.glob("*.pt")})
-
-
 def model_file(name: str, suffix: str) -> Path:
-    """The file of a trained network; an unknown name raises `UserError` with the names there are."""
+    """The file of a trained network; an unknown name raises `UserError` with the names there are of such files.
+
+    suffix : `_float.pt`, `.pt` (quantised) or `.npz` (integers)
+    """
     path = MODELS / f"{name}{suffix}"
     if not path.exists():
-        there = ", ".join(known_models()) or "none: run `python -m tinyspeech train`"
+        names = {file.name.removesuffix(suffix) for file in MODELS.glob(f"*{suffix}")}
+        names = sorted(known for known in names if not known.endswith("_float"))  # *.pt are both
+        there = ", ".join(names) or "none: run `python -m tinyspeech train`"
         raise UserError(f"no trained model '{name}' for this engine; trained models: {there}")
     return path
 
