@@ -13,8 +13,10 @@
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
-     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the
-                       sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+     bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
+                       the larger value; added to in pairs: clamp(target + v, -128, 127)
+     logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
+                       the sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 */

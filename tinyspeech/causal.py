@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import N_COEFFICIENTS
+from tinyspeech.integer import PAIR
 from tinyspeech.streaming import CausalConv
 
 Z_CONV1 = 7
@@ -29,8 +30,6 @@ Z_CONDENSED = (3, 3, 2, 11, 14, 10)
 """Channels of each condenser's waist, o0 in the paper."""
 Z_CONV2 = 17
 """Channels of Z's conv2."""
-POOLED = 2
-"""Bands under a condenser's max pooling, next to one another."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class CausalConfig:
                 raise UserError(f"{name} must be {'0' if name == 'flush' else '1'} or more, not {value!r}")
         if self.kernel % 2 == 0:
             raise UserError(f"kernel must be odd, not {self.kernel}")
-        if N_COEFFICIENTS % (self.band_stride * POOLED):
+        if N_COEFFICIENTS % (self.band_stride * PAIR):
             raise UserError(f"band_stride must leave an even number of {N_COEFFICIENTS} bands, "
                             f"not {self.band_stride}")
 
@@ -116,9 +115,9 @@ class CausalCondenser(nn.Module):
 
     def forward(self, v: Tensor) -> Tensor:
         """Float [B, T, F, C] -> [B, T, F, C]."""
-        q = v.unflatten(2, (-1, POOLED)).amax(3)  # (B, T, F / 2, C)
+        q = v.unflatten(2, (-1, PAIR)).amax(3)  # (B, T, F / 2, C)
         a = self.pointwise2(self.grouped2(self.pointwise1(self.grouped1(q))))  # (B, T, F / 2, C)
-        return self.output_quantizer(v + a.repeat_interleave(POOLED, dim=2))
+        return self.output_quantizer(v + a.repeat_interleave(PAIR, dim=2))
 
 
 class CausalTinySpeech(nn.Module):

@@ -20,7 +20,7 @@ import numpy as np
 from tinyspeech import CLASSES, toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import N_COEFFICIENTS, WINDOW
-from tinyspeech.integer import SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
+from tinyspeech.integer import PAIR, SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,7 +103,6 @@ def _layers(model) -> list[Layer]:
 
 def _layers_with_bands(model) -> list[Layer]:
     """All layers of a causal TinySpeech-Z but its classifier. V stays in slot branch, beside the features."""
-    from tinyspeech.causal import POOLED
     from tinyspeech.quant import wiring
 
     slots = {"stem": ("stream", "branch"), "grouped1": ("pooled", "squeezed"), "pointwise1": ("squeezed", "pooled"),
@@ -112,7 +111,7 @@ def _layers_with_bands(model) -> list[Layer]:
     layers = []
     for name, conv, step_in, step_out in wiring(model):
         role = name.split("_")[-1]
-        bands = wide if role in ("stem", "head") else wide // POOLED
+        bands = wide if role in ("stem", "head") else wide // PAIR
         if role == "grouped1":
             layers.append(Layer("pool_bands", name.replace(role, "pool"), "branch", "pooled", bands=bands))
         layer = _layer(conv, name, *slots[role], step_in, step_out)
@@ -214,8 +213,10 @@ CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
-     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the
-                       sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+     bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
+                       the larger value; added to in pairs: clamp(target + v, -128, 127)
+     logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
+                       the sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 """
