@@ -2,7 +2,6 @@
 
 import ctypes
 import itertools
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -78,13 +77,9 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
     return IntegerModel("random", CLASSES, layers, 12, 0.001, flush=int(rng.integers(0, 10)))
 
 
-def native_of(model: IntegerModel, folder) -> Native:
-    """The firmware's C with the header of `model`, built in `folder` with every check on."""
-    folder.mkdir()
-    for path in [*FIRMWARE.glob("*.h"), *FIRMWARE.glob("*.c")]:
-        shutil.copy(path, folder)
-    (folder / "model.h").write_text(export.c_header(model))
-    return Native(folder, sanitize=True)
+def native_of(model: IntegerModel) -> Native:
+    """The firmware's C with the header of `model`, built with every check on."""
+    return Native(toolchain.firmware_with(export.c_header(model)), sanitize=True)
 
 
 def features_of(seed: int, count: int = 12) -> np.ndarray:
@@ -133,7 +128,7 @@ SHAPES = {
 @pytest.mark.parametrize("seed, shape", list(enumerate(SHAPES)), ids=str)
 def test_c_equals_python_for_random_models(seed, shape, cache):
     model = random_model(seed, **SHAPES[shape])
-    native = native_of(model, cache / "firmware")
+    native = native_of(model)
     assert native.hash == model.digest
     features = features_of(seed)
     want = model.run(features)
@@ -158,12 +153,7 @@ def test_the_chip_equals_python_for_random_models(seed, shape, cache):
     from tinyspeech.chip import Board
 
     model = random_model(40 + seed, **ON_CHIP[shape])
-    folder = cache / "firmware"
-    folder.mkdir()
-    for path in [*FIRMWARE.glob("*.h"), *FIRMWARE.glob("*.c"), *FIRMWARE.glob("*.S")]:
-        shutil.copy(path, folder)
-    (folder / "model.h").write_text(export.c_header(model))
-    board = Board(toolchain.build_firmware([folder / name for name in toolchain.FIRMWARE_SOURCES]).elf)
+    board = Board(toolchain.build_firmware(toolchain.firmware_with(export.c_header(model))).elf)
     assert model.digest in board.version()
     rng = np.random.default_rng(seed)
     clips = np.stack([rng.integers(-32768, 32768, 8000), rng.choice([-32768, 32767], 8000),
@@ -175,7 +165,7 @@ def test_the_chip_equals_python_for_random_models(seed, shape, cache):
 
 
 def test_c_forgets_the_clip_before(cache, model):
-    native = native_of(model, cache / "firmware")
+    native = native_of(model)
     features = features_of(3)
     assert np.array_equal(native.logits(features[::-1]), native.logits(features)[::-1])
     assert np.array_equal(native.logits(features[:1, :5]), model.run(features[:1, :5]))  # stops in mid-stride
@@ -183,7 +173,7 @@ def test_c_forgets_the_clip_before(cache, model):
 
 
 def test_native_refuses_other_features(cache, model):
-    native = native_of(model, cache / "firmware")
+    native = native_of(model)
     for bad in (np.zeros((1, 49, 13), np.int8), np.zeros((49, 12), np.int8), np.zeros((1, 49, 12), np.int16)):
         with pytest.raises(UserError, match="int8"):
             native.logits(bad)

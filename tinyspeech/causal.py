@@ -1,4 +1,4 @@
-"""TinySpeech-Z for a stream: the paper's network made causal, so that it fits into the chip's 2 KB (chapters 5 and 6).
+"""TinySpeech-Z for a stream: the paper's network made causal, so that it fits into the chip's 2 KB (chapter 6).
 
     12 coefficients -> conv1: 6 bands of 7 -> 6 x [+ condenser] -> conv2: 6 bands of 17 -> 12 scores -> average
 

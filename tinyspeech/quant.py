@@ -6,8 +6,8 @@
 A quantiser is a grid and a rule for its step: learned (`LearnedStep`), taken from the numbers at hand (`MeasuredStep`)
 or written down (`FixedStep`). Gradients pass every rounding as if it were not there. `prepare` attaches quantisers to
 any network of the library: weights of 8 to 2 bits or three values, with a step per output channel or per tensor, and
-8-bit activations. In TinySpeech-S they sit where the chip rounds, down to the gate in the fixed-point form of
-`tinyspeech/integer.py`; in the other networks, which no chip runs, where an activation enters a layer.
+8-bit activations. In the networks of `ON_CHIP` they sit where the chip rounds, down to the gate in the fixed-point form
+of `tinyspeech/integer.py`; in the others, which no chip runs, where an activation enters a layer.
 With steps per channel, batch norm stays in place while training goes on: it follows rounded weights, and its gain is
 one factor per output channel, as the step is; `finish` folds it into steps and biases in the end, which alters no
 weight of the grid. One step per tensor cannot take a gain per channel, so there batch norm is folded beforehand.
@@ -429,8 +429,8 @@ def freeze(model: nn.Module) -> None:
 def finish(model: nn.Module) -> nn.Module:
     """Fold batch norm and write every step down, in place, in double precision.
 
-    TinySpeech-S goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the config was:
-    a step per channel, no batch norm.
+    A network of `ON_CHIP` goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the
+    config was: a step per channel, no batch norm.
     """
     if isinstance(model, ON_CHIP):
         snap(model)
@@ -469,7 +469,7 @@ def quantised(model: nn.Module, config: QuantConfig, features: Tensor,
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# TinySpeech-S in the chip's numbers
+# The networks of `ON_CHIP` in the chip's numbers
 # ---------------------------------------------------------------------------------------------------------------------
 
 
