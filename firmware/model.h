@@ -33,6 +33,7 @@
 #define MODEL_WIDEST 48
 #define MODEL_SLOT_BYTES 124
 #define MODEL_GATE_SLOT 112
+#define MODEL_BANDED 0
 #define MODEL_STATE_BYTES 600
 #define MODEL_SCRATCH_BYTES 352
 
@@ -42,13 +43,16 @@ static const char *const model_words[MODEL_CLASSES] = {"_silence_", "_unknown_",
 
 #ifdef MODEL_WITH_LAYERS
 enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
+    LAYER_POOL_BANDS, LAYER_ADD_BANDS
 };
 
 struct layer {
-    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
     int8_t low;
     uint16_t state; /* offset of the layer's history */
+    uint8_t bands; /* of what is written; 1 where a frame has none */
+    uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const void *weights;
     const struct requant *requant;
 };
@@ -443,23 +447,23 @@ static const struct requant classifier_requant[12] = {
 };
 
 static const struct layer model_layers[MODEL_LAYERS] = {
-    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, stem_weights, stem_requant}, /* stem: sum 16,544, product 4,152,384 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, block0_depthwise_weights, block0_depthwise_requant}, /* block0_depthwise: sum 1,905, product 442,764 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, block0_expand_weights, block0_expand_requant}, /* block0_expand: sum 14,310, product 2,935,779 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, block0_project_weights, block0_project_requant}, /* block0_project: sum 13,462, product 2,628,540 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 0, 0}, /* block0_add: sum 254 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, block1_depthwise_weights, block1_depthwise_requant}, /* block1_depthwise: sum 3,690, product 897,694 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, block1_expand_weights, block1_expand_requant}, /* block1_expand: sum 14,417, product 3,279,913 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, block1_project_weights, block1_project_requant}, /* block1_project: sum 11,811, product 2,501,295 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 0, 0}, /* block1_add: sum 254 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, block2_depthwise_weights, block2_depthwise_requant}, /* block2_depthwise: sum 5,080, product 1,155,836 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, block2_expand_weights, block2_expand_requant}, /* block2_expand: sum 14,157, product 3,610,035 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, block2_project_weights, block2_project_requant}, /* block2_project: sum 12,446, product 2,452,368 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 0, 0}, /* block2_add: sum 254 */
-    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, head_weights, head_requant}, /* head: sum 9,906, product 1,996,032 */
-    {LAYER_DENSE, 64, 116, 48, 8, 1, 1, 0, 600, frames_squeeze_weights, frames_squeeze_requant}, /* frames_squeeze: sum 9,906, product 1,821,320 */
-    {LAYER_DENSE, 116, 112, 8, 1, 1, 1, -128, 600, frames_excite_weights, frames_excite_requant}, /* frames_excite: sum 3,302, product 483,700 */
-    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 600, classifier_weights, classifier_requant}, /* classifier: sum 8,039, product 1,826,438, over frames 26,688,294 */
+    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, 1, 17, stem_weights, stem_requant}, /* stem: sum 16,544, product 4,152,384 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, 1, 17, block0_depthwise_weights, block0_depthwise_requant}, /* block0_depthwise: sum 1,905, product 442,764 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, 1, 17, block0_expand_weights, block0_expand_requant}, /* block0_expand: sum 14,310, product 2,935,779 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, 1, 17, block0_project_weights, block0_project_requant}, /* block0_project: sum 13,462, product 2,628,540 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 1, 17, 0, 0}, /* block0_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, 1, 17, block1_depthwise_weights, block1_depthwise_requant}, /* block1_depthwise: sum 3,690, product 897,694 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, 1, 17, block1_expand_weights, block1_expand_requant}, /* block1_expand: sum 14,417, product 3,279,913 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, 1, 17, block1_project_weights, block1_project_requant}, /* block1_project: sum 11,811, product 2,501,295 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 1, 17, 0, 0}, /* block1_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, 1, 17, block2_depthwise_weights, block2_depthwise_requant}, /* block2_depthwise: sum 5,080, product 1,155,836 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, 1, 17, block2_expand_weights, block2_expand_requant}, /* block2_expand: sum 14,157, product 3,610,035 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, 1, 17, block2_project_weights, block2_project_requant}, /* block2_project: sum 12,446, product 2,452,368 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 1, 17, 0, 0}, /* block2_add: sum 254 */
+    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, 1, 17, head_weights, head_requant}, /* head: sum 9,906, product 1,996,032 */
+    {LAYER_DENSE, 64, 116, 48, 8, 1, 1, 0, 600, 1, 17, frames_squeeze_weights, frames_squeeze_requant}, /* frames_squeeze: sum 9,906, product 1,821,320 */
+    {LAYER_DENSE, 116, 112, 8, 1, 1, 1, -128, 600, 1, 17, frames_excite_weights, frames_excite_requant}, /* frames_excite: sum 3,302, product 483,700 */
+    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 600, 1, 17, classifier_weights, classifier_requant}, /* classifier: sum 8,039, product 1,826,438, over frames 26,688,294 */
 };
 #endif
 

@@ -46,6 +46,41 @@ static void remember(int8_t *past, const int8_t *now, int frames, int width)
     for (int i = 0; i < width; i++) past[kept + i] = now[i];
 }
 
+/* Add a frame's, or a band's, scores to the sums; weight: 1 .. 129, or 0 where all count alike. */
+static void add_scores(const int32_t *accumulator, const struct requant *table, uint32_t weight)
+{
+    for (int o = 0; o < MODEL_CLASSES; o++) {
+        int32_t score = multiply(accumulator[o] + table[o].bias, table[o].multiplier);
+        logits[o] += weight ? multiply((score + 128) >> 8, weight) : score;
+    }
+}
+
+/* window: int8 [kernel][span * inputs], oldest frame first, of the bands around each that a layer computes, with zeros
+   beyond either end and up to a multiple of four; past, in: int8 [width] a frame; out: int8 [bands][outputs]. */
+static void each_band(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int8_t *window,
+                      int32_t *accumulator, int8_t *out)
+{
+    int channels = layer->inputs, span = layer->window & 15, taps = layer->kernel * span;
+    int first = -(span >> 1) * channels, step = (layer->window >> 4) * channels;
+    for (int band = 0; band < layer->bands; band++, first += step, out += layer->outputs) {
+        int filled = 0;
+        for (int t = 1; t <= layer->kernel; t++) {
+            const int8_t *frame = t == layer->kernel ? in : past + (t - 1) * width;
+            for (int i = first; i < first + span * channels; i++)
+                window[filled++] = i < 0 || i >= width ? 0 : frame[i];
+        }
+        while (filled & 3) window[filled++] = 0;
+        if (layer->kind == LAYER_DEPTHWISE)
+            kernel_depthwise(window, window + (taps - 1) * channels, channels, taps, layer->weights, accumulator);
+        else
+            kernel_dense(window, filled, layer->weights, layer->outputs, accumulator);
+        if (layer->kind == LAYER_CLASSIFIER)
+            add_scores(accumulator, layer->requant, 0);
+        else
+            kernel_requantise(accumulator, layer->requant, layer->outputs, layer->low, out);
+    }
+}
+
 void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
 {
     int32_t *accumulator = scratch; /* MODEL_WIDEST sums, then the slots of activations */
@@ -55,10 +90,17 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         const struct layer *layer = &model_layers[n];
         int8_t *in = slots + layer->source, *out = slots + layer->target, *past = state + layer->state;
         int history = layer->kernel - 1, width = layer->inputs;
+        int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
+        if (banded) width *= layer->bands * (layer->window >> 4);
         switch (layer->kind) {
         case LAYER_DENSE:
         case LAYER_CLASSIFIER:
         case LAYER_WEIGHED_CLASSIFIER: {
+            if (banded) {
+                each_band(layer, past, in, width, slots + MODEL_SLOT_BYTES, accumulator, out);
+                if (history) remember(past, in, history, width);
+                break;
+            }
             if (history) { /* the window, oldest frame first, stands where no slot is live */
                 int8_t *window = slots + MODEL_SLOT_BYTES;
                 for (int i = 0; i < history * width; i++) window[i] = past[i];
@@ -71,22 +113,22 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
                 kernel_requantise(accumulator, layer->requant, layer->outputs, layer->low, out);
                 break;
             }
-            int weighed = layer->kind == LAYER_WEIGHED_CLASSIFIER;
-            uint32_t weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
-            for (int o = 0; o < MODEL_CLASSES; o++) {
-                int32_t score = multiply(accumulator[o] + layer->requant[o].bias, layer->requant[o].multiplier);
-                logits[o] += weighed ? multiply((score + 128) >> 8, weight) : score;
+            uint32_t weight = 0;
+            if (layer->kind == LAYER_WEIGHED_CLASSIFIER) {
+                weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
+                weight_sum += (int32_t)weight;
             }
-            if (weighed) weight_sum += (int32_t)weight;
+            add_scores(accumulator, layer->requant, weight);
             break;
         }
         case LAYER_DEPTHWISE: {
             uint8_t wait = phase[n];
             phase[n] = (uint8_t)(wait + 1 == layer->stride ? 0 : wait + 1);
-            if (wait == 0) kernel_depthwise(past, in, width, layer->kernel, layer->weights, accumulator);
+            if (wait == 0 && banded) each_band(layer, past, in, width, slots + MODEL_SLOT_BYTES, accumulator, out);
+            if (wait == 0 && !banded) kernel_depthwise(past, in, width, layer->kernel, layer->weights, accumulator);
             if (history) remember(past, in, history, width);
             if (wait) return; /* a strided layer goes on with every stride-th frame, the first included */
-            kernel_requantise(accumulator, layer->requant, width, layer->low, out);
+            if (!banded) kernel_requantise(accumulator, layer->requant, width, layer->low, out);
             break;
         }
         case LAYER_POOL:
@@ -96,6 +138,20 @@ void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
                     if (past[t * width + i] > out[i]) out[i] = past[t * width + i];
             }
             if (history) remember(past, in, history, width);
+            break;
+        case LAYER_POOL_BANDS: /* of each two neighbouring bands, the larger value of each channel */
+            if (!MODEL_BANDED) break;
+            for (int band = 0; band < layer->bands; band++, in += layer->inputs)
+                for (int c = 0; c < layer->inputs; c++, in++, out++)
+                    *out = in[0] > in[layer->inputs] ? in[0] : in[layer->inputs];
+            break;
+        case LAYER_ADD_BANDS: /* each band to two */
+            if (!MODEL_BANDED) break;
+            for (int band = 0; band < layer->bands; band++, in += layer->inputs)
+                for (int i = 0; i < 2 * layer->inputs; i++, out++) {
+                    int sum = *out + in[i < layer->inputs ? i : i - layer->inputs];
+                    *out = (int8_t)(sum < -128 ? -128 : sum > 127 ? 127 : sum);
+                }
             break;
         case LAYER_GATED_ADD:
             kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width);

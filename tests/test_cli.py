@@ -16,6 +16,7 @@ import soundfile
 
 from tinyspeech import CLASSES, KEYWORDS, __version__, audio, evaluate, native, toolchain
 from tinyspeech.__main__ import DATA, build_parser, main
+from tinyspeech.integer import IntegerModel
 
 ROOT = DATA.parent
 BUNDLED = DATA / "bundled"
@@ -407,9 +408,15 @@ def test_missing_compiler(engine, word, tmp_path, monkeypatch, capsys):
     refused(capsys, "no C compiler: install the package ziglang", "classify", word, "--engine", engine)
 
 
-def test_firmware_that_holds_another_network(word, monkeypatch, capsys):
-    monkeypatch.setattr(native, "exported_hash", lambda *_: "0" * 12)
-    refused(capsys, "another network.*export --model tinyspeech_s", "classify", word, "--engine", "c")
+@pytest.mark.parametrize("engine", ["c", "chip"])
+def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
+    """It gets a build of its own, and `model.h` stays as it is."""
+    answers = {}
+    for who in ("int", engine):
+        assert main(["classify", word, "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
+        answers[who] = json.loads(capsys.readouterr().out)["scores"]
+    assert answers[engine] == answers["int"]
+    assert IntegerModel.load(evaluate.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
 
 
 def test_nothing_is_trained_yet(word, tmp_path, monkeypatch, capsys):

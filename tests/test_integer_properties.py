@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyspeech import CLASSES, export, integer, quant, toolchain
+from tinyspeech.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.errors import UserError
 from tinyspeech.integer import IntegerModel, Layer
 from tinyspeech.native import FIRMWARE
@@ -27,6 +28,7 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_CLASSES {len(CLASSES)}
 #define MODEL_INPUTS 12
 #define MODEL_LAYERS {MOST_LAYERS}
+#define MODEL_BANDED 1
 #define MODEL_WIDEST {WIDTH}
 #define MODEL_STATE_BYTES {MOST_STATE}
 #define MODEL_SLOT_BYTES 256
@@ -47,7 +49,8 @@ class Row(ctypes.Structure):
 
     _fields_ = (*((name, ctypes.c_uint8) for name in
                   ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
-                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("weights", ctypes.c_void_p),
+                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("bands", ctypes.c_uint8),
+                ("window", ctypes.c_uint8), ("weights", ctypes.c_void_p),
                 ("requant", ctypes.c_void_p))
 
 
@@ -77,7 +80,8 @@ def run_in_c(library: ctypes.CDLL, model: IntegerModel, features: np.ndarray) ->
     table = (Row * MOST_LAYERS).in_dll(library, "model_layers")
     ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
     ctypes.c_int.in_dll(library, "model_flush").value = model.flush
-    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier"]  # as in the C's enum
+    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
+             "add_bands"]  # as in the C's enum
     kept, width = [], {"stream": model.inputs}
     for i, row in enumerate(table):
         ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))
@@ -85,14 +89,15 @@ def run_in_c(library: ctypes.CDLL, model: IntegerModel, features: np.ndarray) ->
         if i >= len(model.layers):
             continue
         layer = model.layers[i]
-        inputs = width[layer.source]
         row.kind = kinds.index("gated_add" if layer.kind == "add" else layer.kind)
         row.source, row.target = plan["slots"][layer.source], plan["slots"][layer.target]
-        row.inputs, row.outputs = inputs, len(layer.weight) if layer.weight is not None else inputs
+        row.inputs, row.outputs = layer.channels(width[layer.source])
+        row.bands, row.window = layer.bands, layer.span + 16 * layer.band_stride
         row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
-        width[layer.target] = row.outputs
+        width[layer.target] = layer.width(width[layer.source])
         if layer.weight is not None:
-            packed = export.pack_nibbles(layer.weight) if layer.kind == "depthwise" else export.pack_dense(layer.weight)
+            packed = (export.pack_nibbles(layer.weight) if layer.kind == "depthwise"
+                      else export.pack_dense(export.padded(layer.weight)))
             requant = np.zeros(row.outputs, [("bias", np.int16), ("multiplier", np.uint8), ("shift", np.uint8)])
             for key in requant.dtype.names:
                 requant[key] = getattr(layer, key)
@@ -125,11 +130,14 @@ def pick(rng: np.random.Generator, low: int, high: int, shape, ends: bool) -> np
 
 
 @st.composite
-def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream"):
-    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends."""
+def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream",
+                        bands: int = 1, band_stride: int = 1):
+    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends. inputs and
+    outputs: of each band."""
     rng = np.random.default_rng(draw(SEED))
-    kernel = draw(st.integers(1, 5)) if not kind.endswith("classifier") else 1
-    shape = (outputs, kernel if kind == "depthwise" else kernel * inputs)
+    kernel = draw(st.integers(1, 5 if bands == 1 else 3)) if not kind.endswith("classifier") else 1
+    span = draw(st.sampled_from([1, 3])) if bands > 1 and not kind.endswith("classifier") else 1
+    shape = (outputs, kernel * span if kind == "depthwise" else kernel * span * inputs)
     multiplier = pick(rng, draw(st.sampled_from([0, 128])), 255, outputs, draw(EXTREMES))
     fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
     shift = rng.integers(1, 25, outputs) if draw(st.booleans()) else rng.integers(fit, min(fit + 5, 24), outputs)
@@ -137,7 +145,8 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
     return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
                  draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
                  pick(rng, -size - (size == 32767), size, outputs, draw(EXTREMES)).astype(np.int16),
-                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8))
+                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8),
+                 bands=bands, span=span, band_stride=band_stride)
 
 
 @st.composite
@@ -149,11 +158,41 @@ def models(draw) -> IntegerModel:
         layers.append(draw(layers_with_weights(kind, width[source], outputs, f"l{len(layers)}", source, target)))
         width[target] = outputs
 
+    def add_with_bands(kind, source, target) -> bool:
+        """Where the source's width can be shared among some number of bands."""
+        wanted = draw(st.sampled_from([2, 3, 4, 6]))
+        bands = next((n for n in (wanted, *range(2, 7)) if width[source] % n == 0), width[source])
+        if kind == "pool_bands":
+            bands //= 2
+            if bands == 0 or width[source] % (2 * bands) or target == source:
+                return False
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
+        elif kind == "add_bands":
+            if width[source] % bands or width.get(target) != 2 * width[source]:
+                return False
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
+        else:
+            stride = draw(st.sampled_from([s for s in (1, 2, 3) if bands % s == 0 and bands > s]))
+            stride = 1 if kind == "classifier" else stride
+            if bands == 1 or (target == source and kind != "classifier"):
+                return False
+            inputs = width[source] // bands
+            outputs = {"depthwise": inputs, "classifier": len(CLASSES)}.get(kind) or draw(st.integers(1, 6))
+            layers.append(draw(layers_with_weights(kind, inputs, outputs, f"l{len(layers)}", source, target,
+                                                   bands // stride, stride)))
+        width[target] = layers[-1].width(width[source])
+        return True
+
     for _ in range(draw(st.integers(1, 6))):
         source = draw(st.sampled_from(sorted(width)))
-        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add"]))
+        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands"]))
         target = draw(st.sampled_from(integer.SLOTS))
-        if kind == "dense":
+        if kind == "pool_bands" or (kind in ("dense", "depthwise") and draw(st.booleans())):
+            if add_with_bands(kind, source, target) and kind == "pool_bands" and draw(st.booleans()):
+                add_with_bands("add_bands", target, source)
+        elif width[source] % 4 and kind in ("dense", "add", "gated_add"):
+            continue  # without bands the firmware takes four inputs at once
+        elif kind == "dense":
             add(kind, source, target, draw(FOUR))
         elif kind == "depthwise":
             add(kind, source, target, width[source])
@@ -173,8 +212,11 @@ def models(draw) -> IntegerModel:
             if width[target] == width[source]:  # the line above may have written to the target
                 layers.append(Layer(kind, f"l{len(layers)}", source, target, scale=scale))
     source = draw(st.sampled_from(sorted(width)))
-    kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
-    add(kind, source, source, len(CLASSES))
+    if width[source] % 4 or draw(st.booleans()):
+        assume(add_with_bands("classifier", source, source))
+    else:
+        kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
+        add(kind, source, source, len(CLASSES))
     return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 4)))
 
 
@@ -244,7 +286,8 @@ def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
     final = record[model.layers[-1].name]
     assert np.abs(final.cumsum(axis=1)).max() <= worst[model.layers[-1].name].total
     for layer in model.layers[:-1]:
-        assert record[layer.name].min() >= (0 if "add" in layer.kind else -128) and record[layer.name].max() <= 127
+        least = 0 if layer.kind in ("add", "gated_add") else -128
+        assert record[layer.name].min() >= least and record[layer.name].max() <= 127
 
 
 @given(st.integers(-(2**31), 2**31 - 1), st.integers(1, 2**31 - 1))
@@ -290,7 +333,13 @@ def test_every_word_is_some_four_weights(packed):
 
 
 @st.composite
-def configs(draw) -> StreamingConfig:
+def configs(draw) -> StreamingConfig | CausalConfig:
+    if draw(st.booleans()):
+        return CausalConfig(
+            channels=draw(st.integers(1, 4)),
+            condensed=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2))),
+            head=draw(st.integers(1, 6)), kernel=draw(st.sampled_from([1, 3])),
+            band_stride=draw(st.sampled_from([1, 2, 3])), flush=draw(st.integers(0, 4)))
     blocks = draw(st.integers(1, 2))
     several = {"min_size": blocks, "max_size": blocks}
     return StreamingConfig(
@@ -301,16 +350,18 @@ def configs(draw) -> StreamingConfig:
         pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
 
 
-def wild(config: StreamingConfig, bits: int, seed: int, spread: float) -> TinySpeechS:
+def wild(config: StreamingConfig | CausalConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
     """A network on a grid whose steps nobody has chosen with care: `spread` octaves of them clamp or vanish."""
     g = torch.Generator().manual_seed(seed)
-    model = quant.prepare(TinySpeechS(config), bits)
+    network = TinySpeechS if isinstance(config, StreamingConfig) else CausalTinySpeech
+    model = quant.prepare(network(config), bits)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CausalConv):
                 module.weight.copy_(torch.randn(module.weight.shape, generator=g) * 0.3)
-                module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
-                module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
+                if module.norm is not None:
+                    module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
+                    module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
             if isinstance(module, StreamingCondenser):
                 module.scale.copy_(torch.randn(module.scale.shape, generator=g) * 3)
         for module in model.modules():
@@ -384,6 +435,13 @@ def small() -> list[Layer]:
     ("add", {"scale": None}, "a gated_add needs a scale"), ("last", {"bias": None}, "needs a bias"),
     ("branch", {"scale": np.ones(8, np.int8)}, "a dense needs no scale"),
     ("stem", {"weight": np.ones(8, np.int8)}, "dimens"),
+    ("branch", {"span": 2}, "a span is odd"), ("branch", {"span": 3}, "needs bands"),
+    ("pool", {"bands": 2}, "no bands"),
+    ("gate", {"bands": 3}, "8 wide, which 3 bands"), ("branch", {"bands": 0}, "1 or more"),
+    ("gate", {"bands": 2, "band_stride": 2, "target": "stream"}, "bands cannot be in place"),
+    ("last", {"bands": 2}, "weighed_classifier has no bands"),
+    ("pool", {"kind": "pool_bands", "kernel": 1, "bands": 3}, "8 wide, no 3 pairs"),
+    ("pool", {"kind": "add_bands", "kernel": 1, "bands": 2}, "target of twice the width"),
     ("pool", {"target": "stream"}, "in place"), ("last", {"kind": "dense"}, "last: shifts"),
 ])
 def test_a_program_that_the_c_cannot_run_is_one_line(which, change, match):

@@ -90,9 +90,11 @@ def build_parser() -> argparse.ArgumentParser:
                         help="write nothing: print every layer of what was exported, its ranges and its worst case")
 
     firmware = command("firmware", "build the firmware; flash, RAM and stack it needs")
+    firmware.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
     firmware.add_argument("--json", action="store_true", help="print JSON")
 
     bench = command("bench", "cycles and bytes of each stage on the emulated chip")
+    bench.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
     bench.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
@@ -193,8 +195,11 @@ def run_export(args) -> None:
 
 def run_firmware(args) -> None:
     from tinyspeech.chip import report_firmware
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.export import firmware_folder
+    from tinyspeech.integer import IntegerModel
 
-    result = report_firmware()
+    result = report_firmware(firmware_folder(IntegerModel.load(model_file(args.model, ".npz"))))
     ram = result["data_bytes"] + result["bss_bytes"] + result["stack_bytes"]
     lines = [f"flash  {result['flash_bytes']:6,} of 16,384 bytes",
              f"RAM    {ram:6,} of  2,048 bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
@@ -206,7 +211,7 @@ def run_firmware(args) -> None:
 def run_bench(args) -> None:
     from tinyspeech.bench import bench
 
-    result = bench()
+    result = bench(args.model)
     lines = [f"{result['cycles_per_audio_second'] / 1e6:.2f} M cycles per second of audio, "
              f"({result['front_end_cycles'] / 1e6:.2f} M in the front end), "
              f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % "

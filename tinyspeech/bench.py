@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import frontend, sparse, toolchain
+from tinyspeech import export, frontend, sparse, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, worst_case_clip
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
@@ -37,7 +37,7 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     for layer in model.layers:
         frames = -(-frames // layer.stride)
         if layer.weight is not None and layer.kind != "depthwise":
-            total += frames * layer.weight.size
+            total += frames * layer.bands * layer.weight.size
     return total
 
 
@@ -49,12 +49,12 @@ def bench(model: str = "tinyspeech_s") -> dict:
     A stage has its functions' cycles and those of the multiplications that they call. `cycles_per_mac` is the dense
     kernel's, which has nearly all of the network's products.
     """
-    firmware = toolchain.build_firmware()
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    firmware = toolchain.build_firmware(export.firmware_folder(integer))
     board = Board(firmware.elf)
     clip = worst_case_clip()
     total = board.classify(clip).cycles
     stages = board.stages(clip, STAGES)
-    integer = IntegerModel.load(model_file(model, ".npz"))
     per_mac = stages["dense layers"] / dense_macs(integer)
     sizes = toolchain.sizes(firmware.elf)["symbols"]
     return {

@@ -107,18 +107,17 @@ class Engine:
             return
         if engine == "int":
             return
-        from tinyspeech.native import Native, exported_hash
+        from tinyspeech.export import firmware_folder
 
-        if exported_hash() != self.integer.digest:
-            raise UserError(
-                f"firmware/model.h holds another network: run `python -m tinyspeech export --model {model}` first"
-            )
+        folder = firmware_folder(self.integer)
         if engine == "c":
-            self.native = Native()
+            from tinyspeech.native import Native
+
+            self.native = Native(folder)
         else:
             from tinyspeech.toolchain import build_firmware
 
-            self.elf = build_firmware().elf
+            self.elf = build_firmware(folder).elf
 
     def run(self, x8: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """int16 [N, 8000] -> features int8 [N, 49, 12], logits int32 [N, 12], cycles int64 [N] (chip only, else None).

@@ -10,12 +10,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyspeech import CLASSES
+from tinyspeech import CLASSES, toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import N_COEFFICIENTS, WINDOW
 from tinyspeech.integer import SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
@@ -67,19 +69,11 @@ def _layer(conv, name: str, source: str, target: str, step_in: float, step_out: 
                  0 if conv.relu else -128, flat, _bias(bias, step_in * step, name), multiplier, shift)
 
 
-def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
-    """The integer twin of a TinySpeech-S that was prepared and trained by `tinyspeech.quant`.
-
-    Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
-    overflow risk.
-    """
+def _layers(model) -> list[Layer]:
+    """All layers of a TinySpeech-S but its classifier."""
     from tinyspeech.quant import wiring
-    from tinyspeech.streaming import StreamingCondenser, TinySpeechS
+    from tinyspeech.streaming import StreamingCondenser
 
-    if not isinstance(model, TinySpeechS):
-        raise UserError(f"only TinySpeech-S can be exported so far, not {type(model).__name__}")
-    if model.stem.norm is not None or not hasattr(model.stem.weight_quantizer, "step"):
-        raise UserError("the network is still in float: train it with qat_epochs first")
     slots = {"stem": ("stream", "stream"), "depthwise": ("stream", "branch"), "expand": ("branch", "wide"),
              "project": ("wide", "branch"), "squeeze": ("pooled", "squeezed"), "excite": ("squeezed", "pooled"),
              "head": ("stream", "wide")}
@@ -104,15 +98,54 @@ def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> In
         if role == "excite" and layer_name != "frames_excite":
             scale = np.floor(np.clip(gate.scale.detach().double().numpy() * 2**SCALE_BITS, -128, 127) + 0.5)
             layers.append(Layer("gated_add", f"block{i}_gate", "branch", "stream", scale=scale.astype(np.int8)))
+    return layers
+
+
+def _layers_with_bands(model) -> list[Layer]:
+    """All layers of a causal TinySpeech-Z but its classifier. V stays in slot branch, beside the features."""
+    from tinyspeech.causal import POOLED
+    from tinyspeech.quant import wiring
+
+    slots = {"stem": ("stream", "branch"), "grouped1": ("pooled", "squeezed"), "pointwise1": ("squeezed", "pooled"),
+             "grouped2": ("pooled", "squeezed"), "pointwise2": ("squeezed", "pooled"), "head": ("branch", "wide")}
+    wide = N_COEFFICIENTS // model.config.band_stride  # bands of V
+    layers = []
+    for name, conv, step_in, step_out in wiring(model):
+        role = name.split("_")[-1]
+        bands = wide if role in ("stem", "head") else wide // POOLED
+        if role == "grouped1":
+            layers.append(Layer("pool_bands", name.replace(role, "pool"), "branch", "pooled", bands=bands))
+        layer = _layer(conv, name, *slots[role], step_in, step_out)
+        layers.append(replace(layer, bands=bands, span=conv.span, band_stride=conv.band_stride))
+        if role == "pointwise2":
+            layers.append(Layer("add_bands", name.replace(role, "add"), "pooled", "branch", bands=bands))
+    return layers
+
+
+def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
+    """The integer twin of a TinySpeech-S or a causal TinySpeech-Z that `tinyspeech.quant` prepared and trained.
+
+    Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
+    overflow risk.
+    """
+    from tinyspeech.causal import CausalTinySpeech
+    from tinyspeech.streaming import TinySpeechS
+
+    if not isinstance(model, (TinySpeechS, CausalTinySpeech)):
+        raise UserError(f"only TinySpeech-S and the causal TinySpeech-Z can be exported, not {type(model).__name__}")
+    if model.stem.norm is not None or not hasattr(model.stem.weight_quantizer, "step"):
+        raise UserError("the network is still in float: train it with qat_epochs first")
+    layers = _layers(model) if isinstance(model, TinySpeechS) else _layers_with_bands(model)
     weight, step, bias = _grid(model.classifier)
     step_in = model.head.output_quantizer.step.item()
     multiplier = np.floor(step / step.max() * 255 + 0.5).astype(np.uint8)
-    layers.append(Layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide",
+    weighed = model.condenser is not None
+    layers.append(Layer("weighed_classifier" if weighed else "classifier", "classifier", "wide", "wide",
                         weight=weight[:, :, 0], bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
-                        shift=np.zeros(len(step), np.uint8)))
-    unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if frames else 1)
-    integer = IntegerModel(name, CLASSES, layers, model.stem.weight.shape[1], unit, model.config.flush,
-                           provenance or {})
+                        shift=np.zeros(len(step), np.uint8),
+                        bands=next(layer.bands for layer in layers if layer.name == "head")))
+    unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if weighed else 1)
+    integer = IntegerModel(name, CLASSES, layers, N_COEFFICIENTS, unit, model.config.flush, provenance or {})
     integer.check()
     return integer
 
@@ -125,6 +158,11 @@ def pack_dense(weight: np.ndarray) -> np.ndarray:
     bits = weight.astype(np.int64).reshape(outputs, inputs // 4, 4) & 15
     word = sum(((bits[..., j] >> b) & 1) << (4 * b + j) for b in range(4) for j in range(4))
     return word.T.astype(np.uint16)
+
+
+def padded(weight: np.ndarray) -> np.ndarray:
+    """int8 [outputs, inputs] with weights of zero up to a multiple of four inputs, as windows of bands have values."""
+    return np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4)))
 
 
 def unpack_dense(packed: np.ndarray) -> np.ndarray:
@@ -157,15 +195,15 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
     for layer in model.layers:
         inputs = width[layer.source]
-        outputs = len(layer.weight) if layer.weight is not None else inputs
         state[layer.name] = state_bytes
         state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
-        if layer.kind == "dense" and layer.kernel > 1:
-            window = max(window, layer.kernel * inputs)
+        if layer.weight is not None:
+            widest = max(widest, len(layer.weight))
+            if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
+                window = max(window, -(-layer.kernel * layer.span * layer.inputs(inputs) // 4) * 4)
         if not layer.kind.endswith("classifier"):
-            width[layer.target] = outputs
-            sizes[layer.target] = max(sizes[layer.target], -(-outputs // 4) * 4)
-        widest = max(widest, outputs)
+            width[layer.target] = layer.width(inputs)
+            sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
     offsets = np.cumsum([0, *sizes.values()])
     return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]),
             "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
@@ -182,13 +220,16 @@ CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 """
 LAYER_STRUCT = """enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
+    LAYER_POOL_BANDS, LAYER_ADD_BANDS
 };
 
 struct layer {
-    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
     int8_t low;
     uint16_t state; /* offset of the layer's history */
+    uint8_t bands; /* of what is written; 1 where a frame has none */
+    uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const void *weights;
     const struct requant *requant;
 };
@@ -210,7 +251,9 @@ def check_fits(model: IntegerModel) -> None:
     for layer in model.layers:
         if max(layer.kernel, layer.stride) > 255:
             raise UserError(f"layer {layer.name}: kernel and stride must fit a byte")
-        if layer.kind != "depthwise" and layer.weight is not None and layer.weight.shape[1] % 4:
+        if max(layer.span, layer.band_stride) > 15:
+            raise UserError(f"layer {layer.name}: a span and a stride of bands must be at most 15")
+        if layer.kind != "depthwise" and layer.bands == 1 and layer.weight is not None and layer.weight.shape[1] % 4:
             raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
 
 
@@ -237,21 +280,21 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_FLUSH {model.flush}",
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
+           f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
            "#ifdef MODEL_WITH_LAYERS\n" + LAYER_STRUCT]
     rows, width = [], {"stream": model.inputs}
     for layer in model.layers:
-        inputs = width[layer.source]
-        outputs = len(layer.weight) if layer.weight is not None else inputs
+        inputs, outputs = layer.channels(width[layer.source])
         weights, table = "0", "0"
         if layer.weight is not None:
             weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
             if layer.kind == "depthwise":
                 out.append(_array("uint8_t", weights, pack_nibbles(layer.weight)))
             else:
-                out.append(_array("uint16_t", weights, pack_dense(layer.weight)))
+                out.append(_array("uint16_t", weights, pack_dense(padded(layer.weight))))
             cells = [f"{{{b}, {m}, {s}}}" for b, m, s in zip(layer.bias, layer.multiplier, layer.shift, strict=True)]
             out.append(f"static const struct requant {table}[{outputs}] = {{\n    "
                        + ",\n    ".join(", ".join(cells[i : i + 6]) for i in range(0, outputs, 6)) + "\n};\n")
@@ -261,10 +304,10 @@ def c_header(model: IntegerModel) -> str:
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
-                    f"{weights}, {table}}}, "
+                    f"{layer.bands}, {layer.span + 16 * layer.band_stride}, {weights}, {table}}}, "
                     f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
-            width[layer.target] = outputs
+            width[layer.target] = layer.width(width[layer.source])
     out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
                + "\n};\n#endif\n\n#endif\n")
     return "\n".join(out)
@@ -294,15 +337,17 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
              + ("" if model.layers[-1].kind == "weighed_classifier" else " times frames")]
     width = {"stream": model.inputs}
     for layer in model.layers:
-        inputs = width[layer.source]
-        outputs = len(layer.weight) if layer.weight is not None else inputs
-        width[layer.target] = outputs
+        inputs, outputs = layer.channels(width[layer.source])
+        if not layer.kind.endswith("classifier"):
+            width[layer.target] = layer.width(width[layer.source])
         frames = f", {layer.kernel} frames" if layer.kernel > 1 else ""
+        if layer.bands > 1:
+            frames += f", {layer.bands} bands" + (f", {layer.span} under the kernel" if layer.span > 1 else "")
         stride = f", one in {layer.stride} goes on" if layer.stride > 1 else ""
         lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"
                      + frames + stride)
         if layer.weight is not None:
-            packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(layer.weight)
+            packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(padded(layer.weight))
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
             lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {4 * outputs} of biases, "
                          f"multipliers and shifts{low}")
@@ -330,8 +375,16 @@ def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> flo
     total = 0.0
     for layer in model.layers:
         frames_per_second /= layer.stride
-        total += frames_per_second * (layer.weight.size if layer.weight is not None else 0)
+        total += frames_per_second * layer.bands * (layer.weight.size if layer.weight is not None else 0)
     return math.ceil(total)
+
+
+def firmware_folder(model: IntegerModel) -> Path:
+    """The folder of the firmware that holds this network: the shipped one, or a copy of its sources with another
+    `model.h` among the builds. Raises `UserError` for a network that the firmware cannot hold."""
+    from tinyspeech.native import FIRMWARE, exported_hash
+
+    return FIRMWARE if exported_hash() == model.digest else toolchain.firmware_with(c_header(model))
 
 
 def export(name: str) -> IntegerModel:

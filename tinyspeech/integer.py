@@ -12,14 +12,19 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | requantise (ends both) | clamp(((sum + bias) * multiplier + 2**(shift - 1)) >> shift, low, 127) | bias int16; int8 |
 | | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 1 .. 24 |
 | pool | largest of kernel frames, channel by channel | int8 |
+| pool_bands | largest of two neighbouring bands, channel by channel | int8 |
 | add | clamp(target + source, 0, 127) | int8 |
 | sigmoid | table: round(128 / (1 + exp(-a / 16))) | int8 a -> Q7, 0 .. 128 |
 | gate | (sigmoid(pooled) * scale + 16) >> 5 | scale int8 in Q5 -> Q7, -512 .. 508 |
+| add_bands | clamp(target + source, -128, 127), each band of source for two of target | int8 |
 | gated_add | clamp(target + v + ((v * gate + 64) >> 7), 0, 127), v of source | int8 |
-| classifier | logit = sum over frames of (sum + bias) * multiplier | int32; nothing is rounded |
+| classifier | logit = sum over frames and bands of (sum + bias) * multiplier | int32; nothing is rounded |
 | frame weight | sigmoid(first value of pooled) + 1 | 1 .. 129 |
 | weighed_classifier | score = ((sum + bias) * multiplier + 2**7) >> 8, | |
 | | logit = (sum over frames of weight * score) // (sum over frames of weight) | int32 |
+
+A layer with bands does the same for each of its bands, with the same weights: a frame is then [bands, channels], and
+the kernel sees `span` bands, around every `band_stride`-th, of each of its frames, with zeros beyond either end.
 
 Nothing saturates but where it says clamp, so no other step may overflow. That is proved by computing, not by trying:
 `IntegerModel.worst` takes each layer by itself, lets every operand be anything that its type and its `low` allow, and
@@ -51,7 +56,11 @@ SCORE_SHIFT = 8
 """Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
-KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "classifier", "weighed_classifier")
+KINDS = ("dense", "depthwise", "pool", "pool_bands", "gated_add", "add", "add_bands", "classifier",
+         "weighed_classifier")
+WITHOUT_WEIGHTS = ("pool", "pool_bands", "gated_add", "add", "add_bands")
+PAIR = 2
+"""Bands that are pooled into one, and that one is added to."""
 LARGEST_WEIGHT = (1 << SIGMOID_BITS) + 1
 """Of a frame in the weighed average; the smallest is 1."""
 WITHIN_PRODUCT = 7 * 128
@@ -80,8 +89,7 @@ class Layer:
     """One step of the program: reads slot `source`, writes slot `target`."""
 
     kind: str
-    """dense | depthwise | pool | gated_add | add | classifier | weighed_classifier: the last one takes each frame's
-    weight from the first value of slot `pooled`."""
+    """One of `KINDS`: a weighed_classifier takes each frame's weight from the first value of slot `pooled`."""
     name: str
     source: str
     target: str
@@ -92,7 +100,8 @@ class Layer:
     low: int = -128
     """Lower clamp: 0 is a ReLU."""
     weight: np.ndarray | None = None
-    """int8 [outputs, kernel * inputs], oldest frame first (dense, classifier) or [channels, kernel] (depthwise)."""
+    """int8 [outputs, kernel * span * inputs] (dense, classifier) or [channels, kernel * span] (depthwise), oldest frame
+    first, lowest band first in each."""
     bias: np.ndarray | None = None
     """int16 [outputs], in accumulator units."""
     multiplier: np.ndarray | None = None
@@ -101,6 +110,37 @@ class Layer:
     """uint8 [outputs], 1 .. 24; 0 for a classifier, which does not shift."""
     scale: np.ndarray | None = None
     """int8 [channels], Q5 (gated_add)."""
+    bands: int = 1
+    """Bands of what is written; of what is read there are bands * band_stride (dense, depthwise, classifier)."""
+    span: int = 1
+    """Bands under the kernel, odd (dense, depthwise)."""
+    band_stride: int = 1
+    """Only every band_stride-th band is computed (dense, depthwise)."""
+
+    @property
+    def geometry(self) -> tuple[int, int, int]:
+        """(bands, span, band_stride); (1, 1, 1) where a frame has no bands."""
+        return self.bands, self.span, self.band_stride
+
+    def inputs(self, width: int) -> int:
+        """Channels in each band of a source that is `width` wide."""
+        return width // (self.bands * (PAIR if self.kind == "pool_bands" else self.band_stride))
+
+    def channels(self, width: int) -> tuple[int, int]:
+        """Of each band: (inputs, outputs), where the source is `width` wide."""
+        return self.inputs(width), self.inputs(width) if self.weight is None else len(self.weight)
+
+    def width(self, width: int) -> int:
+        """Of what is written, where the source is `width` wide."""
+        return self.bands * self.channels(width)[1] * (PAIR if self.kind == "add_bands" else 1)
+
+    def windows(self, x: np.ndarray) -> np.ndarray:
+        """What the kernel sees: [N, T, width] -> [N, T, bands, kernel * span, channels]."""
+        x = x.reshape(*x.shape[:2], self.bands * self.band_stride, -1)
+        past, side = self.kernel - 1, self.span // 2
+        padded = np.pad(x, ((0, 0), (past, 0), (side, side), (0, 0)))
+        return np.stack([padded[:, t : t + x.shape[1], band : band + x.shape[2] : self.band_stride]
+                         for t in range(self.kernel) for band in range(self.span)], axis=3)
 
     def requantise(self, accumulator: np.ndarray) -> np.ndarray:
         """int [..., outputs] -> int8 range, rounding half up."""
@@ -120,7 +160,14 @@ class Layer:
         need(self.source in SLOTS and self.target in SLOTS, f"slots are {', '.join(SLOTS)}")
         need(self.kernel >= 1 and self.stride >= 1, "kernel and stride count frames: 1 or more")
         need(-128 <= self.low <= 0, f"the lower clamp must be -128 to 0, not {self.low}")
-        weighs = self.kind not in ("pool", "add", "gated_add")
+        weighs = self.kind not in WITHOUT_WEIGHTS
+        sizes = ("bands", "span", "band_stride") if self.kind in ("dense", "depthwise") else ("bands",)
+        need(all(getattr(self, name) >= 1 for name in sizes) and self.span % 2 == 1,
+             "bands and band_stride must be 1 or more, and a span is odd")
+        need(self.geometry == (1, 1, 1) or self.kind not in ("pool", "add", "gated_add", "weighed_classifier"),
+             f"a {self.kind} has no bands")
+        need(self.bands > 1 or self.geometry == (1, 1, 1), "a span or a stride of bands needs bands")
+        need(self.geometry[1:] == (1, 1) or self.kind in ("dense", "depthwise"), f"a {self.kind} sees one band")
         for key, dtype in DTYPES.items():
             array, wanted = getattr(self, key), self.kind == "gated_add" if key == "scale" else weighs
             need((array is not None) == wanted, f"a {self.kind} needs {'a' if wanted else 'no'} {key}")
@@ -181,22 +228,30 @@ class IntegerModel:
         for layer in self.layers:
             x = slots[layer.source]  # (N, T, C)
             if layer.kind == "dense":
-                y = layer.requantise(_frames(x, layer.kernel) @ layer.weight.astype(np.int64).T)
+                window = layer.windows(x)  # (N, T, bands, kernel * span, C)
+                y = layer.requantise(window.reshape(*window.shape[:3], -1) @ layer.weight.astype(np.int64).T)
+                y = y.reshape(*x.shape[:2], -1)
             elif layer.kind == "depthwise":
-                window = _frames(x, layer.kernel).reshape(*x.shape[:2], layer.kernel, -1)  # (N, T, K, C)
-                y = layer.requantise(np.einsum("ntkc,ck->ntc", window, layer.weight.astype(np.int64)))
+                y = layer.requantise(np.einsum("ntbkc,ck->ntbc", layer.windows(x), layer.weight.astype(np.int64)))
+                y = y.reshape(*x.shape[:2], -1)
                 slots = {name: value[:, :: layer.stride] for name, value in slots.items()}
                 y = y[:, :: layer.stride]
             elif layer.kind == "pool":
-                y = _frames(x, layer.kernel).reshape(*x.shape[:2], layer.kernel, -1).max(axis=2)
+                y = layer.windows(x)[:, :, 0].max(axis=2)
+            elif layer.kind == "pool_bands":
+                y = x.reshape(*x.shape[:2], layer.bands, PAIR, -1).max(axis=3).reshape(*x.shape[:2], -1)
+            elif layer.kind == "add_bands":
+                target = slots[layer.target].reshape(*x.shape[:2], layer.bands, PAIR, -1)
+                y = np.clip(target + x.reshape(*x.shape[:2], layer.bands, 1, -1), -128, 127).reshape(*x.shape[:2], -1)
             elif layer.kind == "gated_add":
                 gate = gate_q7(slots["pooled"], layer.scale.astype(np.int64))
                 y = np.clip(slots[layer.target] + x + ((x * gate + 64) >> SIGMOID_BITS), 0, 127)
             elif layer.kind == "add":
                 y = np.clip(slots[layer.target] + x, 0, 127)
             else:
-                per_frame = x @ layer.weight.astype(np.int64).T + layer.bias.astype(np.int64)
-                y = per_frame * layer.multiplier.astype(np.int64)  # (N, T, classes)
+                each = x.reshape(*x.shape[:2], layer.bands, -1) @ layer.weight.astype(np.int64).T
+                each = (each + layer.bias.astype(np.int64)) * layer.multiplier.astype(np.int64)
+                y = each.sum(axis=2)  # (N, T, classes), over bands
                 if layer.kind == "weighed_classifier":
                     weight = sigmoid_q7(slots["pooled"][..., :1]) + 1  # (N, T, 1)
                     y = ((y + (1 << (SCORE_SHIFT - 1))) >> SCORE_SHIFT) * weight
@@ -221,7 +276,9 @@ class IntegerModel:
         for layer in self.layers:
             least = low.get(layer.source, -128)  # `check` refuses a slot that nothing fills
             if layer.weight is not None:
-                rows.append(self._worst_sum(layer, least, self.output_frames(frames)))
+                rows.append(self._worst_sum(layer, least, self.output_frames(frames) * layer.bands))
+            elif layer.kind == "add_bands":
+                rows.append(Worst(layer.name, 0, max(127 + 127, -least - low.get(layer.target, -128)), 0, 0))
             elif layer.kind in ("add", "gated_add"):
                 value, gate = np.array([[least], [127]]), np.zeros((1, 1), np.int64)
                 if layer.kind == "gated_add":  # (arguments, channels)
@@ -231,12 +288,14 @@ class IntegerModel:
                 rows.append(Worst(layer.name, 0, max(int(ends.max()) + 127,
                                                      -int(ends.min()) - low.get(layer.target, -128)),
                                   int(np.abs(product).max()) if layer.kind == "gated_add" else 0, 0))
-            low[layer.target] = {"pool": least, "add": 0, "gated_add": 0}.get(layer.kind, layer.low)
+            low[layer.target] = {"pool": least, "pool_bands": least, "add": 0, "gated_add": 0,
+                                 "add_bands": -128}.get(layer.kind, layer.low)
         return rows
 
     @staticmethod
     def _worst_sum(layer: Layer, least: int, frames: int) -> Worst:
-        """Of a layer with weights, whose inputs are least .. 127; `frames` reach a classifier."""
+        """Of a layer with weights, whose inputs are least .. 127; a classifier adds up over so many `frames`, each band
+        of one counted."""
         weight, multiplier = layer.weight.astype(np.int64), layer.multiplier.astype(np.int64)
         sums = np.stack([np.where(weight > 0, least, 127), np.where(weight > 0, 127, least)]) * weight
         sums = sums.sum(axis=-1)  # (smallest and largest, outputs)
@@ -272,11 +331,22 @@ class IntegerModel:
             need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
             need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
             if layer.weight is not None:
-                shape = (len(layer.weight), layer.kernel * inputs)
-                if layer.kind == "depthwise":
-                    shape = (inputs, layer.kernel)
+                read = layer.bands * layer.band_stride
+                need(inputs % read == 0, f"its source is {inputs} wide, which {read} bands cannot share")
+                need(layer.geometry == (1, 1, 1) or last or layer.source != layer.target, "bands cannot be in place")
+                taps, channels = layer.kernel * layer.span, layer.inputs(inputs)
+                shape = (channels, taps) if layer.kind == "depthwise" else (len(layer.weight), taps * channels)
                 need(layer.weight.shape == shape, f"weights must be {shape}, not {layer.weight.shape}")
-                width[layer.target] = shape[0]
+                width[layer.target] = layer.bands * shape[0]
+            elif layer.kind == "pool_bands":
+                need(inputs % (PAIR * layer.bands) == 0,
+                     f"its source is {inputs} wide, no {layer.bands} pairs of bands")
+                need(layer.source != layer.target, "bands cannot be in place")
+                width[layer.target] = inputs // PAIR
+            elif layer.kind == "add_bands":
+                need(inputs % layer.bands == 0 and width.get(layer.target) == PAIR * inputs,
+                     f"{layer.bands} bands can be added to a target of twice the width only")
+                need(layer.source != layer.target, "bands cannot be in place")
             elif layer.kind == "pool":
                 need(layer.kernel == 1 or layer.source != layer.target, "a maximum of frames cannot be in place")
                 width[layer.target] = inputs
@@ -298,8 +368,9 @@ class IntegerModel:
         return frames
 
     def logit_unit(self, frames: int) -> float:
-        """What one unit of `run`'s answer for a clip of `frames` is worth in logits, the average over frames."""
-        return self.logit_step / (1 if self.layers[-1].kind == "weighed_classifier" else self.output_frames(frames))
+        """What one unit of `run`'s answer for a clip of `frames` is worth in logits, averages over frames and bands."""
+        last = self.layers[-1]
+        return self.logit_step / (1 if last.kind == "weighed_classifier" else self.output_frames(frames) * last.bands)
 
     @property
     def parameters(self) -> int:
@@ -312,6 +383,8 @@ class IntegerModel:
         sha = hashlib.sha256(f"{self.name} {self.flush}".encode())
         for layer in self.layers:
             sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
+            if layer.geometry != (1, 1, 1):
+                sha.update(f" {layer.geometry}".encode())
             for array in (layer.weight, layer.bias, layer.multiplier, layer.shift, layer.scale):
                 if array is not None:
                     sha.update(array.tobytes())
@@ -348,9 +421,3 @@ class IntegerModel:
             raise UserError(f"no integer model at {path}: run `python -m tinyspeech export` first") from error
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} is not an integer model of this program") from error
-
-
-def _frames(x: np.ndarray, kernel: int) -> np.ndarray:
-    """[N, T, C] -> [N, T, kernel * C]: each frame after its kernel - 1 predecessors, oldest first, after zeros."""
-    padded = np.pad(x, ((0, 0), (kernel - 1, 0), (0, 0)))
-    return np.concatenate([padded[:, i : i + x.shape[1]] for i in range(kernel)], axis=-1)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyspeech import CLASSES
+from tinyspeech.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
 from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
@@ -196,8 +197,15 @@ def _streaming(**settings) -> TinySpeechS:
 
 _streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[attr-defined]
 
+def _causal(**settings) -> CausalTinySpeech:
+    return CausalTinySpeech(CausalConfig.from_dict(settings))
+
+
+_causal.__signature__ = inspect.signature(CausalConfig)  # type: ignore[attr-defined]
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming, "teacher": Teacher}
+    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming,
+    "tinyspeech_z_causal": _causal, "teacher": Teacher}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
 
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from tinyspeech.causal import CausalTinySpeech
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import UNITS_PER_STD
 from tinyspeech.integer import SCORE_SHIFT
@@ -45,6 +46,8 @@ CLIP_ITERATIONS = 20
 # What is asked for
 # ---------------------------------------------------------------------------------------------------------------------
 
+ON_CHIP = (TinySpeechS, CausalTinySpeech)
+"""Networks with quantisers where the chip rounds; in others they sit where an activation enters a layer."""
 MODES = ("UN", "DQ", "SQ", "QAT")
 GRANULARITIES = ("channel", "tensor")
 CLIPPINGS = ("max", "optimum", "learned")
@@ -344,7 +347,7 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
     def activation() -> nn.Module:
         return MeasuredStep(largest, -128, 127) if config.mode == "DQ" else LearnedStep(-128, 127)
 
-    if not isinstance(model, TinySpeechS):
+    if not isinstance(model, ON_CHIP):
         wrap(model)
     if not per_channel:
         fold(model)
@@ -355,7 +358,7 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
         else:
             clip = largest if config.clipping == "max" else optimal_clip
             layer.weight_quantizer = MeasuredStep(clip, low, high, spacing, per_channel)
-    if isinstance(model, TinySpeechS):
+    if isinstance(model, ON_CHIP):
         _attach_as_on_chip(model, activation)
     else:
         for layer in layers(model)[1:]:  # the first one's input, the features, is 8-bit integers as it is
@@ -363,13 +366,16 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
     return model
 
 
-def _attach_as_on_chip(model: TinySpeechS, activation: Callable[[], nn.Module]) -> None:
+def _attach_as_on_chip(model: TinySpeechS | CausalTinySpeech, activation: Callable[[], nn.Module]) -> None:
     """Quantisers of activations where the firmware rounds; the residual stream has one step, shared by all added."""
     for layer in layers(model):
         layer.output_quantizer = activation()
     stream = activation()
     model.stem.output_quantizer = stream
-    for block in model.blocks:
+    for condenser in getattr(model, "condensers", ()):
+        condenser.pointwise2.output_quantizer = stream
+        condenser.output_quantizer = stream
+    for block in getattr(model, "blocks", ()):
         block.project.output_quantizer = stream
         block.output_quantizer = stream
         if isinstance(block.condenser, StreamingCondenser):
@@ -426,7 +432,7 @@ def finish(model: nn.Module) -> nn.Module:
     TinySpeech-S goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the config was:
     a step per channel, no batch norm.
     """
-    if isinstance(model, TinySpeechS):
+    if isinstance(model, ON_CHIP):
         snap(model)
     else:
         model.double()
@@ -467,11 +473,18 @@ def quantised(model: nn.Module, config: QuantConfig, features: Tensor,
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def wiring(model: TinySpeechS) -> list[tuple[str, CausalConv, float, float]]:
+def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv, float, float]]:
     """Every convolution of a prepared network in order, but for the classifier: (name, module, step in, step out)."""
     stream = model.stem.output_quantizer.step.item()
     rows = [("stem", model.stem, INPUT_STEP, stream)]
-    for i, block in enumerate(model.blocks):
+    for i, condenser in enumerate(getattr(model, "condensers", ())):
+        step_in = stream
+        for part in ("grouped1", "pointwise1", "grouped2", "pointwise2"):
+            conv = getattr(condenser, part)
+            step_out = conv.output_quantizer.step.item()
+            rows.append((f"condenser{i}_{part}", conv, step_in, step_out))
+            step_in = step_out
+    for i, block in enumerate(getattr(model, "blocks", ())):
         middle, wide = block.depthwise.output_quantizer.step.item(), block.expand.output_quantizer.step.item()
         rows += [
             (f"block{i}_depthwise", block.depthwise, stream, middle),
@@ -511,7 +524,7 @@ def move(conv: CausalConv, step: Tensor, coarser: Tensor) -> None:
 
 
 @torch.no_grad()
-def snap(model: TinySpeechS) -> None:
+def snap(model: TinySpeechS | CausalTinySpeech) -> None:
     """Fold batch norm, then move every weight step and bias to the nearest value that the chip can hold, in place, in
     double precision.
 

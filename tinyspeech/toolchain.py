@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,19 @@ def _read(path: Path) -> bytes:
         raise UserError(f"cannot read source {path}: {error.strerror}") from error
 
 
+def firmware_with(header: str) -> Path:
+    """A folder with the firmware's sources and this text as its `model.h`: another network for `build_firmware` and
+    `build_host_library`, while the one that ships stays where it is."""
+    sources = sorted(path for pattern in ("*.[chS]", "*.ld") for path in FIRMWARE.glob(pattern))
+
+    def build(out: Path) -> None:
+        for path in sources:
+            shutil.copy(path, out)
+        (out / "model.h").write_text(header)
+
+    return _cached("network", _digest([header, *sources], []), build)
+
+
 def _cached(name: str, digest: str, build) -> Path:
     """The folder build/name-digest, made by `build(folder)` in a temporary place and moved there in one step."""
     folder = CACHE / f"{name}-{digest}"
@@ -133,12 +147,15 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
 
 
-def build_firmware(sources: Sequence[Path] | None = None, name: str = "firmware") -> Firmware:
+def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware") -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
-    sources: by default the shipped firmware. Two builds of the same sources give the same bytes.
+    sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
+    same bytes.
     """
-    sources = [Path(s).resolve() for s in sources or [FIRMWARE / source for source in FIRMWARE_SOURCES]]
+    if sources is None or isinstance(sources, Path):
+        sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
+    sources = [Path(source).resolve() for source in sources]
     script = FIRMWARE / "ch32v003.ld"
     digest = _digest([*FIRMWARE_FLAGS, *FAST, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
 

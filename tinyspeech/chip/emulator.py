@@ -278,12 +278,13 @@ def worst_case_clip() -> np.ndarray:
     return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
 
 
-def report_firmware() -> dict:
+def report_firmware(folder: Path | None = None) -> dict:
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
 
-    The stack is measured: a clip of noise and one of silence are run, with and without features, and a version request.
+    folder : the firmware's, by default the shipped one's. The stack is measured: a clip of noise and one of silence are
+    run, with and without features, and a version request.
     """
-    firmware = toolchain.build_firmware()
+    firmware = toolchain.build_firmware(folder)
     board = Board(firmware.elf)
     board.version()
     for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
