@@ -4,12 +4,15 @@
      'V'  -> a line: "tinyspeech NAME HASH\n"
      'C'  -> a clip: 96 samples are asked for, then 160, 49 times. To ask, the chip sends the number as one byte; a sample
              is an int16 at 8 kHz, low byte first. At the end: a zero byte, 12 logits (int32, low byte first), the class.
-     'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8). */
+     'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8).
+     'B'  -> the ROM bootloader takes over, to flash the board. */
 #include <stdint.h>
 
 #include "frontend.h"
 #include "network.h"
 #include "usart.h"
+
+void enter_bootloader(void); /* startup.S */
 
 static struct frontend_stream stream;
 static union {
@@ -72,6 +75,7 @@ int main(void)
         case 'V': put_text("tinyspeech " MODEL_NAME " " MODEL_HASH "\n"); break;
         case 'C': classify(0); break;
         case 'F': classify(1); break;
+        case 'B': enter_bootloader(); break;
         }
     }
 }

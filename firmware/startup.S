@@ -1,8 +1,44 @@
-/* From reset to main: stack, .data, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 11. */
+/* From reset to main: stack, .data, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 11.
+
+   The first 64 bytes are the first page that is programmed, and look at the last word of the image, which is programmed
+   last. Where that is missing, the power failed while the board was flashed: back to the ROM bootloader, to be flashed
+   again. Only between erasing and this page is there nothing to run; then a WCH-Link is needed. */
+    .equ COMPLETE, 21 /* small enough for compressed instructions: they fill the page */
     .section .init, "ax", @progbits
     .globl reset
     .type reset, @function
 reset:
+    lui a0, %hi(image_mark)
+    lw a1, %lo(image_mark)(a0)
+    addi a1, a1, -COMPLETE
+    beqz a1, start
+    .size reset, . - reset
+
+/* Into the ROM bootloader: unlock FLASH_STATR's MODE and set it, clear the reset causes, reset (what the ROM asks for was
+   found out by Basil Hussain). Does not return. */
+    .globl enter_bootloader
+    .type enter_bootloader, @function
+enter_bootloader:
+    lui a0, 0x40022 /* FLASH */
+    li a1, 0x45670123
+    sw a1, 0x28(a0) /* BOOT_MODEKEYR */
+    li a1, 0xcdef89ab
+    sw a1, 0x28(a0)
+    li a1, 0x4000
+    sw a1, 0x0c(a0) /* STATR: MODE */
+    lui a0, 0x40021 /* RCC */
+    slli a1, a1, 10
+    sw a1, 0x24(a0) /* RSTSCKR: RMVF */
+    lui a0, 0xe000e /* PFIC */
+    li a1, 0xbeef0080
+    sw a1, 0x48(a0) /* CFGR: RESETSYS */
+halt:
+    j halt
+    .size enter_bootloader, . - enter_bootloader
+    .org 64 /* refuses what does not fit the first page */
+
+    .type start, @function
+start:
     la sp, stack_top
     la a0, data_image
     la a1, data_start
@@ -24,6 +60,9 @@ clear:
     j clear
 cleared:
     jal main
-halt:
     j halt
-    .size reset, . - reset
+    .size start, . - start
+
+    .section .complete, "a", @progbits
+image_mark:
+    .word COMPLETE

@@ -26,18 +26,31 @@ FLASH_BYTES, SRAM_BYTES = 16384, 2048
 SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
+TICKS_PER_SECOND = 48_000_000
+LINE_BAUD = 115200
+"""What the other side of the serial port speaks: the ROM bootloader's rate and our firmware's."""
 RUNAWAY_CYCLES = 2_000_000_000
 """A run without a byte sent for this long (40 s of the chip's time) is taken for a firmware that hangs."""
 
-STOPS = ("running", "budget", "transmit", "starved", "fault", "break")
+INFO_BASE, INFO_BYTES = 0x1FFF_F780, 192
+"""Vendor bytes (chip id, unique id), and from 0x1FFFF800 the option bytes."""
+RESETS = {"pin": 1 << 26, "power": 1 << 27, "software": 1 << 28, "watchdog": 1 << 29}
+"""Bits of RCC_RSTSCKR: why the chip was reset."""
+
+STOPS = ("running", "budget", "transmit", "starved", "fault", "break", "boot")
 FAULTS = (
     "", "illegal instruction", "register above x15, which RV32E does not have",
     "multiplication or division, which the core does not have",
     "execution outside flash and RAM", "access to an unmapped address", "misaligned access", "write to flash",
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
     "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
-    "sleep without an interrupt that could end it",
+    "sleep without an interrupt that could end it", "setting of a register that is not emulated",
+    "DMA outside SRAM or from another register than ADC_RDATAR", "ADC clock above 24 MHz",
+    "sleep while interrupts are off globally, from which this core does not wake",
 )
+
+
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("peripherals.c", "rv32ec.c"))
 
 
 class ChipFault(RuntimeError):
@@ -58,16 +71,24 @@ class _State(ctypes.Structure):
         ("receive", ctypes.c_char_p), ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32),
         ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
-        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p),
+        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
+        ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
+        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
+        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("reset_flags", ctypes.c_uint32),
+        ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
+        ("info", ctypes.c_uint8 * INFO_BYTES),
     )
 
 
 def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(toolchain.build_host_library([Path(__file__).with_name("rv32ec.c")], optimise="-O3")))
+    library = ctypes.CDLL(str(toolchain.build_host_library(SOURCES, optimise="-O3")))
     library.chip_size.restype = ctypes.c_size_t
     library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_reset.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
+    library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
+    library.chip_power_on.argtypes = (ctypes.c_void_p,)
+    library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     return library
 
 
@@ -89,11 +110,44 @@ class Chip:
         self.reset()
 
     def reset(self) -> None:
-        """Power on: flash as loaded, everything else as the reference manual's reset values."""
+        """Power on: flash as loaded, option bytes as a WCH-Link leaves them, everything else as after a reset."""
+        self.state.line_baud = LINE_BAUD
         self._library.chip_reset(self._address, self.image, len(self.image))
         self.state.transmit = ctypes.addressof(self._transmit)
         self.state.transmit_room = len(self._transmit)
+        self.state.transmit_count = 0
         self._pending = b""
+
+    def power_on(self) -> None:
+        """Power off and on: flash and option bytes stay as they are."""
+        self._library.chip_power_on(self._address)
+        self._pending = b""
+
+    def restart(self, cause: str) -> None:
+        """Reset into the user's code. cause : 'pin', or 'software' as the ROM bootloader does it at its end."""
+        self._library.chip_restart(self._address, RESETS[cause])
+
+    def take_time(self, timed: bool = True) -> None:
+        """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""
+        self.state.timed = timed
+
+    def connect_microphone(self, volts: np.ndarray, rate_hz: int) -> None:
+        """Lay a signal on the analogue inputs, from now on; behind its end they hold half the supply.
+
+        volts : uint16 [n], 0 .. 65535 for 0 V .. supply, at rate_hz; between them the ADC sees straight lines, so give
+        several times the rate at which it samples. The ADC makes 10 bits of it.
+        """
+        if volts.dtype != np.uint16 or volts.ndim != 1:
+            raise UserError(f"a microphone's signal is uint16 [n], not {volts.dtype} {list(volts.shape)}")
+        self._volts = np.ascontiguousarray(volts)
+        self.state.analogue_count, self.state.analogue_hz = len(volts), rate_hz
+        self.state.analogue_start = self._library.chip_ticks(self._address)
+        self.state.analogue = self._volts.ctypes.data
+
+    @property
+    def seconds(self) -> float:
+        """Time since power on, whatever the clock was."""
+        return self._library.chip_ticks(self._address) / TICKS_PER_SECOND
 
     @property
     def cycles(self) -> int:
@@ -120,8 +174,9 @@ class Chip:
         return list(self.state.x)
 
     def read_memory(self, address: int, count: int) -> bytes:
-        """Bytes of SRAM or flash, as a debugger sees them."""
-        for base, memory in ((SRAM_BASE, self.state.sram), (0, self.state.flash)):
+        """Bytes of SRAM, flash, or vendor and option bytes, as a debugger sees them."""
+        memories = ((SRAM_BASE, self.state.sram), (0, self.state.flash), (INFO_BASE, self.state.info))
+        for base, memory in memories:
             if base <= address and address + count <= base + len(memory):
                 return bytes(memory[address - base : address - base + count])
         raise UserError(f"no memory at {address:#x} .. {address + count:#x}")
@@ -138,8 +193,9 @@ class Chip:
         return sent
 
     def run(self, max_cycles: int = RUNAWAY_CYCLES) -> str:
-        """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver), 'break' or
-        'budget' (max_cycles went by). A broken rule raises `ChipFault`."""
+        """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver, or sleeps
+        until a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where serial
+        bytes take time, only the last three. A broken rule raises `ChipFault`."""
         stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
         if stop == "fault":
             raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)

@@ -1,9 +1,9 @@
-/* An RV32EC interpreter with the CH32V003's memory, clock and serial port, counting cycles.
+/* An RV32EC interpreter with the CH32V003's memory map, interrupts and flash speed, counting cycles.
 
-   What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM,
-   RCC, flash wait states, GPIO, SysTick, USART1. It enforces what the silicon enforces: any other register, instruction,
-   address or misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Not here yet:
-   interrupts (enabling one, or sleeping until one, stops it too). What it is not: a model of the pipeline. Cycles follow
+   What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM;
+   peripherals.c is everything around it. It enforces what the silicon enforces: any other register, instruction, address or
+   misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Not here: exceptions
+   (they stop it), interrupts within interrupts, hardware stacking. What it is not: a model of the pipeline. Cycles follow
    a table:
 
      operation                  SRAM, or flash without wait state   flash with one wait state (48 MHz)
@@ -17,28 +17,10 @@
    +1 for any target off a multiple of 4. This table charges 5 always, forgets that a prefetched word makes the first 32-bit
    instructions cheaper (5 of them measure 8 cycles, 9 measure 16; here 10 and 18), and charges the +1 only where the target
    is long: on our firmware 3 % more cycles than a model that follows all of these. Our assumption: data read from flash
-   costs one wait state more.
-   Serial bytes take no time: a receiver that waits costs the cycles of its polling and nothing else.
+   costs one wait state more; entering an interrupt takes a jump and a load; waking from sleep takes nothing.
 
-   Python's side is tinyspeech/chip/__init__.py; chapter 11. */
-#include <stdint.h>
-#include <stddef.h>
-#include <string.h>
-
-enum {
-    FLASH_BYTES = 16384, SRAM_BYTES = 2048, FLASH_SLOTS = FLASH_BYTES / 2, SRAM_SLOTS = SRAM_BYTES / 2,
-    GAP = 2, /* slots behind each memory that fault when execution runs off its end */
-    SRAM_FIRST = FLASH_SLOTS + GAP, SLOTS = SRAM_FIRST + SRAM_SLOTS + GAP
-};
-#define SRAM_BASE 0x20000000u
-#define FLASH_ALIAS 0x08000000u
-
-enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK };
-
-enum fault {
-    FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
-    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR, FAULT_NO_CLOCK, FAULT_SLEEP
-};
+   Python's side is tinyspeech/chip/emulator.py; chapter 11. */
+#include "chip.h"
 
 enum op {
     OP_UNDECODED, OP_LUI, OP_AUIPC, OP_JAL, OP_JALR, OP_BEQ, OP_BNE, OP_BLT, OP_BGE, OP_BLTU, OP_BGEU, OP_LB, OP_LH, OP_LW,
@@ -47,56 +29,48 @@ enum op {
     OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_BAD
 };
 
-struct decoded {
-    uint8_t op, rd, rs1, rs2, length, reason; /* reason: fault of OP_BAD */
-    uint8_t cost;                             /* cycles of fetching, wait state included */
-    int32_t imm;
-};
-
-struct chip {
-    /* --- read and written by Python: keep in step with chip/__init__.py --- */
-    uint32_t x[16], pc;
-    uint32_t fault, fault_address;
-    uint64_t cycles, instructions;
-    uint32_t lowest_sp;
-    uint32_t clock_hz, usart_brr;
-    const uint8_t *receive; /* bytes for the USART's receiver */
-    uint32_t receive_count, receive_at;
-    uint8_t *transmit; /* bytes that the USART sent */
-    uint32_t transmit_room, transmit_count;
-    uint64_t *stages;       /* cycles per stage, or 0: what a stage's function calls counts as the stage */
-    const uint8_t *stage_of; /* per slot: the stage that begins with the function there, or 0 */
-    uint64_t *profile; /* cycles per slot: a slot a halfword of flash, a gap, a slot a halfword of SRAM; or 0 */
-    uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES];
-    /* --- the interpreter's own --- */
-    uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
-    uint32_t wait_states, rcc_ctlr, rcc_cfgr0, rcc_apb2pcenr, rcc_apb1pcenr, rcc_rstsckr, actlr;
-    uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
-    uint32_t usart_ctlr[3];
-    uint32_t idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
-    uint32_t systick_ctlr, systick_cmp, systick_held; /* held: the count while it stands still */
-    uint64_t systick_base;
-    uint32_t csr_mstatus, csr_mtvec, csr_mepc, csr_mcause, csr_mscratch, csr_intsyscr;
-    struct decoded cache[SLOTS];
-};
-
 size_t chip_size(void) { return sizeof(struct chip); }
 
-/* The flat image at address 0, registers and peripherals as after reset. image: bytes, count <= 16384. */
+/* Power on, memories as they are. */
+void chip_power_on(struct chip *chip)
+{
+    chip->cycles = chip->instructions = 0, chip->tick_base = chip->tick_since = 0, chip->ticks_per_cycle = 0;
+    chip->reset_flags = chip->resets = chip->conversions = chip->dropped_triggers = chip->overruns = 0;
+    chip->line_free = chip->slept = 0, chip->receive_at = chip->receive_count = 0;
+    chip->fault = FAULT_NONE, chip->lowest_sp = SRAM_BASE + SRAM_BYTES;
+    for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
+    memset(chip->sram, 0, sizeof chip->sram);
+    system_reset(chip, RESET_POWER | RESET_PIN);
+}
+
+/* The flat image at address 0, vendor and option bytes of a CH32V003F4U6, then power on. image: bytes, count <= 16384. */
 void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
 {
-    uint64_t *profile = chip->profile, *stages = chip->stages;
-    const uint8_t *stage_of = chip->stage_of;
-    memset(chip, 0, sizeof *chip);
-    chip->profile = profile, chip->stages = stages, chip->stage_of = stage_of;
+    /* Option bytes as a WCH-Link leaves them (rvprog -R): nothing protected, PD7 resets, START_MODE set, so that the boot
+       area can be entered. The unique id is made up. */
+    static const uint8_t option[12] = {0xa5, 0x5a, 0xf7, 0x08, 0xff, 0x00, 0xff, 0x00, 0xff, 0x00, 0xff, 0x00};
+    static const uint8_t id[4] = {0x10, 0x05, 0x31, 0x00}, unique[8] = {0xcd, 0xab, 0x37, 0x54, 0x53, 0xbc, 0x58, 0xdf};
     memset(chip->flash, 0xff, sizeof chip->flash);
     memcpy(chip->flash, image, count < FLASH_BYTES ? count : FLASH_BYTES);
-    chip->lowest_sp = SRAM_BASE + SRAM_BYTES;
-    chip->rcc_ctlr = 0x83; /* HSI on and ready */
-    chip->clock_hz = 8000000; /* HSI / 3: the reset value of HPRE */
-    chip->rcc_cfgr0 = 2u << 4;
-    chip->rcc_rstsckr = 1u << 27;
-    for (int i = 0; i < 3; i++) chip->gpio[i][0] = 0x44444444u;
+    memset(chip->info, 0xff, sizeof chip->info);
+    memcpy(chip->info + 0x44, id, sizeof id);
+    chip->info[0x60] = 16, chip->info[0x61] = 0; /* kilobytes of flash */
+    memcpy(chip->info + 0x68, unique, sizeof unique);
+    memcpy(chip->info + OPTION_AT, option, sizeof option);
+    chip_power_on(chip);
+}
+
+/* Time since power on, in 1/48 us. */
+uint64_t chip_ticks(const struct chip *chip)
+{
+    return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
+}
+
+/* The boot area resets into the user's code; a reset by pin does, too. */
+void chip_restart(struct chip *chip, uint32_t flags)
+{
+    chip->boot_mode = 0;
+    system_reset(chip, flags);
 }
 
 /* ------------------------------------------------------------------------------------------------- decoding ------ */
@@ -257,155 +231,24 @@ static void decode(struct chip *chip, int slot)
     chip->cache[slot] = d;
 }
 
-/* ------------------------------------------------------------------------------------------------- peripherals --- */
-
-static void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
-
-static void set_clock(struct chip *chip)
-{
-    static const uint8_t slow[8] = {1, 2, 3, 4, 5, 6, 7, 8}; /* HPRE 0xxx: divide by 1 .. 8 */
-    uint32_t pll = field(chip->rcc_cfgr0, 3, 2) == 2, hpre = field(chip->rcc_cfgr0, 7, 4);
-    uint32_t source = pll ? 48000000u : 24000000u;
-    chip->clock_hz = hpre < 8 ? source / slow[hpre] : source >> (hpre - 7);
-    chip->wait_states = chip->actlr & 3;
-    if (chip->clock_hz > 24000000u && chip->wait_states == 0) chip->fault = FAULT_FLASH_SPEED;
-    forget_decoded(chip);
-}
-
-/* SysTick counts HCLK (STCLK, bit 2) or HCLK / 8 while STE (bit 0) is set. */
-static uint32_t systick_count(const struct chip *chip)
-{
-    uint64_t ticks = chip->cycles - chip->systick_base;
-    if (!(chip->systick_ctlr & 1)) return chip->systick_held;
-    return (uint32_t)(chip->systick_ctlr & 4 ? ticks : ticks >> 3);
-}
-
-static void systick_set(struct chip *chip, uint32_t control, uint32_t count)
-{
-    chip->systick_ctlr = control, chip->systick_held = count;
-    chip->systick_base = chip->cycles - (control & 4 ? count : (uint64_t)count << 3);
-}
-
-static int gpio_port(uint32_t address)
-{
-    return address >> 10 == 0x40010800u >> 10 ? 0 : address >> 10 == 0x40011000u >> 10 ? 1
-         : address >> 10 == 0x40011400u >> 10 ? 2 : -1;
-}
-
-/* Ports A, C, D and the USART answer only while their bit of RCC_APB2PCENR is set. */
-static int has_clock(const struct chip *chip, uint32_t address, int port)
-{
-    static const uint8_t port_bit[3] = {2, 4, 5};
-    uint32_t bit = port >= 0 ? port_bit[port] : address >> 10 == 0x40013800u >> 10 ? 14 : 32;
-    return bit > 31 || (chip->rcc_apb2pcenr >> bit & 1);
-}
-
-/* The USART as a whole (UE) and its transmitter (TE, bit 3) or receiver (RE, bit 2) are switched on. */
-static int usart_on(const struct chip *chip, uint32_t bit)
-{
-    return (int)(chip->usart_ctlr[0] >> 13 & chip->usart_ctlr[0] >> bit & 1);
-}
-
-static int waiting(const struct chip *chip) { return usart_on(chip, 2) && chip->receive_at < chip->receive_count; }
-
-static uint32_t peripheral_read(struct chip *chip, uint32_t address)
-{
-    int port = gpio_port(address);
-    if (!has_clock(chip, address, port)) return chip->fault = FAULT_NO_CLOCK, 0;
-    if (port >= 0) {
-        switch (address & 0x3ff) {
-        case 0x00: return chip->gpio[port][0];
-        case 0x08: return chip->gpio[port][3] | chip->gpio[port][1];
-        case 0x0c: return chip->gpio[port][1];
-        }
-    }
-    switch (address) {
-    case 0x40021000: return chip->rcc_ctlr;
-    case 0x40021004: return chip->rcc_cfgr0;
-    case 0x40021018: return chip->rcc_apb2pcenr;
-    case 0x4002101c: return chip->rcc_apb1pcenr;
-    case 0x40021024: return chip->rcc_rstsckr;
-    case 0x40022000: return chip->actlr;
-    case 0x40013800: /* STATR: TXE and TC always, RXNE when a byte waits */
-        if (waiting(chip)) return 0xe0;
-        chip->idle_polls++;
-        return 0xc0;
-    case 0x40013804:
-        chip->idle_polls = 0;
-        return waiting(chip) ? chip->receive[chip->receive_at++] : 0;
-    case 0x40013808: return chip->usart_brr;
-    case 0x4001380c: case 0x40013810: case 0x40013814: return chip->usart_ctlr[(address - 0x4001380c) >> 2];
-    case 0xe000f000: return chip->systick_ctlr;
-    case 0xe000f008: return systick_count(chip);
-    case 0xe000f010: return chip->systick_cmp;
-    }
-    chip->fault = FAULT_PERIPHERAL;
-    return 0;
-}
-
-static void peripheral_write(struct chip *chip, uint32_t address, uint32_t value)
-{
-    int port = gpio_port(address);
-    if (!has_clock(chip, address, port)) {
-        chip->fault = FAULT_NO_CLOCK;
-        return;
-    }
-    if (port >= 0) {
-        switch (address & 0x3ff) {
-        case 0x00: chip->gpio[port][0] = value; return;
-        case 0x0c: chip->gpio[port][1] = value & 0xff; return;
-        case 0x10: chip->gpio[port][1] = (chip->gpio[port][1] | (value & 0xff)) & ~(value >> 16 & 0xff); return;
-        case 0x14: chip->gpio[port][1] &= ~(value & 0xff); return;
-        }
-    }
-    switch (address) {
-    case 0x40021000: /* HSIRDY follows HSION, PLLRDY follows PLLON at once */
-        chip->rcc_ctlr = (value & ~0x02000002u) | (value & 1) << 1 | (value >> 24 & 1) << 25;
-        return;
-    case 0x40021004: /* SWS follows SW to a source that is ready: HSI, or the PLL; the board has no crystal */
-        chip->rcc_cfgr0 = (value & ~0xcu) | (chip->rcc_cfgr0 & 0xcu);
-        if ((value & 3) == 0 || ((value & 3) == 2 && chip->rcc_ctlr >> 25 & 1))
-            chip->rcc_cfgr0 = (value & ~0xcu) | (value & 3) << 2;
-        set_clock(chip);
-        return;
-    case 0x40021018: chip->rcc_apb2pcenr = value; return;
-    case 0x4002101c: chip->rcc_apb1pcenr = value; return;
-    case 0x40021024: chip->rcc_rstsckr = value & 1u << 24 ? value & 0xffffff : value; return;
-    case 0x40022000:
-        chip->actlr = value;
-        set_clock(chip);
-        return;
-    case 0x40013800: return;
-    case 0x40013804:
-        chip->idle_polls = 0;
-        if (usart_on(chip, 3) && chip->transmit_count < chip->transmit_room)
-            chip->transmit[chip->transmit_count++] = (uint8_t)value;
-        return;
-    case 0x40013808: chip->usart_brr = value; return;
-    case 0x4001380c: /* bits 4 .. 8: interrupts, not emulated */
-        if (value & 0x1f0) break;
-        chip->usart_ctlr[0] = value;
-        return;
-    case 0x40013810: case 0x40013814: chip->usart_ctlr[(address - 0x4001380c) >> 2] = value; return;
-    case 0xe000f000: /* STIE, STRE, SWIE: not emulated, and so SR is not either */
-        if (value & ~5u) break;
-        systick_set(chip, value, systick_count(chip));
-        return;
-    case 0xe000f008: systick_set(chip, chip->systick_ctlr, value); return;
-    case 0xe000f010: chip->systick_cmp = value; return;
-    }
-    chip->fault = FAULT_PERIPHERAL;
-}
-
 /* ------------------------------------------------------------------------------------------------- memory -------- */
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Anywhere but RAM. size: 1, 2 or 4 bytes. */
+void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
+
+INLINE uint32_t bytes_at(const uint8_t *p, uint32_t size)
+{
+    return size == 1 ? p[0] : size == 2 ? p[0] | (uint32_t)p[1] << 8
+         : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Anywhere but SRAM and flash. size: 1, 2 or 4 bytes. */
 static uint32_t load_elsewhere(struct chip *chip, uint32_t address, uint32_t size)
 {
     if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
-    else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address);
+    else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address) & (0xffffffffu >> (32 - 8 * size));
+    else if (address - INFO_BASE < INFO_BYTES) return bytes_at(chip->info + (address - INFO_BASE), size);
     else chip->fault = FAULT_UNMAPPED;
     return 0;
 }
@@ -413,15 +256,10 @@ static uint32_t load_elsewhere(struct chip *chip, uint32_t address, uint32_t siz
 static void store_elsewhere(struct chip *chip, uint32_t address, uint32_t size, uint32_t value)
 {
     if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
-    else if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
-    else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, value);
+    else if (address < FLASH_BYTES) chip->fault = FAULT_FLASH_WRITE;
+    else if (address - FLASH_ALIAS < FLASH_BYTES || address - INFO_BASE < INFO_BYTES) flash_store(chip, address, size, value);
+    else if (address >> 28 == 4 || address >> 28 == 0xe) peripheral_write(chip, address, size, value);
     else chip->fault = FAULT_UNMAPPED;
-}
-
-INLINE uint32_t bytes_at(const uint8_t *p, uint32_t size)
-{
-    return size == 1 ? p[0] : size == 2 ? p[0] | (uint32_t)p[1] << 8
-         : p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 /* `cycles` is the run's own counter: chip->cycles is brought up to date where a peripheral may look at it. */
@@ -457,12 +295,12 @@ INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, u
 static uint32_t *csr(struct chip *chip, uint32_t number)
 {
     switch (number) {
-    case 0x300: return &chip->csr_mstatus;
-    case 0x305: return &chip->csr_mtvec;
-    case 0x340: return &chip->csr_mscratch;
-    case 0x341: return &chip->csr_mepc;
-    case 0x342: return &chip->csr_mcause;
-    case 0x804: return &chip->csr_intsyscr;
+    case 0x300: return &chip->r.mstatus;
+    case 0x305: return &chip->r.mtvec;
+    case 0x340: return &chip->r.mscratch;
+    case 0x341: return &chip->r.mepc;
+    case 0x342: return &chip->r.mcause;
+    case 0x804: return &chip->r.intsyscr;
     }
     return 0;
 }
@@ -475,8 +313,38 @@ static void count_stage(struct chip *chip, uint64_t cycles, const struct decoded
     if (!chip->stages) return;
     chip->stages[chip->stage] += cycles;
     if (d->rd == 1) chip->stage_stack[chip->depth++ & 63] = chip->stage;
-    else if (d->op == OP_JALR && d->rs1 == 1) chip->stage = chip->stage_stack[--chip->depth & 63];
+    else if (d->op == OP_MRET || (d->op == OP_JALR && d->rs1 == 1)) chip->stage = chip->stage_stack[--chip->depth & 63];
     if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to]; /* a tail call is a jump */
+}
+
+/* Cycles of a jump to a slot: see the table at the top. */
+INLINE uint32_t jump_cycles(const struct chip *chip, int to, uint32_t target)
+{
+    uint32_t cycles = 3;
+    if (to < 0) return cycles; /* a jump to nowhere faults at its target */
+    if (to < FLASH_SLOTS) cycles += 2 * chip->wait_states;
+    return cycles + ((target & 2) && (halfword(chip, to) & 3) == 3);
+}
+
+/* The core enters the handler of interrupt `number`: where it goes. mtvec bit 0: an entry for each number, bit 1: the entry
+   is an address and not an instruction. */
+static uint32_t enter_interrupt(struct chip *chip, int number, uint32_t pc)
+{
+    struct registers *r = &chip->r;
+    uint32_t vector = (r->mtvec & ~3u) + (r->mtvec & 1 ? 4 * (uint32_t)number : 0), at = vector & (FLASH_BYTES - 1);
+    r->mepc = pc, r->mcause = 0x80000000u | (uint32_t)number;
+    r->mstatus = (r->mstatus & ~0x88u) | (r->mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
+    r->irq_active |= 1ull << number, r->irq_software &= ~(1ull << number);
+    return (r->mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
+}
+
+/* A handler ends: the interrupt that it served, the highest of those that are active, is over. */
+static uint32_t leave_interrupt(struct chip *chip)
+{
+    struct registers *r = &chip->r;
+    r->mstatus = (r->mstatus & ~8u) | (r->mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
+    r->irq_active = 0; /* handlers do not nest here */
+    return r->mepc;
 }
 
 /* chip_run, once with and once without profiling. */
@@ -485,12 +353,59 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
     uint32_t *const x = chip->x;
     const uint32_t sent = chip->transmit_count;
     uint32_t pc = chip->pc;
-    uint64_t instructions = chip->instructions, cycles = chip->cycles;
-    int first = slot_of(pc), stop = STOP_BUDGET;
-    const struct decoded *d = chip->cache + (first < 0 ? 0 : first);
+    uint64_t instructions = chip->instructions, cycles = chip->cycles, limit;
+    int stop = STOP_BUDGET;
+    const struct decoded *d = chip->cache;
     chip->idle_polls = 0, chip->fault = FAULT_NONE;
+    if (chip->in_boot) return STOP_BOOT;
+    serial_arrivals(chip);
+attend: /* between instructions: events, resets, interrupts, sleep */
+    chip->cycles = cycles, chip->pc = pc;
+    if (chip->next_event <= cycles) advance(chip);
+    if (chip->fault) {
+        stop = STOP_FAULT;
+        goto out;
+    }
+    if (chip->reset_request) {
+        system_reset(chip, chip->reset_request);
+        pc = 0;
+        if (chip->in_boot) {
+            stop = STOP_BOOT;
+            goto out;
+        }
+    }
+    if (stop != STOP_BUDGET || cycles >= until) goto out;
+    if (chip->asleep) {
+        if (!wakes(chip)) {
+            if (chip->next_event == NEVER && !chip->timed) { /* only a byte can end it, if even that */
+                stop = (chip->r.usart_ctlr[0] & 0x20) && (chip->r.irq_enabled >> IRQ_USART1 & 1) ? STOP_STARVED : STOP_FAULT;
+                if (stop == STOP_FAULT) chip->fault = FAULT_SLEEP, chip->fault_address = pc;
+                goto out;
+            }
+            uint64_t next = chip->next_event < until ? chip->next_event : until;
+            chip->slept += next - cycles, cycles = next;
+            goto attend;
+        }
+        chip->asleep = 0;
+    }
+    int number = pending_interrupt(chip);
+    if (number >= 0) { /* assumed: a jump, after the handler's address was read */
+        uint64_t before = cycles;
+        pc = enter_interrupt(chip, number, pc);
+        int to = slot_of(pc);
+        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states;
+        if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
+            chip->stages[chip->stage] += cycles - before;
+            chip->stage_stack[chip->depth++ & 63] = chip->stage;
+            if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to];
+        }
+        if (profiling && to >= 0) chip->profile[to] += cycles - before;
+    }
+    int first = slot_of(pc);
     if (first < 0) goto nowhere;
-    while (cycles < until) {
+    d = chip->cache + first;
+    limit = chip->next_event < until ? chip->next_event : until;
+    while (cycles < limit) {
         const int rd = d->rd;
         const int32_t imm = d->imm;
         const uint32_t a = x[d->rs1], b = x[d->rs2], length = d->length;
@@ -528,9 +443,13 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
         case OP_OR: x[rd] = a | b; break;
         case OP_AND: x[rd] = a & b; break;
         case OP_FENCE: break;
-        case OP_WFI:
-            chip->fault = FAULT_SLEEP, chip->fault_address = pc, stop = STOP_FAULT;
-            goto out;
+        case OP_WFI: /* masked interrupts do not wake this core, whatever the ISA manual says (Zephyr's pull request 88548) */
+            chip->asleep = chip->r.sctlr & 8 ? 2 : 1, limit = 0;
+            if (chip->asleep == 1 && !(chip->r.mstatus & 8)) {
+                chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
+                goto out;
+            }
+            break;
         case OP_BEQ: if (a == b) goto branch; break;
         case OP_BNE: if (a != b) goto branch; break;
         case OP_BLT: if ((int32_t)a < (int32_t)b) goto branch; break;
@@ -545,7 +464,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
             target = address & ~1u;
             goto taken;
         case OP_MRET:
-            target = chip->csr_mepc;
+            target = leave_interrupt(chip), limit = 0;
             goto taken;
         case OP_LB: x[rd] = (uint32_t)(int8_t)load(chip, &cycles, address, 1); goto memory;
         case OP_LH: x[rd] = (uint32_t)(int16_t)load(chip, &cycles, address, 2); goto memory;
@@ -568,7 +487,11 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
             int kind = (d->op - OP_CSRRW) % 3;
             old = *reg;
             *reg = kind == 0 ? value : kind == 1 ? old | value : old & ~value;
-            x[rd] = old;
+            x[rd] = old, limit = 0;
+            if (chip->r.intsyscr) { /* hardware stacking and nesting are not here */
+                chip->fault = FAULT_SETTING, chip->fault_address = number, stop = STOP_FAULT;
+                goto out;
+            }
             break;
         }
         default:
@@ -579,11 +502,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
             target = pc + (uint32_t)imm;
         taken: {
             int to = slot_of(target);
-            cycles = before + 3;
-            if (to >= 0) { /* a jump to nowhere faults at its target */
-                if (to < FLASH_SLOTS) cycles += 2 * chip->wait_states;
-                if ((target & 2) && (halfword(chip, to) & 3) == 3) cycles++;
-            }
+            cycles = before + jump_cycles(chip, to, target);
             instructions++;
             if (profiling) {
                 chip->profile[d - chip->cache] += cycles - before;
@@ -599,9 +518,11 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
                 chip->fault_address = address, stop = STOP_FAULT;
                 goto out;
             }
-            if (address >> 28 == 4) { /* only a peripheral can send or starve */
-                if (chip->transmit_count != sent) stop = STOP_TRANSMIT;
-                if (chip->idle_polls >= 64) stop = STOP_STARVED;
+            if (address - SRAM_BASE >= SRAM_BYTES && address >= FLASH_BYTES) { /* peripherals, or flash programmed */
+                cycles += chip->stall, chip->stall = 0;
+                if (chip->transmit_count != sent && !chip->timed) stop = STOP_TRANSMIT;
+                if (chip->idle_polls >= 64 && !chip->timed) stop = STOP_STARVED;
+                if (d->op >= OP_SB || stop != STOP_BUDGET) limit = 0; /* a load asks for no attention */
             }
             break;
         }
@@ -612,9 +533,8 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
             if (chip->stages) chip->stages[chip->stage] += cycles - before;
         }
         pc += length, d += length >> 1;
-        if (stop != STOP_BUDGET) break;
     }
-    goto out;
+    goto attend;
 nowhere:
     chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
 out:
