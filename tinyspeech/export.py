@@ -189,10 +189,12 @@ def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
 
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
-    (outputs), `window_bytes` and `scratch_bytes`. Everything is aligned to 4."""
+    (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
+    read), `batch` (frames that are computed together), `front` (layers up to the last stride) and `front_bytes` (of
+    slots that these use). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
-    width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
+    width, state, state_bytes, widest, window, pair_window = {"stream": model.inputs}, {}, 0, 0, 0, 0
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
@@ -201,13 +203,31 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             widest = max(widest, len(layer.weight))
             if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
                 window = max(window, -(-layer.kernel * layer.span * layer.inputs(inputs) // 4) * 4)
+                pair_window = max(pair_window, -(-(layer.kernel + 1) * inputs // 4) * 4)
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
     offsets = np.cumsum([0, *sizes.values()])
-    return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]),
-            "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
-            "scratch_bytes": int(4 * widest + offsets[-1] + window)}
+    slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
+    plan = {"slots": slots, "slot_bytes": slot_bytes, "state": state, "state_bytes": max(state_bytes, 4),
+            "widest": widest}
+    if all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
+        front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
+        used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
+        used |= {"pooled"} & {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
+        front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
+        at = 2 * slot_bytes + front_bytes  # a frame that has come through the front, and two that are there
+        if all(layer.kernel == 1 or layer.kind != "dense" for layer in model.layers[front:]) \
+                and front_bytes + pair_window <= slot_bytes:
+            at, end = front_bytes, at  # among the first frame's slots that the front does not use
+        else:
+            end = at + pair_window
+        if 4 * widest + end <= WORK_BYTES:
+            stride = math.prod(layer.stride for layer in model.layers)
+            return {**plan, "paired": 1, "batch": 2 * stride, "front": front, "front_bytes": front_bytes, "window": at,
+                    "scratch_bytes": 4 * widest + end}
+    return {**plan, "paired": 0, "batch": 1, "front": 0, "front_bytes": 0, "window": slot_bytes,
+            "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
 CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
@@ -281,6 +301,9 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
+           f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
+           f"#define MODEL_WINDOW {plan['window']}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",

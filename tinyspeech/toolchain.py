@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
