@@ -2,9 +2,8 @@
 #include "kernels.h"
 
 void kernel_dense_pair(const int8_t *first, const int8_t *second, int inputs, const uint16_t *weights, int outputs,
-                       int32_t *accumulator)
+                       int32_t *accumulator, uint32_t sum[16])
 {
-    uint32_t sum[16]; /* sum[s]: of the activations in subset s of four, both vectors' in one word */
     for (int o = 0; o < outputs; o++) accumulator[o] = 0;
     for (int i = 0; i < inputs; i += 4) {
         sum[0] = 0;

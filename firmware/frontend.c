@@ -158,13 +158,15 @@ STAGE void untangle(int16_t z[WINDOW])
     }
 }
 
-/* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands. */
-STAGE void mel_energies(const int16_t x[WINDOW], uint32_t energy[BANDS + 3])
+/* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands; it
+   takes the place of the bins that have been read, which no slot is ahead of. */
+STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
 {
-    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3];
-    for (int b = 0; b < BANDS + 3; b++) energy[b] = 0;
+    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3], last = x[1];
+    energy[0] = energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
-        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : x[1], after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
+        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
+        if (k + 1 < BANDS + 3) energy[k + 1] = 0;
         uint32_t bin = square(magnitude((2 * re - before_re - after_re) >> 1)) +
                        square(magnitude((2 * im - before_im - after_im) >> 1));
         uint32_t slot = frontend_mel[k] >> FRONTEND_RAMP_BITS, ramp = frontend_mel[k] & ((1 << FRONTEND_RAMP_BITS) - 1);
@@ -190,11 +192,11 @@ static int32_t log2_q6(uint32_t e)
     return (top_bit << FRONTEND_LOG_BITS) + frontend_log2[(e >> 25) & 63];
 }
 
-/* The rest of the way, with its 92 bytes of energies on a stack that the transform has left. */
-STAGE void cepstrum(const int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
+/* The rest of the way. */
+STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
 {
-    uint32_t energy[BANDS + 3];
-    int32_t *log_energy = (int32_t *)energy; /* the logarithms overwrite the energies; both at slot b + 1 */
+    uint32_t *energy = (uint32_t *)(void *)spectrum; /* energies overwrite the spectrum, logarithms the energies */
+    int32_t *log_energy = (int32_t *)energy;         /* both at slot b + 1 */
     mel_energies(spectrum, energy);
     uint32_t floor = ((uint32_t)FRONTEND_LOG_FLOOR << (2 * exponent + 2)) >> 16;
     for (int b = 1; b < BANDS; b++) {

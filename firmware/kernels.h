@@ -22,9 +22,10 @@ struct requant {
 void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator);
 
 /* The same for two vectors at once, which costs little more than one: accumulator[o] = sum for first + 2^16 * sum for
-   second, modulo 2^32. Both come out again where they fit int16, which export sees to. */
+   second, modulo 2^32. Both come out again where they fit int16, which export sees to.
+   sum: work space; sum[s] is that of the activations in subset s of four, both vectors' in one word. */
 void kernel_dense_pair(const int8_t *first, const int8_t *second, int inputs, const uint16_t *weights, int outputs,
-                       int32_t *accumulator);
+                       int32_t *accumulator, uint32_t sum[16]);
 
 /* accumulator[c] = sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame. On the way up to
    7 * 128 more: the sign bit of a weight is subtracted last.

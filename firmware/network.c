@@ -11,7 +11,7 @@
 #define ONE (MODEL_PAIRED ? FIRST : WHOLE)
 
 static int8_t state[MODEL_STATE_BYTES];
-static uint8_t phase[MODEL_LAYERS]; /* frames since a strided layer's last output */
+static uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output */
 static int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
 static uint8_t waiting_count;
 static int32_t logits[MODEL_CLASSES];
@@ -20,7 +20,7 @@ static int32_t weight_sum; /* of the frames' weights; 0 where the network has no
 void network_reset(void)
 {
     for (int i = 0; i < MODEL_STATE_BYTES; i++) state[i] = 0;
-    for (int i = 0; i < MODEL_LAYERS; i++) phase[i] = 0;
+    for (int i = 0; i < MODEL_PHASES; i++) phase[i] = 0;
     for (int i = 0; i < MODEL_CLASSES; i++) logits[i] = 0;
     weight_sum = 0;
     waiting_count = 0;
@@ -54,7 +54,6 @@ static void copy(int8_t *to, const int8_t *from, int count)
 /* past: int8 [history][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
 static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int history, int width)
 {
-    if (!history) return;
     int kept = (history - 1) * width;
     copy(past, past + width, kept);
     copy(past + kept, now, width);
@@ -114,15 +113,17 @@ static void add_bands(const struct layer *layer, const int8_t *in, int8_t *out)
 
 /* The end of a layer with weights: those frames that go on are requantised, and their slots move to the front. Returns
    their number. */
-static int finish(const struct layer *layer, uint8_t *wait, int frames, int8_t *slots, const int32_t *accumulator)
+static int finish(int n, int frames, int8_t *slots, const int32_t *accumulator)
 {
+    const struct layer *layer = &model_layers[n];
+    uint8_t *wait = &phase[n < MODEL_FRONT ? n : MODEL_FRONT]; /* behind the front nothing waits */
     int kept = 0;
     for (int i = 0; i < frames; i++) {
         if (*wait == 0) {
             if (kept != i) copy(slots, slots + MODEL_SLOT_BYTES, MODEL_FRONT_BYTES);
             if (!MODEL_BANDED || layer->bands == 1) /* else each band has been */
-                kernel_requantise(accumulator, i ? SECOND : ONE, layer->requant, layer->outputs,
-                                  layer->low, slots + kept * MODEL_SLOT_BYTES + layer->target);
+                kernel_requantise(accumulator, i ? SECOND : ONE, layer->requant, layer->outputs, layer->low,
+                                  slots + kept * MODEL_SLOT_BYTES + layer->target);
             kept++;
         }
         *wait = (uint8_t)(*wait + 1 == layer->stride ? 0 : *wait + 1);
@@ -130,70 +131,90 @@ static int finish(const struct layer *layer, uint8_t *wait, int frames, int8_t *
     return kept;
 }
 
-/* The layers from .. to - 1 on one frame, or on two in a row, each with MODEL_SLOT_BYTES of slots; returns how many frames
-   are left: a strided layer goes on with every stride-th frame, the first included. window: where no slot is live. */
-static int run_layers(int from, int to, int frames, int8_t *slots, int32_t *accumulator, int8_t *window)
+/* The work memory: MODEL_WIDEST sums, MODEL_SLOT_BYTES of slots for each frame, and in the gaps between what is live a
+   window of frames that stand side by side, and the table of kernel_dense_pair. */
+static int8_t *slots_of(void *scratch, int frame)
+{
+    return (int8_t *)scratch + 4 * MODEL_WIDEST + frame * MODEL_SLOT_BYTES;
+}
+
+/* The sums of a layer with weights, for one frame or for two in a row; one frame is paired with itself. */
+static __attribute__((noinline)) void add_up(int n, int frames, int8_t *slots, void *scratch)
+{
+    const struct layer *layer = &model_layers[n];
+    const int8_t *first = slots + layer->source, *second = first + (frames == 2 ? MODEL_SLOT_BYTES : 0);
+    const int8_t *past = state + layer->state;
+    int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
+    int history = layer->kernel - 1, width = layer->inputs;
+    if (MODEL_BANDED && layer->bands > 1) {
+        if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
+            each_band(layer, past, first, width * layer->bands * (layer->window >> 4), window, scratch,
+                      slots + layer->target);
+    } else if (layer->kind == LAYER_DEPTHWISE) {
+        if (MODEL_PAIRED)
+            kernel_depthwise_pair(past, first, second, width, layer->kernel, layer->weights, scratch);
+        else if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
+            kernel_depthwise(past, first, width, layer->kernel, layer->weights, scratch);
+    } else {
+        if (history) { /* oldest frame first */
+            copy(window, past, history * width);
+            copy(window + history * width, first, width);
+            if (MODEL_PAIRED) copy(window + layer->kernel * width, second, width);
+            first = window, second = window + (MODEL_PAIRED ? width : 0);
+        }
+        if (MODEL_PAIRED)
+            kernel_dense_pair(first, second, layer->kernel * width, layer->weights, layer->outputs, scratch,
+                              (uint32_t *)(void *)slots_of(scratch, n < MODEL_FRONT ? 1 : 2) +
+                                  (n < MODEL_FRONT ? MODEL_FRONT_BYTES / 4 : 0));
+        else
+            kernel_dense(first, layer->kernel * width, layer->weights, layer->outputs, scratch);
+    }
+}
+
+/* What a layer does with each frame by itself, its sums being there; at last its history, before an output takes the
+   input's place. */
+static __attribute__((noinline)) void one_frame(const struct layer *layer, enum lane lane, int8_t *slots,
+                                                const int32_t *accumulator)
+{
+    int8_t *in = slots + layer->source, *out = slots + layer->target, *past = state + layer->state;
+    int history = layer->kernel - 1, width = layer->inputs;
+    int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
+    uint32_t weight = 0;
+    if (banded) width *= layer->bands * (layer->window >> 4);
+    switch (layer->kind) {
+    case LAYER_WEIGHED_CLASSIFIER:
+        weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
+        weight_sum += (int32_t)weight; /* fall through */
+    case LAYER_CLASSIFIER:
+        if (!banded) add_scores(accumulator, lane, layer->requant, weight);
+        break;
+    case LAYER_POOL:
+        for (int c = 0; c < width; c++) {
+            out[c] = in[c];
+            for (int t = 0; t < history; t++)
+                if (past[t * width + c] > out[c]) out[c] = past[t * width + c];
+        }
+        break;
+    case LAYER_GATED_ADD: kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width); break;
+    case LAYER_POOL_BANDS:
+        if (MODEL_BANDED) pool_bands(layer, in, out);
+        break;
+    case LAYER_ADD_BANDS:
+        if (MODEL_BANDED) add_bands(layer, in, out);
+        break;
+    }
+    if (history) remember(past, in, history, width);
+}
+
+/* The layers from .. to - 1 on one frame, or on two in a row; returns how many frames are left: a strided layer goes on
+   with every stride-th frame, the first included. */
+static int run_layers(int from, int to, int frames, int8_t *slots, void *scratch)
 {
     for (int n = from; n < to && frames; n++) {
         const struct layer *layer = &model_layers[n];
-        int8_t *in = slots + layer->source, *out = slots + layer->target, *past = state + layer->state;
-        const int8_t *first = in, *second = frames == 2 ? in + MODEL_SLOT_BYTES : in; /* one frame is paired with itself */
-        int history = layer->kernel - 1, width = layer->inputs;
-        int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
-        if (banded) width *= layer->bands * (layer->window >> 4);
-        switch (layer->kind) {
-        case LAYER_DENSE:
-        case LAYER_CLASSIFIER:
-        case LAYER_WEIGHED_CLASSIFIER:
-            if (!banded && history) { /* oldest frame first */
-                copy(window, past, history * width);
-                copy(window + history * width, first, width);
-                if (MODEL_PAIRED) copy(window + layer->kernel * width, second, width);
-                first = window, second = MODEL_PAIRED ? window + width : window;
-            }
-            if (banded) each_band(layer, past, in, width, window, accumulator, out);
-            else if (MODEL_PAIRED)
-                kernel_dense_pair(first, second, layer->kernel * width, layer->weights, layer->outputs, accumulator);
-            else kernel_dense(first, layer->kernel * width, layer->weights, layer->outputs, accumulator);
-            break;
-        case LAYER_DEPTHWISE:
-            if (banded) {
-                if (phase[n] == 0) each_band(layer, past, in, width, window, accumulator, out);
-            } else if (MODEL_PAIRED)
-                kernel_depthwise_pair(past, first, second, width, layer->kernel, layer->weights, accumulator);
-            else if (phase[n] == 0)
-                kernel_depthwise(past, first, width, layer->kernel, layer->weights, accumulator);
-            break;
-        }
-        for (int i = 0; i < frames; i++, in += MODEL_SLOT_BYTES, out += MODEL_SLOT_BYTES) {
-            const int8_t *gate = slots + i * MODEL_SLOT_BYTES + MODEL_GATE_SLOT;
-            uint32_t weight = 0;
-            switch (layer->kind) {
-            case LAYER_WEIGHED_CLASSIFIER:
-                weight = (uint32_t)kernel_sigmoid(*gate) + 1;
-                weight_sum += (int32_t)weight; /* fall through */
-            case LAYER_CLASSIFIER:
-                if (!banded) add_scores(accumulator, i ? SECOND : ONE, layer->requant, weight);
-                break;
-            case LAYER_POOL:
-                for (int c = 0; c < width; c++) {
-                    out[c] = in[c];
-                    for (int t = 0; t < history; t++)
-                        if (past[t * width + c] > out[c]) out[c] = past[t * width + c];
-                }
-                break;
-            case LAYER_GATED_ADD: kernel_gated_add(out, in, gate, layer->weights, width); break;
-            case LAYER_POOL_BANDS:
-                if (MODEL_BANDED) pool_bands(layer, in, out);
-                break;
-            case LAYER_ADD_BANDS:
-                if (MODEL_BANDED) add_bands(layer, in, out);
-                break;
-            }
-            remember(past, in, history, width); /* before an output takes the input's place */
-        }
-        if (layer->kind == LAYER_DENSE || layer->kind == LAYER_DEPTHWISE)
-            frames = finish(layer, &phase[n], frames, slots, accumulator);
+        if (layer->requant) add_up(n, frames, slots, scratch);
+        for (int i = 0; i < frames; i++) one_frame(layer, i ? SECOND : ONE, slots + i * MODEL_SLOT_BYTES, scratch);
+        if (layer->kind <= LAYER_DEPTHWISE) frames = finish(n, frames, slots, scratch);
     }
     return frames;
 }
@@ -202,16 +223,14 @@ static int run_layers(int from, int to, int frames, int8_t *slots, int32_t *accu
    come through (or no more will). */
 static void run_waiting(void *scratch)
 {
-    int32_t *accumulator = scratch; /* MODEL_WIDEST sums, then the slots of activations */
-    int8_t *slots = (int8_t *)(accumulator + MODEL_WIDEST), *window = slots + MODEL_WINDOW;
     int through = 0;
     for (int at = 0; at < waiting_count; at += 1 + MODEL_PAIRED) {
-        int8_t *free = slots + through * MODEL_SLOT_BYTES;
+        int8_t *slots = slots_of(scratch, through);
         int frames = MODEL_PAIRED && at + 1 < waiting_count ? 2 : 1;
-        for (int i = 0; i < frames; i++) copy(free + i * MODEL_SLOT_BYTES, waiting[at + i], MODEL_INPUTS);
-        through += run_layers(0, MODEL_FRONT, frames, free, accumulator, window);
+        for (int i = 0; i < frames; i++) copy(slots + i * MODEL_SLOT_BYTES, waiting[at + i], MODEL_INPUTS);
+        through += run_layers(0, MODEL_FRONT, frames, slots, scratch);
         if (through == 1 + MODEL_PAIRED || at + frames == waiting_count) {
-            run_layers(MODEL_FRONT, MODEL_LAYERS, through, slots, accumulator, window);
+            run_layers(MODEL_FRONT, MODEL_LAYERS, through, slots_of(scratch, 0), scratch);
             through = 0;
         }
     }

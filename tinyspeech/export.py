@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 WORK_BYTES = 2 * WINDOW
 """The firmware's one work buffer: the transform's int16 samples, then the network's sums and slots."""
 
+TABLE_BYTES = 64
+"""What `kernel_dense_pair` needs beside its sums: those of 16 subsets."""
+
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Multiplier and shift as uint8; a ratio outside 2**-17 .. 2**6 raises `UserError`."""
@@ -194,7 +197,7 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     slots that these use). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
-    width, state, state_bytes, widest, window, pair_window = {"stream": model.inputs}, {}, 0, 0, 0, 0
+    width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
@@ -202,31 +205,29 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
             if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
-                window = max(window, -(-layer.kernel * layer.span * layer.inputs(inputs) // 4) * 4)
-                pair_window = max(pair_window, -(-(layer.kernel + 1) * inputs // 4) * 4)
+                frames = layer.kernel if layer.bands > 1 else layer.kernel + 1  # two frames' windows overlap
+                window = max(window, -(-frames * layer.span * layer.inputs(inputs) // 4) * 4)
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
     offsets = np.cumsum([0, *sizes.values()])
     slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
-    plan = {"slots": slots, "slot_bytes": slot_bytes, "state": state, "state_bytes": max(state_bytes, 4),
-            "widest": widest}
+    front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
+    plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
     if all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
-        front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
-        used |= {"pooled"} & {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
+        used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
-        at = 2 * slot_bytes + front_bytes  # a frame that has come through the front, and two that are there
-        if all(layer.kernel == 1 or layer.kind != "dense" for layer in model.layers[front:]) \
-                and front_bytes + pair_window <= slot_bytes:
-            at, end = front_bytes, at  # among the first frame's slots that the front does not use
-        else:
-            end = at + pair_window
+        # in the front: a frame that has come through it and two that are in it; the table among the second's rest
+        pair_bytes = max(slot_bytes, front_bytes + TABLE_BYTES) if front else slot_bytes
+        at, end = front_bytes, 2 * pair_bytes + max(front_bytes, TABLE_BYTES)
+        if front_bytes + window > pair_bytes or any(x.kernel > 1 and x.kind == "dense" for x in model.layers[front:]):
+            at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
-            stride = math.prod(layer.stride for layer in model.layers)
-            return {**plan, "paired": 1, "batch": 2 * stride, "front": front, "front_bytes": front_bytes, "window": at,
-                    "scratch_bytes": 4 * widest + end}
-    return {**plan, "paired": 0, "batch": 1, "front": 0, "front_bytes": 0, "window": slot_bytes,
+            batch = 2 * math.prod(layer.stride for layer in model.layers)
+            return {**plan, "paired": 1, "batch": batch, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
+                    "window": at, "scratch_bytes": 4 * widest + end}
+    return {**plan, "paired": 0, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
             "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
@@ -303,7 +304,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
            f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
            f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
-           f"#define MODEL_WINDOW {plan['window']}",
+           f"#define MODEL_PHASES {plan['front'] + 1}\n#define MODEL_WINDOW {plan['window']}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
