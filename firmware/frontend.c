@@ -58,16 +58,20 @@ static __attribute__((noinline)) struct complex rotate(const struct rotation *r,
     return t;
 }
 
-/* u * u for 0 <= u < 65536, by three look-ups: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
-static uint32_t square(uint32_t u)
+/* u * u for 0 <= u < 256, by the table of half of them: (2 a + 1)^2 = 4 a^2 + 4 a + 1. */
+static uint32_t square_of_byte(uint32_t u)
 {
-    uint32_t h = u >> 8, l = u & 255;
-    uint32_t hh = frontend_square[h], ll = frontend_square[l];
-    uint32_t difference = h > l ? h - l : l - h;
-    return (hh << 16) + ((hh + ll - frontend_square[difference]) << 8) + ll;
+    uint32_t even = (uint32_t)frontend_square[u >> 1] << 2;
+    return u & 1 ? even + 2 * u - 1 : even;
 }
 
-static uint32_t magnitude(int32_t x) { return (uint32_t)(x < 0 ? -x : x); }
+/* x * x for |x| < 65536: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
+static __attribute__((noinline)) uint32_t square(int32_t x)
+{
+    uint32_t u = (uint32_t)(x < 0 ? -x : x), h = u >> 8, l = u & 255;
+    uint32_t hh = square_of_byte(h), ll = square_of_byte(l);
+    return (hh << 16) + ((hh + ll - square_of_byte(h > l ? h - l : l - h)) << 8) + ll;
+}
 
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
    Returns the exponent, -1 .. 8. */
@@ -167,8 +171,8 @@ STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
     for (int k = 1; k < HALF; k++) {
         int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
         if (k + 1 < BANDS + 3) energy[k + 1] = 0;
-        uint32_t bin = square(magnitude((2 * re - before_re - after_re) >> 1)) +
-                       square(magnitude((2 * im - before_im - after_im) >> 1));
+        uint32_t bin = square((2 * re - before_re - after_re) >> 1) +
+                       square((2 * im - before_im - after_im) >> 1);
         uint32_t slot = frontend_mel[k] >> FRONTEND_RAMP_BITS, ramp = frontend_mel[k] & ((1 << FRONTEND_RAMP_BITS) - 1);
         if (ramp) {
             uint32_t upper = 0;

@@ -84,14 +84,15 @@ void kernel_requantise(const int32_t *accumulator, enum lane lane, const struct 
 
 int32_t kernel_sigmoid(int32_t a) { return a < 0 ? 128 - sigmoid_q7[-a] : sigmoid_q7[a]; }
 
+void kernel_add(int8_t *stream, const int8_t *v, int channels)
+{
+    for (int c = 0; c < channels; c++) stream[c] = clamp(stream[c] + v[c], 0);
+}
+
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels)
 {
     for (int c = 0; c < channels; c++) {
-        int32_t sum = stream[c] + v[c];
-        if (scale) {
-            int32_t gate = (multiply_signed(scale[c], kernel_sigmoid(argument[c])) + 16) >> 5;
-            sum += (multiply_signed(gate, v[c]) + 64) >> 7;
-        }
-        stream[c] = clamp(sum, 0);
+        int32_t gate = (multiply_signed(scale[c], kernel_sigmoid(argument[c])) + 16) >> 5;
+        stream[c] = clamp(stream[c] + v[c] + ((multiply_signed(gate, v[c]) + 64) >> 7), 0);
     }
 }

@@ -48,8 +48,11 @@ void kernel_requantise(const int32_t *accumulator, enum lane lane, const struct 
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);
 
+/* stream[c] = clamp(stream + v, 0, 127). */
+void kernel_add(int8_t *stream, const int8_t *v, int channels);
+
 /* stream[c] = clamp(stream + v + ((v * gate + 64) >> 7), 0, 127), gate = (sigmoid(argument / 16) * scale + 16) >> 5.
-   scale: int8 Q5, or 0 for an addition without a gate. |v * gate| <= 2^16, |stream + v + ...| < 2^10. */
+   scale: int8 Q5. |v * gate| <= 2^16, |stream + v + ...| < 2^10. */
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);
 
 #endif

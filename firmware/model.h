@@ -34,6 +34,7 @@
 #define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 112
 #define MODEL_BANDED 0
+#define MODEL_GATED 0
 #define MODEL_PAIRED 1
 #define MODEL_BATCH 4
 #define MODEL_FRONT 2

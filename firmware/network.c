@@ -195,7 +195,10 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
                 if (past[t * width + c] > out[c]) out[c] = past[t * width + c];
         }
         break;
-    case LAYER_GATED_ADD: kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width); break;
+    case LAYER_GATED_ADD: /* without a scale there is no gate */
+        if (MODEL_GATED && layer->weights) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width);
+        else kernel_add(out, in, width);
+        break;
     case LAYER_POOL_BANDS:
         if (MODEL_BANDED) pool_bands(layer, in, out);
         break;

@@ -29,6 +29,7 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_INPUTS 12
 #define MODEL_LAYERS {MOST_LAYERS}
 #define MODEL_BANDED !MODEL_PAIRED
+#define MODEL_GATED 1
 #define MODEL_WIDEST {WIDTH}
 #define MODEL_STATE_BYTES {MOST_STATE}
 #define MODEL_SLOT_BYTES model_slot_bytes

@@ -26,7 +26,7 @@ STAGES = {
     "transform": "Fourier transform", "untangle": "real spectrum", "mel_energies": "window, power, mel bands",
     "run_waiting": "network bookkeeping", "kernel_dense_pair": "dense layers",
     "kernel_depthwise_pair": "depthwise layers",
-    "kernel_requantise": "requantisation", "kernel_gated_add": "residual additions", "remember": "histories",
+    "kernel_requantise": "requantisation", "kernel_add": "residual additions", "remember": "histories",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",

@@ -302,6 +302,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
            f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
            f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
            f"#define MODEL_PHASES {plan['front'] + 1}\n#define MODEL_WINDOW {plan['window']}",

@@ -329,8 +329,8 @@ HEADER = """\
 
 
 def c_header() -> str:
-    """The text of `firmware/frontend_tables.h`: constants and the chip's tables, the DCT's left half only; `turns` in
-    place of the cosine."""
+    """The text of `firmware/frontend_tables.h`: constants and the chip's tables, half of the DCT's and of the squares';
+    `turns` in place of the cosine."""
     from tinyspeech import __version__
 
     names = {"turn": "uint16_t", "mel": "uint8_t", "log2": "uint8_t", "dct": "int16_t", "offset": "int32_t",
@@ -341,7 +341,7 @@ def c_header() -> str:
         text += f"#define FRONTEND_{name} {globals()[name]}\n"
     for name, kind in names.items():
         values = turns() if name == "turn" else tables()[name]
-        values = values[:, : N_BANDS // 2] if name == "dct" else values
+        values = {"dct": values[..., : N_BANDS // 2], "square": values[:128]}.get(name, values)
         rows = [", ".join(str(v) for v in row) for row in (values if values.ndim == 2 else values.reshape(1, -1))]
         shape = "".join(f"[{n}]" for n in values.shape)
         body = ",\n    ".join("{" + row + "}" for row in rows) if values.ndim == 2 else rows[0]
