@@ -4,7 +4,9 @@ import ctypes
 import hashlib
 import random
 import re
+import shutil
 import struct
+import subprocess
 from pathlib import Path
 
 import capstone
@@ -516,3 +518,40 @@ def test_stages_sum_to_the_clip_and_multiplications_belong_to_their_caller(board
     assert sum(stages[name] for name in FRONT_END) <= 8_000_000
     with pytest.raises(UserError, match="no function nowhere"):
         board.stages(clips[0], {"nowhere": "x"})
+
+
+def test_lines_sum_to_the_functions_of_our_own_sources(board, clips):
+    """Every cycle in a function of the firmware's sources is some line's, and none is counted twice."""
+    lines = board.profile_lines(clips[0])
+    functions = board.profile(clips[0])
+    files = {name.split(":")[0] for name in lines}
+    assert files <= {path.name for path in toolchain.FIRMWARE.iterdir()} and {"frontend.c", "usart.c"} <= files
+    assert 0.98 < sum(lines.values()) / sum(functions.values()) <= 1
+    usart = sum(cycles for name, cycles in lines.items() if name.startswith("usart.c"))
+    assert usart == functions["usart_get"] + functions["usart_put"]
+
+
+NODE = """
+const fs = require("fs");
+WebAssembly.instantiate(fs.readFileSync(process.argv[1]), {}).then(({instance: {exports: e}}) => {
+  const image = fs.readFileSync(process.argv[2]), chip = (e.__heap_base.value + 15) & ~15, size = e.chip_size();
+  e.memory.grow(1 + ((size + image.length) >> 16));
+  new Uint8Array(e.memory.buffer).set(image, chip + size);
+  e.chip_reset(chip, chip + size, image.length);
+  const stop = e.chip_run(chip, 1000000000n), view = new DataView(e.memory.buffer);
+  console.log(stop, view.getUint32(chip + 64, true), view.getBigUint64(chip + 80, true).toString());
+});
+"""
+
+
+def test_the_interpreter_runs_in_a_browsers_machine_as_well(assemble, tmp_path):
+    """Compiled to WebAssembly it needs nothing from its host; where node is there, it counts the same cycles."""
+    exports = ("chip_size", "chip_reset", "chip_run", "__heap_base")
+    wasm = toolchain.build_wasm(emulator.SOURCES, exports, "chip")
+    assert wasm.read_bytes()[:4] == b"\0asm"
+    chip = assemble("li a0, 1000\n1: addi a0, a0, -1\nbnez a0, 1b\n")
+    assert chip.run() == "break"
+    if node := shutil.which("node"):
+        (tmp_path / "image").write_bytes(chip.image)
+        done = subprocess.run([node, "-e", NODE, wasm, tmp_path / "image"], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(emulator.STOPS.index("break")), str(chip.state.pc), str(chip.cycles)]

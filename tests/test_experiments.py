@@ -21,6 +21,7 @@ def test_every_listed_row_is_a_config_that_builds():
     assert {"z_ablation", "family", "attention", "levers"} <= listed.keys()
     for name, group in listed.items():
         assert group["about"] and group["rows"] and group["seeds"], name
+        assert set(group.get("once", ())) <= set(group["rows"]), name
         for label in group["rows"]:
             for seed in group["seeds"]:
                 config = experiments.row_config(group, label, seed)

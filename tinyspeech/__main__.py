@@ -96,6 +96,21 @@ def build_parser() -> argparse.ArgumentParser:
     bench = command("bench", "cycles and bytes of each stage on the emulated chip")
     bench.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
     bench.add_argument("--json", action="store_true", help="print JSON")
+
+    board = command("board", "a virtual board on a pseudo-terminal, until Ctrl-C; prints its port first")
+    board.add_argument("--wav", default=None, metavar="FILE", help="a recording as the microphone's signal")
+    board.add_argument("--gain", type=float, default=1.0, help="1: full scale of the recording fills the ADC's range")
+    board.add_argument("--noise", type=float, default=0.0, metavar="LSB", help="white noise at the ADC, in its steps")
+    board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")
+    board.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
+    board.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
+
+    flash = command("flash", "firmware onto a board, real or virtual; compares every byte")
+    way = flash.add_mutually_exclusive_group(required=True)
+    way.add_argument("--port", default=None, help="serial port: /dev/ttyUSB0, COM3, or what `board` prints")
+    way.add_argument("--link", action="store_true", help="over a WCH-Link (rvprog): the only way to a blank chip")
+    flash.add_argument("--image", default=None, metavar="FILE", help="firmware (.bin or .elf) in place of ours")
+    flash.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -223,6 +238,34 @@ def run_bench(args) -> None:
         cells = (row.get(key) for key in ("cycles_per_mac", "cycles_per_mac_48_mhz", "cycles_per_mac_sram"))
         cells = "".join(f"{'-' if cell is None else f'{cell:.2f}':>8}" for cell in cells)
         lines.append(f"  {name:32} {cells} {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
+    show(result, args.json, "\n".join(lines))
+
+
+def run_board(args) -> None:
+    from tinyspeech.chip import board
+
+    if args.blank and args.image:
+        raise UserError("--blank and --image exclude each other")
+    image = None if args.blank else board.load_image(args.image) if args.image else board.shipped_image()
+    virtual = board.VirtualBoard(image, timed=not args.fast)
+    if args.wav:
+        virtual.chip.connect_microphone(board.microphone(args.wav, args.gain, args.noise), board.SIGNAL_HZ)
+    board.serve(virtual, lambda line: print(line, flush=True))
+
+
+def run_flash(args) -> None:
+    from tinyspeech.chip import board, isp
+
+    image = board.load_image(args.image) if args.image else board.shipped_image()
+    if args.link:
+        result = isp.flash_link(image)
+        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link")
+        return
+    result = isp.flash_port(args.port, image, progress=sys.stderr.isatty())
+    lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
+             f"ROM bootloader {result['bootloader']}"]
+    lines.append(f"it runs: {result['answer']}" if result["answer"] else "it runs" if result["started"] else
+                 "whether it runs the ROM bootloader did not say; it starts the program after a minute, or a reset")
     show(result, args.json, "\n".join(lines))
 
 

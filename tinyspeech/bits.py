@@ -44,9 +44,11 @@ def label_of(network: str, mode: str, bits=None, granularity: str = "", clipping
 
 
 def ways(rows: list[dict], network: str) -> list[dict]:
-    """Every combination of the lists in each row: [{"mode", "weight_bits", "granularity", "clipping", "norms"}]."""
+    """Every combination of the lists in each row: [{"mode", "weight_bits", "granularity", "clipping", "norms"}], and
+    "seeds" where the row has its own."""
     keys = ("weight_bits", "granularity", "clipping")
-    return [{"mode": row.get("mode", "QAT"), **dict(zip(keys, values, strict=True)), "norms": row.get("norms", False)}
+    return [{"mode": row.get("mode", "QAT"), **dict(zip(keys, values, strict=True)), "norms": row.get("norms", False),
+             **({"seeds": row["seeds"]} if "seeds" in row else {})}
             for row in rows if network in row.get("networks", [network])
             for values in itertools.product(*(row[key] for key in keys))]
 
@@ -134,7 +136,7 @@ def rows_with_training(name: str, path: Path, model, config, seeds: list[int], d
     for way in ways(plan()["qat"], name):
         bits, values = way.pop("weight_bits"), []
         way.pop("norms")  # training measures them after every epoch as it is
-        for seed in seeds:
+        for seed in way.pop("seeds", seeds):
             run = replace(config, weight_bits=bits, granularity=way["granularity"], clipping=way["clipping"], seed=seed,
                           start=str(path), epochs=0)
             key, identity = f"{name}-{bits}-{run.granularity}-{run.clipping}-{seed}", {**plain(run), "start": digest}

@@ -256,7 +256,7 @@ def setup(app: Any) -> dict[str, bool]:
 def _report(path: Path) -> list[str]:
     nb = load(path)
     shape = shape_of(cell_lines(nb))
-    words = sum(len(re.findall(r"\w+", source(c))) for c in markdown_cells(nb))
+    words = sum(len(re.findall(r"\w+", re.sub(r"<[^>]*>", " ", source(c)))) for c in markdown_cells(nb))  # no tags
     lines = ", ".join(f"{name} {value:g}" for name, value in shape.items())
     kilobytes = path.stat().st_size / 1000
     print(

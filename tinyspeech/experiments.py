@@ -31,7 +31,7 @@ RUNS = Path("runs") / "experiments"
 
 
 def groups() -> dict:
-    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "rows" {label: {...}}}}."""
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}."""
     return yaml.safe_load((datasets.ROOT / "data" / "experiments.yaml").read_text("utf-8"))
 
 
@@ -40,6 +40,11 @@ def merged(base: dict, change: dict) -> dict:
     both = {**base, **{key: merged(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict)
                        else value for key, value in change.items()}}
     return {key: value for key, value in both.items() if value is not None}
+
+
+def seeds_of(group: dict, label: str) -> list[int]:
+    """Seeds of a row: the group's, or the first of them for a row that is listed under `once`."""
+    return group["seeds"][:1] if label in group.get("once", ()) else group["seeds"]
 
 
 def row_config(group: dict, label: str, seed: int):
@@ -169,13 +174,13 @@ def main(argv: list[str] | None = None) -> None:
     with ProcessPoolExecutor(args.workers, initializer=start_worker,
                              initargs=(args.logmel, args.speech, threads)) as pool:
         waiting = {name: {(label, seed): pool.submit(run_row, f"{name}-{i}-{seed}", row_config(group, label, seed))
-                          for i, label in enumerate(group["rows"]) for seed in group["seeds"]}
+                          for i, label in enumerate(group["rows"]) for seed in seeds_of(group, label)}
                    for name, group in listed.items() if name in (args.only or listed)}
         for name, jobs in waiting.items():
             group = listed[name]
             lines = []
             for label in group["rows"]:
-                rows = [jobs[label, seed].result() for seed in group["seeds"]]
+                rows = [jobs[label, seed].result() for seed in seeds_of(group, label)]
                 lines.append(summary(label, rows))
                 print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), flush=True)
             record(f"experiments.{name}", lines, "%", about=group["about"], n=rows[0]["n"],

@@ -32,7 +32,11 @@ def record(key: str, value, unit: str, **about) -> None:
     RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n")
 
 
-def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
+SHIPPED = "tinyspeech_s"
+"""The network that `firmware/model.h` holds."""
+
+
+def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
     """Accuracy on every engine, mismatches between integer, C and chip, and what the firmware costs."""
     import torch
 
@@ -89,15 +93,19 @@ def measure(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     record(f"{model}.accuracy_chip_validation", round(chip_score, 2), "%", data=spoken, n=len(x8), **about)
     record(f"{model}.cycles_per_clip_max", int(engines["chip"][2].max()), "cycles", data=spoken, n=len(x8), **about)
 
-    report, figures = report_firmware(), bench(model)
+    report, figures = report_firmware(export.firmware_folder(integer)), bench(model)
+    firmware = "firmware" if model == SHIPPED else f"{model}.firmware"
     for key in ("flash_bytes", "data_bytes", "bss_bytes", "stack_bytes"):
-        record(f"firmware.{key}", report[key], "bytes", **about)
+        record(f"{firmware}.{key}", report[key], "bytes", **about)
     ram = report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"]
-    record("firmware.ram_bytes", ram, "bytes", note=".data + .bss + deepest measured stack", **about)
-    record("firmware.cycles_per_audio_second", figures["cycles_per_audio_second"], "cycles", **about)
-    record("firmware.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
-    record("firmware.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
+    record(f"{firmware}.ram_bytes", ram, "bytes", note=".data + .bss + deepest measured stack", **about)
+    record(f"{firmware}.cycles_per_audio_second", figures["cycles_per_audio_second"], "cycles", **about)
+    record(f"{firmware}.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
+    record(f"{firmware}.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
     record(f"{model}.weights", integer.parameters, "weights", **about)
+    dense = np.concatenate([x.weight.ravel() for x in integer.layers if x.weight is not None and x.kind != "depthwise"])
+    record(f"{model}.zeros_dense", round(100 * float((dense == 0).mean()), 1), "%", note="of the dense layers' weights",
+           n=len(dense), **about)
     record(f"{model}.parameters", count_parameters(network), "parameters", note="with batch norm's", **about)
     macs = count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS))
     record(f"{model}.macs", macs, "multiply-accumulates a clip", **about)
@@ -389,7 +397,8 @@ if __name__ == "__main__":
     parser.add_argument("--speech", type=Path, required=True)
     parser.add_argument("--logmel", type=Path, required=True)
     options = parser.parse_args()
-    measure(options.speech, options.logmel)
+    for name in (SHIPPED, "tinyspeech_z_causal"):
+        measure(options.speech, options.logmel, name)
     measure_frontend(options.speech, options.logmel)
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)

@@ -30,6 +30,8 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
+"""For a browser: no C library, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
     *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
@@ -144,6 +146,17 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
 
 
+def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
+    """Compile C99 sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
+
+    exports : functions (and `__heap_base`, where free memory begins) that the page calls.
+    """
+    sources = [Path(source).resolve() for source in sources]
+    flags = [*WASM, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
+    digest = _digest([*flags, *sources], [source.parent for source in sources])
+    return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
+
+
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
                    script: Path | None = None) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
@@ -229,6 +242,27 @@ def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
                 for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
                 if s["st_info"]["type"] == "STT_FUNC" and s["st_size"]}
     return sorted(rows.values())
+
+
+def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
+    """(start, end, file, line) of every stretch of code, by address: what a profile by line needs."""
+    from elftools.elf.elffile import ELFFile
+
+    rows = []
+    with elf.open("rb") as file:
+        dwarf = ELFFile(file).get_dwarf_info()
+        for unit in dwarf.iter_CUs():
+            program = dwarf.line_program_for_CU(unit)
+            files, first = program["file_entry"], 0 if program["version"] >= 5 else 1  # DWARF 5 counts from 0
+            last, last_name, discarded = None, "", False
+            for state in (entry.state for entry in program.get_entries() if entry.state):
+                name = Path(files[state.file - first].name.decode()).name
+                if last is None:  # code that the linker dropped is said to begin at 0, where only the startup code is
+                    discarded = state.address == 0 and not name.endswith(".S")
+                elif state.address > last.address and not discarded:
+                    rows.append((last.address, state.address, last_name, last.line))
+                last, last_name = None if state.end_sequence else state, name
+    return sorted(rows)
 
 
 def symbol_addresses(elf: Path) -> dict[str, int]:

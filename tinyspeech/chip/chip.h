@@ -122,6 +122,7 @@ void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t va
 void system_reset(struct chip *chip, uint32_t flags);
 void advance(struct chip *chip);
 void serial_arrivals(struct chip *chip);
+void hang_up(struct chip *chip);
 int pending_interrupt(const struct chip *chip);
 int wakes(struct chip *chip);
 #pragma GCC visibility pop

@@ -92,7 +92,7 @@ def _library() -> ctypes.CDLL:
     library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_reset.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
-    library.chip_power_on.argtypes = (ctypes.c_void_p,)
+    library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     return library
 
@@ -190,6 +190,13 @@ class Chip:
         """Put bytes into the serial port's receiver, behind what still waits there."""
         self._pending = self._pending[self.state.receive_at :] + data
         self.state.receive, self.state.receive_count, self.state.receive_at = self._pending, len(self._pending), 0
+
+    def unread(self) -> bytes:
+        """Take back the bytes that `send` put there and that have not arrived."""
+        rest, self._pending = self._pending[self.state.receive_at :], b""
+        self.state.receive_count = self.state.receive_at = 0
+        self._library.chip_hang_up(self._address)
+        return rest
 
     def received(self) -> bytes:
         """What the chip has sent since the last call."""
@@ -305,6 +312,16 @@ class Board:
         rows = {name: int(counts[start // 2 : end // 2].sum())
                 for start, end, name in toolchain.function_addresses(self.elf) if end <= FLASH_BYTES}
         return dict(sorted(((n, c) for n, c in rows.items() if c), key=lambda item: -item[1]))
+
+    def profile_lines(self, x8k: np.ndarray) -> dict[str, int]:
+        """Cycles of one clip by source line, "file:line", in the order of cost."""
+        self.chip.start_profile()
+        self.classify(x8k)
+        counts, rows = self.chip.profile(), {}
+        for start, end, file, line in toolchain.line_addresses(self.elf):
+            if end <= FLASH_BYTES and (cycles := int(counts[start // 2 : end // 2].sum())):
+                rows[f"{file}:{line}"] = rows.get(f"{file}:{line}", 0) + cycles
+        return dict(sorted(rows.items(), key=lambda item: -item[1]))
 
     def stages(self, x8k: np.ndarray, functions: dict[str, str]) -> dict[str, int]:
         """Cycles of one clip by stage: functions is {name in the firmware: stage}; the rest is "other"."""

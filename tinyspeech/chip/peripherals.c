@@ -110,6 +110,8 @@ void serial_arrivals(struct chip *chip)
     schedule(chip, EVENT_RECEIVE, from + line_cycles(chip));
 }
 
+void hang_up(struct chip *chip) { schedule(chip, EVENT_RECEIVE, NEVER); }
+
 static void byte_arrived(struct chip *chip, uint64_t now)
 {
     struct registers *r = &chip->r;

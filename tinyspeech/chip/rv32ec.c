@@ -66,6 +66,9 @@ uint64_t chip_ticks(const struct chip *chip)
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
 }
 
+/* No byte is on the receiver's line any more. */
+void chip_hang_up(struct chip *chip) { hang_up(chip); }
+
 /* The boot area resets into the user's code; a reset by pin does, too. */
 void chip_restart(struct chip *chip, uint32_t flags)
 {
