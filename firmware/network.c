@@ -51,12 +51,14 @@ static void copy(int8_t *to, const int8_t *from, int count)
     for (int i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* past: int8 [history][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
-static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int history, int width)
+/* Bytes of history before a layer's newest frame. */
+static int past_bytes(const struct layer *layer, int width) { return multiply(width, (uint32_t)layer->kernel - 1); }
+
+/* past: int8 [bytes / width][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
+static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int bytes, int width)
 {
-    int kept = (history - 1) * width;
-    copy(past, past + width, kept);
-    copy(past + kept, now, width);
+    copy(past, past + width, bytes - width);
+    copy(past + bytes - width, now, width);
 }
 
 /* Add a frame's, or a band's, scores to the sums; weight: 1 .. 129, or 0 where all count alike. */
@@ -145,7 +147,7 @@ static __attribute__((noinline)) void add_up(int n, int frames, int8_t *slots, v
     const int8_t *first = slots + layer->source, *second = first + (frames == 2 ? MODEL_SLOT_BYTES : 0);
     const int8_t *past = state + layer->state;
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
-    int history = layer->kernel - 1, width = layer->inputs;
+    int width = layer->inputs;
     if (MODEL_BANDED && layer->bands > 1) {
         if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
             each_band(layer, past, first, width * layer->bands * (layer->window >> 4), window, scratch,
@@ -156,18 +158,21 @@ static __attribute__((noinline)) void add_up(int n, int frames, int8_t *slots, v
         else if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
             kernel_depthwise(past, first, width, layer->kernel, layer->weights, scratch);
     } else {
-        if (history) { /* oldest frame first */
-            copy(window, past, history * width);
-            copy(window + history * width, first, width);
-            if (MODEL_PAIRED) copy(window + layer->kernel * width, second, width);
+        int inputs = width;
+        if (layer->kernel > 1) { /* oldest frame first */
+            int before = past_bytes(layer, width);
+            inputs += before;
+            copy(window, past, before);
+            copy(window + before, first, width);
+            if (MODEL_PAIRED) copy(window + inputs, second, width);
             first = window, second = window + (MODEL_PAIRED ? width : 0);
         }
         if (MODEL_PAIRED)
-            kernel_dense_pair(first, second, layer->kernel * width, layer->weights, layer->outputs, scratch,
+            kernel_dense_pair(first, second, inputs, layer->weights, layer->outputs, scratch,
                               (uint32_t *)(void *)slots_of(scratch, n < MODEL_FRONT ? 1 : 2) +
                                   (n < MODEL_FRONT ? MODEL_FRONT_BYTES / 4 : 0));
         else
-            kernel_dense(first, layer->kernel * width, layer->weights, layer->outputs, scratch);
+            kernel_dense(first, inputs, layer->weights, layer->outputs, scratch);
     }
 }
 
@@ -177,7 +182,7 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
                                                 const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target, *past = state + layer->state;
-    int history = layer->kernel - 1, width = layer->inputs;
+    int width = layer->inputs;
     int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
     uint32_t weight = 0;
     if (banded) width *= layer->bands * (layer->window >> 4);
@@ -190,9 +195,10 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
         break;
     case LAYER_POOL:
         for (int c = 0; c < width; c++) {
+            const int8_t *x = past + c;
             out[c] = in[c];
-            for (int t = 0; t < history; t++)
-                if (past[t * width + c] > out[c]) out[c] = past[t * width + c];
+            for (int t = 1; t < layer->kernel; t++, x += width)
+                if (*x > out[c]) out[c] = *x;
         }
         break;
     case LAYER_GATED_ADD: /* without a scale there is no gate */
@@ -206,7 +212,7 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
         if (MODEL_BANDED) add_bands(layer, in, out);
         break;
     }
-    if (history) remember(past, in, history, width);
+    if (layer->kernel > 1) remember(past, in, past_bytes(layer, width), width);
 }
 
 /* The layers from .. to - 1 on one frame, or on two in a row; returns how many frames are left: a strided layer goes on
