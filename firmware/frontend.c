@@ -9,14 +9,14 @@
 
 enum { WINDOW = FRONTEND_WINDOW, HALF = WINDOW / 2, BANDS = FRONTEND_N_BANDS, Q = FRONTEND_TWIDDLE_BITS };
 
-/* A rotation by -2 pi k / 256 in Q8, 0 < k <= 64, reduced to the first octant, where cos >= sin >= 0. */
-struct rotation {
-    uint32_t c, sum, difference; /* cos, cos + sin, cos - sin of the octant's angle: 0 .. 362 */
-    int swap;                    /* 1 in the second octant: real and imaginary change places */
-};
-
 struct complex {
     int32_t re, im;
+};
+
+/* A rotation by -2 pi k / 256, 0 < k <= 64, reduced to the first octant, where cos >= sin >= 0. */
+struct rotation {
+    const uint16_t *digits; /* of the octant's angle */
+    int swap;               /* 1 in the second octant: real and imaginary change places */
 };
 
 static struct rotation rotation_by(int k)
@@ -24,37 +24,54 @@ static struct rotation rotation_by(int k)
     struct rotation r;
     r.swap = k > HALF / 4;
     if (r.swap) k = HALF / 2 - k;
-    r.c = frontend_cosine[k];
-    uint32_t s = frontend_cosine[HALF / 2 - k];
-    r.sum = r.c + s, r.difference = r.c - s;
+    r.digits = frontend_turn[k];
     return r;
 }
 
-/* (x + i y) (cos - i sin), times 256; with swap, the value is y + i x. Three products instead of four, two at 45 degrees.
-   |x|, |y| < 2^16. */
-static struct complex rotate(const struct rotation *r, int32_t x, int32_t y)
+/* One digit of the cosine or the sine for both products: u and v are even, so that a shift by 31 adds nothing. The empty
+   asm keeps the compiler from regrouping the sums, which would need more registers than the core has. */
+#define DIGIT(re_op, u, im_op, v) \
+    re = re re_op (u << (shifts & 31)); \
+    im = im im_op (v << (shifts & 31)); \
+    shifts >>= 5; \
+    __asm__("" : "+r"(re), "+r"(im), "+r"(shifts))
+
+/* 2 (x + i y) (cos - i sin), times 256; with swap, x and y change places in the answer, too, and its imaginary part has
+   the other sign. cos = 256 - digits, sin = digits, all powers of two: a table of shifts takes the place of a
+   multiplication. |x|, |y| < 2^17. */
+static __attribute__((noinline)) struct complex rotate(const struct rotation *r, int32_t x, int32_t y)
 {
-    struct complex t;
-    int32_t both = multiply(x + y, r->c);
-    t.re = both;
-    if (r->difference) {
-        t.re -= multiply(y, r->difference);
-        t.im = both - multiply(x, r->sum);
-    } else t.im = multiply(y - x, r->c);
-    t.im = (t.im ^ -r->swap) + r->swap; /* negated with swap */
+    const uint16_t *digits = r->digits;
+    uint32_t u = (uint32_t)x << 1, v = (uint32_t)y << 1, re = u << Q, im = v << Q, shifts = *digits++;
+    DIGIT(-, u, -, v);
+    DIGIT(-, u, -, v);
+    DIGIT(+, u, +, v);
+    shifts = *digits++;
+    DIGIT(+, u, +, v);
+    DIGIT(+, v, -, u);
+    DIGIT(+, v, -, u);
+    shifts = *digits;
+    DIGIT(+, v, -, u);
+    DIGIT(-, v, +, u);
+    DIGIT(-, v, +, u);
+    struct complex t = {(int32_t)re, ((int32_t)im ^ -r->swap) + r->swap};
     return t;
 }
 
-/* u * u for 0 <= u < 65536, by three look-ups: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
-static uint32_t square(uint32_t u)
+/* u * u for 0 <= u < 256, by the table of half of them: (2 a + 1)^2 = 4 a^2 + 4 a + 1. */
+static uint32_t square_of_byte(uint32_t u)
 {
-    uint32_t h = u >> 8, l = u & 255;
-    uint32_t hh = frontend_square[h], ll = frontend_square[l];
-    uint32_t difference = h > l ? h - l : l - h;
-    return (hh << 16) + ((hh + ll - frontend_square[difference]) << 8) + ll;
+    uint32_t even = (uint32_t)frontend_square[u >> 1] << 2;
+    return u & 1 ? even + 2 * u - 1 : even;
 }
 
-static uint32_t magnitude(int32_t x) { return (uint32_t)(x < 0 ? -x : x); }
+/* x * x for |x| < 65536: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
+static __attribute__((noinline)) uint32_t square(int32_t x)
+{
+    uint32_t u = (uint32_t)(x < 0 ? -x : x), h = u >> 8, l = u & 255;
+    uint32_t hh = square_of_byte(h), ll = square_of_byte(l);
+    return (hh << 16) + ((hh + ll - square_of_byte(h > l ? h - l : l - h)) << 8) + ll;
+}
 
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
    Returns the exponent, -1 .. 8. */
@@ -72,12 +89,12 @@ STAGE int normalise(int16_t x[WINDOW])
     return exponent;
 }
 
-/* a, b -> (a + t) / 2, (a - t) / 2, half up, with t in Q8. */
+/* a, b -> (a + t) / 2, (a - t) / 2, half up, with t in Q9. */
 static void butterfly(int16_t *a, int16_t *b, int32_t t_re, int32_t t_im)
 {
-    int32_t a_re = ((int32_t)a[0] * (1 << Q)) + (1 << Q), a_im = ((int32_t)a[1] * (1 << Q)) + (1 << Q);
-    a[0] = (int16_t)((a_re + t_re) >> (Q + 1)), a[1] = (int16_t)((a_im + t_im) >> (Q + 1));
-    b[0] = (int16_t)((a_re - t_re) >> (Q + 1)), b[1] = (int16_t)((a_im - t_im) >> (Q + 1));
+    int32_t a_re = ((int32_t)a[0] + 1) * (2 << Q), a_im = ((int32_t)a[1] + 1) * (2 << Q);
+    a[0] = (int16_t)((a_re + t_re) >> (Q + 2)), a[1] = (int16_t)((a_im + t_im) >> (Q + 2));
+    b[0] = (int16_t)((a_re - t_re) >> (Q + 2)), b[1] = (int16_t)((a_im - t_im) >> (Q + 2));
 }
 
 /* The same with t = b, or t = -i b. */
@@ -125,15 +142,15 @@ STAGE void transform(int16_t z[WINDOW])
    slot 0. Scaled by 1 / 256 of the samples' transform in all. */
 STAGE void untangle(int16_t z[WINDOW])
 {
-    const int shift = Q + 2;
-    const int32_t rounding = 1 << (Q + 1);
+    const int shift = Q + 3;
+    const int32_t rounding = 1 << (Q + 2);
     int32_t first = z[0], odd_sum = z[1];
     z[0] = (int16_t)((first + odd_sum + 1) >> 1);
     z[1] = (int16_t)((first - odd_sum + 1) >> 1);
     for (int k = 1; k <= HALF / 2; k++) {
         int16_t *p = z + 2 * k, *q = z + WINDOW - 2 * k;
         int32_t p_re = p[0], p_im = p[1], q_re = q[0], q_im = -(int32_t)q[1];
-        int32_t even_re = (p_re + q_re) * (1 << Q) + rounding, even_im = (p_im + q_im) * (1 << Q);
+        int32_t even_re = (p_re + q_re) * (2 << Q) + rounding, even_im = (p_im + q_im) * (2 << Q);
         int32_t odd[2] = {p_im - q_im, q_re - p_re}; /* the odd samples' half */
         struct rotation r = rotation_by(k);
         struct complex t = rotate(&r, odd[r.swap], odd[1 - r.swap]);
@@ -145,15 +162,17 @@ STAGE void untangle(int16_t z[WINDOW])
     }
 }
 
-/* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands. */
-STAGE void mel_energies(const int16_t x[WINDOW], uint32_t energy[BANDS + 3])
+/* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands; it
+   takes the place of the bins that have been read, which no slot is ahead of. */
+STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
 {
-    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3];
-    for (int b = 0; b < BANDS + 3; b++) energy[b] = 0;
+    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3], last = x[1];
+    energy[0] = energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
-        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : x[1], after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
-        uint32_t bin = square(magnitude((2 * re - before_re - after_re) >> 1)) +
-                       square(magnitude((2 * im - before_im - after_im) >> 1));
+        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
+        if (k + 1 < BANDS + 3) energy[k + 1] = 0;
+        uint32_t bin = square((2 * re - before_re - after_re) >> 1) +
+                       square((2 * im - before_im - after_im) >> 1);
         uint32_t slot = frontend_mel[k] >> FRONTEND_RAMP_BITS, ramp = frontend_mel[k] & ((1 << FRONTEND_RAMP_BITS) - 1);
         if (ramp) {
             uint32_t upper = 0;
@@ -177,11 +196,11 @@ static int32_t log2_q6(uint32_t e)
     return (top_bit << FRONTEND_LOG_BITS) + frontend_log2[(e >> 25) & 63];
 }
 
-/* The rest of the way, with its 92 bytes of energies on a stack that the transform has left. */
-STAGE void cepstrum(const int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
+/* The rest of the way. */
+STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
 {
-    uint32_t energy[BANDS + 3];
-    int32_t *log_energy = (int32_t *)energy; /* the logarithms overwrite the energies; both at slot b + 1 */
+    uint32_t *energy = (uint32_t *)(void *)spectrum; /* energies overwrite the spectrum, logarithms the energies */
+    int32_t *log_energy = (int32_t *)energy;         /* both at slot b + 1 */
     mel_energies(spectrum, energy);
     uint32_t floor = ((uint32_t)FRONTEND_LOG_FLOOR << (2 * exponent + 2)) >> 16;
     for (int b = 1; b < BANDS; b++) {

@@ -21,6 +21,12 @@ struct requant {
    input 4 g + j. On the way: sums of up to four activations, at most 512, in int16. */
 void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int outputs, int32_t *accumulator);
 
+/* The same for two vectors at once, which costs little more than one: accumulator[o] = sum for first + 2^16 * sum for
+   second, modulo 2^32. Both come out again where they fit int16, which export sees to.
+   sum: work space; sum[s] is that of the activations in subset s of four, both vectors' in one word. */
+void kernel_dense_pair(const int8_t *first, const int8_t *second, int inputs, const uint16_t *weights, int outputs,
+                       int32_t *accumulator, uint32_t sum[16]);
+
 /* accumulator[c] = sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame. On the way up to
    7 * 128 more: the sign bit of a weight is subtracted last.
    weights: nibbles [channels][(kernel + 1) / 2 bytes], low nibble first, two's complement.
@@ -28,14 +34,25 @@ void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int out
 void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
                int32_t *accumulator);
 
-/* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127). */
-void kernel_requantise(const int32_t *accumulator, const struct requant *table, int outputs, int low, int8_t *out);
+/* The same for two frames in a row, as a pair: first follows past, and second follows first. */
+void kernel_depthwise_pair(const int8_t *past, const int8_t *first, const int8_t *second, int channels, int kernel,
+                           const uint8_t *weights, int32_t *accumulator);
+
+/* What of an accumulator is meant: one of a pair, or all of it. */
+enum lane { FIRST, SECOND, WHOLE };
+int32_t kernel_lane(int32_t accumulator, enum lane lane);
+
+/* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127), of a lane. */
+void kernel_requantise(const int32_t *accumulator, enum lane lane, const struct requant *table, int outputs, int low, int8_t *out);
 
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);
 
+/* stream[c] = clamp(stream + v, 0, 127). */
+void kernel_add(int8_t *stream, const int8_t *v, int channels);
+
 /* stream[c] = clamp(stream + v + ((v * gate + 64) >> 7), 0, 127), gate = (sigmoid(argument / 16) * scale + 16) >> 5.
-   scale: int8 Q5, or 0 for an addition without a gate. |v * gate| <= 2^16, |stream + v + ...| < 2^10. */
+   scale: int8 Q5. |v * gate| <= 2^16, |stream + v + ...| < 2^10. */
 void kernel_gated_add(int8_t *stream, const int8_t *v, const int8_t *argument, const int8_t *scale, int channels);
 
 #endif

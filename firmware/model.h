@@ -33,11 +33,18 @@
 #define MODEL_FLUSH 8
 #define MODEL_LAYERS 17
 #define MODEL_WIDEST 48
-#define MODEL_SLOT_BYTES 124
+#define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 112
 #define MODEL_BANDED 0
+#define MODEL_GATED 0
+#define MODEL_PAIRED 1
+#define MODEL_BATCH 4
+#define MODEL_FRONT 2
+#define MODEL_FRONT_BYTES 64
+#define MODEL_PHASES 3
+#define MODEL_WINDOW 64
 #define MODEL_STATE_BYTES 600
-#define MODEL_SCRATCH_BYTES 352
+#define MODEL_SCRATCH_BYTES 512
 
 #ifdef MODEL_WITH_WORDS
 static const char *const model_words[MODEL_CLASSES] = {"_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"};

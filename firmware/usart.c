@@ -3,18 +3,11 @@
 
 #include "ch32v003.h"
 
-enum { CLOCK_HZ = 48000000, BAUD = 115200, RXNE = 1 << 5, TXE = 1 << 7 };
+enum { CLOCK_HZ = 24000000, BAUD = 115200, RXNE = 1 << 5, TXE = 1 << 7 };
 
 void usart_start(void)
 {
-    FLASH_ACTLR = 1;               /* one wait state before the clock goes above 24 MHz */
-    RCC_CFGR0 = 0;                 /* undivided; the PLL doubles the 24 MHz of the HSI */
-    RCC_CTLR |= 1u << 24;
-    while (!(RCC_CTLR & 1u << 25)) {
-    }
-    RCC_CFGR0 = 2;
-    while ((RCC_CFGR0 & 12) != 8) {
-    }
+    RCC_CFGR0 = 0; /* the HSI undivided: 24 MHz, the most at which flash answers without a wait state */
     RCC_APB2PCENR |= 1u << 14 | 1u << 5;
     GPIOD_CFGLR = (GPIOD_CFGLR & ~0x0ff00000u) | 0x04b00000u; /* PD5 alternate push-pull, PD6 floating input */
     USART1_BRR = (CLOCK_HZ + BAUD / 2) / BAUD;                /* a constant: no division at run time */

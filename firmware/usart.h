@@ -3,7 +3,7 @@
 #define TINYSPEECH_USART_H
 #include <stdint.h>
 
-/* Clock to 48 MHz, pins and port. */
+/* Clock to 24 MHz, pins and port. */
 void usart_start(void);
 uint8_t usart_get(void);
 void usart_put(uint8_t byte);

@@ -248,12 +248,23 @@ def test_log2_never_falls_and_holds_at_every_power_of_two():
     assert frontend.log2_q6(np.int64(2) ** np.arange(32)).tolist() == [64 * b + 1 for b in range(32)]
 
 
-@pytest.mark.parametrize("table, kind", [("cosine", np.uint16), ("mel", np.uint8), ("log2", np.uint8),
+@pytest.mark.parametrize("table, kind", [("mel", np.uint8), ("log2", np.uint8),
                                          ("dct", np.int16), ("offset", np.int32), ("square", np.uint16)])
 def test_tables_fit_the_types_of_the_header(table, kind):
     values = frontend.tables()[table]
     assert np.array_equal(values, values.astype(kind))
     assert f"{np.dtype(kind)}_t frontend_{table}[" in frontend.c_header()
+
+
+def test_the_digits_of_a_turn_are_its_cosine_and_its_sine():
+    """And a digit that is not there adds nothing to an even number of 32 bits."""
+    cosine, turns = frontend.tables()["cosine"], frontend.turns()
+    assert np.array_equal(turns, turns.astype(np.uint16)) and "uint16_t frontend_turn[33][3]" in frontend.c_header()
+    for k in range(33):
+        shifts = [int(word) >> at & 31 for word in turns[k] for at in (0, 5, 10)]
+        powers = np.array([(2 << s) % 2**32 // 2 for s in shifts])  # of 2 x, halved
+        assert 256 - powers[:4] @ frontend.COSINE_SIGNS == cosine[k], k
+        assert powers[4:] @ frontend.SINE_SIGNS == cosine[64 - k], k
 
 
 def test_the_dct_table_keeps_the_contract_of_the_c_multiplication():

@@ -28,13 +28,18 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_CLASSES {len(CLASSES)}
 #define MODEL_INPUTS 12
 #define MODEL_LAYERS {MOST_LAYERS}
-#define MODEL_BANDED 1
+#define MODEL_BANDED !MODEL_PAIRED
+#define MODEL_GATED 1
 #define MODEL_WIDEST {WIDTH}
 #define MODEL_STATE_BYTES {MOST_STATE}
-#define MODEL_SLOT_BYTES 256
+#define MODEL_SLOT_BYTES model_slot_bytes
 #define MODEL_GATE_SLOT model_gate_slot
 #define MODEL_FLUSH model_flush
-int model_gate_slot, model_flush;
+#define MODEL_FRONT model_front
+#define MODEL_PHASES {MOST_LAYERS}
+#define MODEL_FRONT_BYTES model_front_bytes
+#define MODEL_WINDOW model_window
+int model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes, model_window;
 {export.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
@@ -56,15 +61,20 @@ class Row(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):
-    """The firmware's network and kernels, their program not yet filled in."""
-    folder = tmp_path_factory.mktemp("firmware")
-    for name in ("kernels.c", "multiply.c", "network.c", "kernels.h", "multiply.h", "network.h", "sigmoid.h"):
+    """The firmware's network and kernels, their program not yet filled in: frame by frame, or in batches of pairs."""
+    return [build(tmp_path_factory.mktemp("firmware"), paired, batch) for paired, batch in ((0, 1), (1, 4))]
+
+
+def build(folder, paired: int, batch: int) -> ctypes.CDLL:
+    """The shipped C with a table that is filled at run time."""
+    for name in ("kernels.c", "dense.c", "multiply.c", "network.c", "kernels.h", "multiply.h", "network.h",
+                 "sigmoid.h"):
         shutil.copy(FIRMWARE / name, folder)
-    (folder / "model.h").write_text(HEADER)
+    (folder / "model.h").write_text(f"#define MODEL_PAIRED {paired}\n#define MODEL_BATCH {batch}\n{HEADER}")
     (folder / "all.c").write_text(WINDOWS)
     cache, toolchain.CACHE = toolchain.CACHE, folder / "build"
     try:
-        path = toolchain.build_host_library([folder / name for name in ("multiply.c", "kernels.c", "all.c")],
+        path = toolchain.build_host_library([folder / name for name in ("multiply.c", "kernels.c", "dense.c", "all.c")],
                                             sanitize=True)
     finally:
         toolchain.CACHE = cache
@@ -73,13 +83,25 @@ def c(tmp_path_factory):
     return library
 
 
-def run_in_c(library: ctypes.CDLL, model: IntegerModel, features: np.ndarray) -> np.ndarray:
-    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs."""
+def run_in_c(libraries: list[ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
+    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same twice
+    where frames may be paired."""
     plan = export.memory_plan(model)
+    single = {**plan, "window": plan["slot_bytes"]}
+    answer = fill_and_run(libraries[0], model, single, features)
+    if plan["paired"]:
+        assert np.array_equal(fill_and_run(libraries[1], model, plan, features), answer)
+    return answer
+
+
+def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features: np.ndarray) -> np.ndarray:
+    """int8 [N, T, 12] -> int32 [N, 12] by one build."""
     assert plan["slot_bytes"] <= 256 and plan["state_bytes"] <= MOST_STATE and len(model.layers) <= MOST_LAYERS
     table = (Row * MOST_LAYERS).in_dll(library, "model_layers")
     ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
     ctypes.c_int.in_dll(library, "model_flush").value = model.flush
+    for key in ("slot_bytes", "front", "front_bytes", "window"):
+        ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
     kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
              "add_bands"]  # as in the C's enum
     kept, width = [], {"stream": model.inputs}
@@ -172,10 +194,10 @@ def models(draw) -> IntegerModel:
                 return False
             layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
         else:
-            stride = draw(st.sampled_from([s for s in (1, 2, 3) if bands % s == 0 and bands > s]))
-            stride = 1 if kind == "classifier" else stride
             if bands == 1 or (target == source and kind != "classifier"):
                 return False
+            stride = draw(st.sampled_from([s for s in (1, 2, 3) if bands % s == 0 and bands > s]))
+            stride = 1 if kind == "classifier" else stride
             inputs = width[source] // bands
             outputs = {"depthwise": inputs, "classifier": len(CLASSES)}.get(kind) or draw(st.integers(1, 6))
             layers.append(draw(layers_with_weights(kind, inputs, outputs, f"l{len(layers)}", source, target,
@@ -251,7 +273,7 @@ def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
         for line in weight:
             x = np.where(line > 0, high, low).astype(np.int8)
             packed = np.ascontiguousarray(export.pack_dense(layer.weight))
-            c.kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data), outputs,
+            c[0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data), outputs,
                            ctypes.c_void_p(kept.ctypes.data))
             assert np.array_equal(kept, weight @ x)
             seen.append(kept.astype(np.int64))
@@ -294,7 +316,7 @@ def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
 @settings(max_examples=200, deadline=None)
 def test_the_division_rounds_down(c, n, d):
     for divisor in (d, d & 0xFFFF | 1, 1):
-        assert c.divide_for_test(n, divisor) == n // divisor
+        assert c[0].divide_for_test(n, divisor) == n // divisor
 
 
 @given(st.integers(-511, 511), st.data())
@@ -302,8 +324,8 @@ def test_the_division_rounds_down(c, n, d):
 def test_the_product_up_to_the_ends_of_32_bits(c, m, data):
     most = (2**31 - 1) // max(abs(m), 1)
     x = data.draw(st.one_of(st.integers(-most, most), st.sampled_from([-most, most, 0])))
-    assert c.multiply_signed(x, m) == x * m
-    assert c.multiply(x, abs(m)) == x * abs(m)
+    assert c[0].multiply_signed(x, m) == x * m
+    assert c[0].multiply(x, abs(m)) == x * abs(m)
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -226,15 +226,18 @@ def run_firmware(args) -> None:
 def run_bench(args) -> None:
     from tinyspeech.bench import bench
 
-    result = bench(args.model)
+    result = bench(args.model, race=True)
     lines = [f"{result['cycles_per_audio_second'] / 1e6:.2f} M cycles per second of audio, "
              f"({result['front_end_cycles'] / 1e6:.2f} M in the front end), "
              f"{100 * result['cycles_per_audio_second'] / result['clock_hz']:.1f} % "
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
-    lines += [f"{name}: {row['cycles_per_mac']:.2f} cycles per MAC, {row['bytes']} bytes"
-              for name, row in result["kernels"].items()]
+    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM  code  RAM   (cycles per MAC, bytes)")
+    for name, row in result["kernels"].items():
+        cells = (row.get(key) for key in ("cycles_per_mac", "cycles_per_mac_48_mhz", "cycles_per_mac_sram"))
+        cells = "".join(f"{'-' if cell is None else f'{cell:.2f}':>8}" for cell in cells)
+        lines.append(f"  {name:32} {cells} {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
     show(result, args.json, "\n".join(lines))
 
 

@@ -1,5 +1,5 @@
-"""Cycles and bytes of every function of the firmware, counted on the emulated chip (chapter 9), and of one dense layer
-in formats that do not store its zeros (chapter 6).
+"""Cycles and bytes of every function of the firmware, counted on the emulated chip, next to other ways to multiply
+(chapter 9), and of one dense layer in formats that do not store its zeros (chapter 6).
 
 One second of audio is one clip: 8000 samples in over the serial port, 49 frames, the answer out.
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,15 @@ import numpy as np
 from tinyspeech import export, frontend, sparse, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, worst_case_clip
 from tinyspeech.evaluate import model_file
+from tinyspeech.export import pack_dense, pack_nibbles
 from tinyspeech.integer import IntegerModel
 
 STAGES = {
     "fill": "samples in", "cepstrum": "log2 and cosine transform", "normalise": "block exponent",
     "transform": "Fourier transform", "untangle": "real spectrum", "mel_energies": "window, power, mel bands",
-    "network_frame": "network bookkeeping", "kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers",
-    "kernel_requantise": "requantisation", "kernel_gated_add": "residual additions", "remember": "histories",
+    "run_waiting": "network bookkeeping", "kernel_dense_pair": "dense layers",
+    "kernel_depthwise_pair": "depthwise layers",
+    "kernel_requantise": "requantisation", "kernel_add": "residual additions", "remember": "histories",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
@@ -41,13 +44,14 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     return total
 
 
-def bench(model: str = "tinyspeech_s") -> dict:
+def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     """{"cycles_per_audio_second", "front_end_cycles", "cycles_per_mac", "clock_hz", "stages" {name: cycles}, "kernels"
     {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}}, deterministic: one clip of seeded
     full-scale noise.
 
     A stage has its functions' cycles and those of the multiplications that they call. `cycles_per_mac` is the dense
-    kernel's, which has nearly all of the network's products.
+    kernel's, which has nearly all of the network's products. `race` adds the other ways of `WAYS` to the kernels, and
+    what they take elsewhere.
     """
     integer = IntegerModel.load(model_file(model, ".npz"))
     firmware = toolchain.build_firmware(export.firmware_folder(integer))
@@ -57,15 +61,185 @@ def bench(model: str = "tinyspeech_s") -> dict:
     stages = board.stages(clip, STAGES)
     per_mac = stages["dense layers"] / dense_macs(integer)
     sizes = toolchain.sizes(firmware.elf)["symbols"]
+    others = multiplier_race() if race else {}
     return {
         "cycles_per_audio_second": total, "front_end_cycles": sum(stages[name] for name in FRONT_END),
         "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
-        "stages": stages, "kernels": {"subset_sums": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense"]}},
+        "stages": stages,
+        "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
         "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},
     }
 
 
+# ---------------------------------------------------------------- ways to multiply
+
+CALLER_STACK = 16
+"""Of `layer_run`, which saves its return address and puts a seventh argument on the stack: at most so many bytes."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to compute a dense layer of 4-bit weights."""
+
+    call: str
+    """C: a call with first, second (int8 [inputs] each), weights, out, work and the layer's size."""
+    source: str
+    """The file with its function, or "" where it is made for the layer."""
+    packed: str = ""
+    """How its weights are stored: a key of `PACKED`."""
+    vectors: int = 1
+    """Computed together."""
+    work_bytes: int = 0
+    """Of RAM beside the stack."""
+
+    @property
+    def function(self) -> str:
+        return self.call.split("(")[0]
+
+
+PACKED = {
+    "rows": pack_nibbles, "columns": lambda weight: pack_nibbles(weight.T.copy()), "words": pack_dense,
+    "runs": sparse.pack_runs,
+}
+WAYS = {
+    "mulsi3": Way("kernel_product(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "rows"),
+    "shift_add": Way("kernel_shift_add(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "rows"),
+    "halves": Way("kernel_halves(first, second, {inputs}, weights, {outputs}, out, work)", "formats/multipliers.c",
+                  "rows", 2, 256),
+    "multiples": Way("kernel_multiples(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "columns"),
+    "runs": Way("kernel_runs(first, weights, {outputs}, out)", "formats/sparse.c", "runs"),
+    "straight": Way("layer_straight(first, out)", ""),
+    "subset_sums": Way("kernel_dense(first, {inputs}, weights, {outputs}, out)", "kernels.c", "words"),
+    "subset_sums_pair": Way("kernel_dense_pair(first, second, {inputs}, weights, {outputs}, out, work)", "dense.S",
+                            "words", 2, 64),
+}
+"""The compiler's product; an addition for each bit that is set, as in BitNetMCU; the same for two vectors in the halves
+of a register; a table of an input's multiples; zeros skipped; the weights as code; a table of sums of four inputs; and
+that for two vectors, by hand, which ships."""
+RACED = ("multipliers.o", "sparse.o", "kernels.o", "dense.o", "compiler_rt")
+
+
+class WayOnChip:
+    """A dense layer, int8 [outputs, inputs], computed one way by a program of its own. in_sram : its code is copied to
+    SRAM by the startup code, what the compiler's product calls included. `bytes` of code, `table_bytes` of weights."""
+
+    def __init__(self, weight: np.ndarray, name: str, in_sram: bool = False):
+        self._way, (outputs, inputs) = WAYS[name], weight.shape
+        text = ['#include "kernels.h"\n#include "formats/multipliers.h"\n#include "formats/sparse.h"\n',
+                "static uint32_t work[64];"]
+        self.table_bytes = 0
+        if self._way.packed:
+            table = PACKED[self._way.packed](weight)
+            self.table_bytes = table.nbytes
+            text.append(f"static const {table.dtype}_t weights[] = {{{', '.join(map(str, table.reshape(-1)))}}};")
+        else:
+            text.append("static " + sparse.straight_line(weight, "__attribute__((noinline)) layer_straight"))
+        text.append("void layer_run(int format, const int8_t *in, int32_t *out);\n"
+                    "void layer_run(int format, const int8_t *first, int32_t *out)\n{\n"
+                    "    const int8_t *second = first + 64;\n    (void)format, (void)second, (void)work;\n"
+                    f"    {self._way.call.format(inputs=inputs, outputs=outputs)};\n}}\n")
+        names = ["startup.S", "formats/layer_main.c", *filter(None, [self._way.source]), "multiply.c"]
+        with tempfile.TemporaryDirectory() as folder:
+            layer, script = Path(folder) / "layer.c", None
+            layer.write_text("\n".join(text))
+            if in_sram:
+                script = Path(folder) / "sram.ld"
+                script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text()))
+            built = toolchain.build_firmware([*(toolchain.FIRMWARE / name for name in names), layer], "way", script)
+        sizes = toolchain.sizes(built.elf)
+        self.bytes = sum({**sizes["symbols"], **sizes["ram_symbols"]}.get(symbol, 0)
+                         for symbol in (self._way.function, *(["__mulsi3"] if name == "mulsi3" else [])))
+        self._at, self._outputs = toolchain.symbol_addresses(built.elf), outputs
+        self._chip = Chip(built.bin.read_bytes())
+        self._chip.run()  # to the first breakpoint
+
+    def run(self, first: np.ndarray, second: np.ndarray, mhz: int) -> LayerRun:
+        """int8 [inputs] twice; where two vectors are computed together, their sums come as a pair."""
+        x = np.zeros(128, np.int8)
+        x[: len(first)], x[64 : 64 + len(second)] = first, second
+        return call_layer(self._chip, self._at, self._way.function, x, self._outputs, mhz)
+
+
+def code_to_sram(script: str) -> str:
+    """The linker script, with the code of the raced ways in .data."""
+    files = " ".join(f"*{name}*" for name in RACED)
+    moved = "".join(f"*{name}*(.text .text.*) " for name in RACED)
+    script = script.replace("*(.text .text.*)", f"*(EXCLUDE_FILE({files}) .text EXCLUDE_FILE({files}) .text.*)")
+    return script.replace("data_start = .;", f"data_start = .; {moved}")
+
+
+def multiplier_race(model: str = "tinyspeech_s", layer: str = "block1_expand") -> dict[str, dict]:
+    """{way: {"cycles_per_mac" at 24 MHz from flash, "cycles_per_mac_48_mhz", "cycles_per_mac_sram" (at 24 MHz, weights
+    in flash; None where the code is larger than SRAM), "bytes" of code, "table_bytes", "ram_bytes"}}.
+
+    Every way is checked against numpy, on random and extreme inputs, wherever it is measured. Cycles are the mean over
+    the random ones: some ways take longer for other inputs.
+    """
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    weight = next(row.weight for row in integer.layers if row.name == layer)
+    return {name: race_one(weight, name) for name in WAYS}
+
+
+def race_one(weight: np.ndarray, name: str) -> dict:
+    """One row of `multiplier_race`."""
+    rng, way, inputs = np.random.default_rng(0), WAYS[name], weight.shape[1]
+    pairs = [*rng.integers(-128, 128, (4, 2, inputs)), np.full((2, inputs), -128), np.full((2, inputs), 127),
+             np.stack([np.where(weight[0] > 0, 127, -128), np.where(weight[0] > 0, -128, 127)])]
+    row: dict = {}
+    for in_sram, mhz, key in ((False, 24, "cycles_per_mac"), (False, 48, "cycles_per_mac_48_mhz"),
+                              (True, 24, "cycles_per_mac_sram")):
+        if in_sram and row["bytes"] + row["ram_bytes"] > MOST_CODE_IN_SRAM:
+            row[key] = None
+            continue
+        if mhz == 24:
+            on_chip = WayOnChip(weight, name, in_sram)
+        runs = [on_chip.run(*pair, mhz) for pair in pairs]
+        for (first, second), run in zip(pairs, runs, strict=True):
+            want = weight.astype(np.int64) @ np.stack([first, second]).T  # (outputs, 2)
+            if way.vectors == 2:
+                want[:, 0] += want[:, 1] << 16
+            if (run.accumulator != want[:, 0]).any():
+                raise AssertionError(f"{name} computes another layer")
+        if not in_sram:
+            row.update(bytes=on_chip.bytes, table_bytes=on_chip.table_bytes,
+                       ram_bytes=way.work_bytes + max(run.stack_bytes for run in runs))
+        row[key] = float(np.mean([run.cycles for run in runs[:4]])) / (way.vectors * weight.size)
+    return row
+
+
+MOST_CODE_IN_SRAM = 1024
+"""Bytes: the rest is for the layer's input, output and stack."""
+
+
 # ---------------------------------------------------------------- formats of a dense layer
+
+@dataclass(frozen=True)
+class LayerRun:
+    """What one call of a layer's function gave and took."""
+
+    accumulator: np.ndarray
+    """int32 [outputs]."""
+    cycles: int
+    """From call to return."""
+    stack_bytes: int
+    """Below its caller's."""
+
+
+def call_layer(chip: Chip, at: dict[str, int], function: str, x: np.ndarray, outputs: int, mhz: int,
+               index: int = 0) -> LayerRun:
+    """Run formats/layer_main.c from its breakpoint to the next; `at` has the program's addresses, x is int8."""
+    state = chip.state
+    for symbol, value in (("layer_format", np.int32(index).tobytes()), ("layer_mhz", np.int32(mhz).tobytes()),
+                          ("layer_in", np.asarray(x, np.int8).tobytes())):
+        start = at[symbol] - SRAM_BASE
+        state.sram[start : start + len(value)] = value
+    chip.start_profile({at[function]: 1})
+    state.lowest_sp = state.x[2] - CALLER_STACK
+    state.pc += 2  # over the breakpoint
+    chip.run()
+    out = np.frombuffer(chip.read_memory(at["layer_out"], 4 * outputs), "<i4").astype(np.int32)
+    return LayerRun(out, int(chip.stage_cycles()[1]), state.x[2] - CALLER_STACK - state.lowest_sp)
+
 
 FORMAT_CALLS = {
     "dense": "kernel_dense(in, {inputs}, dense, {outputs}, out)",
@@ -119,16 +293,8 @@ class LayerOnChip:
 
     def run(self, name: str, x: np.ndarray) -> tuple[np.ndarray, int]:
         """int8 [inputs] -> (accumulator int32 [outputs], cycles of the format's function from call to return)."""
-        state = self._chip.state
-        for symbol, value in (("layer_format", np.int32(self.formats.index(name)).tobytes()),
-                              ("layer_in", np.asarray(x, np.int8).tobytes())):
-            at = self._at[symbol] - SRAM_BASE
-            state.sram[at : at + len(value)] = value
-        self._chip.start_profile({self._at[FORMAT_FUNCTIONS[name]]: 1})
-        state.pc += 2  # over the breakpoint
-        self._chip.run()
-        out = np.frombuffer(self._chip.read_memory(self._at["layer_out"], 4 * self._outputs), "<i4")
-        return out.astype(np.int32), int(self._chip.stage_cycles()[1])
+        run = call_layer(self._chip, self._at, FORMAT_FUNCTIONS[name], x, self._outputs, 48, self.formats.index(name))
+        return run.accumulator, run.cycles
 
 
 def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 WORK_BYTES = 2 * WINDOW
 """The firmware's one work buffer: the transform's int16 samples, then the network's sums and slots."""
 
+TABLE_BYTES = 64
+"""What `kernel_dense_pair` needs beside its sums: those of 16 subsets."""
+
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Multiplier and shift as uint8; a ratio outside 2**-17 .. 2**6 raises `UserError`."""
@@ -188,7 +191,9 @@ def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
 
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
-    (outputs), `window_bytes` and `scratch_bytes`. Everything is aligned to 4."""
+    (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
+    read), `batch` (frames that are computed together), `front` (layers up to the last stride) and `front_bytes` (of
+    slots that these use). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
@@ -199,14 +204,30 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
             if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
-                window = max(window, -(-layer.kernel * layer.span * layer.inputs(inputs) // 4) * 4)
+                frames = layer.kernel if layer.bands > 1 else layer.kernel + 1  # two frames' windows overlap
+                window = max(window, -(-frames * layer.span * layer.inputs(inputs) // 4) * 4)
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
     offsets = np.cumsum([0, *sizes.values()])
-    return {"slots": dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), "slot_bytes": int(offsets[-1]),
-            "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "window_bytes": window,
-            "scratch_bytes": int(4 * widest + offsets[-1] + window)}
+    slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
+    front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
+    plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
+    if all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
+        used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
+        used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
+        front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
+        # in the front: a frame that has come through it and two that are in it; the table among the second's rest
+        pair_bytes = max(slot_bytes, front_bytes + TABLE_BYTES) if front else slot_bytes
+        at, end = front_bytes, 2 * pair_bytes + max(front_bytes, TABLE_BYTES)
+        if front_bytes + window > pair_bytes or any(x.kernel > 1 and x.kind == "dense" for x in model.layers[front:]):
+            at, end = end, end + window  # not among the first's
+        if 4 * widest + end <= WORK_BYTES:
+            batch = 2 * math.prod(layer.stride for layer in model.layers)
+            return {**plan, "paired": 1, "batch": batch, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
+                    "window": at, "scratch_bytes": 4 * widest + end}
+    return {**plan, "paired": 0, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
+            "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
 CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
@@ -282,6 +303,10 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
+           f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
+           f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
+           f"#define MODEL_PHASES {plan['front'] + 1}\n#define MODEL_WINDOW {plan['window']}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",

@@ -12,6 +12,7 @@ Chapters 2 and 8 of the book build it step by step.
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,35 @@ def tables() -> dict[str, np.ndarray]:
     offset = np.round(-COEFFICIENT_MEAN * gain * (1 << DCT_SHIFT)).astype(np.int64) + (1 << (DCT_SHIFT - 1))
     return {"halfband": taps, "cosine": cosine, "mel": mel_table, "log2": log_table, "dct": dct, "offset": offset,
             "square": np.arange(256, dtype=np.int64) ** 2}
+
+
+NO_DIGIT = 31
+"""A shift that leaves nothing of an even 32-bit number: it stands for a digit that is not there."""
+COSINE_SIGNS, SINE_SIGNS = (1, 1, -1, -1), (1, 1, 1, -1, -1)
+"""Signs of the powers of two that add up to 256 - cos and to sin: found by trying, enough for an octant's 32 angles."""
+
+
+def signed_digits(signs: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
+    """{value: shifts s with sum of sign * 2**s = value}, of shifts 0 .. 8, in as few digits as the value takes."""
+    found: dict[int, tuple[int, ...]] = {}
+    for shifts in itertools.product((NO_DIGIT, *range(TWIDDLE_BITS + 1)), repeat=len(signs)):
+        value = sum(sign << shift for sign, shift in zip(signs, shifts, strict=True) if shift != NO_DIGIT)
+        if value not in found or shifts.count(NO_DIGIT) > found[value].count(NO_DIGIT):
+            found[value] = shifts
+    return found
+
+
+def turns() -> np.ndarray:
+    """What the chip rotates with: int64 [33, 3], for each angle k of an octant nine shifts, three of 5 bits to a word.
+
+    Four shifts give 256 - cos(2 pi k / 256), five give the sine, both in Q8.
+    """
+    cosine, rows = tables()["cosine"].tolist(), []
+    of_cosine, of_sine = signed_digits(COSINE_SIGNS), signed_digits(SINE_SIGNS)
+    for k in range(WINDOW // 8 + 1):
+        shifts = *of_cosine[cosine[0] - cosine[k]], *of_sine[cosine[64 - k]]
+        rows.append([shifts[i] | shifts[i + 1] << 5 | shifts[i + 2] << 10 for i in (0, 3, 6)])
+    return np.array(rows, np.int64)
 
 
 def to_8khz(x: np.ndarray) -> np.ndarray:
@@ -299,17 +329,19 @@ HEADER = """\
 
 
 def c_header() -> str:
-    """The text of `firmware/frontend_tables.h`: constants and the chip's tables, the DCT's left half only."""
+    """The text of `firmware/frontend_tables.h`: constants and the chip's tables, half of the DCT's and of the squares';
+    `turns` in place of the cosine."""
     from tinyspeech import __version__
 
-    names = {"cosine": "uint16_t", "mel": "uint8_t", "log2": "uint8_t", "dct": "int16_t", "offset": "int32_t",
+    names = {"turn": "uint16_t", "mel": "uint8_t", "log2": "uint8_t", "dct": "int16_t", "offset": "int32_t",
              "square": "uint16_t"}
     text = HEADER.format(version=__version__)
     for name in ("WINDOW", "HOP", "N_FRAMES", "N_BANDS", "N_COEFFICIENTS", "TWIDDLE_BITS", "RAMP_BITS", "LOG_BITS",
                  "DCT_SHIFT", "MAX_EXPONENT", "LOG_FLOOR"):
         text += f"#define FRONTEND_{name} {globals()[name]}\n"
     for name, kind in names.items():
-        values = tables()[name][:, : N_BANDS // 2] if name == "dct" else tables()[name]
+        values = turns() if name == "turn" else tables()[name]
+        values = {"dct": values[..., : N_BANDS // 2], "square": values[:128]}.get(name, values)
         rows = [", ".join(str(v) for v in row) for row in (values if values.ndim == 2 else values.reshape(1, -1))]
         shape = "".join(f"[{n}]" for n in values.shape)
         body = ",\n    ".join("{" + row + "}" for row in rows) if values.ndim == 2 else rows[0]

@@ -23,22 +23,19 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "network.c")
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror")
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
+"""And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
 WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
 """For a browser: no C library, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
-    *RV32EC, "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
 )
-
-
-FAST = ("frontend.c",)
-"""Sources compiled for speed (-O2); the others for size (-Os). The front end gains most cycles per byte."""
 
 
 @dataclass(frozen=True)
@@ -160,17 +157,18 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
     return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
 
 
-def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware") -> Firmware:
+def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
+                   script: Path | None = None) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
-    same bytes.
+    same bytes. script: the linker's, by default the firmware's.
     """
     if sources is None or isinstance(sources, Path):
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
-    script = FIRMWARE / "ch32v003.ld"
-    digest = _digest([*FIRMWARE_FLAGS, *FAST, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+    script = script or FIRMWARE / "ch32v003.ld"
+    digest = _digest([*FIRMWARE_FLAGS, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -178,7 +176,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
-            zig("cc", *flags, "-O2" if source.name in FAST else "-Os", "-c", source, "-o", compiled)
+            zig("cc", *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
         zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
         (out / f"{name}.bin").write_bytes(flat_image(elf))

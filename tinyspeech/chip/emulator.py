@@ -50,6 +50,11 @@ FAULTS = (
 )
 
 
+def slot(address: int) -> int:
+    """Where the interpreter counts an address of flash or SRAM: see `SLOTS`."""
+    return address // 2 if address < FLASH_BYTES else FLASH_BYTES // 2 + 2 + (address - SRAM_BASE) // 2
+
+
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("peripherals.c", "rv32ec.c"))
 
 
@@ -218,7 +223,7 @@ class Chip:
         self.state.profile = self._profile.ctypes.data
         self._stage_of, self._stages = np.zeros(SLOTS, np.uint8), np.zeros(256, np.uint64)
         for address, number in (stages or {}).items():
-            self._stage_of[address // 2] = number
+            self._stage_of[slot(address)] = number
         self.state.stage_of, self.state.stages = self._stage_of.ctypes.data, self._stages.ctypes.data
 
     def stage_cycles(self) -> np.ndarray:

@@ -1,0 +1,150 @@
+"""The decision on a stream: what is reported and what is not, and the C against its definition."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyspeech import CLASSES, datasets, decision, frontend, toolchain
+from tinyspeech.errors import UserError
+from tinyspeech.evaluate import model_file
+from tinyspeech.integer import IntegerModel
+from tinyspeech.native import FIRMWARE
+
+YES, SILENCE, UNKNOWN = CLASSES.index("yes"), 0, 1
+IN_WORD = 100
+"""What a frame in a word weighs."""
+
+
+class State(ctypes.Structure):
+    """struct decision of firmware/decision.h."""
+
+    _fields_ = (("sums", ctypes.c_int32 * 12), ("weight", ctypes.c_int32), ("refractory", ctypes.c_uint8))
+
+
+@pytest.fixture(scope="module")
+def c():
+    sources = [FIRMWARE / "multiply.c", FIRMWARE / "decision.c"]
+    return ctypes.CDLL(str(toolchain.build_host_library(sources, sanitize=True)))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return IntegerModel.load(model_file("tinyspeech_s", ".npz"))
+
+
+def in_c(library, scores: np.ndarray, weights: np.ndarray) -> list[tuple[int, int]]:
+    """`decision.words` by the firmware's C."""
+    state, found = State(), []
+    for frame, (row, weight) in enumerate(zip(scores.astype(np.int32), weights.tolist(), strict=True)):
+        library.decision_add(ctypes.byref(state), np.ascontiguousarray(row).ctypes.data_as(ctypes.c_void_p), weight)
+        if frame % decision.STEP_FRAMES and (heard := library.decision_step(ctypes.byref(state))) >= 0:
+            found.append((frame, heard))
+    return found
+
+
+def stream(*parts: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(class, lead, frames) in a row, each frame of a word's weight -> scores, weights."""
+    frames = [np.eye(12, dtype=np.int64)[label] * lead for label, lead, count in parts for _ in range(count)]
+    return np.array(frames) * IN_WORD, np.full(len(frames), IN_WORD)
+
+
+def test_the_constants_of_the_c_are_those_of_the_definition():
+    text = (FIRMWARE / "decision.h").read_text()
+    for name in ("REJECTED", "LEAK_BITS", "LEAST_WEIGHT", "MARGIN", "REFRACTORY_STEPS"):
+        assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
+
+
+def test_a_word_is_reported_once_and_again_after_the_rest():
+    found = decision.words(*stream((YES, 800, 100)))
+    assert {label for _, label in found} == {YES}
+    assert np.diff([frame for frame, _ in found]).min() > decision.STEP_FRAMES * decision.REFRACTORY_STEPS
+    assert len(decision.words(*stream((YES, 800, 10)))) == 1
+
+
+@pytest.mark.parametrize("label, lead", [(SILENCE, 800), (UNKNOWN, 800), (YES, decision.MARGIN - 1), (YES, 0)])
+def test_silence_unknown_words_and_narrow_leads_are_rejected(label, lead):
+    assert decision.words(*stream((label, lead, 100))) == []
+
+
+def test_a_lead_as_large_as_the_margin_is_enough():
+    assert decision.words(*stream((YES, decision.MARGIN + 1, 20)))
+
+
+def test_too_little_weight_is_no_word():
+    scores, weights = stream((YES, 800, 100))
+    assert decision.words(scores // IN_WORD, weights // IN_WORD) == []  # 1 each: what frames between words have
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([300, 10_000, 1_000_000]))
+@settings(max_examples=60, deadline=None)
+def test_c_equals_the_definition_on_random_scores(c, seed, size):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(1, 130, 200)
+    lean = rng.integers(0, 12, 20).repeat(10)[:, None] == np.arange(12)
+    scores = (rng.integers(-size, size, (200, 12)) + size * lean) * weights[:, None]
+    assert in_c(c, scores, weights) == decision.words(scores, weights)
+
+
+@pytest.fixture(scope="module")
+def minutes(model):
+    """About a minute of bundled clips with pauses in noise: scores, weights, events (label, first and last second, its
+    clip's answer leads by the margin)."""
+    task = datasets.load_task(datasets.BUNDLED, "validation", limit=48)
+    clips, labels = task.arrays()[:2]
+    answers = model.run(frontend.features(frontend.to_8khz(clips)))
+    lead = np.diff(np.sort(answers, axis=1)[:, -2:], axis=1)[:, 0]
+    clear = (answers.argmax(axis=1) == labels) & (lead >= decision.MARGIN) & (labels >= decision.REJECTED)
+    rng = np.random.default_rng(0)
+    parts, events, at = [], [], 0
+    for i in rng.permutation(len(clips)):
+        pause = np.zeros(int(rng.integers(3200, 16000)) // 2 * 2)
+        parts += [pause, clips[i]]
+        at += len(pause) + len(clips[i])
+        events.append((int(labels[i]), (at - len(clips[i])) / 16000, at / 16000, bool(clear[i])))
+    sound = np.concatenate(parts) + rng.normal(0, 30, at)
+    x = frontend.to_8khz(sound.clip(-32768, 32767).astype(np.int16))
+    return *decision.frame_scores(model, frontend.FrontendStream().push(x)), events
+
+
+def test_words_that_are_clear_in_a_clip_are_heard_in_a_long_recording(minutes):
+    scores, weights, events = minutes
+    found = [(2 * frame * frontend.HOP / 8000, label) for frame, label in decision.words(scores, weights)]
+
+    def meets(event, t, label) -> bool:
+        return event[0] == label and event[1] <= t <= event[2] + 0.3
+
+    clear = [event for event in events if event[3]]
+    heard = sum(any(meets(event, *word) for word in found) for event in clear)
+    wrong = sum(not any(meets(event, *word) for event in events) for word in found)
+    print(f"{heard} of {len(clear)} clear keywords, {wrong} of {len(found)} reports wrong")
+    assert len(clear) > 20 and heard >= 0.8 * len(clear) and wrong <= 0.15 * len(found)
+
+
+def test_c_equals_the_definition_on_a_long_recording(c, minutes):
+    scores, weights, _ = minutes
+    assert len(scores) > 1500
+    assert in_c(c, scores, weights) == decision.words(scores, weights)
+
+
+def test_a_stream_has_the_scores_of_the_clip(model):
+    """The frames of a clip, before its flush, add up to less than its answer's sums and are the same numbers."""
+    features = np.random.default_rng(1).integers(-60, 60, (48, 12)).astype(np.int8)
+    scores, weights = decision.frame_scores(model, features)
+    longer, more = decision.frame_scores(model, np.concatenate([features, features]))
+    assert np.array_equal(longer[:24], scores) and np.array_equal(more[:24], weights)
+    record = {}
+    answer = model.run(features[None], record)[0]
+    total = record["classifier"][0].sum(axis=0)
+    assert np.array_equal(record["classifier"][0, :24], scores) and weights.min() >= 1
+    assert abs(int(answer.argmax()) - int(total.argmax())) == 0
+
+
+def test_a_network_that_does_not_weigh_its_frames_is_refused(model):
+    from dataclasses import replace
+
+    last = replace(model.layers[-1], kind="classifier")
+    with pytest.raises(UserError, match="does not weigh"):
+        decision.frame_scores(replace(model, layers=[*model.layers[:-1], last]), np.zeros((4, 12), np.int8))
