@@ -48,6 +48,11 @@ def test_pictures_of_pages_are_described(path):
         assert (path.parent / "".join(picture)).exists()
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
+def test_numbers_of_pages_have_a_source(path):
+    assert rules.unbacked(path.read_text(encoding="utf-8")) == []
+
+
 def test_quoted_numbers_are_the_measured_ones():
     assert booktools.renumber(ROOT) == []
 
@@ -166,6 +171,7 @@ def test_a_good_notebook_has_no_complaints():
         ),
         code("1 + 1", shown(text="2"), count=1),
         code("draw()", shown(png="iVBOR", text="<Figure size 864x336 with 1 Axes>"), count=2, mystnb=DESCRIBED),
+        markdown("Of 2,048 bytes, 2 are left; `1,234 bytes` is code. Others reach 99.9 % {cite:p}`wong2020tinyspeech`."),
         code("fail()", ERROR, count=3, tags=["raises-exception"]),
         code("slider", shown(view={"model_id": "a"}, text="IntSlider(value=3)"), count=4),
         code("", count=None),
@@ -175,6 +181,9 @@ def test_a_good_notebook_has_no_complaints():
 
 
 BAD = {
+    "a share from nowhere": (rules.numbers_backed, notebook(markdown("It hears 97.3 % of them."), code("1", count=1))),
+    "bytes from nowhere": (rules.numbers_backed, notebook(markdown("It takes 1,234 {term}`bytes <byte>`."))),
+    "cycles from nowhere": (rules.numbers_backed, notebook(markdown("A clip takes 7.5 M cycles."))),
     "not executed": (rules.executed_in_order, notebook(code("1", count=None))),
     "out of order": (rules.executed_in_order, notebook(code("1", count=2), code("2", count=1))),
     "a gap": (rules.executed_in_order, notebook(code("1", count=1), code("2", count=3))),
