@@ -100,7 +100,8 @@ def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
     ram = report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"]
     record(f"{firmware}.ram_bytes", ram, "bytes", note=".data + .bss + deepest measured stack", **about)
     record(f"{firmware}.cycles_per_audio_second", figures["cycles_per_audio_second"], "cycles", **about)
-    record(f"{firmware}.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
+    record(f"{firmware}.duty", round(100 * figures["cycles_per_audio_second"] / figures["clock_hz"], 1), "%",
+           note=f"of {figures['clock_hz'] / 1e6:.0f} MHz", **about)
     record(f"{firmware}.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
     record(f"{model}.weights", integer.parameters, "weights", **about)
     dense = np.concatenate([x.weight.ravel() for x in integer.layers if x.weight is not None and x.kind != "depthwise"])
@@ -310,7 +311,7 @@ def measure_formats(model: str = "tinyspeech_s") -> None:
     from tinyspeech.evaluate import model_file
     from tinyspeech.integer import IntegerModel
 
-    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 48 MHz",
+    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 24 MHz",
            model_hash=IntegerModel.load(model_file(model, ".npz")).digest, command="python -m tinyspeech.bench",
            note="shipped integer weights, pruned by magnitude and not retrained: for size and time, not for accuracy")
 
@@ -392,6 +393,21 @@ def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
            note="of the computer at hand: the only figures here that another one will not repeat")
 
 
+def record_minutes(model: str = "tinyspeech_s") -> None:
+    """Minutes that each group of experiments takes on two cores (appendix on reproducing): as its trainings took, or,
+    where a stage was taken from an earlier run, its epochs times the measured seconds of one."""
+    figures, minutes = load(), {}
+    epoch = figures[f"{model}.seconds_per_epoch"]["value"]
+    for key, figure in figures.items():
+        if key.startswith("experiments.") and "epochs" in figure["value"][0]:
+            minutes[key.removeprefix("experiments.")] = round(sum(
+                len(row["seeds"]) * (row["seconds"] or row["epochs"] * epoch["float"] + row["qat_epochs"]
+                                     * epoch["quantised"]) for row in figure["value"]) / 60)
+    minutes["train"] = round((80 * epoch["float"] + 36 * epoch["quantised"]) / 60)
+    record("reproduce.minutes", minutes, "minutes on two cores", note="train: TinySpeech-S, 80 + 36 epochs",
+           command="python -m tinyspeech.results --speech FOLDER --logmel FILE")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True)
@@ -405,3 +421,4 @@ if __name__ == "__main__":
     measure_robustness(options.speech)
     measure_one_shot(options.speech, options.logmel)
     measure_formats()
+    record_minutes()
