@@ -30,8 +30,9 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
-WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
-"""For a browser: no C library, memory filled and copied by the machine's own instructions."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
+        *WARNINGS)
+"""For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
     *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
@@ -183,6 +184,17 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
 
     folder = _cached(name, digest, build)
     return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
+
+
+def assemble(text: str) -> bytes:
+    """Machine code of a few instructions, as they lie in flash from address 0: small programs for the emulated chip.
+
+    What does not assemble raises `UserError`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.S"
+        source.write_text(f'.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n{text}\n')
+        return build_firmware([source], "program").bin.read_bytes()
 
 
 def flat_image(elf: Path) -> bytes:
