@@ -9,7 +9,7 @@ The background is light and opaque, so that a figure stays readable on a dark pa
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -1133,15 +1134,16 @@ def trade(
 # ---------------------------------------------------------------- chapter "The CH32V003"
 
 
-def address_space(regions: Sequence[tuple[int, int, str, str]], ax: Axes | None = None) -> None:
+def address_space(regions: Sequence[tuple[int, int, str]], ax: Axes | None = None) -> None:
     """Memory from the lowest address (at the bottom) to the highest, a box each, not to scale.
 
     Parameters
     ----------
-    regions : (first address, bytes, name, colour of the palette), ascending
+    regions : (first address, bytes, name), ascending
     """
     ax = ax or plt.gca()
-    for row, (start, size, name, color) in enumerate(regions):
+    for row, (start, size, name) in enumerate(regions):
+        color = {"SRAM": "blue"}.get(name, "amber" if "flash" in name else "grey" if start < 0x2000_0000 else "green")
         ax.barh(row, 1, height=0.8, color=PALETTE[color], alpha=0.35, edgecolor=INK, linewidth=0.8)
         ax.text(0.02, row, name, va="center", fontsize=9)
         ax.text(0.98, row, f"{size:,} B", va="center", ha="right", fontsize=9)
@@ -1150,42 +1152,43 @@ def address_space(regions: Sequence[tuple[int, int, str, str]], ax: Axes | None 
     ax.axis("off")
 
 
-def grouped(values: Mapping[str, Mapping[str, float]], xlabel: str, ax: Axes | None = None) -> None:
+def grouped(names: Iterable[str], series: Mapping[str, Sequence[float]], xlabel: str, ax: Axes | None = None) -> None:
     """Horizontal bars in groups, with the number behind each.
 
     Parameters
     ----------
-    values : group -> series -> value; the same series in all
+    names : of the groups
+    series : what the bars of one colour are -> a value for each group; at most three
     """
     ax = ax or plt.gca()
-    series = list(next(iter(values.values())))
-    height = 0.8 / len(series)
-    for i, name in enumerate(series):
-        places = np.arange(len(values)) + (i - (len(series) - 1) / 2) * height
-        numbers = [row[name] for row in values.values()]
-        bars_ = ax.barh(places, numbers, height, label=name, color=PALETTE[("green", "amber", "sky")[i]])
-        ax.bar_label(bars_, [f" {number:g}" for number in numbers], fontsize=9)
-    ax.set_yticks(range(len(values)), list(values))
+    names, height = list(names), 0.8 / len(series)
+    for i, (name, numbers) in enumerate(series.items()):
+        places = np.arange(len(names)) + (i - (len(series) - 1) / 2) * height
+        drawn = ax.barh(places, numbers, height, label=name, color=PALETTE[("green", "amber", "sky")[i]])
+        ax.bar_label(drawn, [f" {number:g}" for number in numbers], fontsize=9)
+    ax.set_yticks(range(len(names)), names)
     ax.invert_yaxis()
     ax.margins(x=0.1)
     ax.set_xlabel(xlabel)
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series), fontsize=9)
 
 
-def timeline(spans: Sequence[tuple[str, float, float]], xlabel: str, ax: Axes | None = None) -> None:
+def timeline(starts: Mapping[str, float], end: float, xlabel: str, ax: Axes | None = None) -> None:
     """What came after what, a row each, and how long it took.
 
     Parameters
     ----------
-    spans : (name, start, end), in their order
+    starts : what -> when it began, in their order; each ends where the next begins, and the last at `end`
     """
     ax = ax or plt.gca()
-    for row, (name, start, end) in enumerate(spans):
-        ax.barh(row, end - start, left=start, height=0.6, color=PALETTE["green"], edgecolor=PALETTE["green"])
-        ax.text(end, row, f"  {name}, {end - start:,.1f}", va="center", fontsize=9)
+    ends = [*list(starts.values())[1:], end]
+    for row, ((name, start), stop) in enumerate(zip(starts.items(), ends, strict=True)):
+        ax.barh(row, stop - start, left=start, height=0.6, color=PALETTE["green"], edgecolor=PALETTE["green"])
+        ax.text(stop, row, f"  {name}: {stop - start:,}", va="center", fontsize=9)
     ax.set_yticks([])
     ax.invert_yaxis()
-    ax.set_xlim(0, 1.6 * spans[-1][2])
+    ax.set_xlim(0, 1.4 * end)
+    ax.xaxis.set_major_formatter(THOUSANDS)
     ax.set_xlabel(xlabel)
 
 
@@ -1212,15 +1215,16 @@ def squarified(sizes: Sequence[float], x: float, y: float, width: float, height:
     return found + squarified(sizes[count:], *rest)
 
 
-def treemap(groups: Mapping[str, Mapping[str, int]], unit: str = "B", ax: Axes | None = None) -> None:
-    """Sizes as areas: a field for each group, divided among its parts; large parts carry their names.
+def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B") -> None:
+    """Sizes as areas in a new figure: a field for each group, divided among its parts; large parts carry their names.
 
     Parameters
     ----------
-    groups : group -> part -> size; a group named "free" is hatched
+    groups : group -> part -> size
+    room : size of the whole; what is left of it is a hatched field, "free"
     """
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 4.4))
+    _, ax = plt.subplots(figsize=(7.2, 4.4))
+    groups = {**groups, "free": {"": room - sum(sum(parts_.values()) for parts_ in groups.values())}}
     order = sorted(groups, key=lambda name: -sum(groups[name].values()))
     total = {name: sum(groups[name].values()) for name in order}
     handles = []
@@ -1254,6 +1258,7 @@ def painted(memory: ArrayLike, names: Mapping[str, str], ax: Axes | None = None,
     looks = [PALETTE.get(color, color) for color in names.values()]
     ax.imshow(np.asarray(memory).reshape(-1, row), cmap=ListedColormap(looks), vmin=-0.5, vmax=len(looks) - 0.5,
               aspect="auto")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="byte of the row", ylabel=f"row of {row} bytes")
     handles = [Patch(facecolor=look, edgecolor=INK, label=name) for name, look in zip(names, looks, strict=True)]
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(looks), fontsize=9)

@@ -277,6 +277,14 @@ def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
     return sorted(rows)
 
 
+def function_files(elf: Path) -> dict[str, str]:
+    """{function: name of the source file that it begins in}, for those that the line table knows."""
+    lines = line_addresses(elf)
+    found = ((name, next((file for a, b, file, _ in lines if a <= start < b), None))
+             for start, _, name in function_addresses(elf))
+    return {name: file for name, file in found if file}
+
+
 def symbol_addresses(elf: Path) -> dict[str, int]:
     """{name: address} of every function and object."""
     from elftools.elf.elffile import ELFFile

@@ -388,7 +388,7 @@ def formats_page(row: Mapping, layer: str) -> str:
 # ---------------------------------------------------------------- chapter "The CH32V003"
 
 
-def chip_program(name: str, note: str, image: bytes, functions: Sequence[tuple[int, int, str]],
+def chip_program(name: str, note: str, image: bytes, functions: Sequence[tuple[int, int, str]] | None = None,
                  clips: Mapping[str, np.ndarray] | None = None) -> dict:
     """A program for `chip_page`.
 
@@ -396,11 +396,12 @@ def chip_program(name: str, note: str, image: bytes, functions: Sequence[tuple[i
     ----------
     name, note : what the reader chooses, and what is said of it
     image : bytes of flash from address 0
-    functions : (start, end, name) of the code among them, as of `toolchain.function_addresses`
+    functions : (start, end, name) of the code among them, as of `toolchain.function_addresses`; by default all of it
     clips : word -> int16 [8000] at 8 kHz, that the page says to our firmware
     """
     from tinyspeech.chip import trace
 
+    functions = functions or [(0, len(image), "reset")]
     listing = [f"{i.address:x} {i.text}" for start, end, _ in functions
                for i in trace.disassemble(image[start:end], start)]
     return {

@@ -16,6 +16,12 @@ from tinyspeech.chip.emulator import Chip
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
+MEMORY_MAP = (
+    (0x0000_0000, 16_384, "flash, as the core starts in it"), (0x0800_0000, 16_384, "the same flash, once more"),
+    (0x1FFF_F000, 1_920, "boot ROM"), (0x1FFF_F780, 128, "vendor and option bytes"), (0x2000_0000, 2_048, "SRAM"),
+    (0x4000_0000, 0x2_3000, "peripherals' registers"), (0xE000_E000, 0x1100, "interrupts, SysTick, reset"),
+)
+"""What answers at which address: (first address, bytes of the range, what); of the last two, few addresses do."""
 PERIPHERALS = 0x4000_0000
 """From here on an address is a register of a peripheral or of the core's own (the interrupt controller, SysTick)."""
 
@@ -44,6 +50,10 @@ class Step:
     """Registers that have another value now."""
     store: tuple[int, int] | None
     """Address and value, if it wrote to memory."""
+
+    def __str__(self) -> str:
+        changes = ", ".join(f"{name} = {value:#x}" for name, value in self.changed.items())
+        return f"{self.cycle:5,}  {self.instruction.address:4x}  {self.instruction.text:22} {changes}".rstrip()
 
 
 @dataclass(frozen=True)
