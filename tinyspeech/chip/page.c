@@ -2,7 +2,6 @@
    Compiled to WebAssembly together with the interpreter (`tinyspeech.widgets.chip_page`). Chapter 11. */
 #include "chip.h"
 
-size_t chip_size(void);
 void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count);
 int chip_run(struct chip *chip, uint64_t until);
 
@@ -45,8 +44,8 @@ int page_run(double cycles)
 /* Byte i of those that the last run sent, or -1. */
 int32_t page_sent(uint32_t i) { return i < chip.transmit_count ? sent[i] : -1; }
 
-/* 0 .. 15: a register; 16 pc, 17 cycles, 18 instructions, 19 fault, 20 its address, 21 Hz of the clock, 22 bytes that
-   wait for the chip, 23 bytes of stack. */
+/* 0 .. 15: a register; 16 pc, 17 cycles, 18 instructions, 19 fault, 20 its address, 21 Hz of the clock, 22 bytes of
+   stack. */
 double page_value(uint32_t what)
 {
     switch (what) {
@@ -56,8 +55,7 @@ double page_value(uint32_t what)
     case 19: return chip.fault;
     case 20: return chip.fault_address;
     case 21: return chip.clock_hz;
-    case 22: return chip.receive_count - chip.receive_at;
-    case 23: return SRAM_BASE + SRAM_BYTES - chip.lowest_sp;
+    case 22: return SRAM_BASE + SRAM_BYTES - chip.lowest_sp;
     default: return chip.x[what & 15];
     }
 }

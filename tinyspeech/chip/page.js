@@ -64,7 +64,7 @@ function chipPage(root, data) {
     before = data.registers.map((_, i) => machine.value(i));
     part("state").textContent = `cycle ${number(machine.value(17))}, instruction ${number(machine.value(18))}, ` +
       `pc ${hex(pc)}${place ? " in " + place[2] : ""}, clock ${machine.value(21) / 1e6} MHz, ` +
-      `deepest stack ${machine.value(23)} bytes`;
+      `deepest stack ${machine.value(22)} bytes`;
     part("note").textContent = note;
     const logits = machine.logits();
     part("answer").innerHTML = !logits ? "" : logits.map((logit, i) => {
@@ -74,19 +74,21 @@ function chipPage(root, data) {
     }).join("");
   };
   const why = (stop) => {
-    const [fault, at] = [machine.value(19), machine.value(20)];
-    if (stop === "fault") return `The chip stopped: ${data.faults[fault]} at pc ${hex(machine.value(16))}, address ${hex(at)}.`;
-    if (stop === "break") return "ebreak: the program ends here.";
-    if (stop === "boot") return "A reset into the ROM bootloader.";
-    if (stop === "starved") return machine.logits() ? "The answer is there; it waits for a command." : "It waits for a byte from the serial port.";
-    return "";
+    const pc = hex(machine.value(16)), address = hex(machine.value(20));
+    return {
+      fault: `The chip stopped: ${data.faults[machine.value(19)]} at pc ${pc}, address ${address}.`,
+      break: "ebreak: the program ends here.",
+      boot: "A reset into the ROM bootloader.",
+      starved: `${machine.logits() ? "The answer is there. " : ""}It waits for a byte from the serial port.`,
+    }[stop] || "";
   };
   const step = (count) => {
     running = false;
     let stop, cycles = machine.value(17);
     for (let i = 0; i < count && !["fault", "break", "boot"].includes(stop); i++) stop = data.stops[machine.run(1)];
     cycles = machine.value(17) - cycles;
-    note = why(stop) || `${count === 1 ? "That instruction" : `Those ${count} instructions`} took ${number(cycles)} cycle${cycles === 1 ? "" : "s"}.`;
+    const what = count === 1 ? "That instruction" : `Those ${count} instructions`;
+    note = why(stop) || `${what} took ${number(cycles)} cycle${cycles === 1 ? "" : "s"}.`;
     draw();
   };
   const slice = () => {

@@ -1,7 +1,7 @@
 """Watch the emulated chip instruction by instruction: what it read, what it changed, what it cost (chapter 11).
 
-It is for the first few thousand instructions after a reset, at some 30,000 a second; what a whole clip costs is
-counted by the interpreter itself (`Chip.start_profile`).
+It is for the first few thousand instructions after a reset; what a whole clip costs is counted by the interpreter
+itself (`Chip.start_profile`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from functools import cache
 
 from tinyspeech import toolchain
 from tinyspeech.chip.emulator import Chip
+from tinyspeech.errors import UserError
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
 MEMORY_MAP = (
     (0x0000_0000, 16_384, "flash, as the core starts in it"), (0x0800_0000, 16_384, "the same flash, once more"),
-    (0x1FFF_F000, 1_920, "boot ROM"), (0x1FFF_F780, 128, "vendor and option bytes"), (0x2000_0000, 2_048, "SRAM"),
+    (0x1FFF_F000, 1_920, "boot ROM"), (0x1FFF_F780, 192, "vendor and option bytes"), (0x2000_0000, 2_048, "SRAM"),
     (0x4000_0000, 0x2_3000, "peripherals' registers"), (0xE000_E000, 0x1100, "interrupts, SysTick, reset"),
 )
 """What answers at which address: (first address, bytes of the range, what); of the last two, few addresses do."""
@@ -132,8 +133,11 @@ def _text(i) -> str:
 
 
 def _at(chip: Chip, pc: int) -> Instruction:
-    low = chip.read_memory(pc, 2)
-    code = chip.read_memory(pc, 4) if low[0] & 3 == 3 else low
+    try:
+        low = chip.read_memory(pc, 2)
+        code = chip.read_memory(pc, 4) if low[0] & 3 == 3 else low
+    except UserError:  # nothing is there: running it will say so
+        code = b""
     return next(iter(disassemble(code, pc)), Instruction(pc, code, "not an instruction"))
 
 
