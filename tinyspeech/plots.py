@@ -1148,7 +1148,7 @@ def address_space(regions: Sequence[tuple[int, int, str]], ax: Axes | None = Non
         ax.text(0.02, row, name, va="center", fontsize=9)
         ax.text(0.98, row, f"{size:,} B", va="center", ha="right", fontsize=9)
         ax.text(-0.02, row, f"{start:#010x}", va="center", ha="right", family="monospace", fontsize=9)
-    ax.set(xlim=(-0.22, 1), ylim=(-0.6, len(regions) - 0.4))
+    ax.set(xlim=(-0.22, 1.005), ylim=(-0.6, len(regions) - 0.4))
     ax.axis("off")
 
 
