@@ -8,6 +8,7 @@ One second of audio is one clip: 8000 samples in over the serial port, 49 frames
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -69,6 +70,19 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
         "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
         "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},
     }
+
+
+def firmware_at_48_mhz() -> toolchain.Firmware:
+    """The shipped firmware, but with the clock doubled by the PLL and so with one wait state of the flash: chapter 11
+    compares them."""
+    slow, fast = "RCC_CFGR0 = 0;", "FLASH_ACTLR = 1, RCC_CTLR |= 1u << 24, RCC_CFGR0 = 2;"
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(toolchain.FIRMWARE, Path(folder) / "firmware"))
+        setting = [path for path in copy.glob("*.c") if slow in path.read_text()]
+        if len(setting) != 1:
+            raise AssertionError(f"the clock is set in {len(setting)} files by `{slow}`, not in one")
+        setting[0].write_text(setting[0].read_text().replace(slow, fast).replace("24000000", "48000000"))
+        return toolchain.build_firmware(copy)
 
 
 # ---------------------------------------------------------------- ways to multiply

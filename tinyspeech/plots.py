@@ -9,7 +9,7 @@ The background is light and opaque, so that a figure stays readable on a dark pa
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 
 import matplotlib.pyplot as plt
@@ -17,9 +17,10 @@ import numpy as np
 from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -1128,3 +1129,162 @@ def trade(
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     ax.legend(fontsize=8, loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "The CH32V003"
+
+
+def address_space(regions: Sequence[tuple[int, int, str]], ax: Axes | None = None) -> None:
+    """Memory from the lowest address (at the bottom) to the highest, a box each, not to scale.
+
+    Parameters
+    ----------
+    regions : (first address, bytes, name), ascending
+    """
+    ax = ax or plt.gca()
+    for row, (start, size, name) in enumerate(regions):
+        color = {"SRAM": "blue"}.get(name, "amber" if "flash" in name else "grey" if start < 0x2000_0000 else "green")
+        ax.barh(row, 1, height=0.8, color=PALETTE[color], alpha=0.35, edgecolor=INK, linewidth=0.8)
+        ax.text(0.02, row, name, va="center", fontsize=9)
+        ax.text(0.98, row, f"{size:,} B", va="center", ha="right", fontsize=9)
+        ax.text(-0.02, row, f"{start:#010x}", va="center", ha="right", family="monospace", fontsize=9)
+    ax.set(xlim=(-0.22, 1.005), ylim=(-0.6, len(regions) - 0.4))
+    ax.axis("off")
+
+
+def grouped(names: Iterable[str], series: Mapping[str, Sequence[float]], xlabel: str, ax: Axes | None = None) -> None:
+    """Horizontal bars in groups, with the number behind each.
+
+    Parameters
+    ----------
+    names : of the groups
+    series : what the bars of one colour are -> a value for each group; at most three
+    """
+    ax = ax or plt.gca()
+    names, height = list(names), 0.8 / len(series)
+    for i, (name, numbers) in enumerate(series.items()):
+        places = np.arange(len(names)) + (i - (len(series) - 1) / 2) * height
+        drawn = ax.barh(places, numbers, height, label=name, color=PALETTE[("green", "amber", "sky")[i]])
+        ax.bar_label(drawn, [f" {number:g}" for number in numbers], fontsize=9)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.margins(x=0.1)
+    ax.set_xlabel(xlabel)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series), fontsize=9)
+
+
+def timeline(starts: Mapping[str, float], end: float, xlabel: str, ax: Axes | None = None) -> None:
+    """What came after what, a row each, and how long it took.
+
+    Parameters
+    ----------
+    starts : what -> when it began, in their order; each ends where the next begins, and the last at `end`
+    """
+    ax = ax or plt.gca()
+    ends = [*list(starts.values())[1:], end]
+    for row, ((name, start), stop) in enumerate(zip(starts.items(), ends, strict=True)):
+        ax.barh(row, stop - start, left=start, height=0.6, color=PALETTE["green"], edgecolor=PALETTE["green"])
+        ax.text(stop, row, f"  {name}: {stop - start:,}", va="center", fontsize=9)
+    ax.set_yticks([])
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.4 * end)
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_xlabel(xlabel)
+
+
+def squarified(sizes: Sequence[float], x: float, y: float, width: float, height: float) -> list[tuple[float, ...]]:
+    """Rectangles (x, y, width, height) that fill one, areas in proportion to the descending sizes, nearly square."""
+    if not sizes:
+        return []
+    scale, short = width * height / sum(sizes), min(width, height)
+
+    def worst(count: int) -> float:
+        row = sum(sizes[:count]) * scale
+        return max(max(short**2 * s * scale / row**2, row**2 / (short**2 * s * scale)) for s in sizes[:count])
+
+    count = 1
+    while count < len(sizes) and worst(count + 1) <= worst(count):
+        count += 1
+    thick = sum(sizes[:count]) * scale / short
+    found, at = [], 0.0
+    for size in sizes[:count]:
+        long = size * scale / thick
+        found.append((x, y + at, thick, long) if width >= height else (x + at, y, long, thick))
+        at += long
+    rest = (x + thick, y, width - thick, height) if width >= height else (x, y + thick, width, height - thick)
+    return found + squarified(sizes[count:], *rest)
+
+
+def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B") -> None:
+    """Sizes as areas in a new figure: a field for each group, divided among its parts; large parts carry their names.
+
+    Parameters
+    ----------
+    groups : group -> part -> size
+    room : size of the whole; what is left of it is a hatched field, "free"
+    """
+    _, ax = plt.subplots(figsize=(7.2, 4.4))
+    groups = {**groups, "free": {"": room - sum(sum(parts_.values()) for parts_ in groups.values())}}
+    order = sorted(groups, key=lambda name: -sum(groups[name].values()))
+    total = {name: sum(groups[name].values()) for name in order}
+    handles = []
+    for i, (name, field) in enumerate(zip(order, squarified(list(total.values()), 0, 0, 7.2, 3.6), strict=True)):
+        look = {"facecolor": list(PALETTE.values())[i % 7], "alpha": 0.75}
+        if name == "free":
+            look = {"facecolor": PAPER, "hatch": "//"}
+        parts_ = dict(sorted(groups[name].items(), key=lambda item: -item[1]))
+        for part, (x, y, w, h) in zip(parts_, squarified(list(parts_.values()), *field), strict=True):
+            ax.add_patch(plt.Rectangle((x, y), w, h, edgecolor=PAPER if name != "free" else PALETTE["grey"], **look))
+            text = fill(part.replace("_", " "), max(int(w * 13), 1), break_long_words=False)
+            lines = text.split("\n")
+            if w * 13 >= max(map(len, lines)) and h * 6.5 >= len(lines) and len(parts_) > 1:
+                ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=6)
+        handles.append(Patch(label=f"{name}  {total[name]:,} {unit}", **look))
+    ax.set(xlim=(0, 7.2), ylim=(3.6, 0))
+    ax.axis("off")
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def painted(memory: ArrayLike, names: Mapping[str, str], ax: Axes | None = None, row: int = 128) -> None:
+    """A memory byte by byte, each in the colour of what became of it; lowest address at the top left.
+
+    Parameters
+    ----------
+    memory : int [bytes], 0 .. len(names) - 1
+    names : what a number means -> colour of the palette, in order
+    row : bytes in a row
+    """
+    ax = ax or plt.gca()
+    looks = [PALETTE.get(color, color) for color in names.values()]
+    ax.imshow(np.asarray(memory).reshape(-1, row), cmap=ListedColormap(looks), vmin=-0.5, vmax=len(looks) - 0.5,
+              aspect="auto")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="byte of the row", ylabel=f"row of {row} bytes")
+    handles = [Patch(facecolor=look, edgecolor=INK, label=name) for name, look in zip(names, looks, strict=True)]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(looks), fontsize=9)
+
+
+def function_costs(cycles: Mapping[str, int], kinds: Mapping[str, str], most: int = 16) -> None:
+    """Cycles by function in a new figure, the dearest first, a colour for each kind; the rest is one bar.
+
+    Parameters
+    ----------
+    cycles : function -> cycles, the dearest first
+    kinds : function -> kind, at most six
+    """
+    shown = dict(list(cycles.items())[:most])
+    colors = dict(zip(dict.fromkeys(kinds[name] for name in cycles), PALETTE.values(), strict=False))
+    _, ax = plt.subplots(figsize=(7.2, 4.2))
+    total = sum(cycles.values())
+    looks = [colors[kinds[name]] for name in shown]
+    if len(cycles) > most:
+        rest = f"{len(cycles) - most} others"
+        shown[rest], looks = total - sum(shown.values()), [*looks, GRID]
+    bars_ = ax.barh(list(shown), list(shown.values()), color=looks, height=0.7)
+    ax.bar_label(bars_, [f" {100 * value / total:.1f} %" for value in shown.values()], fontsize=8)
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", labelsize=8)
+    ax.margins(x=0.1)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}")
+    ax.set_xlabel("million cycles")
+    ax.legend(handles=[Patch(color=color, label=kind) for kind, color in colors.items()], loc="lower right")

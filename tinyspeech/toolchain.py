@@ -30,8 +30,9 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
-WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
-"""For a browser: no C library, memory filled and copied by the machine's own instructions."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
+        *WARNINGS)
+"""For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
     *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
@@ -185,6 +186,17 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
 
 
+def assemble(text: str) -> bytes:
+    """Machine code of a few instructions, as they lie in flash from address 0: small programs for the emulated chip.
+
+    What does not assemble raises `UserError`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.S"
+        source.write_text(f'.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n{text}\n')
+        return build_firmware([source], "program").bin.read_bytes()
+
+
 def flat_image(elf: Path) -> bytes:
     """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
 
@@ -263,6 +275,14 @@ def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
                     rows.append((last.address, state.address, last_name, last.line))
                 last, last_name = None if state.end_sequence else state, name
     return sorted(rows)
+
+
+def function_files(elf: Path) -> dict[str, str]:
+    """{function: name of the source file that it begins in}, for those that the line table knows."""
+    lines = line_addresses(elf)
+    found = ((name, next((file for a, b, file, _ in lines if a <= start < b), None))
+             for start, _, name in function_addresses(elf))
+    return {name: file for name, file in found if file}
 
 
 def symbol_addresses(elf: Path) -> dict[str, int]:

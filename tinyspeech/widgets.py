@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -382,3 +383,60 @@ def formats_page(row: Mapping, layer: str) -> str:
             costs.append((name, value, dense[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
+
+
+# ---------------------------------------------------------------- chapter "The CH32V003"
+
+
+def chip_program(name: str, note: str, image: bytes, functions: Sequence[tuple[int, int, str]] | None = None,
+                 clips: Mapping[str, np.ndarray] | None = None) -> dict:
+    """A program for `chip_page`.
+
+    Parameters
+    ----------
+    name, note : what the reader chooses, and what is said of it
+    image : bytes of flash from address 0
+    functions : (start, end, name) of the code among them, as of `toolchain.function_addresses`; by default all of it
+    clips : word -> int16 [8000] at 8 kHz, that the page says to our firmware
+    """
+    from tinyspeech.chip import trace
+
+    functions = functions or [(0, len(image), "reset")]
+    listing = [f"{i.address:x} {i.text}" for start, end, _ in functions
+               for i in trace.disassemble(image[start:end], start)]
+    return {
+        "name": name, "note": note, "image": base64.b64encode(image).decode(), "functions": list(functions),
+        "listing": "\n".join(listing),
+        "clips": {word: base64.b64encode(x.astype("<i2").tobytes()).decode() for word, x in (clips or {}).items()},
+    }
+
+
+def chip_page(programs: Sequence[dict]) -> HTML:
+    """The emulated chip itself in the page: the interpreter as WebAssembly, with buttons to step and to run.
+
+    It needs no Python behind it and loads nothing. One a page. programs : of `chip_program`, the first is shown.
+    """
+    from tinyspeech import CLASSES, toolchain
+    from tinyspeech.chip import emulator, trace
+
+    exports = [f"page_{name}" for name in ("image", "received", "reset", "receive", "run", "sent", "value")]
+    here = emulator.SOURCES[0].parent
+    wasm = toolchain.build_wasm([here / "page.c", *emulator.SOURCES], exports, "page")
+    data = {"wasm": base64.b64encode(wasm.read_bytes()).decode(), "programs": list(programs), "stops": emulator.STOPS,
+            "faults": emulator.FAULTS, "registers": trace.REGISTERS, "classes": CLASSES}
+    buttons = {"step": "step", "steps": "100 steps", "run": "run", "reset": "reset"}
+    columns = "display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5em,1fr));font-family:monospace;gap:2px 8px"
+    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    return HTML(
+        f"<div id='chip-page' role='group' aria-label='The emulated chip: a program, its registers and buttons to run "
+        f"it' style='color:{INK};line-height:1.4'>"
+        "<div style='display:flex;flex-wrap:wrap;gap:6px'><select data-part='program' aria-label='program'></select>"
+        + "".join(f"<button data-part='{part}'>{label}</button>" for part, label in buttons.items())
+        + "<span data-part='clips'></span></div><div data-part='note' aria-live='polite' style='margin:6px 0;"
+        "min-height:1.4em'>This part needs a browser that runs scripts.</div>"
+        f"<div data-part='code' style='font-family:monospace;white-space:pre;overflow-x:auto;min-height:17em;"
+        f"background:{PAPER};border:1px solid {GRID};padding:6px'></div>"
+        f"<div data-part='registers' style='{columns};margin:6px 0'></div><div data-part='state'></div>"
+        f"<div data-part='answer' style='{columns};margin:6px 0'></div></div>"
+        f"<script>{(here / 'page.js').read_text()}chipPage(document.getElementById('chip-page'), {text});</script>"
+    )
