@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "lanes.S",
+                    "bands.c", "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
