@@ -3,23 +3,24 @@
 
 #include "multiply.h"
 
-/* Of the columns first .. first + count - 1, each frame's channels, the oldest frame first, and zeros beyond either end.
-   past, in: int8 [kernel - 1 and 1][columns][channels]; window: int8 [count][kernel][channels]. */
-static void gather(const struct layer *layer, const int8_t *past, const int8_t *in, int first, int count, int8_t *window)
+/* Of `count` bands from the one at offset `at` in a frame, each frame's channels, the oldest frame first; zeros beyond
+   either end. past, in: int8 [kernel - 1 and 1][width]; window: int8 [count][kernel][channels]. */
+static void gather(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int at, int count,
+                   int8_t *window)
 {
     static const int8_t zero;
-    int channels = layer->inputs, columns = layer->bands * (layer->window >> 4), width = columns * channels;
-    int at = first * channels;
-    for (; count; count--, first++, at += channels) {
-        int inside = first >= 0 && first < columns;
-        for (int t = 1, before = at; t <= layer->kernel; t++, before += width) {
-            const int8_t *from = !inside ? &zero : t == layer->kernel ? in + at : past + before;
+    int channels = layer->inputs;
+    for (; count; count--, at += channels) {
+        int inside = at >= 0 && at < width;
+        const int8_t *frame = past;
+        for (int t = layer->kernel; t; t--, frame += width) {
+            const int8_t *from = inside ? (t == 1 ? in : frame) + at : &zero;
             for (const int8_t *end = window + channels; window < end; from += inside) *window++ = *from;
         }
     }
 }
 
-/* A classifier's scores for one band, or for the two of a pair. */
+/* A classifier's scores for one band, or for both of a pair: their sums first, then one product. */
 static void add_scores(const int32_t *accumulator, int both, const struct requant *table, int32_t *logits)
 {
     for (int o = 0; o < MODEL_CLASSES; o++, table++) {
@@ -33,35 +34,32 @@ void bands_layer(const struct layer *layer, const int8_t *past, int8_t *slots, i
 {
     int channels = layer->inputs, outputs = layer->outputs, span = layer->window & 15, step = layer->window >> 4;
     int taps = layer->kernel * span, inputs = taps * channels;
-    int ahead = step * channels; /* from one band's first value to the next one's */
-    const int8_t *first = slots + layer->source;
-    int8_t *out = slots + layer->target, *window = slots + MODEL_SLOT_BYTES;
-    uint32_t *sums = (uint32_t *)(void *)window;
-    if (taps > 1) ahead *= layer->kernel;
-    if (MODEL_BAND_PAIRS && layer->kind != LAYER_DEPTHWISE) window += sizeof(uint32_t[16]);
-    for (int left = layer->bands, column = -(span >> 1); left > 0; left -= 1 + MODEL_BAND_PAIRS) {
+    int next_at = step * channels, width = layer->bands * next_at; /* of a frame, in bytes */
+    int ahead = taps > 1 ? layer->kernel * next_at : next_at; /* from a band's window to the next one's */
+    const int8_t *in = slots + layer->source;
+    int8_t *out = slots + layer->target, *window = slots + MODEL_WINDOW;
+    uint32_t *sums = (uint32_t *)(void *)window; /* before the window, where a layer needs them */
+    if (MODEL_BAND_PAIRS && layer->kind != LAYER_DEPTHWISE) window += 4 * 16;
+    for (int left = layer->bands, at = -((span >> 1) * channels); left > 0; left -= 1 + MODEL_BAND_PAIRS) {
         int both = MODEL_BAND_PAIRS && left > 1;
-        if (taps > 1) { /* else a band is its own window */
-            gather(layer, past, slots + layer->source, column, both ? span + step : span, window);
-            column += both ? 2 * step : step;
-            first = window;
-        }
-        const int8_t *second = both ? first + ahead : first;
+        const int8_t *first = taps > 1 ? window : in + at; /* one band of one frame is its own window */
+        const int8_t *second = both ? first + ahead : first; /* a last band alone is paired with itself */
+        if (taps > 1) gather(layer, past, in, width, at, both ? span + step : span, window);
+        at += next_at << both;
         if (layer->kind == LAYER_DEPTHWISE) {
             if (MODEL_BAND_PAIRS)
                 kernel_depthwise_lanes(first, second, channels, taps, layer->weights, accumulator);
             else
                 kernel_depthwise(first, first + inputs - channels, channels, taps, layer->weights, accumulator);
-        } else { /* up to a multiple of four: weights of zero meet whatever lies behind */
+        } else { /* up to a multiple of four: weights of zero meet whatever lies behind the window */
             if (MODEL_BAND_PAIRS)
                 kernel_dense_pair(first, second, (inputs + 3) & ~3, layer->weights, outputs, accumulator, sums);
             else
                 kernel_dense(first, (inputs + 3) & ~3, layer->weights, outputs, accumulator);
         }
-        first = second + ahead;
         if (layer->kind == LAYER_CLASSIFIER) {
             add_scores(accumulator, both, layer->requant, logits);
-        } else if (MODEL_BAND_PAIRS) { /* a last band alone is written twice, alike */
+        } else if (MODEL_BAND_PAIRS) {
             int8_t *next = both ? out + outputs : out;
             kernel_requantise_lanes(accumulator, layer->requant, outputs, layer->low, out, next);
             out = next + outputs;
