@@ -199,13 +199,34 @@ def packed(layer: Layer) -> np.ndarray:
 
 
 def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
-    """Bytes behind the slots for a layer with bands: a window of one band or of two neighbours, which a dense layer
-    reads in fours, and the subsets' sums of two. Where the kernel sees one band of one frame there is no window."""
-    columns = layer.span + layer.band_stride * pairs if layer.kernel * layer.span > 1 else 0
-    window = columns * layer.kernel * layer.inputs(inputs)
+    """Bytes behind the slots for a layer with bands: its windows, one behind the other, and the subsets' sums of a pair.
+    A dense layer reads in fours. Where the kernel sees one band of one frame there are no windows."""
+    columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
+    work = columns * layer.kernel * layer.inputs(inputs)
     if layer.kind != "depthwise":
-        window += 3 + TABLE_BYTES * pairs
-    return -(-window // 4) * 4
+        work += 3 + TABLE_BYTES * pairs
+    return -(-work // 4) * 4
+
+
+def _live(model: IntegerModel) -> dict[str, range]:
+    """{slot: the layers, by number, from its first use to its last}; of those that are used."""
+    live = {"stream": range(1)}
+    for i, layer in enumerate(model.layers):
+        gate = {"pooled"} if layer.kind in ("gated_add", "weighed_classifier") else set()
+        for slot in {layer.source, layer.target} | gate:
+            live[slot] = range(live.get(slot, range(i, i)).start, i + 1)
+    return live
+
+
+def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
+    """{slot: offset}, side by side; but two that are never live at once, as far as is known, may share a place."""
+    places: dict[str, int] = {}
+    for slot, size in sizes.items():
+        taken = [range(at, at + sizes[other]) for other, at in places.items()
+                 if not {slot, other} <= live.keys() or set(live[slot]) & set(live[other])]
+        places[slot] = min(at for at in (0, *(other.stop for other in taken))
+                           if all(at >= other.stop or at + size <= other.start for other in taken))
+    return places
 
 
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
@@ -230,12 +251,12 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
-    offsets = np.cumsum([0, *sizes.values()])
-    slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
+    banded = any(layer.bands > 1 for layer in model.layers)
+    slots = _places(sizes, _live(model) if banded else {})
+    slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
     halves = all(row.accumulator < 1 << 15 for row in model.worst())
-    banded = any(layer.bands > 1 for layer in model.layers)
     if halves and not banded:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
