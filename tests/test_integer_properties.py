@@ -264,6 +264,33 @@ def test_c_equals_integers_for_any_program(c, model, features):
     assert np.array_equal(run_in_c(c, model, features), model.run(features))
 
 
+@st.composite
+def models_with_bands(draw) -> IntegerModel:
+    """Layers with bands only, odd and even in number; the first may leave some out. Sums are often at their ends."""
+    read = draw(st.sampled_from([2, 3, 4, 6, 12]))
+    stride = draw(st.sampled_from([s for s in (1, 2, 3) if read % s == 0 and read > s]))
+    bands, channels, source, layers = read // stride, 12 // read, "stream", []
+    for i in range(draw(st.integers(1, 4))):
+        kind, target = draw(st.sampled_from(["dense", "depthwise", "depthwise"])), ("branch", "wide")[i % 2]
+        outputs = draw(st.integers(1, 6)) if kind == "dense" else channels
+        layers.append(draw(layers_with_weights(kind, channels, outputs, f"l{i}", source, target, bands, stride)))
+        channels, source, stride = outputs, target, 1
+    layers.append(draw(layers_with_weights("classifier", channels, len(CLASSES), "last", source, source, bands)))
+    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 2)))
+
+
+@given(models_with_bands(), clips())
+@settings(max_examples=200, deadline=None)
+def test_two_bands_at_once_are_two_bands(c, model, features):
+    """Wherever both sums fit a word, which is where the exporter pairs them; nowhere else."""
+    model.check(features.shape[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "WORK_BYTES", 2048)  # as `fill_and_run` has
+        fits = max(row.accumulator for row in model.worst()) < 2**15
+        assert export.memory_plan(model)["band_pairs"] == fits
+        assert np.array_equal(run_in_c(c, model, features), model.run(features))
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):

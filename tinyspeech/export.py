@@ -199,8 +199,8 @@ def packed(layer: Layer) -> np.ndarray:
 
 
 def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
-    """Bytes behind the slots for a layer with bands: its windows, one behind the other, and the subsets' sums of a pair.
-    A dense layer reads in fours. Where the kernel sees one band of one frame there are no windows."""
+    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair. A dense
+    layer reads in fours, up to 3 bytes too far. Where the kernel sees one band of one frame there are no windows."""
     columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
     work = columns * layer.kernel * layer.inputs(inputs)
     if layer.kind != "depthwise":
@@ -232,8 +232,8 @@ def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
     (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last stride) and `front_bytes` (of
-    slots that these use). Everything is aligned to 4."""
+    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last
+    stride) and `front_bytes` (of slots that these use). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
@@ -256,8 +256,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
-    halves = all(row.accumulator < 1 << 15 for row in model.worst())
-    if halves and not banded:
+    too_large = {row.layer for row in model.worst() if row.accumulator >= 1 << 15}  # for two sums in one word
+    if not too_large and not banded:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -268,9 +268,10 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             batch = 2 * math.prod(layer.stride for layer in model.layers)
-            return {**plan, "paired": 1, "band_pairs": 0, "batch": batch, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
-                    "window": at, "scratch_bytes": 4 * widest + end}
-    band_pairs = int(banded and halves and 4 * widest + slot_bytes + max(window, band_work[1]) <= WORK_BYTES)
+            return {**plan, "paired": 1, "band_pairs": 0, "batch": batch, "slot_bytes": pair_bytes,
+                    "front_bytes": front_bytes, "window": at, "scratch_bytes": 4 * widest + end}
+    in_halves = banded and not too_large & {layer.name for layer in model.layers if layer.bands > 1}
+    band_pairs = int(in_halves and 4 * widest + slot_bytes + max(window, band_work[1]) <= WORK_BYTES)
     return {**plan, "paired": 0, "band_pairs": band_pairs, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0,
             "window": slot_bytes, "scratch_bytes": 4 * widest + slot_bytes + max(window, band_work[band_pairs])}
 
