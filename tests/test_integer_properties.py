@@ -63,8 +63,8 @@ class Row(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):
-    """The firmware's network and kernels, their program not yet filled in: one by one, two frames at once, and two bands
-    at once."""
+    """The firmware's network and kernels, their program not yet filled in: one by one, two frames at once, two bands at
+    once."""
     ways = (0, 1, 0), (1, 4, 0), (0, 1, 1)
     return [build(tmp_path_factory.mktemp("firmware"), *way) for way in ways]
 

@@ -188,7 +188,7 @@ def packed(layer: Layer) -> np.ndarray:
     """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`, with
     weights of zero up to a multiple of four inputs.
 
-    Where there are bands, the first in order is the band and then the frame: neighbours' windows then overlap in memory.
+    Where there are bands, they come first in order and then the frames: neighbours' windows overlap in memory.
     """
     weight = layer.weight
     if layer.bands > 1:
@@ -199,8 +199,10 @@ def packed(layer: Layer) -> np.ndarray:
 
 
 def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
-    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair. A dense
-    layer reads in fours, up to 3 bytes too far. Where the kernel sees one band of one frame there are no windows."""
+    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair.
+
+    A dense layer reads in fours, up to 3 bytes too far. A kernel that sees one band of one frame needs no windows.
+    """
     columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
     work = columns * layer.kernel * layer.inputs(inputs)
     if layer.kind != "depthwise":
@@ -419,8 +421,8 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
                      + frames + stride)
         if layer.weight is not None:
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
-            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed(layer).nbytes} bytes, {4 * outputs} of biases, "
-                         f"multipliers and shifts{low}")
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed(layer).nbytes} bytes, {4 * outputs} of "
+                         f"biases, multipliers and shifts{low}")
             for key in ("weight", "bias", "multiplier", "shift"):
                 values = getattr(layer, key)
                 lines.append(f"  {key} {values.min()} .. {values.max()}, {len(np.unique(values))} different")
