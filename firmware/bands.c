@@ -3,9 +3,9 @@
 
 #include "multiply.h"
 
-/* Of each frame the bands from -side on, so many columns: all channels of a band in the oldest frame, in the next one
-   and so on, then the next band's; zeros beyond either end.
-   past, in: int8 [kernel - 1 and 1][width]; windows: int8 [columns][kernel][channels]. */
+/* The bands from -side on, one a column: each as it was in the oldest frame, in the next one and so on; zeros beyond
+   either end. A band's window is then `span` columns in a row, and neighbours share what they both see.
+   past: int8 [kernel - 1][width]; in: int8 [width]; windows: int8 [columns][kernel][channels]. */
 static void gather(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int side, int columns,
                    int8_t *windows)
 {

@@ -9,7 +9,7 @@
 /* A dense, depthwise or classifying layer; a classifier adds to logits, int32 [MODEL_CLASSES]. With MODEL_BAND_PAIRS,
    two neighbouring bands share each weight that is read. The numbers are those of one band at a time.
    past: int8 [kernel - 1][width]; accumulator: int32 [MODEL_WIDEST]; slots: as in network.c, with room from MODEL_WINDOW
-   on for the sums of kernel_dense_pair and for a window of one band, or of two. */
+   on for the sums of kernel_dense_pair and for the windows of all bands. */
 void bands_layer(const struct layer *layer, const int8_t *past, int8_t *slots, int32_t *accumulator, int32_t *logits);
 
 /* Of each two neighbouring bands, the larger value of each channel. in: int8 [2 bands][channels], out: int8 [bands][...]. */

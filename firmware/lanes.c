@@ -1,8 +1,6 @@
 /* The kernels of two neighbouring bands in C, for every computer but the chip, which runs lanes.S. See kernels.h. */
 #include "kernels.h"
 
-#include "multiply.h"
-
 void kernel_depthwise_lanes(const int8_t *first, const int8_t *second, int channels, int taps, const uint8_t *weights,
                             int32_t *accumulator)
 {

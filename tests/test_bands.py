@@ -82,7 +82,7 @@ def test_where_the_sums_of_subsets_find_no_room_bands_are_not_paired(z, monkeypa
 
 
 def test_slots_share_a_place_only_when_never_live_at_once(z):
-    """What conv2 writes lies where the condensers were, and beside what it reads; a gate's argument stays to its end."""
+    """What conv2 writes lies where the condensers were, beside what it reads; a gate's argument stays to its end."""
     at = export.memory_plan(z)["slots"]
     assert at["wide"] == at["pooled"] < at["squeezed"] < at["pooled"] + 104  # 6 bands of 17, in fours
     assert at["branch"] + 44 <= at["pooled"]
