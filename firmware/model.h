@@ -36,6 +36,7 @@
 #define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 112
 #define MODEL_BANDED 0
+#define MODEL_BAND_PAIRS 0
 #define MODEL_GATED 0
 #define MODEL_PAIRED 1
 #define MODEL_BATCH 4
@@ -50,7 +51,6 @@
 static const char *const model_words[MODEL_CLASSES] = {"_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"};
 #endif
 
-#ifdef MODEL_WITH_LAYERS
 enum {
     LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
     LAYER_POOL_BANDS, LAYER_ADD_BANDS
@@ -66,6 +66,7 @@ struct layer {
     const struct requant *requant;
 };
 
+#ifdef MODEL_WITH_LAYERS
 static const uint16_t stem_weights[288] = {
     50398, 43771, 75, 210, 61151, 97, 52731, 28264, 13116, 33869, 26156, 34957, 40348, 14645, 26287, 56794,
     50376, 737, 14130, 43672, 26435, 500, 21974, 47935, 21830, 51401, 35839, 10349, 9119, 4381, 19413, 38953,

@@ -4,6 +4,7 @@
 #define MODEL_WITH_LAYERS
 #include "network.h"
 
+#include "bands.h"
 #include "kernels.h"
 #include "multiply.h"
 
@@ -70,49 +71,6 @@ static void add_scores(const int32_t *accumulator, enum lane lane, const struct 
     }
 }
 
-/* window: int8 [kernel][span * inputs], oldest frame first, of the bands around each that a layer computes, with zeros
-   beyond either end and up to a multiple of four; past, in: int8 [width] a frame; out: int8 [bands][outputs]. */
-static void each_band(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int8_t *window,
-                      int32_t *accumulator, int8_t *out)
-{
-    int channels = layer->inputs, span = layer->window & 15, taps = layer->kernel * span;
-    int first = -(span >> 1) * channels, step = (layer->window >> 4) * channels;
-    for (int band = 0; band < layer->bands; band++, first += step, out += layer->outputs) {
-        int filled = 0;
-        for (int t = 1; t <= layer->kernel; t++) {
-            const int8_t *frame = t == layer->kernel ? in : past + (t - 1) * width;
-            for (int i = first; i < first + span * channels; i++)
-                window[filled++] = i < 0 || i >= width ? 0 : frame[i];
-        }
-        while (filled & 3) window[filled++] = 0;
-        if (layer->kind == LAYER_DEPTHWISE)
-            kernel_depthwise(window, window + (taps - 1) * channels, channels, taps, layer->weights, accumulator);
-        else
-            kernel_dense(window, filled, layer->weights, layer->outputs, accumulator);
-        if (layer->kind == LAYER_CLASSIFIER)
-            add_scores(accumulator, WHOLE, layer->requant, 0);
-        else
-            kernel_requantise(accumulator, WHOLE, layer->requant, layer->outputs, layer->low, out);
-    }
-}
-
-/* Of each two neighbouring bands, the larger value of each channel. in: int8 [2 bands][channels], out: int8 [bands][...]. */
-static void pool_bands(const struct layer *layer, const int8_t *in, int8_t *out)
-{
-    for (int band = 0; band < layer->bands; band++, in += layer->inputs)
-        for (int c = 0; c < layer->inputs; c++, in++, out++) *out = in[0] > in[layer->inputs] ? in[0] : in[layer->inputs];
-}
-
-/* Each band to two. in: int8 [bands][channels], out: int8 [2 bands][channels]. */
-static void add_bands(const struct layer *layer, const int8_t *in, int8_t *out)
-{
-    for (int band = 0; band < layer->bands; band++, in += layer->inputs)
-        for (int i = 0; i < 2 * layer->inputs; i++, out++) {
-            int sum = *out + in[i < layer->inputs ? i : i - layer->inputs];
-            *out = (int8_t)(sum < -128 ? -128 : sum > 127 ? 127 : sum);
-        }
-}
-
 /* The end of a layer with weights: those frames that go on are requantised, and their slots move to the front. Returns
    their number. */
 static int finish(int n, int frames, int8_t *slots, const int32_t *accumulator)
@@ -149,9 +107,7 @@ static __attribute__((noinline)) void add_up(int n, int frames, int8_t *slots, v
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
     int width = layer->inputs;
     if (MODEL_BANDED && layer->bands > 1) {
-        if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
-            each_band(layer, past, first, width * layer->bands * (layer->window >> 4), window, scratch,
-                      slots + layer->target);
+        if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0) bands_layer(layer, past, slots, scratch, logits);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
             kernel_depthwise_pair(past, first, second, width, layer->kernel, layer->weights, scratch);
@@ -185,7 +141,7 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
     int width = layer->inputs;
     int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
     uint32_t weight = 0;
-    if (banded) width *= layer->bands * (layer->window >> 4);
+    if (banded && layer->kernel > 1) width *= layer->bands * (layer->window >> 4);
     switch (layer->kind) {
     case LAYER_WEIGHED_CLASSIFIER:
         weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
@@ -206,10 +162,10 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
         else kernel_add(out, in, width);
         break;
     case LAYER_POOL_BANDS:
-        if (MODEL_BANDED) pool_bands(layer, in, out);
+        if (MODEL_BANDED) bands_pool(layer, in, out);
         break;
     case LAYER_ADD_BANDS:
-        if (MODEL_BANDED) add_bands(layer, in, out);
+        if (MODEL_BANDED) bands_add(layer, in, out);
         break;
     }
     if (layer->kernel > 1) remember(past, in, past_bytes(layer, width), width);

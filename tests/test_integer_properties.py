@@ -24,7 +24,8 @@ from tinyspeech.streaming import CausalConv, StreamingCondenser, StreamingConfig
 from tinyspeech.train import predict
 
 MOST_LAYERS, MOST_STATE, WIDTH = 40, 4096, 48
-HEADER = f"""#include "kernels.h"
+HEADER = f"""#pragma once
+#include "kernels.h"
 #define MODEL_CLASSES {len(CLASSES)}
 #define MODEL_INPUTS 12
 #define MODEL_LAYERS {MOST_LAYERS}
@@ -44,6 +45,7 @@ int model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_byt
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
 WINDOWS = """#include "network.c"
+#include "bands.c"
 int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
 int size_of_layer(void) { return sizeof(struct layer); }
 """
@@ -61,21 +63,24 @@ class Row(ctypes.Structure):
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):
-    """The firmware's network and kernels, their program not yet filled in: frame by frame, or in batches of pairs."""
-    return [build(tmp_path_factory.mktemp("firmware"), paired, batch) for paired, batch in ((0, 1), (1, 4))]
+    """The firmware's network and kernels, their program not yet filled in: one by one, two frames at once, two bands at
+    once."""
+    ways = (0, 1, 0), (1, 4, 0), (0, 1, 1)
+    return [build(tmp_path_factory.mktemp("firmware"), *way) for way in ways]
 
 
-def build(folder, paired: int, batch: int) -> ctypes.CDLL:
+def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
     """The shipped C with a table that is filled at run time."""
-    for name in ("kernels.c", "dense.c", "multiply.c", "network.c", "kernels.h", "multiply.h", "network.h",
-                 "sigmoid.h"):
+    for name in ("kernels.c", "dense.c", "lanes.c", "multiply.c", "network.c", "bands.c", "kernels.h", "multiply.h",
+                 "network.h", "bands.h", "sigmoid.h"):
         shutil.copy(FIRMWARE / name, folder)
-    (folder / "model.h").write_text(f"#define MODEL_PAIRED {paired}\n#define MODEL_BATCH {batch}\n{HEADER}")
+    way = {"PAIRED": paired, "BATCH": batch, "BAND_PAIRS": band_pairs}
+    (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))
     (folder / "all.c").write_text(WINDOWS)
     cache, toolchain.CACHE = toolchain.CACHE, folder / "build"
     try:
-        path = toolchain.build_host_library([folder / name for name in ("multiply.c", "kernels.c", "dense.c", "all.c")],
-                                            sanitize=True)
+        sources = [folder / name for name in ("multiply.c", "kernels.c", "dense.c", "lanes.c", "all.c")]
+        path = toolchain.build_host_library(sources, sanitize=True)
     finally:
         toolchain.CACHE = cache
     library = ctypes.CDLL(str(path))
@@ -84,13 +89,15 @@ def build(folder, paired: int, batch: int) -> ctypes.CDLL:
 
 
 def run_in_c(libraries: list[ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
-    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same twice
-    where frames may be paired."""
+    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same again
+    where frames or bands may be paired."""
     plan = export.memory_plan(model)
     single = {**plan, "window": plan["slot_bytes"]}
     answer = fill_and_run(libraries[0], model, single, features)
     if plan["paired"]:
         assert np.array_equal(fill_and_run(libraries[1], model, plan, features), answer)
+    if plan["band_pairs"]:
+        assert np.array_equal(fill_and_run(libraries[2], model, plan, features), answer)
     return answer
 
 
@@ -118,12 +125,10 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
         row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
         width[layer.target] = layer.width(width[layer.source])
         if layer.weight is not None:
-            packed = (export.pack_nibbles(layer.weight) if layer.kind == "depthwise"
-                      else export.pack_dense(export.padded(layer.weight)))
             requant = np.zeros(row.outputs, [("bias", np.int16), ("multiplier", np.uint8), ("shift", np.uint8)])
             for key in requant.dtype.names:
                 requant[key] = getattr(layer, key)
-            kept += [np.ascontiguousarray(packed), requant]
+            kept += [np.ascontiguousarray(export.packed(layer)), requant]
             row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
         elif layer.scale is not None:
             kept.append(layer.scale)
@@ -257,6 +262,33 @@ def clips(draw, most_frames: int = 9) -> np.ndarray:
 def test_c_equals_integers_for_any_program(c, model, features):
     model.check(features.shape[1])
     assert np.array_equal(run_in_c(c, model, features), model.run(features))
+
+
+@st.composite
+def models_with_bands(draw) -> IntegerModel:
+    """Layers with bands only, odd and even in number; the first may leave some out. Sums are often at their ends."""
+    read = draw(st.sampled_from([2, 3, 4, 6, 12]))
+    stride = draw(st.sampled_from([s for s in (1, 2, 3) if read % s == 0 and read > s]))
+    bands, channels, source, layers = read // stride, 12 // read, "stream", []
+    for i in range(draw(st.integers(1, 4))):
+        kind, target = draw(st.sampled_from(["dense", "depthwise", "depthwise"])), ("branch", "wide")[i % 2]
+        outputs = draw(st.integers(1, 6)) if kind == "dense" else channels
+        layers.append(draw(layers_with_weights(kind, channels, outputs, f"l{i}", source, target, bands, stride)))
+        channels, source, stride = outputs, target, 1
+    layers.append(draw(layers_with_weights("classifier", channels, len(CLASSES), "last", source, source, bands)))
+    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 2)))
+
+
+@given(models_with_bands(), clips())
+@settings(max_examples=200, deadline=None)
+def test_two_bands_at_once_are_two_bands(c, model, features):
+    """Wherever both sums fit a word, which is where the exporter pairs them; nowhere else."""
+    model.check(features.shape[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "WORK_BYTES", 2048)  # as `fill_and_run` has
+        fits = max(row.accumulator for row in model.worst()) < 2**15
+        assert export.memory_plan(model)["band_pairs"] == fits
+        assert np.array_equal(run_in_c(c, model, features), model.run(features))
 
 
 @given(st.data())

@@ -30,6 +30,12 @@ STAGES = {
     "kernel_requantise": "requantisation", "kernel_add": "residual additions", "remember": "histories",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
+WITH_BANDS = {
+    "bands_layer": "windows of bands", "bands_pool": "pooling of bands", "bands_add": "residual additions",
+    "kernel_depthwise_lanes": "depthwise layers", "kernel_requantise_lanes": "requantisation",
+    "kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers",
+}
+"""The same for a network with bands (chapter 6), computed in pairs or one by one."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
@@ -59,16 +65,19 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     board = Board(firmware.elf)
     clip = worst_case_clip()
     total = board.classify(clip).cycles
-    stages = board.stages(clip, STAGES)
-    per_mac = stages["dense layers"] / dense_macs(integer)
     sizes = toolchain.sizes(firmware.elf)["symbols"]
+    functions = {name: stage for name, stage in {**STAGES, **WITH_BANDS}.items() if name in sizes}
+    stages = board.stages(clip, functions)
+    per_mac = stages["dense layers"] / dense_macs(integer)
+    dense = next(name for name in ("kernel_dense_pair", "kernel_dense") if name in sizes)
     others = multiplier_race() if race else {}
     return {
         "cycles_per_audio_second": total, "front_end_cycles": sum(stages[name] for name in FRONT_END),
         "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
         "stages": stages,
-        "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
-        "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},
+        "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes[dense]}, **others},
+        "stage_bytes": {stage: sum(sizes[name] for name in functions if functions[name] == stage) for stage in stages
+                        if stage != "other"},
     }
 
 

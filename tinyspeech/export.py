@@ -162,11 +162,6 @@ def pack_dense(weight: np.ndarray) -> np.ndarray:
     return word.T.astype(np.uint16)
 
 
-def padded(weight: np.ndarray) -> np.ndarray:
-    """int8 [outputs, inputs] with weights of zero up to a multiple of four inputs, as windows of bands have values."""
-    return np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4)))
-
-
 def unpack_dense(packed: np.ndarray) -> np.ndarray:
     """The inverse of `pack_dense`."""
     word = packed.T.astype(np.int64)[..., None]  # (outputs, groups, 1)
@@ -189,31 +184,82 @@ def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
     return np.where(value > 7, value - 16, value).astype(np.int8)
 
 
+def packed(layer: Layer) -> np.ndarray:
+    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`, with
+    weights of zero up to a multiple of four inputs.
+
+    Where there are bands, they come first in order and then the frames: neighbours' windows overlap in memory.
+    """
+    weight = layer.weight
+    if layer.bands > 1:
+        weight = weight.reshape(len(weight), layer.kernel, layer.span, -1).swapaxes(1, 2).reshape(len(weight), -1)
+    if layer.kind == "depthwise":
+        return pack_nibbles(weight)
+    return pack_dense(np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4))))
+
+
+def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
+    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair.
+
+    A dense layer reads in fours, up to 3 bytes too far. A kernel that sees one band of one frame needs no windows.
+    """
+    columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
+    work = columns * layer.kernel * layer.inputs(inputs)
+    if layer.kind != "depthwise":
+        work += 3 + TABLE_BYTES * pairs
+    return -(-work // 4) * 4
+
+
+def _live(model: IntegerModel) -> dict[str, range]:
+    """{slot: the layers, by number, from its first use to its last}; of those that are used."""
+    live = {"stream": range(1)}
+    for i, layer in enumerate(model.layers):
+        gate = {"pooled"} if layer.kind in ("gated_add", "weighed_classifier") else set()
+        for slot in {layer.source, layer.target} | gate:
+            live[slot] = range(live.get(slot, range(i, i)).start, i + 1)
+    return live
+
+
+def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
+    """{slot: offset}, side by side; but two that are never live at once, as far as is known, may share a place."""
+    places: dict[str, int] = {}
+    for slot, size in sizes.items():
+        taken = [range(at, at + sizes[other]) for other, at in places.items()
+                 if not {slot, other} <= live.keys() or set(live[slot]) & set(live[other])]
+        places[slot] = min(at for at in (0, *(other.stop for other in taken))
+                           if all(at >= other.stop or at + size <= other.start for other in taken))
+    return places
+
+
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
     (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `batch` (frames that are computed together), `front` (layers up to the last stride) and `front_bytes` (of
-    slots that these use). Everything is aligned to 4."""
+    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last
+    stride) and `front_bytes` (of slots that these use). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
+    band_work = [0, 0]  # for layers with bands: one at a time, and in pairs
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
         state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
-            if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
-                frames = layer.kernel if layer.bands > 1 else layer.kernel + 1  # two frames' windows overlap
-                window = max(window, -(-frames * layer.span * layer.inputs(inputs) // 4) * 4)
+            if layer.bands > 1:
+                band_work = [max(old, _band_work(layer, inputs, pairs)) for pairs, old in enumerate(band_work)]
+            elif layer.kind == "dense" and layer.kernel > 1:
+                window = max(window, -(-(layer.kernel + 1) * inputs // 4) * 4)  # two frames' windows overlap
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
-    offsets = np.cumsum([0, *sizes.values()])
-    slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
+    banded = any(layer.bands > 1 for layer in model.layers)
+    slots = _places(sizes, _live(model) if banded else {})
+    slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
-    if all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
+    too_large = {row.layer for row in model.worst() if row.accumulator >= 1 << 15}  # for two sums in one word
+    if not too_large and not banded:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -224,10 +270,12 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             batch = 2 * math.prod(layer.stride for layer in model.layers)
-            return {**plan, "paired": 1, "batch": batch, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
-                    "window": at, "scratch_bytes": 4 * widest + end}
-    return {**plan, "paired": 0, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
-            "scratch_bytes": 4 * widest + slot_bytes + window}
+            return {**plan, "paired": 1, "band_pairs": 0, "batch": batch, "slot_bytes": pair_bytes,
+                    "front_bytes": front_bytes, "window": at, "scratch_bytes": 4 * widest + end}
+    in_halves = banded and not too_large & {layer.name for layer in model.layers if layer.bands > 1}
+    band_pairs = int(in_halves and 4 * widest + slot_bytes + max(window, band_work[1]) <= WORK_BYTES)
+    return {**plan, "paired": 0, "band_pairs": band_pairs, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0,
+            "window": slot_bytes, "scratch_bytes": 4 * widest + slot_bytes + max(window, band_work[band_pairs])}
 
 
 CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
@@ -303,6 +351,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_BAND_PAIRS {plan['band_pairs']}",
            f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
            f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
            f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
@@ -310,17 +359,15 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
            + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
-           "#ifdef MODEL_WITH_LAYERS\n" + LAYER_STRUCT]
+           LAYER_STRUCT + "\n#ifdef MODEL_WITH_LAYERS"]
     rows, width = [], {"stream": model.inputs}
     for layer in model.layers:
         inputs, outputs = layer.channels(width[layer.source])
         weights, table = "0", "0"
         if layer.weight is not None:
             weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
-            if layer.kind == "depthwise":
-                out.append(_array("uint8_t", weights, pack_nibbles(layer.weight)))
-            else:
-                out.append(_array("uint16_t", weights, pack_dense(padded(layer.weight))))
+            array = packed(layer)
+            out.append(_array(f"{array.dtype}_t", weights, array))
             cells = [f"{{{b}, {m}, {s}}}" for b, m, s in zip(layer.bias, layer.multiplier, layer.shift, strict=True)]
             out.append(f"static const struct requant {table}[{outputs}] = {{\n    "
                        + ",\n    ".join(", ".join(cells[i : i + 6]) for i in range(0, outputs, 6)) + "\n};\n")
@@ -373,10 +420,9 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
         lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"
                      + frames + stride)
         if layer.weight is not None:
-            packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(padded(layer.weight))
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
-            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {4 * outputs} of biases, "
-                         f"multipliers and shifts{low}")
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed(layer).nbytes} bytes, {4 * outputs} of "
+                         f"biases, multipliers and shifts{low}")
             for key in ("weight", "bias", "multiplier", "shift"):
                 values = getattr(layer, key)
                 lines.append(f"  {key} {values.min()} .. {values.max()}, {len(np.unique(values))} different")

@@ -15,7 +15,7 @@ from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "lanes.c", "bands.c", "network.c")
 
 
 def exported_hash(firmware: Path = FIRMWARE) -> str:

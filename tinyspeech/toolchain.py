@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "lanes.S",
+                    "bands.c", "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
@@ -269,8 +270,8 @@ def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
             last, last_name, discarded = None, "", False
             for state in (entry.state for entry in program.get_entries() if entry.state):
                 name = Path(files[state.file - first].name.decode()).name
-                if last is None:  # code that the linker dropped is said to begin at 0, where only the startup code is
-                    discarded = state.address == 0 and not name.endswith(".S")
+                if last is None:  # code that the linker dropped is said to begin at 0, where the first unit's is
+                    discarded = state.address == 0 and bool(rows)
                 elif state.address > last.address and not discarded:
                     rows.append((last.address, state.address, last_name, last.line))
                 last, last_name = None if state.end_sequence else state, name
