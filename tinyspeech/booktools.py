@@ -205,11 +205,12 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
 
 
 def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
-    """Compare (or rewrite) the marked numbers of README.md, book/*.md and the notebooks; a line for each stale text."""
+    """Compare (or rewrite) the marked numbers of README.md, book/*.md, the book's drawings and its notebooks; a line for
+    each stale text."""
     path = root / "data" / "results.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     stale = []
-    for page in [root / "README.md", *sorted((root / "book").glob("*.md"))]:
+    for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
         old = page.read_text(encoding="utf-8")
         new = renumbered(old, results)
         if old != new:
