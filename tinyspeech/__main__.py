@@ -233,7 +233,7 @@ def run_bench(args) -> None:
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
-    lines.append("a dense layer on the chip            24 MHz  48 MHz   SRAM: 24, 48 MHz  code  RAM   (cycles per MAC, bytes)")
+    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM at either  code  RAM   (cycles/MAC, B)")
     for name, row in result["kernels"].items():
         cells = (row.get(f"cycles_per_mac{at}") for at in ("", "_48_mhz", "_sram", "_sram_48_mhz"))
         cells = "".join(f"{'-' if cell is None else f'{cell:.2f}':>8}" for cell in cells)

@@ -17,6 +17,7 @@ import numpy as np
 
 from tinyspeech import export, frontend, sparse, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, slot, worst_case_clip
+from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.export import pack_dense, pack_nibbles
 from tinyspeech.integer import IntegerModel
@@ -230,7 +231,8 @@ WAYS = {
                      "formats/multipliers.c", "columns"),
     "runs": Way("zeros skipped", "kernel_runs(first, weights, {outputs}, out)", "formats/sparse.c", "runs"),
     "straight": Way("weights as code", "layer_straight(first, out)", ""),
-    "subset_sums": Way("sums of subsets", "kernel_dense(first, {inputs}, weights, {outputs}, out)", "kernels.c", "words"),
+    "subset_sums": Way("sums of subsets", "kernel_dense(first, {inputs}, weights, {outputs}, out)", "kernels.c",
+                       "words"),
     "subset_sums_pair": Way("sums of subsets, two frames",
                             "kernel_dense_pair(first, second, {inputs}, weights, {outputs}, out, work)", "dense.S",
                             "words", 2, 64),

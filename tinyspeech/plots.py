@@ -1155,6 +1155,15 @@ def ways(values: Mapping[str, float], xlabel: str, marks: Mapping[str, float] | 
     ax.set_xlabel(xlabel)
 
 
+def marked(x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
+    """Values at whole numbers, a marker each and no line between, since there is nothing between."""
+    ax = ax or plt.gca()
+    for (name, y), color, marker in zip(ys.items(), PALETTE.values(), "os^Dv", strict=False):
+        ax.plot(np.asarray(x), np.asarray(y), marker, color=color, markersize=5, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    ax.legend(fontsize=9)
+
+
 def registers(words: Mapping[str, int], texts: Sequence[str] = ()) -> None:
     """32-bit words as rows of tiles, the two halves in their own colours, ones filled, in a new figure.
 
@@ -1168,7 +1177,7 @@ def registers(words: Mapping[str, int], texts: Sequence[str] = ()) -> None:
         for bit in range(32):
             color = PALETTE["amber" if bit >= 16 else "blue"] if word >> bit & 1 else PAPER
             left = 31 - bit + (0.5 if bit < 16 else 0)
-            ax.barh(row, 1, left=left, height=0.62, color=color, edgecolor=PALETTE["grey"], linewidth=0.5, align="center")
+            ax.barh(row, 1, left=left, height=0.62, color=color, edgecolor=PALETTE["grey"], linewidth=0.5)
     for row, text in enumerate(texts):
         ax.text(33.2, row, text, va="center", fontsize=9)
     ax.set_yticks(range(len(words)), list(words))
@@ -1193,7 +1202,8 @@ def places(costs: Mapping[str, Mapping[str, float | None]], ylabel: str) -> None
     for i, (name, (color, hatch)) in enumerate(zip(names, looks, strict=False)):
         there = [(at, row[name]) for at, row in enumerate(costs.values()) if row[name] is not None]
         look = {"facecolor": PAPER if hatch else PALETTE[color], "edgecolor": PALETTE[color], "hatch": hatch}
-        ax.bar([at + (i + 0.5) * width - 0.4 for at, _ in there], [cost for _, cost in there], width, label=name, **look)
+        at, heights = [at + (i + 0.5) * width - 0.4 for at, _ in there], [cost for _, cost in there]
+        ax.bar(at, heights, width, label=name, **look)
     ax.set_xticks(range(len(costs)), list(costs), rotation=20, ha="right", rotation_mode="anchor")
     ax.set_ylabel(ylabel)
     ax.legend(fontsize=9, ncols=2)
@@ -1204,8 +1214,8 @@ def named_points(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel:
     _, ax = plt.subplots(figsize=(7.2, 3.2))
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color=PALETTE["vermilion" if name in best else "green"], markersize=7)
-        ax.annotate(name, (x, y), xytext=(7, 5), textcoords="offset points", fontsize=9)
+        ax.annotate(name, (x, y), xytext=(3, 5), textcoords="offset points", fontsize=9, rotation=35)
     ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-    ax.margins(x=0.12, y=0.12)
+    ax.margins(x=0.12, y=0.35)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_major_formatter(THOUSANDS)

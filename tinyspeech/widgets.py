@@ -412,7 +412,7 @@ def race_page(cycles: Mapping[str, float | None], mhz: int, ms: float, title: st
         color = PALETTE["green" if share == 1 else "amber"]
         fill = f"background:linear-gradient(90deg,{color} {100 * share:.1f}%,{GRID} 0)"
         shown = f"<b>{text}</b>" if share == 1 else text
-        rows.append(f"<tr><td>{escape(name)}</td><td width=50% style='{fill}'></td><td align=right>{shown}</td></tr>")
+        rows.append(f"<tr><td>{escape(name)}</td><td width=40% style='{fill}'></td><td nowrap>{shown}</td></tr>")
         spoken.append(f"{name} {text}")
     look = f"display:table;width:100%;border:0;border-spacing:9px 2px;border-collapse:separate;color:{INK}"
     label = f"{title}: {'; '.join(spoken)}."
