@@ -5,6 +5,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from tinyspeech import bench, export, plots, toolchain, widgets
 from tinyspeech.chip import ChipFault
@@ -140,11 +141,12 @@ def test_a_place_without_a_cost_has_no_bar(figure):
     assert sorted(bar.get_height() for bar in plt.gca().patches) == [2.0, 3.0, 4.0]
 
 
-def test_named_points_have_their_names_and_the_best_its_colour(figure):
-    plots.named_points({"a": (10, 1000), "b": (5, 1200)}, "cycles", "bytes", best=["b"])
-    ax = plt.gca()
-    assert [t.get_text() for t in ax.texts] == ["a", "b"]
-    assert [line.get_color() for line in ax.lines] == [plots.PALETTE["green"], plots.PALETTE["vermilion"]]
+def test_each_cost_has_its_column_and_the_best_its_colour(figure):
+    plots.columns({"a": {"cycles": 10, "bytes": 1000}, "b": {"cycles": 5.069, "bytes": 1200}}, best="b")
+    left, right = plt.gcf().axes
+    assert [bar.get_width() for bar in right.patches] == [1000, 1200]
+    assert [t.get_text().strip() for t in [*left.texts, *right.texts]] == ["10", "5.07", "1,000", "1,200"]
+    assert [to_hex(bar.get_facecolor()) for bar in left.patches] == [plots.PALETTE["green"], plots.PALETTE["vermilion"]]
 
 
 def test_a_page_of_the_race_says_who_has_arrived():

@@ -1209,13 +1209,22 @@ def places(costs: Mapping[str, Mapping[str, float | None]], ylabel: str) -> None
     ax.legend(fontsize=9, ncols=2)
 
 
-def named_points(points: Mapping[str, tuple[float, float]], xlabel: str, ylabel: str, best: Sequence[str] = ()) -> None:
-    """One named dot for each thing, both axes logarithmic, in a new figure; those in `best` stand out."""
-    _, ax = plt.subplots(figsize=(7.2, 3.2))
-    for name, (x, y) in points.items():
-        ax.plot(x, y, "o", color=PALETTE["vermilion" if name in best else "green"], markersize=7)
-        ax.annotate(name, (x, y), xytext=(3, 5), textcoords="offset points", fontsize=9, rotation=35)
-    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel=ylabel)
-    ax.margins(x=0.12, y=0.35)
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_major_formatter(THOUSANDS)
+def columns(costs: Mapping[str, Mapping[str, float]], best: str = "") -> None:
+    """A column of horizontal bars for each kind of cost, on logarithmic scales from 1, in a new figure.
+
+    Parameters
+    ----------
+    costs : thing -> kind -> cost, 1 or more; the same kinds for all
+    best : a thing that stands out
+    """
+    kinds = list(next(iter(costs.values())))
+    _, axes = plt.subplots(1, len(kinds), figsize=(7.2, 0.8 + 0.3 * len(costs)), sharey=True, squeeze=False)
+    colors = [PALETTE["vermilion" if name == best else "green"] for name in costs]
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        values = [row[kind] for row in costs.values()]
+        bars = ax.barh(list(costs), values, color=colors, height=0.6)
+        ax.bar_label(bars, [f" {value:,.0f}" if value >= 100 else f" {value:.3g}" for value in values], fontsize=8)
+        ax.set(xscale="log", xlim=(1, 8 * max(values)), xlabel=kind)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    axes[0][0].invert_yaxis()
