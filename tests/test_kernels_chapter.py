@@ -36,6 +36,12 @@ def test_a_routine_returns_its_result_and_its_cycles():
         triple(1, 2)
 
 
+def test_a_routine_that_does_not_return_is_stopped(monkeypatch):
+    monkeypatch.setattr(bench, "MOST_CYCLES", 10_000)
+    with pytest.raises(UserError, match="forever has not returned after 10,000 cycles"):
+        bench.Routine("forever", "1:  j 1b")(1)
+
+
 def test_the_core_refuses_a_multiplication():
     with pytest.raises(ChipFault, match="multiplication"):
         bench.Routine("product", "    .word 0x02b50533", arguments=2)(6, 7)

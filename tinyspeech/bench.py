@@ -76,6 +76,8 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
 
 CALLER_STACK = 16
 """Of `layer_run`, which saves its return address and puts a seventh argument on the stack: at most so many bytes."""
+MOST_CYCLES = 20_000_000
+"""What takes longer is taken for a loop without an end."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,15 @@ class Program:
                 script = Path(folder) / "sram.ld"
                 script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text(), in_sram))
             built = toolchain.build_firmware([*given, *(Path(folder) / file for file in files)], name, script)
-        self._elf, sizes = built.elf, toolchain.sizes(built.elf)
+        sizes = toolchain.sizes(built.elf)
         self.sizes = {**sizes["symbols"], **sizes["ram_symbols"]}
         self._at = toolchain.symbol_addresses(built.elf)
         self._chip = Chip(built.bin.read_bytes())
         self._chip.run()  # to the first breakpoint
 
     def call(self, function: str, x: np.ndarray, outputs: int, mhz: int, index: int = 0) -> LayerRun:
-        """Let `layer_run(index, x, out)` run, and count what `function` takes in it. x: int8, at most 128."""
+        """Let `layer_run(index, x, out)` run, and count what `function` takes in it. x: int8, at most 128. A function
+        that does not return raises `UserError`, one that breaks a rule of the chip `ChipFault`."""
         chip, at, state = self._chip, self._at, self._chip.state
         for symbol, value in (("layer_format", np.int32(index).tobytes()), ("layer_mhz", np.int32(mhz).tobytes()),
                               ("layer_in", np.asarray(x, np.int8).tobytes())):
@@ -136,7 +139,8 @@ class Program:
         chip.start_profile({at[function]: 1})
         state.lowest_sp = state.x[2] - CALLER_STACK
         state.pc += 2  # over the breakpoint
-        chip.run()
+        if chip.run(MOST_CYCLES) != "break":
+            raise UserError(f"{function} has not returned after {MOST_CYCLES:,} cycles")
         out = np.frombuffer(chip.read_memory(at["layer_out"], 4 * outputs), "<i4").astype(np.int32)
         return LayerRun(out, int(chip.stage_cycles()[1]), state.x[2] - CALLER_STACK - state.lowest_sp)
 
@@ -160,7 +164,7 @@ def code_to_sram(script: str, objects: Iterable[str]) -> str:
 
 
 class Routine(Program):
-    """A function of up to four whole numbers that returns one, written down where it is used.
+    r"""A function of up to four whole numbers that returns one, written down where it is used.
 
         triple = Routine("triple", "slli a1, a0, 1\n add a0, a0, a1\n ret")
         triple(14)   # (42, 5): what it returns, and its cycles with its return
@@ -193,6 +197,7 @@ class Routine(Program):
 
 
 # ---------------------------------------------------------------- ways to multiply
+
 
 @dataclass(frozen=True)
 class Way:
