@@ -233,11 +233,11 @@ def run_bench(args) -> None:
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
-    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM  code  RAM   (cycles per MAC, bytes)")
+    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM at either  code  RAM   (cycles/MAC, B)")
     for name, row in result["kernels"].items():
-        cells = (row.get(key) for key in ("cycles_per_mac", "cycles_per_mac_48_mhz", "cycles_per_mac_sram"))
+        cells = (row.get(f"cycles_per_mac{at}") for at in ("", "_48_mhz", "_sram", "_sram_48_mhz"))
         cells = "".join(f"{'-' if cell is None else f'{cell:.2f}':>8}" for cell in cells)
-        lines.append(f"  {name:32} {cells} {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
+        lines.append(f"  {name:32} {cells}  {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
     show(result, args.json, "\n".join(lines))
 
 

@@ -205,7 +205,7 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
 
 
 def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
-    """Compare (or rewrite) the marked numbers of README.md, book/*.md, the book's drawings and its notebooks; a line for
+    """Compare (or rewrite) the marked numbers of README.md and of the book's pages, drawings and notebooks; a line for
     each stale text."""
     path = root / "data" / "results.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1288,3 +1288,103 @@ def function_costs(cycles: Mapping[str, int], kinds: Mapping[str, str], most: in
     ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}")
     ax.set_xlabel("million cycles")
     ax.legend(handles=[Patch(color=color, label=kind) for kind, color in colors.items()], loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "Integer kernels"
+
+
+def ways(values: Mapping[str, float], xlabel: str, marks: Mapping[str, float] | None = None) -> None:
+    """Ways to do the same thing as horizontal bars on a logarithmic scale, the dearest at the top, in a new figure.
+
+    Parameters
+    ----------
+    values : way -> cost, above 0
+    marks : label -> a cost to compare with, as a dashed line
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.8 + 0.3 * len(values)))
+    ordered = dict(sorted(values.items(), key=lambda item: -item[1]))
+    bars = ax.barh(list(ordered), list(ordered.values()), color=PALETTE["green"], height=0.6)
+    ax.bar_label(bars, [f" {value:.1f}" for value in ordered.values()], backgroundcolor=PAPER)
+    for label, cost in (marks or {}).items():
+        ax.axvline(cost, color=PALETTE["vermilion"], linewidth=1.2, linestyle="--", label=label)
+        ax.legend(fontsize=9, loc="lower right")
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlim(1, 1.6 * max(ordered.values()))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(xlabel)
+
+
+def marked(x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
+    """Values at whole numbers, a marker each and no line between, since there is nothing between."""
+    ax = ax or plt.gca()
+    for (name, y), color, marker in zip(ys.items(), PALETTE.values(), "os^Dv", strict=False):
+        ax.plot(np.asarray(x), np.asarray(y), marker, color=color, markersize=5, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    ax.legend(fontsize=9)
+
+
+def registers(words: Mapping[str, int], texts: Sequence[str] = ()) -> None:
+    """32-bit words as rows of tiles, the two halves in their own colours, ones filled, in a new figure.
+
+    Parameters
+    ----------
+    words : label -> word, 0 .. 2^32 - 1
+    texts : what each row's upper and lower half are worth, written behind it
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.6 + 0.42 * len(words)))
+    for row, word in enumerate(words.values()):
+        for bit in range(32):
+            color = PALETTE["amber" if bit >= 16 else "blue"] if word >> bit & 1 else PAPER
+            left = 31 - bit + (0.5 if bit < 16 else 0)
+            ax.barh(row, 1, left=left, height=0.62, color=color, edgecolor=PALETTE["grey"], linewidth=0.5)
+    for row, text in enumerate(texts):
+        ax.text(33.2, row, text, va="center", fontsize=9)
+    ax.set_yticks(range(len(words)), list(words))
+    ax.set(xticks=[8, 24.5], xticklabels=["upper half", "lower half"], xlim=(-0.3, 43 if texts else 33))
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def places(costs: Mapping[str, Mapping[str, float | None]], ylabel: str) -> None:
+    """What each way costs in each place, as groups of bars, in a new figure; a place that is None is left out.
+
+    Parameters
+    ----------
+    costs : way -> place -> cost; the same places for all, up to four
+    """
+    _, ax = plt.subplots(figsize=(7.2, 3.0))
+    names = list(next(iter(costs.values())))
+    looks = (("green", ""), ("amber", ""), ("green", "////"), ("amber", "////"))
+    width = 0.8 / len(names)
+    for i, (name, (color, hatch)) in enumerate(zip(names, looks, strict=False)):
+        there = [(at, row[name]) for at, row in enumerate(costs.values()) if row[name] is not None]
+        look = {"facecolor": PAPER if hatch else PALETTE[color], "edgecolor": PALETTE[color], "hatch": hatch}
+        at, heights = [at + (i + 0.5) * width - 0.4 for at, _ in there], [cost for _, cost in there]
+        ax.bar(at, heights, width, label=name, **look)
+    ax.set_xticks(range(len(costs)), list(costs), rotation=20, ha="right", rotation_mode="anchor")
+    ax.set_ylabel(ylabel)
+    ax.legend(fontsize=9, ncols=2)
+
+
+def columns(costs: Mapping[str, Mapping[str, float]], best: str = "") -> None:
+    """A column of horizontal bars for each kind of cost, on logarithmic scales from 1, in a new figure.
+
+    Parameters
+    ----------
+    costs : thing -> kind -> cost, 1 or more; the same kinds for all
+    best : a thing that stands out
+    """
+    kinds = list(next(iter(costs.values())))
+    _, axes = plt.subplots(1, len(kinds), figsize=(7.2, 0.8 + 0.3 * len(costs)), sharey=True, squeeze=False)
+    colors = [PALETTE["vermilion" if name == best else "green"] for name in costs]
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        values = [row[kind] for row in costs.values()]
+        bars = ax.barh(list(costs), values, color=colors, height=0.6)
+        ax.bar_label(bars, [f" {value:,.0f}" if value >= 100 else f" {value:.3g}" for value in values], fontsize=8)
+        ax.set(xscale="log", xlim=(1, 8 * max(values)), xlabel=kind)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    axes[0][0].invert_yaxis()

@@ -440,3 +440,59 @@ def chip_page(programs: Sequence[dict]) -> HTML:
         f"<div data-part='answer' style='{columns};margin:6px 0'></div></div>"
         f"<script>{(here / 'page.js').read_text()}chipPage(document.getElementById('chip-page'), {text});</script>"
     )
+
+
+# ---------------------------------------------------------------- chapter "Integer kernels"
+
+RACE_PLACES = {"flash, 24 MHz": ("cycles_per_mac", 24), "flash, 48 MHz": ("cycles_per_mac_48_mhz", 48),
+               "SRAM, 24 MHz": ("cycles_per_mac_sram", 24), "SRAM, 48 MHz": ("cycles_per_mac_sram_48_mhz", 48)}
+"""Where the code of a race lies and how fast the clock is -> key of `bench.multiplier_race`, and MHz."""
+RACE_MS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2, 5, 11)
+
+
+def race_page(cycles: Mapping[str, float | None], mhz: int, ms: float, title: str) -> str:
+    """How far each way has come in a race through one layer, as HTML bars: a page of an `explorer`.
+
+    Parameters
+    ----------
+    cycles : way -> clock cycles that it needs for the layer, None where it does not take part
+    mhz : of the clock
+    ms : since the start
+    title : of the page
+    """
+    rows, spoken = [], []
+    for name, needed in cycles.items():
+        if needed is None:
+            share, text = 0.0, "does not fit"
+        else:
+            share = min(ms * 1000 * mhz / needed, 1.0)
+            text = f"{needed / (1000 * mhz):.2f} ms" if share == 1 else f"{100 * share:.0f} %"
+        color = PALETTE["green" if share == 1 else "amber"]
+        fill = f"background:linear-gradient(90deg,{color} {100 * share:.1f}%,{GRID} 0)"
+        shown = f"<b>{text}</b>" if share == 1 else text
+        rows.append(f"<tr><td>{escape(name)}</td><td width=40% style='{fill}'></td><td nowrap>{shown}</td></tr>")
+        spoken.append(f"{name} {text}")
+    look = f"display:table;width:100%;border:0;border-spacing:9px 2px;border-collapse:separate;color:{INK}"
+    label = f"{title}: {'; '.join(spoken)}."
+    return (
+        f"<div role=img aria-label='{escape(label)}' style='color:{INK};line-height:1.35'>"
+        f"<b>{escape(title)}</b><table style='{look}'>{''.join(rows)}</table></div>"
+    )
+
+
+def cycle_race(rows: Mapping[str, Mapping[str, float | None]], macs: int) -> ipywidgets.VBox:
+    """Sliders for time and place over a race of `bench.multiplier_race`'s ways through a layer.
+
+    Parameters
+    ----------
+    rows : way -> its row of the race
+    macs : products in the layer
+    """
+    def page(i: int, j: int) -> str:
+        place = list(RACE_PLACES)[j]
+        key, mhz = RACE_PLACES[place]
+        cycles = {name: None if row[key] is None else row[key] * macs for name, row in rows.items()}
+        return race_page(cycles, mhz, RACE_MS[i], f"{RACE_MS[i]:g} ms after the start; {place}")
+
+    dials = {"time": [f"{ms:g} ms" for ms in RACE_MS], "place and clock": list(RACE_PLACES)}
+    return explorer(dials, page, start=(3, 0))
