@@ -380,6 +380,7 @@ def test_one_bad_clip_in_a_folder_is_named(folder, tmp_path, capsys):
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "many"], "many"),
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "0"], "'epochs'.*1 or more"),
     (["train", "--config", "tinyspeech_s.yaml", "--lr", "-1"], "'lr'"),
+    (["train", "--config", "tinyspeech_s.yaml", "--threads", "0"], "--threads"),
     (["train", "--config", "tinyspeech_s.yaml", "--device", "tpu"], "unknown device 'tpu'"),
     (["train", "--config", "tinyspeech_s.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")

@@ -56,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
                        ("seed", int)):
         train.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    train.add_argument("--threads", type=int, default=1, help="of the CPU; with another number sums are taken in "
+                       "another order, and the run ends at another network, as with another seed")
     train.add_argument("--save-pth", default=None, metavar="FILE", help="the network's file (default: runs/MODEL.pt)")
     train.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -138,6 +140,8 @@ def run_data(args) -> None:
 
 
 def run_train(args) -> None:
+    import torch
+
     from tinyspeech import train, training_data
 
     config_path = Path(args.config)
@@ -146,6 +150,9 @@ def run_train(args) -> None:
     config = train.load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
+    if args.threads < 1:
+        raise UserError(f"--threads must be 1 or more, not {args.threads}")
+    torch.set_num_threads(args.threads)
     out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
     data = training_data.load(args.data, args.noise)
     try:
