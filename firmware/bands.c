@@ -11,7 +11,7 @@ static void gather(const struct layer *layer, const int8_t *past, const int8_t *
 {
     static const int8_t zero;
     int channels = layer->inputs;
-    for (int at = -side * channels; columns; columns--, at += channels) {
+    for (int at = -multiply(channels, (uint32_t)side); columns; columns--, at += channels) {
         int inside = at >= 0 && at < width;
         const int8_t *frame = past;
         for (int t = layer->kernel; t; t--, frame += width) {
@@ -22,27 +22,30 @@ static void gather(const struct layer *layer, const int8_t *past, const int8_t *
 }
 
 /* A classifier's scores for one band, or for both of a pair: their sums first, then one product. */
-static void add_band_scores(const int32_t *accumulator, int both, const struct requant *table, int32_t *logits)
+static void add_band_scores(const int32_t *accumulator, int both, const uint16_t *table, int32_t *logits)
 {
-    for (int o = 0; o < MODEL_CLASSES; o++, table++) {
-        int32_t sum = kernel_lane(accumulator[o], MODEL_BAND_PAIRS ? FIRST : WHOLE) + table->bias;
-        if (both) sum += kernel_lane(accumulator[o], SECOND) + table->bias;
-        logits[o] += multiply(sum, table->multiplier);
+    for (int o = 0; o < MODEL_CLASSES; o++) {
+        struct requant r = kernel_requant(table, MODEL_CLASSES, o);
+        int32_t sum = kernel_lane(accumulator[o], MODEL_BAND_PAIRS ? FIRST : WHOLE) + r.bias;
+        if (both) sum += kernel_lane(accumulator[o], SECOND) + r.bias;
+        logits[o] += multiply(sum, r.multiplier);
     }
 }
 
 void bands_layer(const struct layer *layer, const int8_t *past, int8_t *slots, int32_t *accumulator, int32_t *logits)
 {
     int channels = layer->inputs, outputs = layer->outputs, span = layer->window & 15, step = layer->window >> 4;
-    int taps = layer->kernel * span, inputs = taps * channels, ahead = step * channels; /* to the next band's window */
+    int taps = multiply(span, layer->kernel), inputs = multiply(taps, layer->inputs);
+    int ahead = multiply(step, layer->inputs); /* to the next band's window */
     const int8_t *in = slots + layer->source; /* one band of one frame is its own window */
     int8_t *out = slots + layer->target, *windows = slots + MODEL_WINDOW;
     uint32_t *sums = (uint32_t *)(void *)windows; /* before the windows, where a layer needs them */
     if (MODEL_BAND_PAIRS && layer->kind != LAYER_DEPTHWISE) windows += 4 * 16;
     if (taps > 1) {
-        gather(layer, past, in, layer->bands * ahead, span >> 1, (layer->bands - 1) * step + span, windows);
+        int width = multiply(ahead, layer->bands), columns = multiply(step, layer->bands) - step + span;
+        gather(layer, past, in, width, span >> 1, columns, windows);
         in = windows;
-        ahead *= layer->kernel;
+        ahead = multiply(ahead, layer->kernel);
     }
     for (int left = layer->bands, at = 0; left > 0; left -= 1 + MODEL_BAND_PAIRS) {
         int both = MODEL_BAND_PAIRS && left > 1;

@@ -115,8 +115,8 @@ products:
     ret
     .size kernel_depthwise_lanes, . - kernel_depthwise_lanes
 
-/* kernel_requantise_lanes: a0 accumulator: int32 [outputs]; a1 table: struct requant [outputs]; a2 outputs; a3 low;
-   a4 first, a5 second: int8 [outputs]. About 46 cycles a value. */
+/* kernel_requantise_lanes: a0 accumulator: int32 [outputs]; a1 table: uint16 [outputs], then uint8 [outputs];
+   a2 outputs; a3 low; a4 first, a5 second: int8 [outputs]. About 46 cycles a value. tp is scratch, as in requantise.S. */
     .globl kernel_requantise_lanes
     .type kernel_requantise_lanes, @function
 kernel_requantise_lanes:
@@ -125,9 +125,13 @@ kernel_requantise_lanes:
     sw s1, 4(sp)
     sw ra, 8(sp)
     li ra, 127
+    slli a2, a2, 1
+    add a2, a2, a1              # end of biases and shifts
+    mv tp, a2                   # multipliers
 output:
     lw s0, 0(a0)
-    lh t0, 0(a1)                # bias
+    lh t0, 0(a1)
+    srai t0, t0, 3              # bias
     lui t1, 8
     add s1, s0, t1              # a first below 0 has taken 1 from second
     slli s0, s0, 16
@@ -135,7 +139,8 @@ output:
     srai s1, s1, 16
     add s0, s0, t0              # s0, s1: the lanes, with their bias
     add s1, s1, t0
-    lbu t0, 2(a1)               # multiplier, its next bit on top
+    lbu t0, 0(tp)               # multiplier, its next bit on top
+    addi tp, tp, 1
     slli t0, t0, 24
     li t1, 0                    # t1, t2: the products
     li t2, 0
@@ -150,8 +155,9 @@ output:
     bgez t0, 1f
     add t1, t1, s0
     add t2, t2, s1
-1:  lbu t0, 3(a1)               # half up: one bit more than is wanted, plus one, and away with the bit
-    addi t0, t0, -1
+1:  lh t0, 0(a1)                # half up: one bit more than is wanted, plus one, and away with the bit
+    andi t0, t0, 7
+    addi t0, t0, 7
     sra t1, t1, t0
     sra t2, t2, t0
     addi t1, t1, 1
@@ -169,11 +175,10 @@ output:
 1:  sb t1, 0(a4)
     sb t2, 0(a5)
     addi a0, a0, 4
-    addi a1, a1, 4
+    addi a1, a1, 2
     addi a4, a4, 1
     addi a5, a5, 1
-    addi a2, a2, -1
-    bnez a2, output
+    bne a1, a2, output
     lw s0, 0(sp)
     lw s1, 4(sp)
     lw ra, 8(sp)

@@ -17,7 +17,7 @@ void kernel_depthwise_lanes(const int8_t *first, const int8_t *second, int chann
     }
 }
 
-void kernel_requantise_lanes(const int32_t *accumulator, const struct requant *table, int outputs, int low,
+void kernel_requantise_lanes(const int32_t *accumulator, const uint16_t *table, int outputs, int low,
                              int8_t *first, int8_t *second)
 {
     kernel_requantise(accumulator, FIRST, table, outputs, low, first);

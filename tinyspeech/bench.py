@@ -133,9 +133,11 @@ class Program:
     sources : of the firmware, by name
     name : under which the build is kept
     in_sram : objects whose code the startup copies to SRAM
+    runtime : the program may call the compiler's own products
     """
 
-    def __init__(self, files: Mapping[str, str], sources: Iterable[str], name: str, in_sram: Iterable[str] = ()):
+    def __init__(self, files: Mapping[str, str], sources: Iterable[str], name: str, in_sram: Iterable[str] = (),
+                 runtime: bool = False):
         given = [toolchain.FIRMWARE / source for source in ("startup.S", "formats/layer_main.c", *sources)]
         with tempfile.TemporaryDirectory() as folder:
             for file, text in files.items():
@@ -144,7 +146,8 @@ class Program:
             if in_sram:
                 script = Path(folder) / "sram.ld"
                 script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text(), in_sram))
-            built = toolchain.build_firmware([*given, *(Path(folder) / file for file in files)], name, script)
+            built = toolchain.build_firmware([*given, *(Path(folder) / file for file in files)], name, script,
+                                             runtime)
         sizes = toolchain.sizes(built.elf)
         self.sizes = {**sizes["symbols"], **sizes["ram_symbols"]}
         self._at = toolchain.symbol_addresses(built.elf)
@@ -289,7 +292,7 @@ class WayOnChip(Program):
                     "    const int8_t *second = first + 64;\n    (void)format, (void)second, (void)work;\n"
                     f"    {self._way.call.format(inputs=inputs, outputs=outputs)};\n}}\n")
         super().__init__({"layer.c": "\n".join(text)}, [*filter(None, [self._way.source]), "multiply.c"], "way",
-                         RACED if in_sram else ())
+                         RACED if in_sram else (), runtime=name == "mulsi3")
         self.bytes = sum(self.sizes.get(symbol, 0)
                          for symbol in (self._way.function, *(["__mulsi3"] if name == "mulsi3" else [])))
 
