@@ -42,10 +42,10 @@ def test_the_chip_equals_the_integers(z):
 
 
 def test_z_keeps_the_budgets_of_the_chip(z):
-    """In real time at 24 MHz, asleep a quarter of it. Cycles are deterministic: this is the noise of `bench`."""
+    """In real time at 24 MHz, asleep a fifth of it. Cycles are deterministic: this is the noise of `bench`."""
     figures = bench.bench(NAME)
     assert figures["clock_hz"] == 24_000_000
-    assert figures["cycles_per_audio_second"] <= 18_000_000
+    assert figures["cycles_per_audio_second"] <= 20_000_000
     assert 0.99 < sum(figures["stages"].values()) / figures["cycles_per_audio_second"] < 1.01
     assert all(figures["stages"][stage] > 0 for stage in bench.WITH_BANDS.values())
     report = report_firmware(export.firmware_folder(z))
