@@ -169,8 +169,8 @@ ALL_INT16 = np.arange(-32768, 32768).astype(np.int16)
 def standard_intervals() -> tuple[list[int], list[int]]:
     """G.711's positive half by its own definition, times four for int16: where each interval begins, and its level.
 
-    In the standard's 14 bits: an interval of 1 about zero, then intervals of 2, 4, 8 ... 256, each size up to the end of
-    its segment; a level is the middle of its interval, but the first is 0.
+    In the standard's 14 bits: an interval of 1 from zero, then intervals of 2, 4, 8 ... 256, each size up to the end
+    of its segment; a level is the middle of its interval, but the first is 0.
     """
     begins, levels = [0], [0]
     at = 1
