@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import audio, frontend, toolchain
+from tinyspeech import CLASSES, audio, datasets, decision, frontend, native, toolchain
 from tinyspeech.__main__ import main
 from tinyspeech.chip import isp, monitor
-from tinyspeech.chip.board import VirtualBoard
+from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, microphone, shipped_image
 from tinyspeech.errors import UserError
+from tinyspeech.evaluate import model_file
+from tinyspeech.integer import IntegerModel
 
 VERSION = "tinyspeech tinyspeech_s 0123456789ab"
 
@@ -374,3 +376,96 @@ def test_ctrl_c_ends_it_well_and_a_reader_may_go_away(board):
             process.kill()
             process.wait()
         assert stand_in.firmware.mode == "" and bytes(stand_in.firmware.commands) == b"\x7fVL\x7f"
+
+
+# --- the firmware on the virtual board --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def image():
+    return shipped_image()
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """A file with three seconds of a room, then four bundled words with pauses; 16 kHz."""
+    rng = np.random.default_rng(0)
+    task = datasets.load_task(datasets.BUNDLED, "validation")
+    wanted = [next(i for i, name in enumerate(task.names) if name.startswith(f"{word}/")) for word in SPOKEN]
+    x = [rng.normal(0, 20, 48_000).astype(np.int16)]
+    for i in wanted:
+        x += [task.clip(i), rng.normal(0, 20, 12_000).astype(np.int16)]
+    path = tmp_path_factory.mktemp("speech") / "words.flac"
+    audio.write(path, np.concatenate(x))
+    return path
+
+
+SPOKEN = ("yes", "right", "stop", "go")
+
+
+def defined(samples: bytes) -> list[tuple[str, int]]:
+    """Words, and the frames of 20 ms after which the chip says them, by the definitions in Python."""
+    x8 = audio.mulaw_decode(np.frombuffer(samples, np.uint8))
+    windows = np.lib.stride_tricks.sliding_window_view(x8, frontend.WINDOW)[:: frontend.HOP].astype(np.int32)
+    features = frontend.cepstrum(frontend.log_mel(windows))
+    scores = decision.frame_scores(IntegerModel.load(model_file("tinyspeech_s", ".npz")), features)
+    return [(CLASSES[word], 2 * (frame + 1) + 1) for frame, word in decision.words(*scores)]
+
+
+def waits_for_commands(line: Cable) -> bool:
+    line.write(b"V")
+    return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
+
+
+def test_the_firmware_hears_in_a_recording_what_the_definitions_hear(image, speech):
+    line, samples = Cable(VirtualBoard(image)), monitor.recording(speech)
+    words, notices, frames = heard_by(line, samples=samples)
+    assert words == defined(samples) and len(words) >= 3 and {word for word, _ in words} <= set(SPOKEN)
+    assert not notices and frames == 1 + (len(samples) - 256) // 160
+    assert waits_for_commands(line) and line.board.chip.state.overruns == 0
+
+
+def test_the_firmware_hears_the_microphone(image, speech):
+    line, samples = Cable(VirtualBoard(image)), monitor.recording(speech)
+    line.board.chip.connect_microphone(microphone(speech), SIGNAL_HZ)
+    words, notices, frames = heard_by(line, seconds=len(samples) / 8000)
+    spoken = dict(defined(samples))
+    assert len(words) >= 2 and not notices
+    for word, frame in words:  # its samples are others: 10 bits, and another filter
+        assert abs(frame - spoken[word]) < 15
+    assert abs(frames - len(samples) / 160) < 5 and waits_for_commands(line)
+
+
+@pytest.mark.parametrize("left", [b"", b"L", b"U" + bytes([200, 70]) * 300, b"C" + bytes(51), b"F" + bytes(10_001)],
+                         ids=["by itself", "L", "U", "C", "F"])
+def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(image, left):
+    """Or that listens by itself, a second after its reset."""
+    line = Cable(VirtualBoard(image))
+    line.board.advance(0.01 if left else 1.5)
+    line.write(left)
+    line.board.advance(0.1)
+    _, notices, frames = heard_by(line, seconds=0.5)
+    assert not notices and 24 <= frames <= 27
+    line.write(left or b"L")
+    line.board.advance(0.1)
+    assert isp.flash(line, image)["verified"] and waits_for_commands(line)
+
+
+def test_over_a_pseudo_terminal_a_recording_and_the_microphone(speech, capsys):
+    pytest.importorskip("pty")
+    process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", "--wav", speech], cwd=toolchain.ROOT,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        port = process.stdout.readline().removeprefix("port: ").strip()
+        heard = []
+        for source in (["--seconds", "6"], ["--wav", str(speech)]):
+            assert main(["listen", "--port", port, *source, "--json"]) == 0
+            out, err = capsys.readouterr()
+            assert err == ""
+            heard.append([json.loads(line) for line in out.splitlines()])
+        assert heard[0][0]["word"] == SPOKEN[0]
+        assert [(row["word"], row["frame"]) for row in heard[1]] == defined(monitor.recording(speech))
+        assert all(row["seconds"] == round(row["frame"] * 0.02, 2) for row in heard[0] + heard[1])
+    finally:
+        process.kill()
+        process.communicate()

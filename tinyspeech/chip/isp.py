@@ -162,6 +162,12 @@ class Client:
         while self.line.read(4096, QUIET_S):
             pass
 
+    def end_clip(self) -> None:
+        """Fill up a clip that was broken off with silence."""
+        for _ in range(BROKEN_CLIP_BYTES // 1000):
+            self.line.write(bytes(1000))
+            self.line.read(4096, 0)
+
     def enter(self) -> int:
         """Get the ROM bootloader to answer, from wherever the board is; returns the variant.
 
@@ -171,10 +177,9 @@ class Client:
         In the ROM a packet that was broken off is filled up as well; it drops what is no packet two by two, so both an
         even and an odd number are tried.
         """
-        for filler, command in ((0, b"B"), (BROKEN_CLIP_BYTES, STOP + b"B")):
-            for _ in range(filler // 1000):
-                self.line.write(bytes(1000))
-                self.line.read(4096, 0)
+        for command in (b"B", STOP + b"B"):
+            if command != b"B":
+                self.end_clip()
             self.line.write(command)
             self.hush()
             for padding in (0, LONGEST_PACKET, LONGEST_PACKET + 1):
@@ -302,13 +307,21 @@ def ask_version(line: Line, seconds: float = 2.0) -> str | None:
     return None
 
 
-def waits_in_rom(line: Line) -> bool:
-    """Whether the ROM bootloader answers."""
+def find_version(line: Line) -> str:
+    """`ask_version`, also of a board that waits for the rest of a clip; `UserError` says what is there instead."""
+    client = Client(line)
+    if version := ask_version(line):
+        return version
     try:
-        Client(line).identify()
+        client.identify()
     except _Trouble:
-        return False
-    return True
+        client.end_clip()
+        client.hush()
+        if version := ask_version(line):
+            return version
+        raise UserError("the board does not answer: is this its port, and does it run our firmware? Reset it, or flash "
+                        "it with `python -m tinyspeech flash`") from None
+    raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware")
 
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:

@@ -91,12 +91,7 @@ class Monitor:
 
     def begin(self, command: bytes) -> None:
         """Make sure of the firmware and start it listening; `UserError` says what answers instead."""
-        version = isp.ask_version(self.line)
-        if version is None:
-            raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware"
-                            if isp.waits_in_rom(self.line) else
-                            "the board does not answer: is this its port, and does it run our firmware? Reset it, or "
-                            "flash it with `python -m tinyspeech flash`")
+        version = isp.find_version(self.line)
         self.line.write(command)
         until = self._now() + ANSWER_S
         while (line := self._next(until)) is not None:
