@@ -1,5 +1,7 @@
 """The serial monitor: on a stand-in that speaks the protocol, what works and everything that can go wrong."""
 
+import contextlib
+import importlib
 import json
 import os
 import select
@@ -7,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from array import array
 from collections import deque
 
 import numpy as np
@@ -451,21 +454,64 @@ def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(ima
     assert isp.flash(line, image)["verified"] and waits_for_commands(line)
 
 
+def test_an_esp32_is_the_firmwares_microphone(image, speech, monkeypatch):
+    """Its script, by CPython, between the samples of a microphone and the virtual board."""
+    monkeypatch.syspath_prepend(toolchain.FIRMWARE / "esp32")
+    script, line = importlib.import_module("speech"), Cable(VirtualBoard(image))
+    line.board.advance(0.01)
+    samples = audio.read(speech)[0].astype(np.int32) << 16 - script.GAIN_BITS
+    blocks = iter(samples[: len(samples) // script.BLOCK * script.BLOCK].reshape(-1, script.BLOCK))
+    sent = bytearray()
+
+    class Hardware:
+        def readinto(self, words):
+            words[:] = array("i", next(blocks).tobytes())
+            line.board.advance(0.02)
+
+        def write(self, data):
+            sent.extend(data)
+            line.write(bytes(data))
+
+        def read(self):
+            return line.read(4096, 0.001)
+
+        def ticks_ms(self):
+            return int(1000 * line.board.now)
+
+        def ticks_diff(self, one, other):
+            return one - other
+
+    hardware, told = Hardware(), []
+    ears = script.Ears(hardware, hardware, hardware, told.append)
+    with contextlib.suppress(StopIteration):
+        while True:
+            ears.step()
+    words = defined(bytes(sent[2:]))
+    assert told == [f"word {word} {frame}" for word, frame in words] and len(told) >= 2
+    assert line.board.chip.state.overruns == 0
+
+
 def test_over_a_pseudo_terminal_a_recording_and_the_microphone(speech, capsys):
+    """With real clocks, so it is said which words come, and nearly when."""
     pytest.importorskip("pty")
     process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", "--wav", speech], cwd=toolchain.ROOT,
                                stdout=subprocess.PIPE, text=True)
     try:
         port = process.stdout.readline().removeprefix("port: ").strip()
-        heard = []
-        for source in (["--seconds", "6"], ["--wav", str(speech)]):
-            assert main(["listen", "--port", port, *source, "--json"]) == 0
-            out, err = capsys.readouterr()
-            assert err == ""
-            heard.append([json.loads(line) for line in out.splitlines()])
-        assert heard[0][0]["word"] == SPOKEN[0]
-        assert [(row["word"], row["frame"]) for row in heard[1]] == defined(monitor.recording(speech))
-        assert all(row["seconds"] == round(row["frame"] * 0.02, 2) for row in heard[0] + heard[1])
+        words, notices = [], []
+
+        def first(word):
+            words.append(word.word)
+            raise KeyboardInterrupt
+
+        monitor.listen_port(port, first, notices.append, seconds=60)
+        assert words == [SPOKEN[0]] and not notices
+        assert main(["listen", "--port", port, "--wav", str(speech), "--json"]) == 0
+        out, err = capsys.readouterr()
+        rows, spoken = [json.loads(line) for line in out.splitlines()], defined(monitor.recording(speech))
+        assert err == "" and [row["word"] for row in rows] == [word for word, _ in spoken]
+        for row, (_, frame) in zip(rows, spoken, strict=True):
+            assert abs(row["frame"] - frame) < 5 and row["seconds"] == round(row["frame"] * 0.02, 2)
     finally:
         process.kill()
         process.communicate()
