@@ -30,13 +30,12 @@ from tinyspeech.errors import UserError
 
 MICROPHONE, RECORDING = b"L", b"U"
 ANSWER_S = 3.0
-"""Longest wait for the board's word that it listens or has stopped; the rest is for slow adapters and computers."""
+"""Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
 POLL_S = 0.05
 """So late a word is told at most."""
-PACE_S = 0.005
-"""Samples are sent this often, 40 at a time, and never more than `BURST` of them, however late this computer is: the
-board's buffer is small, and what is late in one direction is harmless in the other."""
-BURST = frontend.HOP
+PACE_S, BURST = 0.005, frontend.HOP
+"""Samples are sent this often, 40 at a time, and never more than a frame of them, however late this computer is: the
+board has room for one frame, and to wait for samples does it no harm."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5
@@ -65,7 +64,7 @@ def recording(path: str | Path, seconds: float | None = None) -> bytes:
     """
     samples, rate_hz = audio.read(path)
     if seconds is not None:
-        samples = samples[: round(seconds * rate_hz)]
+        samples = samples[: max(1, round(seconds * rate_hz))]
     samples = audio.resample(samples, rate_hz)
     if samples.dtype != np.int16:
         samples = audio.to_int16(samples)
