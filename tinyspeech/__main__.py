@@ -75,6 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
                           help="put every word into held-out noise at this signal-to-noise ratio, -100 to 100 dB")
     evaluate.add_argument("--noise", default=None, metavar="FOLDER",
                           help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
+    evaluate.add_argument("--mulaw", action="store_true",
+                          help="bring every clip to 8-bit mu-law and back first, as the serial port carries it")
     evaluate.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
     evaluate.add_argument("--rejection", action="store_true",
                           help="print what thresholds on probability and margin reject, and the calibration error")
@@ -106,6 +108,14 @@ def build_parser() -> argparse.ArgumentParser:
     board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")
     board.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
     board.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
+
+    listen = command("listen", "what a board hears, real or virtual: each word as it comes, until Ctrl-C")
+    listen.add_argument("--port", required=True, help="serial port: /dev/ttyUSB0, COM3, or what `board` prints")
+    listen.add_argument("--wav", "--file", dest="wav", default=None, metavar="FILE",
+                        help="send it this recording over the port, in real time, in place of its microphone")
+    listen.add_argument("--seconds", type=float, default=None,
+                        help="listen no longer, or to no more of the recording")
+    listen.add_argument("--json", action="store_true", help="print each word as a line of JSON")
 
     flash = command("flash", "firmware onto a board, real or virtual; compares every byte")
     way = flash.add_mutually_exclusive_group(required=True)
@@ -171,8 +181,9 @@ def run_evaluate(args) -> None:
     from tinyspeech.evaluate import evaluate
 
     result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
-                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise)
+                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise, mulaw=args.mulaw)
     noise = "" if result["snr_db"] is None else f", words in noise at {result['snr_db']:g} dB"
+    noise += ", through 8-bit mu-law" if args.mulaw else ""
     lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips{noise}"]
     lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
               for name, recall in result["per_class"].items()]
@@ -240,6 +251,10 @@ def run_bench(args) -> None:
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
+    if power := result["power"]:
+        hours = ", ".join(f"{hours:,.0f} h of {name}" for name, hours in power["battery_hours"].items())
+        lines += [f"estimated from the datasheet's currents: {power['milliamps']:.2f} mA, {power['milliwatts']:.1f} mW "
+                  f"at 3.3 V; at most {hours}", f"  without {power['not_included']}"]
     lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM at either  code  RAM   (cycles/MAC, B)")
     for name, row in result["kernels"].items():
         cells = (row.get(f"cycles_per_mac{at}") for at in ("", "_48_mhz", "_sram", "_sram_48_mhz"))
@@ -258,6 +273,19 @@ def run_board(args) -> None:
     if args.wav:
         virtual.chip.connect_microphone(board.microphone(args.wav, args.gain, args.noise), board.SIGNAL_HZ)
     board.serve(virtual, lambda line: print(line, flush=True))
+
+
+def run_listen(args) -> None:
+    from tinyspeech.chip import monitor
+
+    def heard(word: monitor.Heard) -> None:
+        line = {"word": word.word, "seconds": round(word.seconds, 2), "frame": word.frame}
+        print(json.dumps(line) if args.json else f"{word.seconds:8.2f} s  {word.word}", flush=True)
+
+    def notice(text: str) -> None:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    monitor.listen_port(args.port, heard, notice, args.wav, args.seconds)
 
 
 def run_flash(args) -> None:
