@@ -319,6 +319,29 @@ SNRS_DB = (0, 5, 10, 15, 20)
 """Ratios of speech to noise at which published networks are compared."""
 
 
+def measure_compilers(model: str = SHIPPED) -> None:
+    """What each compiler makes of the firmware (chapter 11); one that is not installed is left out, and said so."""
+    from tinyspeech import toolchain
+    from tinyspeech.chip import report_firmware
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.export import firmware_folder
+    from tinyspeech.integer import IntegerModel
+
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    there = [name for name in toolchain.COMPILERS if toolchain.compiler_version(name)]
+    rows = {}
+    for name in there:
+        report = report_firmware(firmware_folder(integer), name)
+        del report["symbols"]
+        rows[name] = {"version": toolchain.compiler_version(name), **report}
+    missing = [name for name in toolchain.COMPILERS if name not in there]
+    note = f"not installed where this was measured: {', '.join(missing)}" if missing else "the same sources"
+    if missing:
+        print(f"firmware.compilers: {note}")
+    record("firmware.compilers", rows, "bytes; cycles", note=note, model_hash=integer.digest,
+           command="python -m tinyspeech firmware --compiler both")
+
+
 def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
     """Accuracy in noise, calibration error and what a threshold rejects, on integers (chapter 4)."""
     from tinyspeech import datasets, evaluate
@@ -405,3 +428,4 @@ if __name__ == "__main__":
     measure_robustness(options.speech)
     measure_one_shot(options.speech, options.logmel)
     measure_formats()
+    measure_compilers()

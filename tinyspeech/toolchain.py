@@ -1,4 +1,5 @@
 """The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 11).
+Debian's gcc builds the firmware as well.
 
 Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
 processes that build at once do not disturb each other.
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tinyspeech.errors import UserError
@@ -33,9 +35,16 @@ RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+rela
 WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
 """For a browser: no C library, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
-    *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
 )
+GCC = "riscv64-unknown-elf-gcc"
+GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
+"""gcc wants the control registers' instructions named ..."""
+GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
+"""... but knows no library for a core that has them: with them it links one for another core."""
+COMPILERS = ("zig", "gcc")
+"""What builds the firmware; the first is the one that ships."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,22 @@ def zig(*arguments: str | Path) -> str:
     """
     if importlib.util.find_spec("ziglang") is None:
         raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
-    command = [sys.executable, "-m", "ziglang", *map(str, arguments)]
+    return _compile([sys.executable, "-m", "ziglang", *map(str, arguments)])
+
+
+def gcc(*arguments: str | Path) -> str:
+    """The same for Debian's gcc."""
+    if not has_gcc():
+        raise UserError(f"no {GCC}: install Debian's package gcc-riscv64-unknown-elf, or build with zig")
+    return _compile([GCC, *map(str, arguments)])
+
+
+def has_gcc() -> bool:
+    """Whether Debian's gcc for RISC-V is installed."""
+    return shutil.which(GCC) is not None
+
+
+def _compile(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     except OSError as error:
@@ -67,15 +91,21 @@ def zig(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def _digest(parts: Sequence[str | Path], folders: Sequence[Path]) -> str:
-    """Hash of flags, sources and every header beside them."""
+def compiler_version(compiler: str) -> str:
+    """Of one of `COMPILERS`; "" where it is not installed, which is reported when it is called."""
     from importlib.metadata import PackageNotFoundError, version
 
-    sha = hashlib.sha256()
+    if compiler == "gcc":
+        return gcc("-dumpfullversion").strip() if has_gcc() else ""
     try:
-        sha.update(version("ziglang").encode())
+        return version("ziglang")
     except PackageNotFoundError:
-        pass  # reported when the compiler is called
+        return ""
+
+
+def _digest(parts: Sequence[str | Path], folders: Sequence[Path], compiler: str = "zig") -> str:
+    """Hash of compiler, flags, sources and every header beside them."""
+    sha = hashlib.sha256(compiler_version(compiler).encode())
     for part in parts:
         sha.update(str(Path(part).name if isinstance(part, Path) else part).encode() + b"\0")
         if isinstance(part, Path):
@@ -158,17 +188,22 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None) -> Firmware:
+                   script: Path | None = None, compiler: str = COMPILERS[0]) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
-    same bytes. script: the linker's, by default the firmware's.
+    same bytes. script: the linker's, by default the firmware's. compiler: one of `COMPILERS`.
     """
+    if compiler not in COMPILERS:
+        raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
     if sources is None or isinstance(sources, Path):
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    digest = _digest([*FIRMWARE_FLAGS, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (RV32EC, RV32EC)
+    run = gcc if compiler == "gcc" else partial(zig, "cc")
+    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, script, *sources],
+                     [FIRMWARE, *(source.parent for source in sources)], compiler)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -176,9 +211,10 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
-            zig("cc", *flags, "-c", source, "-o", compiled)
+            run(*compile_flags, *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
-        zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        library = ["-lgcc"] if compiler == "gcc" else []  # the compiler's own routines; zig brings them unasked
+        run(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, *library, "-o", elf)
         (out / f"{name}.bin").write_bytes(flat_image(elf))
 
     folder = _cached(name, digest, build)

@@ -356,18 +356,20 @@ def worst_case_clip() -> np.ndarray:
     return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
 
 
-def report_firmware(folder: Path | None = None) -> dict:
-    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
+def report_firmware(folder: Path | None = None, compiler: str = toolchain.COMPILERS[0]) -> dict:
+    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
+    `cycles_per_audio_second`, of the clip of noise.
 
-    folder : the firmware's, by default the shipped one's. The stack is measured: a clip of noise and one of silence are
-    run, with and without features, and a version request.
+    folder : the firmware's, by default the shipped one's. compiler : one of `toolchain.COMPILERS`. The stack is
+    measured: a clip of noise and one of silence are run, with and without features, and a version request.
     """
-    firmware = toolchain.build_firmware(folder)
+    firmware = toolchain.build_firmware(folder, compiler=compiler)
     board = Board(firmware.elf)
     board.version()
-    for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
-        board.classify(clip)
-        board.classify(clip, features=True)
+    cycles = board.classify(worst_case_clip()).cycles
+    board.classify(worst_case_clip(), features=True)
+    for features in (False, True):
+        board.classify(np.zeros(frontend.CLIP_SAMPLES, np.int16), features)
     sizes = toolchain.sizes(firmware.elf)
     return {**{key: sizes[key] for key in ("flash_bytes", "data_bytes", "bss_bytes")},
-            "stack_bytes": board.chip.stack_bytes, "symbols": sizes["symbols"]}
+            "stack_bytes": board.chip.stack_bytes, "cycles_per_audio_second": cycles, "symbols": sizes["symbols"]}
