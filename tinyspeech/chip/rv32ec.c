@@ -129,7 +129,7 @@ static struct decoded decode32(uint32_t w)
         if (f7 == 0x20 && f3 == 0) return make(OP_SUB, rd, rs1, rs2, 0, 4);
         if (f7 == 0x20 && f3 == 5) return make(OP_SRA, rd, rs1, rs2, 0, 4);
         return f7 ? bad(FAULT_ILLEGAL, 4) : make(registers[f3], rd, rs1, rs2, 0, 4);
-    case 0x0f: return make(OP_FENCE, 0, 0, 0, 0, 4);
+    case 0x0f: return f3 ? bad(FAULT_ILLEGAL, 4) : make(OP_FENCE, 0, 0, 0, 0, 4); /* fence.i is another extension's */
     case 0x73:
         if (w == 0x00000073) return make(OP_ECALL, 0, 0, 0, 0, 4);
         if (w == 0x00100073) return make(OP_EBREAK, 0, 0, 0, 0, 4);
