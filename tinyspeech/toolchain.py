@@ -43,6 +43,8 @@ GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
 """gcc wants the control registers' instructions named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
+FLASH_ALIAS = 0x0800_0000
+"""The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
 COMPILERS = ("zig", "gcc")
 """What builds the firmware; the first is the one that ships."""
 
@@ -222,7 +224,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
 
 
 def flat_image(elf: Path) -> bytes:
-    """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
+    """The bytes of flash, linked at 0 or 0x08000000, the image of .data included: what `objcopy -O binary` writes.
 
     The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one. A file that
     cannot be read or is no ELF file raises `UserError`.
@@ -232,7 +234,8 @@ def flat_image(elf: Path) -> bytes:
 
     try:
         with elf.open("rb") as file:
-            loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+            loads = [(s["p_paddr"] & ~FLASH_ALIAS, s.data()) for s in ELFFile(file).iter_segments("PT_LOAD")
+                     if s["p_filesz"]]
     except OSError as error:
         raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
     except ELFError as error:

@@ -76,11 +76,12 @@ class _State(ctypes.Structure):
         ("receive", ctypes.c_char_p), ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32),
         ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
-        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
-        ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
-        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("reset_flags", ctypes.c_uint32),
-        ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
+        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("executed", ctypes.c_void_p),
+        ("timed", ctypes.c_uint32), ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32),
+        ("in_boot", ctypes.c_uint32), ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32),
+        ("analogue_hz", ctypes.c_uint32), ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64),
+        ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32),
+        ("dropped_triggers", ctypes.c_uint32),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
     )
@@ -214,13 +215,13 @@ class Chip:
         return stop
 
     def start_profile(self, stages: dict[int, int] | None = None) -> None:
-        """Count cycles by address from now on; `profile()` reads them.
+        """Count cycles and instructions by address from now on; `profile()` and `executed()` read them.
 
         stages : {address of a function: number 1 .. 255}; what such a function calls is counted as its own, unless it
         begins another stage. `stage_cycles()` reads them; 0 is everything else.
         """
-        self._profile = np.zeros(SLOTS, np.uint64)
-        self.state.profile = self._profile.ctypes.data
+        self._profile, self._executed = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint64)
+        self.state.profile, self.state.executed = self._profile.ctypes.data, self._executed.ctypes.data
         self._stage_of, self._stages = np.zeros(SLOTS, np.uint8), np.zeros(256, np.uint64)
         for address, number in (stages or {}).items():
             self._stage_of[slot(address)] = number
@@ -233,6 +234,10 @@ class Chip:
     def profile(self) -> np.ndarray:
         """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""
         return self._profile.copy()
+
+    def executed(self) -> np.ndarray:
+        """Instructions per halfword since `start_profile`, as in `profile`; uint64 [`SLOTS`]."""
+        return self._executed.copy()
 
 
 @dataclass(frozen=True)

@@ -508,7 +508,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             cycles = before + jump_cycles(chip, to, target);
             instructions++;
             if (profiling) {
-                chip->profile[d - chip->cache] += cycles - before;
+                chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
                 count_stage(chip, cycles - before, d, to);
             }
             x[0] = 0, pc = target;
@@ -532,7 +532,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         x[0] = 0;
         instructions++;
         if (profiling) {
-            chip->profile[d - chip->cache] += cycles - before;
+            chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
             if (chip->stages) chip->stages[chip->stage] += cycles - before;
         }
         pc += length, d += length >> 1;
