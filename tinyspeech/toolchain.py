@@ -1,4 +1,5 @@
 """The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 11).
+Debian's gcc builds the firmware as well.
 
 Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
 processes that build at once do not disturb each other.
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tinyspeech.errors import UserError
@@ -36,10 +38,19 @@ WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "
         *WARNINGS)
 """For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
-    *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
     "-mllvm", "-disable-machine-licm",  # what is hoisted out of a loop ends on the stack: there are few registers
 )
+GCC = "riscv64-unknown-elf-gcc"
+GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
+"""gcc wants the control registers' instructions named ..."""
+GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
+"""... but knows no library for a core that has them: with them it links one for another core."""
+FLASH_ALIAS = 0x0800_0000
+"""The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
+COMPILERS = ("zig", "gcc")
+"""What builds the firmware; the first is the one that ships."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,22 @@ def zig(*arguments: str | Path) -> str:
     """
     if importlib.util.find_spec("ziglang") is None:
         raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
-    command = [sys.executable, "-m", "ziglang", *map(str, arguments)]
+    return _compile([sys.executable, "-m", "ziglang", *map(str, arguments)])
+
+
+def gcc(*arguments: str | Path) -> str:
+    """The same for Debian's gcc."""
+    if not has_gcc():
+        raise UserError(f"no {GCC}: install Debian's package gcc-riscv64-unknown-elf, or build with zig")
+    return _compile([GCC, *map(str, arguments)])
+
+
+def has_gcc() -> bool:
+    """Whether Debian's gcc for RISC-V is installed."""
+    return shutil.which(GCC) is not None
+
+
+def _compile(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     except OSError as error:
@@ -71,15 +97,21 @@ def zig(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def _digest(parts: Sequence[str | Path], folders: Sequence[Path]) -> str:
-    """Hash of flags, sources and every header beside them."""
+def compiler_version(compiler: str) -> str:
+    """Of one of `COMPILERS`; "" where it is not installed, which is reported when it is called."""
     from importlib.metadata import PackageNotFoundError, version
 
-    sha = hashlib.sha256()
+    if compiler == "gcc":
+        return gcc("-dumpfullversion").strip() if has_gcc() else ""
     try:
-        sha.update(version("ziglang").encode())
+        return version("ziglang")
     except PackageNotFoundError:
-        pass  # reported when the compiler is called
+        return ""
+
+
+def _digest(parts: Sequence[str | Path], folders: Sequence[Path], compiler: str = "zig") -> str:
+    """Hash of compiler, flags, sources and every header beside them."""
+    sha = hashlib.sha256(compiler_version(compiler).encode())
     for part in parts:
         sha.update(str(Path(part).name if isinstance(part, Path) else part).encode() + b"\0")
         if isinstance(part, Path):
@@ -162,18 +194,23 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None, runtime: bool = False) -> Firmware:
+                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0]) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
     same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
-    products and divisions.
+    products and divisions. compiler: one of `COMPILERS`.
     """
+    if compiler not in COMPILERS:
+        raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
     if sources is None or isinstance(sources, Path):
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    digest = _digest([*FIRMWARE_FLAGS, str(runtime), script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (RV32EC, RV32EC)
+    run = gcc if compiler == "gcc" else partial(zig, "cc")
+    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
+                     [FIRMWARE, *(source.parent for source in sources)], compiler)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -181,10 +218,13 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
-            zig("cc", *flags, "-c", source, "-o", compiled)
+            run(*compile_flags, *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
-        if runtime:
-            zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        if compiler == "gcc":
+            gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, *(["-lgcc"] if runtime else []),
+                "-o", elf)
+        elif runtime:
+            zig("cc", *link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
         else:  # the linker itself, since the compiler does not pass this option on: RAM is reached by offsets from gp
             zig("ld.lld", "-m", "elf32lriscv", "-T", script, "--gc-sections", "--relax-gp", *objects, "-o", elf)
         (out / f"{name}.bin").write_bytes(flat_image(elf))
@@ -205,7 +245,7 @@ def assemble(text: str) -> bytes:
 
 
 def flat_image(elf: Path) -> bytes:
-    """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
+    """The bytes of flash, linked at 0 or 0x08000000, the image of .data included: what `objcopy -O binary` writes.
 
     The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one. A file that
     cannot be read or is no ELF file raises `UserError`.
@@ -215,7 +255,8 @@ def flat_image(elf: Path) -> bytes:
 
     try:
         with elf.open("rb") as file:
-            loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+            loads = [(s["p_paddr"] & ~FLASH_ALIAS, s.data()) for s in ELFFile(file).iter_segments("PT_LOAD")
+                     if s["p_filesz"]]
     except OSError as error:
         raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
     except ELFError as error:

@@ -85,6 +85,7 @@ struct chip {
     uint64_t *stages;       /* cycles per stage, or 0: what a stage's function calls counts as the stage */
     const uint8_t *stage_of; /* per slot: the stage that begins with the function there, or 0 */
     uint64_t *profile; /* cycles per slot: a slot a halfword of flash, a gap, a slot a halfword of SRAM; or 0 */
+    uint64_t *executed; /* instructions per slot, wherever there is a profile */
     uint32_t timed;    /* serial bytes take their time; else none, and waiting for one ends the run */
     uint32_t line_baud; /* of the other side's serial port, where bytes take time */
     uint32_t overruns;  /* bytes that came before the one before was fetched */

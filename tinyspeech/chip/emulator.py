@@ -76,12 +76,12 @@ class _State(ctypes.Structure):
         ("receive", ctypes.c_char_p), ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32),
         ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
-        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
-        ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
-        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
-        ("reset_flags", ctypes.c_uint32),
-        ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
+        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("executed", ctypes.c_void_p),
+        ("timed", ctypes.c_uint32), ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32),
+        ("in_boot", ctypes.c_uint32), ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32),
+        ("analogue_hz", ctypes.c_uint32), ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64),
+        ("converted_at", ctypes.c_uint64), ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
+        ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
@@ -218,13 +218,13 @@ class Chip:
         return stop
 
     def start_profile(self, stages: dict[int, int] | None = None) -> None:
-        """Count cycles by address from now on; `profile()` reads them.
+        """Count cycles and instructions by address from now on; `profile()` and `executed()` read them.
 
         stages : {address of a function: number 1 .. 255}; what such a function calls is counted as its own, unless it
         begins another stage. `stage_cycles()` reads them; 0 is everything else.
         """
-        self._profile = np.zeros(SLOTS, np.uint64)
-        self.state.profile = self._profile.ctypes.data
+        self._profile, self._executed = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint64)
+        self.state.profile, self.state.executed = self._profile.ctypes.data, self._executed.ctypes.data
         self._stage_of, self._stages = np.zeros(SLOTS, np.uint8), np.zeros(256, np.uint64)
         for address, number in (stages or {}).items():
             self._stage_of[slot(address)] = number
@@ -237,6 +237,10 @@ class Chip:
     def profile(self) -> np.ndarray:
         """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""
         return self._profile.copy()
+
+    def executed(self) -> np.ndarray:
+        """Instructions per halfword since `start_profile`, as in `profile`; uint64 [`SLOTS`]."""
+        return self._executed.copy()
 
 
 @dataclass(frozen=True)
@@ -360,18 +364,20 @@ def worst_case_clip() -> np.ndarray:
     return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
 
 
-def report_firmware(folder: Path | None = None) -> dict:
-    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
+def report_firmware(folder: Path | None = None, compiler: str = toolchain.COMPILERS[0]) -> dict:
+    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
+    `cycles_per_audio_second`, of the clip of noise.
 
-    folder : the firmware's, by default the shipped one's. The stack is measured: a clip of noise and one of silence are
-    run, with and without features, and a version request.
+    folder : the firmware's, by default the shipped one's. compiler : one of `toolchain.COMPILERS`. The stack is
+    measured: a clip of noise and one of silence are run, with and without features, and a version request.
     """
-    firmware = toolchain.build_firmware(folder)
+    firmware = toolchain.build_firmware(folder, compiler=compiler)
     board = Board(firmware.elf)
     board.version()
-    for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
-        board.classify(clip)
-        board.classify(clip, features=True)
+    cycles = board.classify(worst_case_clip()).cycles
+    board.classify(worst_case_clip(), features=True)
+    for features in (False, True):
+        board.classify(np.zeros(frontend.CLIP_SAMPLES, np.int16), features)
     sizes = toolchain.sizes(firmware.elf)
     return {**{key: sizes[key] for key in ("flash_bytes", "data_bytes", "bss_bytes")},
-            "stack_bytes": board.chip.stack_bytes, "symbols": sizes["symbols"]}
+            "stack_bytes": board.chip.stack_bytes, "cycles_per_audio_second": cycles, "symbols": sizes["symbols"]}

@@ -130,7 +130,7 @@ static struct decoded decode32(uint32_t w)
         if (f7 == 0x20 && f3 == 0) return make(OP_SUB, rd, rs1, rs2, 0, 4);
         if (f7 == 0x20 && f3 == 5) return make(OP_SRA, rd, rs1, rs2, 0, 4);
         return f7 ? bad(FAULT_ILLEGAL, 4) : make(registers[f3], rd, rs1, rs2, 0, 4);
-    case 0x0f: return make(OP_FENCE, 0, 0, 0, 0, 4);
+    case 0x0f: return f3 ? bad(FAULT_ILLEGAL, 4) : make(OP_FENCE, 0, 0, 0, 0, 4); /* fence.i is another extension's */
     case 0x73:
         if (w == 0x00000073) return make(OP_ECALL, 0, 0, 0, 0, 4);
         if (w == 0x00100073) return make(OP_EBREAK, 0, 0, 0, 0, 4);
@@ -513,7 +513,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             cycles = before + jump_cycles(chip, to, target);
             instructions++;
             if (profiling) {
-                chip->profile[d - chip->cache] += cycles - before;
+                chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
                 count_stage(chip, cycles - before, d, to);
             }
             x[0] = 0, pc = target;
@@ -537,7 +537,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         x[0] = 0;
         instructions++;
         if (profiling) {
-            chip->profile[d - chip->cache] += cycles - before;
+            chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
             if (chip->stages) chip->stages[chip->stage] += cycles - before;
         }
         pc += length, d += length >> 1;
