@@ -1128,3 +1128,98 @@ def trade(
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     ax.legend(fontsize=8, loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "Flashing the board"
+
+
+def packets(rows: Mapping[str, Sequence[tuple[str, bytes]]]) -> None:
+    """Packets byte by byte in a new figure, each field in a colour of its own and named below.
+
+    Parameters
+    ----------
+    rows : name of a packet -> its fields in order: what they are, and their bytes
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.5 + 0.85 * len(rows)))
+    looks = [PALETTE[name] for name in ("grey", "vermilion", "amber", "sky", "green", "pink")]
+    for row, fields_ in enumerate(rows.values()):
+        at = 0
+        for (name, data), color in zip(fields_, looks, strict=False):
+            for i, byte in enumerate(data):
+                ax.barh(row, 1, left=at + i, height=0.42, color=color, alpha=0.45, edgecolor=PAPER)
+                ax.text(at + i + 0.5, row, f"{byte:02x}", ha="center", va="center", fontsize=8, family="monospace")
+            low = (name != "" and len(data) == 1) * (at % 2) * 0.16  # neighbours of one byte: names on two lines
+            ax.text(at + len(data) / 2, row + 0.33 + low, name, ha="center", va="center", fontsize=7)
+            at += len(data)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xticks=[], xlim=(0, max(sum(len(d) for _, d in f) for f in rows.values())), ylim=(len(rows) - 0.35, -0.4))
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def phases(values: Mapping[str, tuple[float, float]], moved: Mapping[str, tuple[ArrayLike, ArrayLike]],
+           ax: Axes | None = None) -> None:
+    """A session from end to end: its phases as stripes, and how many bytes have gone each way.
+
+    Parameters
+    ----------
+    values : phase -> (start, end) in seconds
+    moved : way -> (seconds, bytes so far)
+    """
+    ax = ax or plt.gca()
+    for i, (name, (start, end)) in enumerate(values.items()):
+        ax.axvspan(start, end, color=(PALETTE["sky"], PALETTE["amber"])[i % 2], alpha=0.22, linewidth=0)
+        ax.annotate(name, ((start + end) / 2, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+    for (name, (seconds, count)), color in zip(moved.items(), ("blue", "vermilion"), strict=False):
+        ax.plot(seconds, np.asarray(count) / 1000, color=PALETTE[color], label=name, drawstyle="steps-post")
+    ax.set(xlabel="time (s)", ylabel="kilobytes")
+    ax.margins(x=0)
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper left", fontsize=8)
+
+
+def conversation(turns: Mapping[str, Sequence[tuple[float, float, str]]], ax: Axes | None = None) -> None:
+    """Who is busy when: a row for each, a bar for each stretch of time with its text inside.
+
+    Parameters
+    ----------
+    turns : who -> (start, end, text) in milliseconds
+    """
+    ax = ax or plt.gca()
+    colors = ("blue", "amber", "vermilion")
+    for row, (bars, color) in enumerate(zip(turns.values(), colors, strict=False)):
+        for start, end, text in bars:
+            ax.barh(row, end - start, left=start, height=0.6, color=PALETTE[color], alpha=0.55)
+            ax.text((start + end) / 2, row, text, ha="center", va="center", fontsize=7)
+    ax.set_yticks(range(len(turns)), list(turns))
+    ax.set_xlabel("time (ms)")
+    ax.invert_yaxis()
+
+
+def bank(pages: ArrayLike, names: Mapping[int, str], columns: int = 32, ax: Axes | None = None) -> None:
+    """A memory as a board of tiles, one a page, coloured by what is in it.
+
+    Parameters
+    ----------
+    pages : [n] small integers
+    names : number -> what it stands for; the colours are `BANK_COLORS`
+    """
+    ax = ax or plt.gca()
+    pages = np.asarray(pages)
+    rows = -(-len(pages) // columns)
+    for i, kind in enumerate(pages.tolist()):
+        look = {"color": BANK_COLORS[kind], "edgecolor": GRID, "linewidth": 0.5}
+        ax.barh(i // columns, 0.9, left=i % columns, height=0.86, **look)
+    ax.set(xlim=(-0.1, columns), ylim=(rows - 0.5, -0.5), xticks=[], yticks=range(rows))
+    ax.set_yticklabels([f"{i * columns * 64:,}" for i in range(rows)], fontsize=7)
+    ax.set_ylabel("address", fontsize=8)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(length=0)
+    handles = [Patch(facecolor=BANK_COLORS[kind], edgecolor=GRID, label=name) for kind, name in names.items()]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles), fontsize=8)
+
+
+BANK_COLORS = (PAPER, "#b8b5ae", PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
+"""Erased, the old program, programmed, compared, half done."""

@@ -19,7 +19,7 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance, List
 
-from tinyspeech.plots import GRID, INK, PALETTE, PAPER
+from tinyspeech.plots import BANK_COLORS, GRID, INK, PALETTE, PAPER
 
 
 def sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:
@@ -382,3 +382,57 @@ def formats_page(row: Mapping, layer: str) -> str:
             costs.append((name, value, dense[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
+
+
+# ---------------------------------------------------------------- chapter "Flashing the board"
+
+
+def bank_drawing(pages: Sequence[int], text: str, columns: int = 32) -> str:
+    """A memory as tiles, one a page, as an SVG.
+
+    Parameters
+    ----------
+    pages : what is in each page, as an index into `plots.BANK_COLORS`
+    text : what one would see, for readers who cannot
+    """
+    size, rows = 14, -(-len(pages) // columns)
+    paths: dict[int, list[str]] = {}
+    for row in range(rows):  # neighbours of one kind are one rectangle: the page stays small
+        start = row * columns
+        while start < min((row + 1) * columns, len(pages)):
+            end = start
+            while end < min((row + 1) * columns, len(pages)) and pages[end] == pages[start]:
+                end += 1
+            run = f"M{start % columns * size} {row * size}h{(end - start) * size}v{size}H{start % columns * size}z"
+            paths.setdefault(pages[start], []).append(run)
+            start = end
+    fills = "".join(f"<path d='{''.join(runs)}' fill='{BANK_COLORS[kind]}'/>" for kind, runs in paths.items())
+    lines = "".join(f"M{size * i} 0v{rows * size}" for i in range(columns + 1))
+    lines += "".join(f"M0 {size * i}h{columns * size}" for i in range(rows + 1))
+    return (
+        f"<svg role=img aria-label='{escape(text)}' viewBox='-1 -1 {columns * size + 2} {rows * size + 2}' "
+        f"width='100%'>{fills}<path d='{lines}' stroke='{PAPER}' stroke-width='1.5'/>"
+        f"<rect width='{columns * size}' height='{rows * size}' fill='none' stroke='{INK}'/></svg>"
+    )
+
+
+def flashing_page(title: str, pages: Sequence[int], lines: Sequence[tuple[str, str]]) -> str:
+    """One moment of a flashing session: the memory, and below it what was said: a page of an `explorer`.
+
+    Parameters
+    ----------
+    pages : as of `bank_drawing`
+    lines : name and text of each line
+    """
+    kinds = ("erased", "old program", "programmed", "compared", "half done")
+    seen = [f"{list(pages).count(kind)} pages {name}" for kind, name in enumerate(kinds) if kind in pages]
+    key = " ".join(
+        f"<span style='white-space:nowrap'><span style='background:{BANK_COLORS[kind]};border:1px solid {INK};"
+        f"display:inline-block;width:.8em;height:.8em'></span> {name}</span>" for kind, name in enumerate(kinds)
+    )
+    rows = "".join(f"<div><b>{escape(name)}</b> {escape(text)}</div>" for name, text in lines)
+    return (
+        f"<div style='color:{INK};line-height:1.4'><b>{escape(title)}</b>"
+        f"{bank_drawing(pages, f'{title}: ' + ', '.join(seen) + '.')}"
+        f"<div style='font-size:.85em'>{key}</div><div style='overflow-wrap:anywhere'>{rows}</div></div>"
+    )

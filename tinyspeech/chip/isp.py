@@ -45,6 +45,8 @@ BROKEN_CLIP_BYTES = 24_000
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
 RVPROG = "rvprog==1.11.0"
+LINK_VENDOR, LINK_PRODUCT = 0x1A86, 0x8010
+"""USB numbers of a WCH-Link in RISC-V mode, as rvprog has them; 0x8012 is one in ARM mode."""
 
 
 class PortLost(UserError):
@@ -288,6 +290,18 @@ def ask_version(line: Line, seconds: float = 2.0) -> str | None:
         answer += new
     text = answer.decode("ascii", "replace").strip()
     return text if text.startswith("tinyspeech ") else None
+
+
+def find_board() -> str | None:
+    """The serial port of a WCH-Link behind which our firmware answers, or None. Nothing else is spoken to."""
+    from serial.tools import list_ports
+
+    for port in sorted(list_ports.comports()):
+        if (port.vid, port.pid) == (LINK_VENDOR, LINK_PRODUCT):
+            with contextlib.suppress(UserError), contextlib.closing(SerialLine(port.device)) as line:
+                if ask_version(line):
+                    return port.device
+    return None
 
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
