@@ -19,6 +19,8 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance, List
 
+from tinyspeech.chip import rom
+from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.plots import BANK_COLORS, GRID, INK, PALETTE, PAPER
 
 
@@ -436,3 +438,68 @@ def flashing_page(title: str, pages: Sequence[int], lines: Sequence[tuple[str, s
         f"{bank_drawing(pages, f'{title}: ' + ', '.join(seen) + '.')}"
         f"<div style='font-size:.85em'>{key}</div><div style='overflow-wrap:anywhere'>{rows}</div></div>"
     )
+
+
+FLASHING_STEPS = {
+    rom.IDENTIFY: "identify: the password, and what chip is it?",
+    rom.READ_CONFIG: "configuration: option bytes, version, unique id",
+    rom.KEY: "key: here is a seed",
+    rom.ERASE: "erase everything",
+    rom.PROGRAM: "program a page",
+    rom.VERIFY: "compare a page",
+    rom.END: "end: reset into the new program",
+}
+
+
+def flashing_memory(request: bytes, old: bytes, new: bytes, cut: bool) -> tuple[bytes, list[int]]:
+    """The flash after a request of a session that replaces old by new: its bytes, and its pages as of `bank_drawing`.
+
+    cut : power fails half way through the request, instead.
+    """
+    command, at = request[2], int.from_bytes(request[5:9], "little")
+    erased, compared = b"\xff" * FLASH_BYTES, 0
+    if command in (rom.IDENTIFY, rom.READ_CONFIG, rom.KEY):
+        memory = old + erased[len(old) :]
+    elif command == rom.ERASE:
+        memory = erased[: FLASH_BYTES // 2] + (old + erased)[FLASH_BYTES // 2 : FLASH_BYTES] if cut else erased
+    elif command == rom.PROGRAM:
+        written = new[: at + rom.PAGE_BYTES // 2] if cut else new[: at + rom.PAGE_BYTES]
+        memory = written + erased[len(written) :]
+    else:
+        memory = new + erased[len(new) :]
+        compared = at + rom.PAGE_BYTES * (not cut) if command == rom.VERIFY else FLASH_BYTES
+    whole, kinds = new + erased[len(new) :], []
+    for start in range(0, FLASH_BYTES, rom.PAGE_BYTES):
+        page, wanted = (content[start : start + rom.PAGE_BYTES] for content in (memory, whole))
+        if command in (rom.IDENTIFY, rom.READ_CONFIG, rom.KEY):
+            kinds.append(int(start < len(old)))
+        elif page == wanted != erased[: rom.PAGE_BYTES]:
+            kinds.append(3 if start < compared else 2)
+        else:
+            kinds.append(0 if page == erased[: rom.PAGE_BYTES] else 4)
+    return memory, kinds
+
+
+def flashing_explorer(
+    requests: Sequence[tuple[float, bytes]], old: bytes, new: bytes, wakes: Callable[[bytes], str]
+) -> ipywidgets.VBox:
+    """A flashing session request by request, and what a power cut at each of them would leave.
+
+    Parameters
+    ----------
+    requests : seconds and bytes of each
+    old, new : the images before and after
+    wakes : says what runs on a chip with these 16,384 bytes of flash when it is switched on
+    """
+
+    def page(i: int, cut: int) -> str:
+        seconds, request = requests[i]
+        memory, kinds = flashing_memory(request, old, new, bool(cut))
+        shown = request.hex(" ") if len(request) <= 24 else f"{request[:16].hex(' ')} ... {request[-1:].hex()}"
+        lines = [("sent:", shown), ("power:", "on")]
+        if cut:
+            lines[1] = ("power:", f"fails half way. When it is back, {wakes(memory)} wakes up.")
+        return flashing_page(f"{seconds:.2f} s: {FLASHING_STEPS[request[2]]}", kinds, lines)
+
+    labels = [f"{i + 1} of {len(requests)}" for i in range(len(requests))]
+    return explorer({"step": labels, "power": ["on", "fails here"]}, page)
