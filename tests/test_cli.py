@@ -217,6 +217,7 @@ def test_evaluate_in_noise_and_in_full(folder, capsys):
     assert out[-1] == f"calibration error {100 * result['calibration']['ece']:.2f} % (15 bins)"
     quiet = run(capsys, *arguments).splitlines()
     assert quiet == out[:13]
+    assert run(capsys, *arguments, "--mulaw").splitlines()[0].endswith("words in noise at 5 dB, through 8-bit mu-law")
 
 
 def test_evaluate_without_noise_recordings(word, tmp_path, capsys):

@@ -73,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
                           help="put every word into held-out noise at this signal-to-noise ratio, -100 to 100 dB")
     evaluate.add_argument("--noise", default=None, metavar="FOLDER",
                           help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
+    evaluate.add_argument("--mulaw", action="store_true",
+                          help="bring every clip to 8-bit mu-law and back first, as the serial port carries it")
     evaluate.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
     evaluate.add_argument("--rejection", action="store_true",
                           help="print what thresholds on probability and margin reject, and the calibration error")
@@ -164,8 +166,9 @@ def run_evaluate(args) -> None:
     from tinyspeech.evaluate import evaluate
 
     result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
-                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise)
+                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise, mulaw=args.mulaw)
     noise = "" if result["snr_db"] is None else f", words in noise at {result['snr_db']:g} dB"
+    noise += ", through 8-bit mu-law" if args.mulaw else ""
     lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips{noise}"]
     lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
               for name, recall in result["per_class"].items()]
@@ -233,6 +236,10 @@ def run_bench(args) -> None:
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
+    if power := result["power"]:
+        hours = ", ".join(f"{hours:,.0f} h of {name}" for name, hours in power["battery_hours"].items())
+        lines += [f"estimated from the datasheet's currents: {power['milliamps']:.2f} mA, {power['milliwatts']:.1f} mW "
+                  f"at 3.3 V; at most {hours}", f"  without {power['not_included']}"]
     lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM  code  RAM   (cycles per MAC, bytes)")
     for name, row in result["kernels"].items():
         cells = (row.get(key) for key in ("cycles_per_mac", "cycles_per_mac_48_mhz", "cycles_per_mac_sram"))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import export, frontend, sparse, toolchain
+from tinyspeech import export, frontend, power, sparse, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, worst_case_clip
 from tinyspeech.evaluate import model_file
 from tinyspeech.export import pack_dense, pack_nibbles
@@ -46,8 +46,8 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
 
 def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     """{"cycles_per_audio_second", "front_end_cycles", "cycles_per_mac", "clock_hz", "stages" {name: cycles}, "kernels"
-    {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}}, deterministic: one clip of seeded
-    full-scale noise.
+    {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}, "power" (`power.estimate`, or None for a
+    network that does not keep up)}, deterministic: one clip of seeded full-scale noise.
 
     A stage has its functions' cycles and those of the multiplications that they call. `cycles_per_mac` is the dense
     kernel's, which has nearly all of the network's products. `race` adds the other ways of `WAYS` to the kernels, and
@@ -62,9 +62,11 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     per_mac = stages["dense layers"] / dense_macs(integer)
     sizes = toolchain.sizes(firmware.elf)["symbols"]
     others = multiplier_race() if race else {}
+    clock_hz = board.chip.state.clock_hz
     return {
         "cycles_per_audio_second": total, "front_end_cycles": sum(stages[name] for name in FRONT_END),
-        "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
+        "cycles_per_mac": per_mac, "clock_hz": clock_hz,
+        "power": power.estimate(total, clock_hz) if total <= clock_hz else None,
         "stages": stages,
         "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
         "stage_bytes": {stage: sizes[function] for function, stage in STAGES.items()},

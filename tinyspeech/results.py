@@ -355,6 +355,35 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
                note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence")
 
 
+def measure_live(speech: Path, model: str = SHIPPED) -> None:
+    """What 8 bits a sample on the serial port cost in accuracy, and what listening draws (chapters 11 and 12)."""
+    from tinyspeech import audio, datasets, frontend
+    from tinyspeech.bench import bench
+    from tinyspeech.evaluate import Engine
+
+    engine, task = Engine(model, "int"), datasets.load_task(speech, "validation")
+    x8 = frontend.to_8khz(task.arrays()[0])
+    about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE",
+             "model_hash": engine.integer.digest}
+    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8), **about}
+    answers = {"int16": engine.run(x8)[1].argmax(1),
+               "mulaw": engine.run(audio.mulaw_decode(audio.mulaw_encode(x8)))[1].argmax(1)}
+    for kind, answer in answers.items():
+        score = 100 * float((answer == np.asarray(task.labels)).mean())
+        record(f"live.accuracy_{kind}_validation", round(score, 2), "%", note="samples at 8 kHz; integers in Python",
+               **spoken)
+    changed = int((answers["mulaw"] != answers["int16"]).sum())
+    record("live.answers_changed_by_mulaw", changed, "clips", **spoken)
+
+    figures = bench(model)["power"]
+    about["note"] = f"datasheet's typical currents and the measured duty; without {figures['not_included']}"
+    record("live.duty", round(100 * figures["duty"], 1), "%", **about)
+    record("live.milliamps", round(figures["milliamps"], 2), "mA", **about)
+    record("live.milliwatts", round(figures["milliwatts"], 1), "mW at 3.3 V", **about)
+    hours = {name: round(hours) for name, hours in figures["battery_hours"].items()}
+    record("live.battery_hours", hours, "hours at most", **about)
+
+
 def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     """Seconds that an epoch takes on this computer: the data alone, in float, and at few bits (chapter 4)."""
     import os
@@ -403,5 +432,6 @@ if __name__ == "__main__":
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
+    measure_live(options.speech)
     measure_one_shot(options.speech, options.logmel)
     measure_formats()
