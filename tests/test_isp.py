@@ -1,5 +1,6 @@
 """Flashing through the ROM bootloader's model on a virtual clock: what works, and what a bad cable can do to it."""
 
+import functools
 import importlib
 import os
 import random
@@ -11,9 +12,8 @@ import pytest
 
 from tinyspeech import toolchain
 from tinyspeech.__main__ import main
-from tinyspeech.chip import isp, rom
+from tinyspeech.chip import cable, isp, rom
 from tinyspeech.chip.board import VirtualBoard, load_image
-from tinyspeech.chip.cable import Cable
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.errors import UserError
 
@@ -59,6 +59,10 @@ def old(tmp_path_factory):
 @pytest.fixture(scope="module")
 def new(tmp_path_factory):
     return build(tmp_path_factory.mktemp("new"), "new", 128)
+
+
+Cable = functools.partial(cable.Cable, usb_frame_s=0.005)
+"""An adapter that is in no hurry: a thousand sessions take half the time."""
 
 
 def pages(image: bytes) -> bytes:

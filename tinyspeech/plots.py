@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,6 +23,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
 from PIL import Image
+
+if TYPE_CHECKING:
+    from tinyspeech.chip.cable import Frame
 
 INK = "#1f2933"
 PAPER = "#fbfaf7"
@@ -1179,20 +1183,26 @@ def phases(values: Mapping[str, tuple[float, float]], moved: Mapping[str, tuple[
     ax.legend(loc="upper left", fontsize=8)
 
 
-def conversation(turns: Mapping[str, Sequence[tuple[float, float, str]]], ax: Axes | None = None) -> None:
-    """Who is busy when: a row for each, a bar for each stretch of time with its text inside.
+def conversation(turns: Sequence[Frame], busy_s: float, ax: Axes | None = None) -> None:
+    """Who is busy when, while a chip is sent packets: rows for the cable to it, for itself and for its answers.
 
     Parameters
     ----------
-    turns : who -> (start, end, text) in milliseconds
+    turns : of `chip.cable.frames`
+    busy_s : how long the chip works after each that it gets
     """
     ax = ax or plt.gca()
-    colors = ("blue", "amber", "vermilion")
-    for row, (bars, color) in enumerate(zip(turns.values(), colors, strict=False)):
-        for start, end, text in bars:
-            ax.barh(row, end - start, left=start, height=0.6, color=PALETTE[color], alpha=0.55)
-            ax.text((start + end) / 2, row, text, ha="center", va="center", fontsize=7)
-    ax.set_yticks(range(len(turns)), list(turns))
+    begin = turns[0].start
+    bars = []
+    for turn in turns:
+        bars.append((0 if turn.way == "to" else 2, turn.start, turn.end, f"{len(turn.data)} B"))
+        if turn.way == "to":
+            bars.append((1, turn.end, turn.end + busy_s, "page"))
+    for row, start, end, text in bars:
+        look = {"height": 0.6, "color": PALETTE[("blue", "amber", "vermilion")[row]], "alpha": 0.55}
+        ax.barh(row, 1000 * (end - start), left=1000 * (start - begin), **look)
+        ax.text(500 * (start + end) - 1000 * begin, row, text, ha="center", va="center", fontsize=7)
+    ax.set_yticks(range(3), ["to the chip", "in the chip", "from the chip"])
     ax.set_xlabel("time (ms)")
     ax.invert_yaxis()
 

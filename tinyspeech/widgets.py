@@ -456,27 +456,28 @@ def flashing_memory(request: bytes, old: bytes, new: bytes, cut: bool) -> tuple[
 
     cut : power fails half way through the request, instead.
     """
-    command, at = request[2], int.from_bytes(request[5:9], "little")
-    erased, compared = b"\xff" * FLASH_BYTES, 0
+    command, at, compared = request[2], int.from_bytes(request[5:9], "little"), 0
     if command in (rom.IDENTIFY, rom.READ_CONFIG, rom.KEY):
-        memory = old + erased[len(old) :]
+        memory, new = old, b""
     elif command == rom.ERASE:
-        memory = erased[: FLASH_BYTES // 2] + (old + erased)[FLASH_BYTES // 2 : FLASH_BYTES] if cut else erased
+        half = FLASH_BYTES // 2
+        memory = b"\xff" * half + old[half:] if cut else b""
     elif command == rom.PROGRAM:
-        written = new[: at + rom.PAGE_BYTES // 2] if cut else new[: at + rom.PAGE_BYTES]
-        memory = written + erased[len(written) :]
+        page = new[at : at + rom.PAGE_BYTES]
+        memory = new[:at] + page[: len(page) // 2 if cut else None]
     else:
-        memory = new + erased[len(new) :]
+        memory = new
         compared = at + rom.PAGE_BYTES * (not cut) if command == rom.VERIFY else FLASH_BYTES
-    whole, kinds = new + erased[len(new) :], []
+    memory, old, new = (image.ljust(FLASH_BYTES, b"\xff") for image in (memory, old, new))
+    kinds = []
     for start in range(0, FLASH_BYTES, rom.PAGE_BYTES):
-        page, wanted = (content[start : start + rom.PAGE_BYTES] for content in (memory, whole))
-        if command in (rom.IDENTIFY, rom.READ_CONFIG, rom.KEY):
-            kinds.append(int(start < len(old)))
-        elif page == wanted != erased[: rom.PAGE_BYTES]:
+        page, before, after = (image[start : start + rom.PAGE_BYTES] for image in (memory, old, new))
+        if page == b"\xff" * rom.PAGE_BYTES:
+            kinds.append(0)
+        elif page == after:
             kinds.append(3 if start < compared else 2)
         else:
-            kinds.append(0 if page == erased[: rom.PAGE_BYTES] else 4)
+            kinds.append(1 if page == before else 4)
     return memory, kinds
 
 

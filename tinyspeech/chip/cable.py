@@ -31,6 +31,8 @@ class Cable:
     faults: Mapping[tuple[str, int], Fault] = field(default_factory=dict)
     log: list[tuple[float, str, int]] = field(default_factory=list)
     """Board's time in seconds, "to" or "from" the board, byte: as the computer handed it over or took it."""
+    usb_frame_s: float = USB_FRAME_S
+    """The board's answers are looked for this often."""
 
     def __post_init__(self) -> None:
         self._count = {"to": 0, "from": 0}
@@ -59,7 +61,7 @@ class Cable:
             left = until - self.board.now
             if len(self._arrived) >= count or left < 1e-6:
                 break
-            self.board.advance(min(left, USB_FRAME_S))
+            self.board.advance(min(left, self.usb_frame_s))
         out = bytes(self._arrived[:count])
         del self._arrived[:count]
         return out
