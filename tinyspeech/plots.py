@@ -1148,12 +1148,12 @@ def packets(rows: Mapping[str, Sequence[tuple[str, bytes]]]) -> None:
     looks = [PALETTE[name] for name in ("grey", "vermilion", "amber", "sky", "green", "pink")]
     for row, fields_ in enumerate(rows.values()):
         at = 0
-        for (name, data), color in zip(fields_, looks, strict=False):
+        for number, ((name, data), color) in enumerate(zip(fields_, looks, strict=False)):
             for i, byte in enumerate(data):
                 ax.barh(row, 1, left=at + i, height=0.42, color=color, alpha=0.45, edgecolor=PAPER)
                 ax.text(at + i + 0.5, row, f"{byte:02x}", ha="center", va="center", fontsize=8, family="monospace")
-            low = (name != "" and len(data) == 1) * (at % 2) * 0.16  # neighbours of one byte: names on two lines
-            ax.text(at + len(data) / 2, row + 0.33 + low, name, ha="center", va="center", fontsize=7)
+            below = row + 0.33 + number % 2 * 0.16  # neighbours on two lines
+            ax.text(at + len(data) / 2, below, name, ha="center", va="center", fontsize=7)
             at += len(data)
     ax.set_yticks(range(len(rows)), list(rows))
     ax.set(xticks=[], xlim=(0, max(sum(len(d) for _, d in f) for f in rows.values())), ylim=(len(rows) - 0.35, -0.4))

@@ -413,7 +413,7 @@ def bank_drawing(pages: Sequence[int], text: str, columns: int = 32) -> str:
     lines += "".join(f"M0 {size * i}h{columns * size}" for i in range(rows + 1))
     return (
         f"<svg role=img aria-label='{escape(text)}' viewBox='-1 -1 {columns * size + 2} {rows * size + 2}' "
-        f"width='100%'>{fills}<path d='{lines}' stroke='{PAPER}' stroke-width='1.5'/>"
+        f"width='100%'>{fills}<path d='{lines}' stroke='{GRID}'/>"
         f"<rect width='{columns * size}' height='{rows * size}' fill='none' stroke='{INK}'/></svg>"
     )
 
