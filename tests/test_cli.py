@@ -20,7 +20,7 @@ from tinyspeech.integer import IntegerModel
 
 ROOT = DATA.parent
 BUNDLED = DATA / "bundled"
-COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "flash")
+COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "listen", "flash")
 
 
 def run(capsys, *arguments) -> str:

@@ -107,6 +107,14 @@ def build_parser() -> argparse.ArgumentParser:
     board.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
     board.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
 
+    listen = command("listen", "what a board hears, real or virtual: each word as it comes, until Ctrl-C")
+    listen.add_argument("--port", required=True, help="serial port: /dev/ttyUSB0, COM3, or what `board` prints")
+    listen.add_argument("--wav", "--file", dest="wav", default=None, metavar="FILE",
+                        help="send it this recording over the port, in real time, in place of its microphone")
+    listen.add_argument("--seconds", type=float, default=None,
+                        help="listen no longer, or to no more of the recording")
+    listen.add_argument("--json", action="store_true", help="print each word as a line of JSON")
+
     flash = command("flash", "firmware onto a board, real or virtual; compares every byte")
     way = flash.add_mutually_exclusive_group(required=True)
     way.add_argument("--port", default=None, help="serial port: /dev/ttyUSB0, COM3, or what `board` prints")
@@ -258,6 +266,19 @@ def run_board(args) -> None:
     if args.wav:
         virtual.chip.connect_microphone(board.microphone(args.wav, args.gain, args.noise), board.SIGNAL_HZ)
     board.serve(virtual, lambda line: print(line, flush=True))
+
+
+def run_listen(args) -> None:
+    from tinyspeech.chip import monitor
+
+    def heard(word: monitor.Heard) -> None:
+        line = {"word": word.word, "seconds": round(word.seconds, 2), "frame": word.frame}
+        print(json.dumps(line) if args.json else f"{word.seconds:8.2f} s  {word.word}", flush=True)
+
+    def notice(text: str) -> None:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    monitor.listen_port(args.port, heard, notice, args.wav, args.seconds)
 
 
 def run_flash(args) -> None:
