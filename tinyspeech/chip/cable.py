@@ -16,6 +16,8 @@ from tinyspeech.chip.rom import BYTE_S
 
 USB_FRAME_S = 0.001
 """A full-speed USB device moves bytes once in a millisecond; so does this cable towards the computer."""
+SHORTEST_S = 2e-6
+"""Whoever waits for less waits for this long: or a program that waits for a moment of this clock waits for ever."""
 Fault = str | int | float
 """`drop`, `double`, `unplug`, `power` (off and on), an integer that flips these bits, seconds as a float: late."""
 
@@ -49,7 +51,7 @@ class Cable:
 
     def read(self, count: int, seconds: float) -> bytes:
         """Up to count bytes; time passes on the board until they are there, at most so many seconds."""
-        until = self.board.now + seconds
+        until = self.board.now + (max(seconds, SHORTEST_S) if seconds else 0.0)
         while True:
             for byte in self.board.received():
                 self.log.append((self.board.now, "from", byte))
@@ -59,7 +61,7 @@ class Cable:
             while self._arriving and self._arriving[0][0] <= self.board.now + 1e-6:
                 self._arrived.append(self._arriving.popleft()[1])
             left = until - self.board.now
-            if len(self._arrived) >= count or left < 1e-6:
+            if len(self._arrived) >= count or left < SHORTEST_S / 2:
                 break
             self.board.advance(min(left, self.usb_frame_s))
         out = bytes(self._arrived[:count])
