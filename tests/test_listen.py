@@ -34,7 +34,7 @@ class Firmware:
         """A byte from the host; the answer."""
         if self.mode == "U":
             if byte == 0x7F:
-                return self._stop(len(self.samples) // frontend.HOP)
+                return self._stop(max(0, (len(self.samples) - 96) // 160))
             self.samples.append(byte)
             return self._frame() if len(self.samples) % frontend.HOP == 0 else b""
         stopped = self._stop(5000) if self.mode == "L" else b""
@@ -111,7 +111,7 @@ def test_a_recording_goes_out_as_it_is_and_comes_back_as_words(beeps):
     line, samples = Direct(), monitor.recording(beeps)
     words, notices, frames = heard_by(line, samples=samples)
     assert bytes(line.firmware.samples) == samples and line.firmware.mode == ""
-    assert ([word for word, _ in words], notices, frames) == (["yes", "yes"], [], len(samples) // 160)
+    assert ([word for word, _ in words], notices, frames) == (["yes", "yes"], [], 1 + (len(samples) - 256) // 160)
     assert [frame * 0.02 for _, frame in words] == pytest.approx([1.0, 2.9], abs=0.021)
 
 
@@ -160,6 +160,15 @@ def test_losses_and_noise_on_the_line_are_told():
     assert notices[1:5] == [f"the board says what is not understood: {text!r}"
                             for text in ("wo\ufffdd yes 3", "word yes", "word yes -3", "")]
     assert len(notices) == 6 and len(notices[5]) < 120
+
+
+def test_bytes_that_the_cable_swallowed_are_told(beeps):
+    class Thin(Direct):
+        def write(self, data):
+            super().write(data if len(self.sent) % 3 else data[1:])
+
+    _, notices, frames = heard_by(Thin(), samples=monitor.recording(beeps))
+    assert frames < 174 and notices == [f"the board heard {frames} frames of 174: bytes were lost on the way to it"]
 
 
 def test_a_word_with_which_it_stops_is_told():
@@ -239,8 +248,9 @@ def test_an_error_and_ctrl_c_leave_the_board_waiting_for_commands(beeps):
     assert line.firmware.mode == ""
     for samples in (None, monitor.recording(beeps)):
         line = Direct()
-        frames = monitor.listen(line, raises(KeyboardInterrupt), print, samples, now=line.now)
-        assert line.firmware.mode == "" and line.time < 1.5 and frames > 0
+        notices = []
+        frames = monitor.listen(line, raises(KeyboardInterrupt), notices.append, samples, now=line.now)
+        assert line.firmware.mode == "" and line.time < 1.5 and frames > 0 and not notices
 
 
 # --- on a pseudo-terminal, by the command line ------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class Monitor:
     """Speaks with a board that runs our firmware.
 
     heard : told every word, as it comes
-    notice : told in a line what else should be known: samples that the board lost, lines that nobody understands
+    notice : told in a line what else should be known: samples that were lost, lines that nobody understands
     now : the clock by which samples are paced, in seconds
     """
 
@@ -85,6 +85,7 @@ class Monitor:
                  now: Callable[[], float] = time.monotonic):
         self.line, self._heard, self._notice, self._now = line, heard, notice, now
         self._rest, self._lines = b"", deque[str]()
+        self._fed = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
 
@@ -111,14 +112,15 @@ class Monitor:
 
     def feed(self, samples: bytes) -> None:
         """Send a recording in real time and tell what is heard."""
-        began, at = self._now(), 0
-        while at < len(samples):
-            due = int((self._now() - began) * frontend.SAMPLE_RATE_HZ) - at
+        began = self._now()
+        while self._fed < len(samples):
+            due = int((self._now() - began) * frontend.SAMPLE_RATE_HZ) - self._fed
             if due > BURST:
                 began += (due - BURST) / frontend.SAMPLE_RATE_HZ
                 due = BURST
-            self.line.write(samples[at : at + due])
-            at += due
+            part = samples[self._fed : self._fed + due]
+            self._fed += len(part)
+            self.line.write(part)
             self._tell(PACE_S)
 
     def end(self) -> None:
@@ -129,6 +131,9 @@ class Monitor:
             if (line := self._next(until)) is None:
                 raise UserError("the board no longer answers: look at its cable and power, then reset it")
             self._understand(line)
+        sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
+        if self._fed and self.frames != sent:
+            self._notice(f"the board heard {self.frames:,} frames of {sent:,}: bytes were lost on the way to it")
 
     def _tell(self, seconds: float) -> None:
         """What comes within so long."""
