@@ -67,6 +67,14 @@ def test_a_bank_has_a_tile_for_each_page():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["programmed", "erased"]
 
 
+@pytest.mark.usefixtures("figure")
+def test_heard_words_stand_at_their_time():
+    plots.heard([0, 1, 0, -1], 2, [(0.5, "yes"), (1.0, "no")])
+    ax = plt.gca()
+    assert [line.get_xdata()[0] for line in ax.lines[1:]] == [0.5, 1.0]
+    assert [text.get_text() for text in ax.texts] == ["yes", "no"]
+
+
 # ---------------------------------------------------------------- the session, step by step
 
 OLD, NEW = b"o" * 200, b"n" * 150

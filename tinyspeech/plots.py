@@ -1231,5 +1231,22 @@ def bank(pages: ArrayLike, names: Mapping[int, str], columns: int = 32, ax: Axes
     ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles), fontsize=8)
 
 
+def heard(
+    samples: ArrayLike, sample_rate_hz: int, words: Sequence[tuple[float, str]], ax: Axes | None = None
+) -> None:
+    """Sound over time, and the words that were reported: a line at the moment of each.
+
+    Parameters
+    ----------
+    samples : [N]
+    words : seconds and word
+    """
+    ax = ax or plt.gca()
+    waveform(samples, sample_rate_hz, ax)
+    for seconds, word in words:
+        ax.axvline(seconds, color=PALETTE["vermilion"])
+        ax.annotate(word, (seconds, 1.02), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
+
+
 BANK_COLORS = (PAPER, "#b8b5ae", PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
 """Erased, the old program, programmed, compared, half done."""
