@@ -140,6 +140,13 @@ def test_a_session_over_the_cable_is_the_same_every_time():
     assert logs[0] == logs[1]
 
 
+def test_time_passes_for_whoever_waits_however_shortly():
+    cable = Cable(board.VirtualBoard(None))
+    before = cable.board.now
+    assert cable.read(1, 0) == b"" and cable.board.now == before
+    assert cable.read(1, 1e-9) == b"" and before < cable.board.now < before + 1e-4
+
+
 Port = namedtuple("Port", "device vid pid")
 
 
