@@ -228,7 +228,9 @@ def test_power_may_fail_at_any_page(old, new):
             isp.flash(line, new)
         board.rom._program_page = program_page
         board.power_cycle()
-        assert (board.rom.active or board.advance(0.01)) and board.rom.active == (cut > 0)
+        board.advance(0.01)
+        complete = flashed(board).startswith(new)  # the last page's few bytes all lay in its first half
+        assert complete <= (cut == count - 1) and board.rom.active == (cut > 0 and not complete)
         if cut:
             assert isp.flash(Cable(board), new)["verified"]
             assert isp.ask_version(Cable(board)) == "tinyspeech new"
