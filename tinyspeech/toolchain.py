@@ -274,6 +274,20 @@ def symbol_addresses(elf: Path) -> dict[str, int]:
                 if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
 
 
+def ram_objects(elf: Path) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every variable in RAM, by address, as the linker placed them (chapter 10).
+
+    The compiler gives some variables a common label of its own beside their names; those are left out.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        rows = {(s["st_value"], s["st_value"] + s["st_size"], s.name)
+                for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] == "STT_OBJECT" and s["st_size"] and s["st_value"] >= 0x20000000}
+    return sorted(row for row in rows if not row[2].startswith(".L"))
+
+
 def forbidden_instructions(elf: Path) -> list[str]:
     """Disassemble every executable section: what the core cannot execute, as text; empty is right.
 
