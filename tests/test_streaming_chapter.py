@@ -1,11 +1,13 @@
 """What chapter 10 rests on: accesses to RAM are noted, a recording adds up, and pictures show what they are given."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from tinyspeech import bench, datasets, frontend, toolchain
+from tinyspeech import toolchain
 from tinyspeech.chip import Board, Chip
-from tinyspeech.chip.emulator import BY_DMA, READ, SRAM_BASE, WRITTEN
+from tinyspeech.chip.emulator import READ, SRAM_BASE, WRITTEN
 from tinyspeech.chip.recorder import record
 from tinyspeech.errors import UserError
 
@@ -75,14 +77,15 @@ def test_a_recording_adds_up_and_tells_stages_apart(assemble):
     busy = recording.busy
     assert [*busy] == ["other", "at work", "asleep"]
     assert all(len(row) == 5 for row in busy.values()) and not busy["asleep"].any()
-    assert abs(sum(row.sum() for row in busy.values()) - 500) < 5 and min(busy["at work"].min(), busy["other"].min()) > 20
+    assert abs(sum(row.sum() for row in busy.values()) - 500) < 5
+    assert min(busy["at work"].min(), busy["other"].min()) > 20
     assert (recording.bytes_of(SRAM_BASE + 16, SRAM_BASE + 20) == WRITTEN).all()
     assert not np.delete(recording.touched, range(16, 20), axis=1).any()
 
 
 def test_a_recording_of_a_chip_that_stops_or_of_no_such_function_is_refused(assemble):
     chip, elf = assemble("li a0, 1")
-    with pytest.raises(UserError, match="stop .break. in step 0"):
+    with pytest.raises(UserError, match=r"stop \(break\) in step 0"):
         record(chip, elf, {}, 2, 1000)
     with pytest.raises(UserError, match="no function nothing"):
         record(chip, elf, {"nothing": "x"}, 1, 10)
@@ -91,7 +94,7 @@ def test_a_recording_of_a_chip_that_stops_or_of_no_such_function_is_refused(asse
 def test_variables_in_ram_do_not_overlap_and_fill_what_the_linker_says():
     elf = toolchain.build_firmware().elf
     rows = toolchain.ram_objects(elf)
-    assert all(end <= following for (_, end, _), (following, _, _) in zip(rows, rows[1:], strict=False))
+    assert all(end <= following for (_, end, _), (following, _, _) in pairwise(rows))
     sizes = toolchain.sizes(elf)
     padding = sizes["data_bytes"] + sizes["bss_bytes"] - sum(end - start for start, end, _ in rows)
     assert 0 <= padding < 16
