@@ -17,7 +17,7 @@ import numpy as np
 from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import ArrayLike
@@ -1128,3 +1128,179 @@ def trade(
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     ax.legend(fontsize=8, loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "Streaming in 2 KB"
+
+Regions = Sequence[tuple[int, int, str]]
+"""(start, end, name) of stretches of RAM, as `tinyspeech.chip.recorder.regions` gives them."""
+
+
+def region_colors(regions: Regions) -> dict[str, str]:
+    """A colour for each name: paper for what is never used, grey for the stack, the palette in turn for all others."""
+    fixed = {"never used": PAPER, "stack": PALETTE["grey"]}
+    names = [*dict.fromkeys(name for _, _, name in regions)]
+    colors = [color for name, color in PALETTE.items() if name != "grey"] + ["#8c6d31", "#332288", "#999933"]
+    others = [name for name in names if name not in fixed]
+    return fixed | {name: colors[i % len(colors)] for i, name in enumerate(others)}
+
+
+def byte_map(regions: Regions, ax: Axes | None = None, row: int = 64) -> None:
+    """A memory drawn byte by byte, rows from the lowest address down, each region in its colour; the legend has sizes.
+
+    Parameters
+    ----------
+    regions : of the whole memory, by address
+    row : bytes side by side
+    """
+    ax = ax or plt.gca()
+    colors, base = region_colors(regions), regions[0][0]
+    sizes: dict[str, int] = {}
+    for start, end, name in regions:
+        sizes[name] = sizes.get(name, 0) + end - start
+        at = start - base
+        while at < end - base:
+            stop = min((at // row + 1) * row, end - base)
+            ax.barh(at // row, stop - at, left=at % row, height=1, color=colors[name])
+            at = stop
+    rows = -(-(regions[-1][1] - base) // row)
+    ax.set(xlim=(0, row), ylim=(rows - 0.5, -0.5), xlabel=f"byte in a row of {row}", ylabel="address")
+    ax.set_xticks(np.arange(0, row + 1, row // 4))
+    ax.set_yticks(np.arange(0, rows, 4) - 0.5, [f"+{row * i:,}" for i in range(0, rows, 4)])
+    ax.vlines(np.arange(row), -0.5, rows - 0.5, color=PAPER, linewidth=0.25)
+    ax.hlines(np.arange(rows) - 0.5, 0, row, color=PAPER, linewidth=0.5)
+    handles = [Patch(facecolor=colors[name], edgecolor=GRID, label=f"{name}  {n:,} B") for name, n in sizes.items()]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+
+
+BUSY_COLORS = {"front end": "blue", "network": "vermilion", "samples in": "amber", "asleep": "sky"}
+"""What the processor does, by the names that chapter 10 gives it; the rest is grey."""
+
+
+def busy_over_time(busy: Mapping[str, ArrayLike], step_ms: float, ax: Axes | None = None) -> None:
+    """What the processor is busy with, as shares of each step of time, stacked.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    """
+    ax = ax or plt.gca()
+    shares = np.array([np.asarray(row, dtype=float) for row in busy.values()])  # (stages, steps)
+    shares = 100 * shares / np.maximum(shares.sum(axis=0), 1)
+    edges = step_ms * np.arange(shares.shape[1] + 1)
+    under = np.zeros(shares.shape[1])
+    for name, share in zip(busy, shares, strict=True):
+        color = PALETTE[BUSY_COLORS.get(name, "grey")]
+        ax.stairs(under + share, edges, baseline=under, fill=True, color=color, label=name, linewidth=0)
+        under = under + share
+    ax.set(xlim=(0, edges[-1]), ylim=(0, 100), ylabel="busy (%)", xlabel="time (ms)")
+    ax.legend(fontsize=8, ncols=len(busy), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def ram_over_time(touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes | None = None) -> None:
+    """Address over time: what is written in a region's colour, what is only read in a pale one, the rest empty.
+
+    Parameters
+    ----------
+    touched : uint8 [steps, bytes], as `tinyspeech.chip.recorder.Recording` has it: 1 is read, more is written
+    regions : of the whole memory
+    step_ms : length of a step
+    """
+    ax = ax or plt.gca()
+    touched, base = np.asarray(touched), regions[0][0]
+    colors = {name: np.array(to_rgb(color)) for name, color in region_colors(regions).items()}
+    picture = np.ones((touched.shape[1], touched.shape[0], 3)) * np.array(to_rgb(PAPER))
+    for start, end, name in regions:
+        part = touched[:, start - base : end - base].T
+        picture[start - base : end - base][part == 1] = 0.45 * colors[name] + 0.55
+        picture[start - base : end - base][part > 1] = colors[name]
+    extent = (0, step_ms * len(touched), touched.shape[1], 0)
+    ax.imshow(picture, aspect="auto", extent=extent, interpolation="antialiased")
+    edges = [start - base for start, _, _ in regions]
+    ax.hlines(edges[1:], *extent[:2], color=GRID, linewidth=0.5)
+    ax.set(ylabel="address", xlabel="time (ms)")
+    ax.set_yticks([*edges, touched.shape[1]], [f"+{edge:,}" for edge in edges] + [f"+{touched.shape[1]:,}"])
+    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
+    gap = 0.045 * touched.shape[1]
+    for i in range(1, len(labels)):  # names of small regions move apart
+        labels[i] = max(labels[i], labels[i - 1] + gap)
+    for (_, _, name), at in zip(regions, labels, strict=True):
+        ax.annotate(name, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+
+
+def held(clip: Mapping[str, int], stream: Mapping[str, int], limit: int, ax: Axes | None = None) -> None:
+    """Bytes of everything that a clip would need, and of what streaming keeps of it, on a doubling scale.
+
+    Parameters
+    ----------
+    clip, stream : name -> bytes, the same names; what keeps nothing has no bar
+    limit : a line: the bytes that there are
+    """
+    ax = ax or plt.gca()
+    at = np.arange(len(clip))
+    rows = (("the whole second", clip, -0.2, "#b8b5ae"), ("held in a stream", stream, 0.2, PALETTE["green"]))
+    for label, sizes, shift, color in rows:
+        values = [sizes[name] for name in clip]
+        ax.barh(at + shift, values, height=0.38, color=color, label=label)
+        for place, value in zip(at + shift, values, strict=True):
+            ax.text(max(value, 8) * 1.08, place, f"{value:,}", va="center", fontsize=7)
+    ax.axvline(limit, color=PALETTE["vermilion"], linestyle="--", linewidth=1)
+    ax.set_xscale("log", base=2)
+    ax.set(xlim=(8, 2 * max(clip.values())), xlabel="bytes", ylim=(len(clip) - 0.5, -0.5))
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_yticks(at, list(clip), fontsize=8)
+    ax.legend(fontsize=8, loc="lower right")
+
+
+def shared_buffer(tenants: Mapping[str, Sequence[tuple[int, int, str]]], total: int, ax: Axes | None = None) -> None:
+    """One buffer at several moments, a row each: who has which of its bytes.
+
+    Parameters
+    ----------
+    tenants : moment -> (start, end, name)
+    total : bytes of the buffer
+    """
+    ax = ax or plt.gca()
+    names = [*dict.fromkeys(name for rows in tenants.values() for _, _, name in rows)]
+    colors = dict(zip(names, [color for name, color in PALETTE.items() if name != "grey"] * 3, strict=False))
+    for i, rows in enumerate(tenants.values()):
+        ax.barh(i, total, height=0.7, facecolor=PAPER, edgecolor=PALETTE["grey"], hatch="//", linewidth=0)
+        for start, end, name in rows:
+            ax.barh(i, end - start, left=start, height=0.7, color=colors[name], edgecolor=PAPER)
+            if end - start >= total / 40:
+                ax.text((start + end) / 2, i, f"{end - start}", ha="center", va="center", fontsize=8, color="white")
+    ax.set_yticks(range(len(tenants)), list(tenants), fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, total), xlabel="byte of the work buffer", xticks=np.linspace(0, total, 9))
+    handles = [Patch(facecolor=colors[name], label=name) for name in names]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def endless(
+    leads: ArrayLike, labels: Sequence[str], threshold: float, said: Sequence[tuple[float, float, str]],
+    heard: Sequence[tuple[float, str]], step_s: float, ax: Axes | None = None,
+) -> None:
+    """The lead of the best class over time, where words were said (bands) and where they were reported (arrows).
+
+    Parameters
+    ----------
+    leads : [steps], in units of a clip's answer
+    labels : of each step, the class that leads; not drawn, but its changes are: the line breaks there
+    threshold : a line
+    said : (first second, last second, word)
+    heard : (second, word)
+    """
+    ax = ax or plt.gca()
+    leads, t = np.asarray(leads, dtype=float), step_s * (1 + np.arange(len(leads)))
+    changes = np.flatnonzero([a != b for a, b in zip(labels[1:], labels[:-1], strict=True)]) + 1
+    ax.plot(np.insert(t, changes, t[changes]), np.insert(leads, changes, np.nan), color=PALETTE["blue"], linewidth=1.2)
+    ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
+    top = 1.12 * max(leads.max(), threshold)
+    for first, last, word in said:
+        ax.axvspan(first, last, color=PALETTE["sky"], alpha=0.25, linewidth=0)
+        ax.text((first + last) / 2, 1.16 * top, word, ha="center", va="bottom", fontsize=8)
+    for at, word in heard:
+        ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
+                    arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
+    ax.set(xlim=(0, t[-1]), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")

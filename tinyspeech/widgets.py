@@ -19,7 +19,7 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance, List
 
-from tinyspeech.plots import GRID, INK, PALETTE, PAPER
+from tinyspeech.plots import GRID, INK, PALETTE, PAPER, region_colors
 
 
 def sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:
@@ -382,3 +382,68 @@ def formats_page(row: Mapping, layer: str) -> str:
             costs.append((name, value, dense[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
+
+
+# ---------------------------------------------------------------- chapter "Streaming in 2 KB"
+
+
+def _runs(marked: np.ndarray, row: int) -> str:
+    """SVG path of the marked bytes, bool [bytes], eight units a byte, as few rectangles as rows allow."""
+    parts = []
+    for y, line in enumerate(marked.reshape(-1, row)):
+        steps = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
+        parts += [f"M{8 * a} {8 * y}h{8 * (b - a)}v8h{8 * (a - b)}z" for a, b in steps.reshape(-1, 2)]
+    return "".join(parts)
+
+
+def byte_page(touched: np.ndarray, regions: Sequence[tuple[int, int, str]], title: str, row: int = 64) -> str:
+    """All bytes of RAM in one stretch of time: what was written in full colour, what was only read half pale, the rest
+    paler still. A pointer over a byte shows whose it is.
+
+    Parameters
+    ----------
+    touched : uint8 [bytes], 1 for read, more for written
+    regions : (start, end, name) of the whole memory, by address
+    row : bytes side by side
+    """
+    base, colors, shapes, spoken = regions[0][0], region_colors(regions), [], []
+    for start, end, name in regions:
+        part = np.zeros(len(touched), bool)
+        part[start - base : end - base] = True
+        written, read = part & (touched > 1), part & (touched == 1)
+        text = f"{name}, {end - start:,} bytes from +{start - base:,}"
+        fill = "#ffffff" if name == "never used" else colors[name]
+        paths = ((part, 0.18), (read, 0.45), (written, 1))
+        drawn = "".join(f"<path d='{_runs(which, row)}' fill-opacity='{share}'/>"
+                        for which, share in paths if which.any())
+        shapes.append(f"<g fill='{fill}'><title>{escape(text)}</title>{drawn}</g>")
+        if written.any() or read.any():
+            spoken.append(f"{name} {written.sum()} + {read.sum()}")
+    told = f"{title}. Bytes written + only read: {'; '.join(spoken) or 'none'}."
+    height = 8 * len(touched) // row
+    return (
+        f"<svg role='img' aria-label='{escape(told)}' viewBox='0 0 {8 * row} {height}' "
+        f"style='width:100%;background:{PAPER}'>{''.join(shapes)}</svg>"
+        f"<div style='color:{INK};line-height:1.35;min-height:4.2em;font-size:0.9em'>{escape(told)}</div>"
+    )
+
+
+def film(pages: Sequence[str], labels: Sequence[str], name: str, interval_ms: int = 250) -> ipywidgets.VBox:
+    """A flip book that also turns its pages by itself: a button plays it, with or without Python behind it.
+
+    Parameters
+    ----------
+    pages, labels, name : as of `flip_book`
+    interval_ms : time that a page stays
+    """
+    book = flip_book(pages, labels, name)
+    slider, stack = book.children
+    play = LinkedPlay(max=len(pages) - 1, interval=interval_ms, description="play")
+    play.link = ipywidgets.jslink((play, "value"), (slider, "index"))
+    return ipywidgets.VBox([play, slider, stack], layout=ipywidgets.Layout(width="100%"))
+
+
+class LinkedPlay(ipywidgets.Play):
+    """A play button that carries its link, as `LinkedSlider` does."""
+
+    link = Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)

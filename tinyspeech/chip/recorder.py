@@ -63,3 +63,26 @@ def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step
         touched[i], cycles[i, :-1], cycles[i, -1] = chip.touched(), now - before, chip.state.slept - slept
         before, slept = now, chip.state.slept
     return Recording(step_cycles, touched, dict(zip(("other", *names, "asleep"), cycles.T, strict=True)))
+
+
+def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] | None = None) -> list[tuple[int, int, str]]:
+    """(start, end, name) of all 2,048 bytes of SRAM, by address: every variable as the linker placed it, the stack as
+    deep as it was measured, and between them what was `never used`.
+
+    roles : {variable: a name for readers}; neighbours of one name are one region, and up to three bytes between two
+    variables count to the one before.
+
+    Raises `UserError` where variables and stack do not fit together.
+    """
+    found: list[tuple[int, int, str]] = []
+    for start, end, name in toolchain.ram_objects(elf):
+        name = (roles or {}).get(name, name)
+        if found and start - found[-1][1] < 4:
+            found[-1] = (found[-1][0], start, found[-1][2])
+        if found and found[-1][2] == name:
+            start = found.pop()[0]
+        found.append((start, end, name))
+    top, used = SRAM_BASE + SRAM_BYTES, found[-1][1] if found else SRAM_BASE
+    if used > top - stack_bytes:
+        raise UserError(f"{used - SRAM_BASE} bytes of variables and {stack_bytes} of stack do not fit {SRAM_BYTES}")
+    return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
