@@ -230,6 +230,30 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
+def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
+    """Who has which bytes of the firmware's work buffer, (start, end, name), at three moments: while the transform
+    works in it, while a second pair of frames is before the last stride, and behind it (chapter 10).
+
+    Raises `UserError` for a network whose frames are not computed in pairs.
+    """
+    plan = memory_plan(model)
+    if not plan["paired"] or not plan["front"]:
+        raise UserError(f"{model.name} does not compute pairs of frames on both sides of a stride")
+    sums, front, pair = 4 * plan["widest"], plan["front_bytes"], plan["slot_bytes"]
+    stem, first, second = sums + plan["window"], sums + pair, sums + 2 * pair
+    seen = (model.layers[0].kernel + 1) * model.inputs
+    return {
+        "transform": [(0, WORK_BYTES, "samples, then spectrum")],
+        "before the stride": [
+            (0, sums, "sums"), (sums, sums + front, "a frame that is through"),
+            (stem, stem + seen, "frames of the stem"),
+            (first, first + front, "first frame"), (first + front, first + front + TABLE_BYTES, "kernel's table"),
+            (second, second + front, "second frame")],
+        "behind it": [(0, sums, "sums"), (sums, first, "first frame"), (first, second, "second frame"),
+                      (second, second + TABLE_BYTES, "kernel's table")],
+    }
+
+
 CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)

@@ -103,6 +103,11 @@ def stack(rows: int, height: float, **options) -> list[Axes]:
     return list(axes)
 
 
+def tall(height: float) -> Axes:
+    """One pair of axes in a new figure, `height` inches."""
+    return stack(1, height, squeeze=False)[0][0]
+
+
 def waveform(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, color: str = PALETTE["blue"]) -> None:
     """Sound over time.
 
@@ -1198,7 +1203,9 @@ def busy_over_time(busy: Mapping[str, ArrayLike], step_ms: float, ax: Axes | Non
     ax.legend(fontsize=8, ncols=len(busy), loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
-def ram_over_time(touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes | None = None) -> None:
+def ram_over_time(
+    touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes | None = None, group: int = 8
+) -> None:
     """Address over time: what is written in a region's colour, what is only read in a pale one, the rest empty.
 
     Parameters
@@ -1206,17 +1213,19 @@ def ram_over_time(touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes
     touched : uint8 [steps, bytes], as `tinyspeech.chip.recorder.Recording` has it: 1 is read, more is written
     regions : of the whole memory
     step_ms : length of a step
+    group : bytes that are drawn as one, in the colour of the first of them
     """
     ax = ax or plt.gca()
     touched, base = np.asarray(touched), regions[0][0]
     colors = {name: np.array(to_rgb(color)) for name, color in region_colors(regions).items()}
-    picture = np.ones((touched.shape[1], touched.shape[0], 3)) * np.array(to_rgb(PAPER))
+    drawn = touched.T.reshape(-1, group, len(touched)).max(axis=1)  # (groups, steps)
+    picture = np.ones((*drawn.shape, 3)) * np.array(to_rgb(PAPER))
     for start, end, name in regions:
-        part = touched[:, start - base : end - base].T
-        picture[start - base : end - base][part == 1] = 0.45 * colors[name] + 0.55
-        picture[start - base : end - base][part > 1] = colors[name]
+        rows = slice(-(-(start - base) // group), -(-(end - base) // group))
+        picture[rows][drawn[rows] == 1] = 0.45 * colors[name] + 0.55
+        picture[rows][drawn[rows] > 1] = colors[name]
     extent = (0, step_ms * len(touched), touched.shape[1], 0)
-    ax.imshow(picture, aspect="auto", extent=extent, interpolation="antialiased")
+    ax.imshow(picture, aspect="auto", extent=extent)
     edges = [start - base for start, _, _ in regions]
     ax.hlines(edges[1:], *extent[:2], color=GRID, linewidth=0.5)
     ax.set(ylabel="address", xlabel="time (ms)")
@@ -1278,29 +1287,42 @@ def shared_buffer(tenants: Mapping[str, Sequence[tuple[int, int, str]]], total: 
 
 
 def endless(
-    leads: ArrayLike, labels: Sequence[str], threshold: float, said: Sequence[tuple[float, float, str]],
-    heard: Sequence[tuple[float, str]], step_s: float, ax: Axes | None = None,
+    steps: Sequence[tuple[float, str, float]], threshold: float, said: Sequence[tuple[float, float, str]],
+    heard: Sequence[tuple[float, str]], until_s: float, ax: Axes | None = None,
 ) -> None:
     """The lead of the best class over time, where words were said (bands) and where they were reported (arrows).
 
     Parameters
     ----------
-    leads : [steps], in units of a clip's answer
-    labels : of each step, the class that leads; not drawn, but its changes are: the line breaks there
+    steps : (second, the class that leads, its lead in units of a clip's answer); the line breaks where classes change
     threshold : a line
     said : (first second, last second, word)
     heard : (second, word)
+    until_s : what comes later is left out
     """
     ax = ax or plt.gca()
-    leads, t = np.asarray(leads, dtype=float), step_s * (1 + np.arange(len(leads)))
-    changes = np.flatnonzero([a != b for a, b in zip(labels[1:], labels[:-1], strict=True)]) + 1
-    ax.plot(np.insert(t, changes, t[changes]), np.insert(leads, changes, np.nan), color=PALETTE["blue"], linewidth=1.2)
+    steps = [step for step in steps if step[0] <= until_s]
+    t, labels, leads = (list(column) for column in zip(*steps, strict=True))
+    for i in reversed(range(1, len(t))):
+        if labels[i] != labels[i - 1]:
+            t.insert(i, t[i])
+            leads.insert(i, np.nan)
+    ax.plot(t, leads, color=PALETTE["blue"], linewidth=1.2)
     ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
-    top = 1.12 * max(leads.max(), threshold)
+    top = 1.12 * max(np.nanmax(leads), threshold)
     for first, last, word in said:
-        ax.axvspan(first, last, color=PALETTE["sky"], alpha=0.25, linewidth=0)
-        ax.text((first + last) / 2, 1.16 * top, word, ha="center", va="bottom", fontsize=8)
+        if first < until_s:
+            ax.axvspan(first, min(last, until_s), color=PALETTE["sky"], alpha=0.25, linewidth=0)
+            ax.text((first + min(last, until_s)) / 2, 1.18 * top, word, ha="center", va="bottom", fontsize=8)
     for at, word in heard:
-        ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
-                    arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
-    ax.set(xlim=(0, t[-1]), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")
+        if at <= until_s:
+            ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
+                        arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
+    ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")
+
+
+def margins(margin: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: float) -> None:
+    """What a margin lets through: words heard (%), and false alarms a minute; a dot at the chosen one."""
+    for ax, values, label in zip(pair(), (heard, alarms), ("words heard (%)", "false alarms a minute"), strict=True):
+        line(margin, values, "margin (units)", label, ax)
+        ax.plot(chosen, np.interp(chosen, margin, values), "o", color=PALETTE["vermilion"])

@@ -19,6 +19,7 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance, List
 
+from tinyspeech.chip.recorder import Recording
 from tinyspeech.plots import GRID, INK, PALETTE, PAPER, region_colors
 
 
@@ -447,3 +448,19 @@ class LinkedPlay(ipywidgets.Play):
     """A play button that carries its link, as `LinkedSlider` does."""
 
     link = Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+
+def ram_film(
+    recording: Recording, regions: Sequence[tuple[int, int, str]], every: int, clock_hz: int
+) -> ipywidgets.VBox:
+    """A recording of RAM as a film of `byte_page`s, each over `every` of its steps."""
+    pages, labels = [], []
+    for start in range(0, len(recording.touched), every):
+        part = slice(start, start + every)
+        first, last = (1000 * step * recording.step_cycles / clock_hz for step in (start, start + every))
+        labels.append(f"{first:.1f} to {last:.1f} ms")
+        busy = [f"{name} {cycles[part].sum() / (every * recording.step_cycles):.0%}"
+                for name, cycles in recording.busy.items() if cycles[part].any()]
+        title = f"{labels[-1]}: {', '.join(busy)}"
+        pages.append(byte_page(np.bitwise_or.reduce(recording.touched[part]), regions, title))
+    return film(pages, labels, "time")

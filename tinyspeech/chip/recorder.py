@@ -17,6 +17,12 @@ from tinyspeech import toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
 
+ROLES = {
+    "work": "work buffer", "stream": "ring of samples", "state": "histories", "waiting": "waiting frames",
+    "logits": "sums", "weight_sum": "counters", "phase": "counters", "waiting_count": "counters",
+}
+"""What chapter 10 calls the firmware's variables; any other keeps its name."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -65,7 +71,7 @@ def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step
     return Recording(step_cycles, touched, dict(zip(("other", *names, "asleep"), cycles.T, strict=True)))
 
 
-def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] | None = None) -> list[tuple[int, int, str]]:
+def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> list[tuple[int, int, str]]:
     """(start, end, name) of all 2,048 bytes of SRAM, by address: every variable as the linker placed it, the stack as
     deep as it was measured, and between them what was `never used`.
 
@@ -76,7 +82,7 @@ def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] | None = None)
     """
     found: list[tuple[int, int, str]] = []
     for start, end, name in toolchain.ram_objects(elf):
-        name = (roles or {}).get(name, name)
+        name = roles.get(name, name)
         if found and start - found[-1][1] < 4:
             found[-1] = (found[-1][0], start, found[-1][2])
         if found and found[-1][2] == name:
