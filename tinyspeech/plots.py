@@ -1141,13 +1141,15 @@ Regions = Sequence[tuple[int, int, str]]
 """(start, end, name) of stretches of RAM, as `tinyspeech.chip.recorder.regions` gives them."""
 
 
+REGION_COLORS = [color for name, color in PALETTE.items() if name != "grey"] + ["#8c6d31", "#332288", "#999933"]
+
+
 def region_colors(regions: Regions) -> dict[str, str]:
     """A colour for each name: paper for what is never used, grey for the stack, the palette in turn for all others."""
     fixed = {"never used": PAPER, "stack": PALETTE["grey"]}
     names = [*dict.fromkeys(name for _, _, name in regions)]
-    colors = [color for name, color in PALETTE.items() if name != "grey"] + ["#8c6d31", "#332288", "#999933"]
     others = [name for name in names if name not in fixed]
-    return fixed | {name: colors[i % len(colors)] for i, name in enumerate(others)}
+    return fixed | {name: REGION_COLORS[i % len(REGION_COLORS)] for i, name in enumerate(others)}
 
 
 def byte_map(regions: Regions, ax: Axes | None = None, row: int = 64) -> None:
@@ -1229,9 +1231,10 @@ def ram_over_time(
     edges = [start - base for start, _, _ in regions]
     ax.hlines(edges[1:], *extent[:2], color=GRID, linewidth=0.5)
     ax.set(ylabel="address", xlabel="time (ms)")
-    ax.set_yticks([*edges, touched.shape[1]], [f"+{edge:,}" for edge in edges] + [f"+{touched.shape[1]:,}"])
-    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
     gap = 0.045 * touched.shape[1]
+    named = [edge for i, edge in enumerate(edges) if i == 0 or edge - edges[i - 1] > gap]  # others would overlap
+    ax.set_yticks([*named, touched.shape[1]], [f"+{edge:,}" for edge in [*named, touched.shape[1]]])
+    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
     for i in range(1, len(labels)):  # names of small regions move apart
         labels[i] = max(labels[i], labels[i - 1] + gap)
     for (_, _, name), at in zip(regions, labels, strict=True):
@@ -1272,7 +1275,7 @@ def shared_buffer(tenants: Mapping[str, Sequence[tuple[int, int, str]]], total: 
     """
     ax = ax or plt.gca()
     names = [*dict.fromkeys(name for rows in tenants.values() for _, _, name in rows)]
-    colors = dict(zip(names, [color for name, color in PALETTE.items() if name != "grey"] * 3, strict=False))
+    colors = dict(zip(names, REGION_COLORS, strict=False))
     for i, rows in enumerate(tenants.values()):
         ax.barh(i, total, height=0.7, facecolor=PAPER, edgecolor=PALETTE["grey"], hatch="//", linewidth=0)
         for start, end, name in rows:
