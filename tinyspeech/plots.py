@@ -1329,3 +1329,28 @@ def margins(margin: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: floa
     for ax, values, label in zip(pair(), (heard, alarms), ("words heard (%)", "false alarms a minute"), strict=True):
         line(margin, values, "margin (units)", label, ax)
         ax.plot(chosen, np.interp(chosen, margin, values), "o", color=PALETTE["vermilion"])
+
+
+def timeline(
+    busy: Mapping[str, ArrayLike], step_ms: float, first_ms: float, every_ms: float, ax: Axes | None = None
+) -> None:
+    """Who works when: a row for each stage, the darker the larger its share of a step.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    first_ms, every_ms : dotted lines, where frames are due
+    """
+    ax = ax or plt.gca()
+    whole = np.maximum(sum(np.asarray(row, dtype=float) for row in busy.values()), 1)
+    shown = [name for name, row in busy.items() if name in BUSY_COLORS and np.any(row)]
+    edges = step_ms * np.arange(len(whole) + 1)
+    for i, name in enumerate(shown):
+        share, color = np.asarray(busy[name]) / whole, np.array(to_rgb(PALETTE[BUSY_COLORS[name]]))
+        picture = np.array(to_rgb(PAPER)) * (1 - share[:, None]) + color * share[:, None]
+        ax.imshow(picture[None], aspect="auto", extent=(0, edges[-1], i + 0.4, i - 0.4))
+    for due in np.arange(first_ms % every_ms, edges[-1], every_ms):
+        ax.axvline(due, color=INK, linestyle=":", linewidth=1)
+    ax.set_yticks(range(len(shown)), shown)
+    ax.set(xlim=(0, edges[-1]), ylim=(len(shown) - 0.5, -0.5), xlabel="time (ms)")
