@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import toolchain
+from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard
 from tinyspeech.chip.emulator import SRAM_BASE, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
 
+START_S = 0.02
+"""Time for the firmware to come up before it gets a command."""
 ROLES = {
     "work": "work buffer", "stream": "ring of samples", "state": "histories", "waiting": "waiting frames",
     "logits": "sums", "weight_sum": "counters", "phase": "counters", "waiting_count": "counters",
@@ -92,3 +95,25 @@ def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> li
     if used > top - stack_bytes:
         raise UserError(f"{used - SRAM_BASE} bytes of variables and {stack_bytes} of stack do not fit {SRAM_BYTES}")
     return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
+
+
+def listening(image: bytes, volts: np.ndarray) -> VirtualBoard:
+    """A board with this signal at its microphone from power on, told to listen: `volts` as of `Chip.connect_microphone`,
+    at `SIGNAL_HZ`."""
+    board = VirtualBoard(image)
+    board.chip.connect_microphone(volts, SIGNAL_HZ)
+    board.advance(START_S)
+    board.send(b"L")
+    return board
+
+
+def lines(board: VirtualBoard, seconds: float) -> list[tuple[float, str]]:
+    """(second since power on, line) of what a board says on its serial port in so many seconds; a line's time is that
+    of its end, to the next 5 ms."""
+    found, text, until = [], "", board.now + seconds
+    while board.now < until:
+        board.advance(0.005)
+        text += board.received().decode()
+        *whole, text = text.split("\n")
+        found += [(board.now, line) for line in whole]
+    return found
