@@ -97,13 +97,16 @@ def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> li
     return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
 
 
-def listening(image: bytes, volts: np.ndarray) -> VirtualBoard:
-    """A board with this signal at its microphone from power on, told to listen: `volts` as of `Chip.connect_microphone`,
-    at `SIGNAL_HZ`."""
-    board = VirtualBoard(image)
+def listening(volts: np.ndarray, seconds: float = START_S) -> VirtualBoard:
+    """A board with our firmware and this signal at its microphone, told to listen, so many seconds after power on.
+
+    volts : uint16 [n] at `SIGNAL_HZ`, as of `Chip.connect_microphone`; it begins with the power.
+    """
+    board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
     board.chip.connect_microphone(volts, SIGNAL_HZ)
     board.advance(START_S)
     board.send(b"L")
+    board.advance(seconds - START_S)
     return board
 
 
