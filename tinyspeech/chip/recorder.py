@@ -21,10 +21,13 @@ from tinyspeech.errors import UserError
 START_S = 0.02
 """Time for the firmware to come up before it gets a command."""
 ROLES = {
-    "work": "work buffer", "stream": "ring of samples", "state": "histories", "waiting": "waiting frames",
-    "logits": "sums", "weight_sum": "counters", "phase": "counters", "waiting_count": "counters",
+    "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
+    "between": "between bursts", "waiting": "waiting frames",
+    **dict.fromkeys(("sums", "weight", "refractory", "logits", "weight_sum"), "sums"),
+    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "busy", "ended", "command", "offset", "leaks", "phase",
+                     "waiting_count", "holds", "alone"), "counters"),
 }
-"""What chapter 10 calls the firmware's variables; any other keeps its name."""
+"""What chapter 10 calls the firmware's variables, and members of structures; any other keeps its name."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,14 @@ def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> li
     """(start, end, name) of all 2,048 bytes of SRAM, by address: every variable as the linker placed it, the stack as
     deep as it was measured, and between them what was `never used`.
 
-    roles : {variable: a name for readers}; neighbours of one name are one region, and up to three bytes between two
-    variables count to the one before.
+    roles : {variable or member: a name for readers}; neighbours of one name are one region, and up to three bytes
+    between two variables count to the one before.
 
     Raises `UserError` where variables and stack do not fit together.
     """
     found: list[tuple[int, int, str]] = []
     for start, end, name in toolchain.ram_objects(elf):
-        name = roles.get(name, name)
+        name = roles.get(name, roles.get(name.split(".")[-1], name))
         if found and start - found[-1][1] < 4:
             found[-1] = (found[-1][0], start, found[-1][2])
         if found and found[-1][2] == name:
