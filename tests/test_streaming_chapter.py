@@ -111,8 +111,8 @@ def test_structures_are_taken_apart_into_members(tmp_path):
     source.write_text("""
         struct inner { unsigned char a, b; };
         typedef struct { int first; struct inner pair[2]; struct inner one; short last; } outer;
-        static volatile outer thing;
-        static union { int whole; char part[4]; } both;
+        volatile outer thing;
+        volatile union { int whole; char part[4]; } both;
         void reset(void);
         void reset(void) { thing.first = both.whole = 1; thing.one.b = both.part[1]; }
     """)
