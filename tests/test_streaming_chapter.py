@@ -113,7 +113,7 @@ def test_structures_are_taken_apart_into_members(tmp_path):
         typedef struct { int first; struct inner pair[2]; struct inner one; short last; } outer;
         volatile outer thing;
         volatile union { int whole; char part[4]; } both;
-        void reset(void);
+        __attribute__((section(".init"))) void reset(void);
         void reset(void) { thing.first = both.whole = 1; thing.one.b = both.part[1]; }
     """)
     elf = toolchain.build_firmware([source], "program").elf

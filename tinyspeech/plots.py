@@ -1348,6 +1348,7 @@ def timeline(
     edges = step_ms * np.arange(len(whole) + 1)
     for i, name in enumerate(shown):
         share, color = np.asarray(busy[name]) / whole, np.array(to_rgb(PALETTE[BUSY_COLORS[name]]))
+        share = np.where(share > 0, np.maximum(share, 0.3), 0)  # or it could not be seen
         picture = np.array(to_rgb(PAPER)) * (1 - share[:, None]) + color * share[:, None]
         ax.imshow(picture[None], aspect="auto", extent=(0, edges[-1], i + 0.4, i - 0.4))
     for due in np.arange(first_ms % every_ms, edges[-1], every_ms):
