@@ -429,31 +429,10 @@ def byte_page(touched: np.ndarray, regions: Sequence[tuple[int, int, str]], titl
     )
 
 
-def film(pages: Sequence[str], labels: Sequence[str], name: str, interval_ms: int = 250) -> ipywidgets.VBox:
-    """A flip book that also turns its pages by itself: a button plays it, with or without Python behind it.
-
-    Parameters
-    ----------
-    pages, labels, name : as of `flip_book`
-    interval_ms : time that a page stays
-    """
-    book = flip_book(pages, labels, name)
-    slider, stack = book.children
-    play = LinkedPlay(max=len(pages) - 1, interval=interval_ms, description="play")
-    play.link = ipywidgets.jslink((play, "value"), (slider, "index"))
-    return ipywidgets.VBox([play, slider, stack], layout=ipywidgets.Layout(width="100%"))
-
-
-class LinkedPlay(ipywidgets.Play):
-    """A play button that carries its link, as `LinkedSlider` does."""
-
-    link = Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
-
-
 def ram_film(
     recording: Recording, regions: Sequence[tuple[int, int, str]], every: int, clock_hz: int
 ) -> ipywidgets.VBox:
-    """A recording of RAM as a film of `byte_page`s, each over `every` of its steps."""
+    """A recording of RAM as a slider over `byte_page`s, each over `every` of its steps."""
     pages, labels = [], []
     for start in range(0, len(recording.touched), every):
         part = slice(start, start + every)
@@ -463,4 +442,4 @@ def ram_film(
                 for name, cycles in recording.busy.items() if cycles[part].any()]
         title = f"{labels[-1]}: {', '.join(busy)}"
         pages.append(byte_page(np.bitwise_or.reduce(recording.touched[part]), regions, title))
-    return film(pages, labels, "time")
+    return flip_book(pages, labels, "time")
