@@ -8,14 +8,16 @@ enum {
     DECISION_MARGIN = 200, DECISION_REFRACTORY_STEPS = 8
 };
 
+/* What the scores of frames, each times its frame's weight, add up to, and those weights. The network adds; while it
+   listens, the sums leak: a sum stays below 2^4 times the largest score in size, and so within 32 bits where a score is
+   below 2^27. */
 struct decision {
     int32_t sums[DECISION_CLASSES], weight;
     uint8_t refractory; /* steps in which nothing is reported */
 };
 
-/* Take a frame: scores int32 [12], each times the frame's weight, which is 1 .. 129.
-   A sum stays below 2^4 times the largest score in size, and so within 32 bits where a score is below 2^27. */
-void decision_add(struct decision *d, const int32_t *scores, int32_t weight);
+/* What a sum loses before a frame is added. */
+static inline int32_t decision_leak(int32_t sum) { return sum >> DECISION_LEAK_BITS; }
 
 /* After every two frames: the class of a word that is reported, or -1. */
 int decision_step(struct decision *d);

@@ -13,7 +13,7 @@ struct complex {
     int32_t re, im;
 };
 
-/* A rotation by -2 pi k / 256, 0 < k <= 64, reduced to the first octant, where cos >= sin >= 0. */
+/* A rotation by -2 pi k / 256, 0 <= k <= 64, reduced to the first octant, where cos >= sin >= 0. */
 struct rotation {
     const uint16_t *digits; /* of the octant's angle */
     int swap;               /* 1 in the second octant: real and imaginary change places */
@@ -58,19 +58,19 @@ static __attribute__((noinline)) struct complex rotate(const struct rotation *r,
     return t;
 }
 
-/* u * u for 0 <= u < 256, by the table of half of them: (2 a + 1)^2 = 4 a^2 + 4 a + 1. */
-static uint32_t square_of_byte(uint32_t u)
-{
-    uint32_t even = (uint32_t)frontend_square[u >> 1] << 2;
-    return u & 1 ? even + 2 * u - 1 : even;
-}
+/* x * x for |x| < 65536. A bit of a product, from the top one down; the empty asm is as in multiply.c. */
+#define BIT \
+    product = (product << 1) + (u & (uint32_t)((int32_t)bits >> 31)); \
+    bits <<= 1; \
+    __asm__("" : "+r"(product), "+r"(bits))
 
-/* x * x for |x| < 65536: (256 h + l)^2 with 2 h l = h^2 + l^2 - (h - l)^2. */
 static __attribute__((noinline)) uint32_t square(int32_t x)
 {
-    uint32_t u = (uint32_t)(x < 0 ? -x : x), h = u >> 8, l = u & 255;
-    uint32_t hh = square_of_byte(h), ll = square_of_byte(l);
-    return (hh << 16) + ((hh + ll - square_of_byte(h > l ? h - l : l - h)) << 8) + ll;
+    uint32_t u = (uint32_t)(x < 0 ? -x : x), bits = u << 16, product = 0;
+    for (int i = 0; i < 4; i++) {
+        BIT; BIT; BIT; BIT;
+    }
+    return product;
 }
 
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
@@ -89,20 +89,20 @@ STAGE int normalise(int16_t x[WINDOW])
     return exponent;
 }
 
+/* The same of a complex value b; by 0, without a product. */
+static __attribute__((noinline)) struct complex turn(const struct rotation *r, const int16_t *b)
+{
+    if (r->digits != frontend_turn[0]) return rotate(r, b[r->swap], b[1 - r->swap]);
+    struct complex t = {b[0] * (2 << Q), b[1] * (2 << Q)};
+    return t;
+}
+
 /* a, b -> (a + t) / 2, (a - t) / 2, half up, with t in Q9. */
-static void butterfly(int16_t *a, int16_t *b, int32_t t_re, int32_t t_im)
+static __attribute__((noinline)) void butterfly(int16_t *a, int16_t *b, int32_t t_re, int32_t t_im)
 {
     int32_t a_re = ((int32_t)a[0] + 1) * (2 << Q), a_im = ((int32_t)a[1] + 1) * (2 << Q);
     a[0] = (int16_t)((a_re + t_re) >> (Q + 2)), a[1] = (int16_t)((a_im + t_im) >> (Q + 2));
     b[0] = (int16_t)((a_re - t_re) >> (Q + 2)), b[1] = (int16_t)((a_im - t_im) >> (Q + 2));
-}
-
-/* The same with t = b, or t = -i b. */
-static void quarter_turns(int16_t *a, int16_t *b, int quarter)
-{
-    int32_t a_re = a[0] + 1, a_im = a[1] + 1, t_re = quarter ? b[1] : b[0], t_im = quarter ? -b[0] : b[1];
-    a[0] = (int16_t)((a_re + t_re) >> 1), a[1] = (int16_t)((a_im + t_im) >> 1);
-    b[0] = (int16_t)((a_re - t_re) >> 1), b[1] = (int16_t)((a_im - t_im) >> 1);
 }
 
 /* 128 complex values, z[2 n] real and z[2 n + 1] imaginary, to their spectrum / 128, in place and in order. */
@@ -119,20 +119,15 @@ STAGE void transform(int16_t z[WINDOW])
         }
     }
     for (int half = 1, step = HALF; half < HALF; half <<= 1, step >>= 1) {
-        for (int16_t *a = z; a < z + WINDOW; a += 4 * half) { /* no turn, and a quarter turn: no product */
-            quarter_turns(a, a + 2 * half, 0);
-            if (half > 1) quarter_turns(a + half, a + 3 * half, 1);
-        }
-        for (int k = 1, angle = step; k < half / 2; k++, angle += step) { /* below 90 degrees, and the same beyond */
+        for (int k = 0, angle = 0; k == 0 || 2 * k < half; k++, angle += step) { /* below 90 degrees, and the same beyond */
             struct rotation r = rotation_by(angle);
-            for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 2 * half) {
+            for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
                 int16_t *b = a + 2 * half;
-                struct complex t = rotate(&r, b[r.swap], b[1 - r.swap]);
+                struct complex t = turn(&r, b);
                 butterfly(a, b, t.re, t.im);
-                a += half, b += half; /* 90 degrees on: the product turns by -i */
-                t = rotate(&r, b[r.swap], b[1 - r.swap]);
-                butterfly(a, b, t.im, -t.re);
-                a += half;
+                if (half == 1) continue;
+                t = turn(&r, b + half); /* 90 degrees on: the product turns by -i */
+                butterfly(a + half, b + half, t.im, -t.re);
             }
         }
     }
@@ -167,13 +162,15 @@ STAGE void untangle(int16_t z[WINDOW])
 STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
 {
     int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3], last = x[1];
+    uint32_t place = 0;
     energy[0] = energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
         int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
         if (k + 1 < BANDS + 3) energy[k + 1] = 0;
         uint32_t bin = square((2 * re - before_re - after_re) >> 1) +
                        square((2 * im - before_im - after_im) >> 1);
-        uint32_t slot = frontend_mel[k] >> FRONTEND_RAMP_BITS, ramp = frontend_mel[k] & ((1 << FRONTEND_RAMP_BITS) - 1);
+        place += frontend_mel_steps[k >> 1] >> 4 * (k & 1) & 15;
+        uint32_t slot = place >> FRONTEND_RAMP_BITS, ramp = place & ((1 << FRONTEND_RAMP_BITS) - 1);
         if (ramp) {
             uint32_t upper = 0;
             if (ramp & 1) upper += bin;
@@ -243,5 +240,7 @@ int frontend_push(struct frontend_stream *stream, int16_t sample)
 
 void frontend_window(const struct frontend_stream *stream, int16_t window[FRONTEND_WINDOW])
 {
-    for (unsigned i = 0; i < WINDOW; i++) window[i] = stream->ring[(stream->at + i) % WINDOW];
+    const uint32_t *ring = (const uint32_t *)(const void *)stream->ring; /* two samples at once: a handler waits */
+    uint32_t *to = (uint32_t *)(void *)window;
+    for (unsigned i = 0, at = stream->at / 2; i < WINDOW / 2; i++) to[i] = ring[at++ % (WINDOW / 2)];
 }

@@ -42,28 +42,6 @@ void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int k
     }
 }
 
-void kernel_depthwise_pair(const int8_t *past, const int8_t *first, const int8_t *second, int channels, int kernel,
-                           const uint8_t *weights, int32_t *accumulator)
-{
-    for (int c = 0; c < channels; c++) {
-        const int8_t *x = past + c;
-        uint32_t total = 0, w = 0, value = (uint32_t)*x;
-        if (kernel == 1) value = (uint32_t)first[c];
-        for (int t = 1; t <= kernel; t++, w >>= 4) {
-            x += channels;
-            uint32_t later = (uint32_t)(t == kernel ? second[c] : t + 1 == kernel ? first[c] : *x);
-            uint32_t both = value + (later << 16);
-            if (t & 1) w = *weights++;
-            if (w & 1) total += both;
-            if (w & 2) total += both << 1;
-            if (w & 4) total += both << 2;
-            if (w & 8) total -= both << 3;
-            value = later;
-        }
-        accumulator[c] = (int32_t)total;
-    }
-}
-
 int32_t kernel_lane(int32_t accumulator, enum lane lane)
 {
     if (lane == WHOLE) return accumulator;
@@ -73,16 +51,11 @@ int32_t kernel_lane(int32_t accumulator, enum lane lane)
 
 static int8_t clamp(int32_t x, int32_t low) { return (int8_t)(x < low ? low : x > 127 ? 127 : x); }
 
-void kernel_requantise(const int32_t *accumulator, enum lane lane, const struct requant *table, int outputs, int low,
-                       int8_t *out)
+int32_t kernel_sigmoid(int32_t a)
 {
-    for (int o = 0; o < outputs; o++, table++) {
-        int32_t scaled = multiply(kernel_lane(accumulator[o], lane) + table->bias, table->multiplier);
-        out[o] = clamp((scaled + (1 << (table->shift - 1))) >> table->shift, low);
-    }
+    int32_t size = a < 0 ? -a : a, s = size < SIGMOID_ONE ? sigmoid_q7[size] : 128;
+    return a < 0 ? 128 - s : s;
 }
-
-int32_t kernel_sigmoid(int32_t a) { return a < 0 ? 128 - sigmoid_q7[-a] : sigmoid_q7[a]; }
 
 void kernel_add(int8_t *stream, const int8_t *v, int channels)
 {

@@ -4,16 +4,25 @@
 #define TINYSPEECH_KERNELS_H
 #include <stdint.h>
 
-/* (accumulator + bias) * multiplier, then half up >> shift. One per output channel. */
+/* (accumulator + bias) * multiplier, then half up >> shift. One per output channel; a classifier does not shift. */
 struct requant {
     int16_t bias;
     uint8_t multiplier, shift;
 };
 
+/* A table of them takes three bytes each: uint16 [outputs] of bias * 8 + shift - 8, then uint8 [outputs] of multipliers.
+   Low bytes come first on the chip and on every computer that compiles this. */
+static inline struct requant kernel_requant(const uint16_t *table, int outputs, int o)
+{
+    struct requant r = {(int16_t)((int16_t)table[o] >> 3), ((const uint8_t *)(table + outputs))[o],
+                        (uint8_t)(8 + (table[o] & 7))};
+    return r;
+}
+
 /* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
      activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
      accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31
-     bias int16, multiplier 0 .. 255, shift 1 .. 24; sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
+     bias -4096 .. 4095, multiplier 128 .. 255 (a classifier's: 0 .. 255), shift 8 .. 15; sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
    >> is an arithmetic shift: it rounds down, and with half a unit added before, half up. Only clamp saturates. */
 
 /* accumulator[o] = sum over i of weight[o][i] * in[i]. inputs: a multiple of 4.
@@ -43,7 +52,8 @@ enum lane { FIRST, SECOND, WHOLE };
 int32_t kernel_lane(int32_t accumulator, enum lane lane);
 
 /* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127), of a lane. */
-void kernel_requantise(const int32_t *accumulator, enum lane lane, const struct requant *table, int outputs, int low, int8_t *out);
+void kernel_requantise(const int32_t *accumulator, enum lane lane, const uint16_t *table, int outputs, int low,
+                       int8_t *out);
 
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);

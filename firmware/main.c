@@ -1,80 +1,153 @@
-/* The firmware: samples come over the serial port, the word goes back. Chapter 11.
+/* The firmware: commands come over the serial port; it classifies clips, listens and says words. Chapter 11.
 
-   Protocol, pulled by the chip so that nothing can be lost:
      'V'  -> a line: "tinyspeech NAME HASH\n"
-     'C'  -> a clip: 96 samples are asked for, then 160, 49 times. To ask, the chip sends the number as one byte; a sample
-             is an int16 at 8 kHz, low byte first. At the end: a zero byte, 12 logits (int32, low byte first), the class.
+     'C'  -> a clip, pulled by the chip so that nothing can be lost: 96 samples are asked for, then 160, 49 times. To ask,
+             the chip sends the number as one byte; a sample is an int16 at 8 kHz, low byte first. At the end: a zero byte,
+             12 logits (int32, low byte first), the class.
      'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8).
+     'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
+             "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
+             "stopped FRAME\n". A second after reset without a command it listens by itself. PD0 is high after a word.
+     'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
+     'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'B'  -> the ROM bootloader takes over, to flash the board. */
+#define MODEL_WITH_WORDS
 #include <stdint.h>
 
+#include "board.h"
+#include "ch32v003.h"
 #include "frontend.h"
+#include "listen.h"
 #include "network.h"
 #include "usart.h"
 
 void enter_bootloader(void); /* startup.S */
 
-static struct frontend_stream stream;
+/* The transform's work buffer, then the network's: one after the other, never both. */
 static union {
-    int16_t window[FRONTEND_WINDOW]; /* the transform's work buffer */
-    uint32_t scratch[FRONTEND_WINDOW / 2]; /* then the network's: one after the other, never both */
+    int16_t window[FRONTEND_WINDOW];
+    uint32_t scratch[FRONTEND_WINDOW / 2];
+    int32_t logits[MODEL_CLASSES];
+    struct {
+        int8_t other[2 * FRONTEND_WINDOW - FRONTEND_N_COEFFICIENTS];
+        int8_t coefficients[FRONTEND_N_COEFFICIENTS]; /* where neither needs anything when it is the other's turn */
+    };
 } work;
+static struct frontend_stream *const stream = (struct frontend_stream *)&listening.stream;
 
-static void put_text(const char *text)
+/* A sample of a clip: the host's, or for 'T' one that is made up, quieter with every fourth frame. */
+static int16_t next_sample(int command, uint32_t *noise, int frame)
 {
-    while (*text) usart_put((uint8_t)*text++);
-}
-
-static void put_word(uint32_t value)
-{
-    for (int i = 0; i < 4; i++, value >>= 8) usart_put((uint8_t)value);
-}
-
-/* Ask for `count` samples and take them. A frame is due after 256, then after every 160. */
-static void fill(unsigned count)
-{
-    usart_put((uint8_t)count);
-    for (; count; count--) {
+    if (command != 'T') {
         unsigned low = usart_get();
-        frontend_push(&stream, (int16_t)(low | (unsigned)usart_get() << 8));
+        return (int16_t)(low | (unsigned)usart_get() << 8);
     }
+    uint32_t x = *noise; /* xorshift */
+    x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+    *noise = x;
+    return (int16_t)((int16_t)x >> (frame >> 2));
 }
 
-static void classify(int with_features)
+/* A clip's logits, into the work buffer. */
+static __attribute__((noinline)) void classify(int command)
 {
-    network_reset();
-    frontend_start(&stream);
-    fill(FRONTEND_WINDOW - FRONTEND_HOP);
-    for (int frame = 0; frame < FRONTEND_N_FRAMES; frame++) {
-        int8_t coefficients[FRONTEND_N_COEFFICIENTS];
-        fill(FRONTEND_HOP);
-        frontend_window(&stream, work.window);
-        frontend_frame(work.window, coefficients);
-        network_frame(coefficients, work.scratch);
-        if (with_features)
-            for (int i = 0; i < FRONTEND_N_COEFFICIENTS; i++) usart_put((uint8_t)coefficients[i]);
+    uint32_t noise = 1;
+    int count = FRONTEND_WINDOW - FRONTEND_HOP;
+    network_reset(0);
+    frontend_start(stream);
+    for (int n = 0; n <= FRONTEND_N_FRAMES; n++) {
+        if (command != 'T') usart_put((uint8_t)count);
+        for (; count; count--) frontend_push(stream, next_sample(command, &noise, n));
+        count = FRONTEND_HOP;
+        if (!n) continue;
+        frontend_window(stream, work.window);
+        frontend_frame(work.window, work.coefficients);
+        if (command == 'F') usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
+        network_frame(work.coefficients, work.scratch);
     }
     network_flush(work.scratch);
-    int32_t *logits = (int32_t *)work.scratch;
-    network_logits(logits);
+    network_logits(work.logits);
+}
+
+static __attribute__((noinline)) void answer(void)
+{
     int best = 0;
+    for (int i = 1; i < MODEL_CLASSES; i++)
+        if (work.logits[i] > work.logits[best]) best = i;
     usart_put(0);
-    for (int i = 0; i < MODEL_CLASSES; i++) {
-        if (logits[i] > logits[best]) best = i;
-        put_word((uint32_t)logits[i]);
-    }
+    usart_bytes(work.logits, sizeof work.logits); /* low bytes first, as they lie */
     usart_put((uint8_t)best);
+}
+
+static __attribute__((noinline)) void self_test(void)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < MODEL_CLASSES; i++) sum = (sum << 5 | sum >> 27) ^ (uint32_t)work.logits[i];
+    sum &= INT32_MAX;
+    if (sum == MODEL_CHECKSUM) usart_text("test ok\n");
+    else usart_say("test failed ", (int32_t)sum, 16);
+}
+
+/* Words as they come. Returns the byte that ended it. */
+static __attribute__((noinline)) uint8_t listen(int serial)
+{
+    int32_t frames = 0;
+    uint16_t lost = 0;
+    network_reset(1);
+    usart_text("listening\n");
+    listen_start(serial);
+    while (listen_frame(work.window)) {
+        frontend_frame(work.window, work.coefficients);
+        int scored = network_frame(work.coefficients, work.scratch);
+        frames++;
+        if (scored) {
+            int word = decision_step(&network_sums);
+            REGISTER(GPIOD_OUTDR) = network_sums.refractory > 0;
+            if (word >= 0) {
+                const char *name = model_words;
+                for (; word > DECISION_REJECTED; word--)
+                    while (*name++) {
+                    }
+                usart_text("word ");
+                usart_text(name);
+                usart_say(" ", frames, 10);
+            }
+        }
+        uint16_t lost_now = listening.lost;
+        if (lost_now != lost) usart_say("lost ", (uint16_t)(lost_now - lost), 10);
+        lost = lost_now;
+    }
+    listen_stop();
+    usart_say("stopped ", frames, 10);
+    return listening.command;
 }
 
 int main(void)
 {
     _Static_assert(MODEL_SCRATCH_BYTES <= sizeof work, "the network's scratch does not fit the transform's buffer");
-    usart_start();
+    int command = 0;
+    board_start();
     for (;;) {
-        switch (usart_get()) {
-        case 'V': put_text("tinyspeech " MODEL_NAME " " MODEL_HASH "\n"); break;
-        case 'C': classify(0); break;
-        case 'F': classify(1); break;
+        while (!command) {
+            if (usart_wait()) command = usart_get();
+            if (MODEL_WEIGHED && REGISTER(SYSTICK_CNT) >= CLOCK_HZ) command = 'L';
+        }
+        REGISTER(SYSTICK_CTLR) = REGISTER(SYSTICK_CNT) = 0; /* that was the first second's command */
+        int now = command;
+        command = 0;
+        switch (now) {
+        case 'V': usart_text("tinyspeech " MODEL_NAME " " MODEL_HASH "\n"); break;
+        case 'C':
+        case 'F':
+        case 'T':
+            classify(now);
+            if (now == 'T') self_test();
+            else answer();
+            break;
+        case 'L':
+        case 'U':
+            if (MODEL_WEIGHED) command = listen(now == 'U');
+            break;
         case 'B': enter_bootloader(); break;
         }
     }

@@ -7,7 +7,7 @@
     m <<= 1; \
     __asm__("" : "+r"(product), "+r"(m))
 
-int32_t multiply(int32_t x, uint32_t m)
+__attribute__((weak)) int32_t multiply(int32_t x, uint32_t m) /* the chip has the one in requantise.S */
 {
     int32_t product = 0;
     m <<= 23;
@@ -18,4 +18,19 @@ int32_t multiply(int32_t x, uint32_t m)
 int32_t multiply_signed(int32_t x, int32_t m)
 {
     return m < 0 ? -multiply(x, (uint32_t)-m) : multiply(x, (uint32_t)m);
+}
+
+/* The rest is below d, so that twice the rest and one fit an unsigned word. */
+int32_t divide(int32_t n, int32_t d)
+{
+    uint32_t rest = 0, digits = n < 0 ? ~(uint32_t)n : (uint32_t)n; /* floor(n / d) = ~floor(~n / d) below zero */
+    for (int i = 0; i < 32; i++) { /* a bit goes out at the top, a digit of the quotient comes in below */
+        rest = rest << 1 | digits >> 31;
+        digits <<= 1;
+        if (rest >= (uint32_t)d) {
+            rest -= (uint32_t)d;
+            digits |= 1;
+        }
+    }
+    return n < 0 ? (int32_t)~digits : (int32_t)digits;
 }

@@ -9,4 +9,7 @@ int32_t multiply(int32_t x, uint32_t m);
 /* x * m for -512 < m < 512 and |x * m| < 2^31. */
 int32_t multiply_signed(int32_t x, int32_t m);
 
+/* floor(n / d) for 0 < d. */
+int32_t divide(int32_t n, int32_t d);
+
 #endif

@@ -10,63 +10,61 @@
 /* How the sums of the first frame, or the only one, are read. */
 #define ONE (MODEL_PAIRED ? FIRST : WHOLE)
 
-static int8_t state[MODEL_STATE_BYTES];
-static uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output */
-static int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
-static uint8_t waiting_count;
-static int32_t logits[MODEL_CLASSES];
-static int32_t weight_sum; /* of the frames' weights; 0 where the network has none */
+/* All that the network remembers; what is listed behind the sums belongs to the run, not to the sound. */
+static struct {
+    int8_t state[(MODEL_STATE_BYTES + 3) & ~3];
+    union {
+        int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
+        int8_t held[2][MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
+    } between;
+    uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
+    uint8_t waiting_count, holds;
+    uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */
+} net;
+static int32_t leaks; /* all bits where sums leak, or none */
+struct decision network_sums;
 
-void network_reset(void)
-{
-    for (int i = 0; i < MODEL_STATE_BYTES; i++) state[i] = 0;
-    for (int i = 0; i < MODEL_PHASES; i++) phase[i] = 0;
-    for (int i = 0; i < MODEL_CLASSES; i++) logits[i] = 0;
-    weight_sum = 0;
-    waiting_count = 0;
-}
+/* What a sum keeps when a frame is added. */
+static int32_t kept(int32_t sum) { return sum - (decision_leak(sum) & leaks); }
 
-/* floor(n / d) for 0 < d: the rest is below d, so that twice the rest and one fit an unsigned word. */
-static int32_t divide(int32_t n, int32_t d)
+void network_reset(int leaky)
 {
-    uint32_t rest = 0, digits = n < 0 ? ~(uint32_t)n : (uint32_t)n; /* floor(n / d) = ~floor(~n / d) below zero */
-    for (int i = 0; i < 32; i++) { /* a bit goes out at the top, a digit of the quotient comes in below */
-        rest = rest << 1 | digits >> 31;
-        digits <<= 1;
-        if (rest >= (uint32_t)d) {
-            rest -= (uint32_t)d;
-            digits |= 1;
-        }
-    }
-    return n < 0 ? (int32_t)~digits : (int32_t)digits;
+    leaks = -leaky;
+    for (unsigned i = 0; i < sizeof net; i++) ((int8_t *)&net)[i] = 0;
+    for (unsigned i = 0; i < sizeof network_sums / 4; i++) ((int32_t *)&network_sums)[i] = 0;
 }
 
 void network_logits(int32_t answer[MODEL_CLASSES])
 {
-    for (int i = 0; i < MODEL_CLASSES; i++) answer[i] = weight_sum ? divide(logits[i], weight_sum) : logits[i];
+    for (int i = 0; i < MODEL_CLASSES; i++)
+        answer[i] = MODEL_WEIGHED ? divide(network_sums.sums[i], network_sums.weight) : network_sums.sums[i];
 }
 
-static void copy(int8_t *to, const int8_t *from, int count)
+static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int count)
 {
     for (int i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* Bytes of history before a layer's newest frame. */
-static int past_bytes(const struct layer *layer, int width) { return multiply(width, (uint32_t)layer->kernel - 1); }
-
-/* past: int8 [bytes / width][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
-static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int bytes, int width)
+/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
+static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int kernel, int width)
 {
-    copy(past, past + width, bytes - width);
-    copy(past + bytes - width, now, width);
+    for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
 }
 
-/* Add a frame's, or a band's, scores to the sums; weight: 1 .. 129, or 0 where all count alike. */
-static void add_scores(const int32_t *accumulator, enum lane lane, const struct requant *table, uint32_t weight)
+/* Add a frame's, or a band's, scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
+static __attribute__((noinline)) void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table,
+                                                 int32_t argument)
 {
+    uint32_t weight = 1;
+    if (MODEL_WEIGHED) {
+        weight = (uint32_t)kernel_sigmoid(argument) + 1;
+        network_sums.weight = kept(network_sums.weight) + (int32_t)weight;
+    }
     for (int o = 0; o < MODEL_CLASSES; o++) {
-        int32_t score = multiply(kernel_lane(accumulator[o], lane) + table[o].bias, table[o].multiplier);
-        logits[o] += weight ? multiply((score + 128) >> 8, weight) : score;
+        struct requant r = kernel_requant(table, MODEL_CLASSES, o);
+        int32_t score = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
+        if (MODEL_WEIGHED) score = multiply((score + 128) >> 8, weight);
+        network_sums.sums[o] = kept(network_sums.sums[o]) + score;
     }
 }
 
@@ -113,26 +111,6 @@ static void add_bands(const struct layer *layer, const int8_t *in, int8_t *out)
         }
 }
 
-/* The end of a layer with weights: those frames that go on are requantised, and their slots move to the front. Returns
-   their number. */
-static int finish(int n, int frames, int8_t *slots, const int32_t *accumulator)
-{
-    const struct layer *layer = &model_layers[n];
-    uint8_t *wait = &phase[n < MODEL_FRONT ? n : MODEL_FRONT]; /* behind the front nothing waits */
-    int kept = 0;
-    for (int i = 0; i < frames; i++) {
-        if (*wait == 0) {
-            if (kept != i) copy(slots, slots + MODEL_SLOT_BYTES, MODEL_FRONT_BYTES);
-            if (!MODEL_BANDED || layer->bands == 1) /* else each band has been */
-                kernel_requantise(accumulator, i ? SECOND : ONE, layer->requant, layer->outputs, layer->low,
-                                  slots + kept * MODEL_SLOT_BYTES + layer->target);
-            kept++;
-        }
-        *wait = (uint8_t)(*wait + 1 == layer->stride ? 0 : *wait + 1);
-    }
-    return kept;
-}
-
 /* The work memory: MODEL_WIDEST sums, MODEL_SLOT_BYTES of slots for each frame, and in the gaps between what is live a
    window of frames that stand side by side, and the table of kernel_dense_pair. */
 static int8_t *slots_of(void *scratch, int frame)
@@ -140,66 +118,79 @@ static int8_t *slots_of(void *scratch, int frame)
     return (int8_t *)scratch + 4 * MODEL_WIDEST + frame * MODEL_SLOT_BYTES;
 }
 
-/* The sums of a layer with weights, for one frame or for two in a row; one frame is paired with itself. */
-static __attribute__((noinline)) void add_up(int n, int frames, int8_t *slots, void *scratch)
+/* Functions of their own, so that little of each is on the stack while a kernel runs. */
+#define APART static __attribute__((noinline))
+
+/* A dense layer's frames side by side, oldest first. Returns the end of the newest frame, or of the first of two. */
+APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
 {
-    const struct layer *layer = &model_layers[n];
-    const int8_t *first = slots + layer->source, *second = first + (frames == 2 ? MODEL_SLOT_BYTES : 0);
-    const int8_t *past = state + layer->state;
-    int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
+    const int8_t *past = net.state + layer->state;
     int width = layer->inputs;
+    for (int t = layer->kernel; --t; past += width, window += width) copy(window, past, width);
+    copy(window, newest, width);
+    window += width;
+    if (MODEL_PAIRED) copy(window, newest + MODEL_SLOT_BYTES, width);
+    return window;
+}
+
+/* The sums of a layer with weights, for one frame or for two in a row. */
+APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+{
+    const int8_t *first = slots + layer->source, *past = net.state + layer->state;
+    int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
+    int inputs = layer->inputs, width = inputs;
     if (MODEL_BANDED && layer->bands > 1) {
-        if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
-            each_band(layer, past, first, width * layer->bands * (layer->window >> 4), window, scratch,
-                      slots + layer->target);
+        width *= layer->bands * (layer->window >> 4);
+        each_band(layer, past, first, width, window, scratch, slots + layer->target);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
-            kernel_depthwise_pair(past, first, second, width, layer->kernel, layer->weights, scratch);
-        else if (phase[n < MODEL_FRONT ? n : MODEL_FRONT] == 0)
+            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, layer->weights, scratch);
+        else
             kernel_depthwise(past, first, width, layer->kernel, layer->weights, scratch);
     } else {
-        int inputs = width;
-        if (layer->kernel > 1) { /* oldest frame first */
-            int before = past_bytes(layer, width);
-            inputs += before;
-            copy(window, past, before);
-            copy(window + before, first, width);
-            if (MODEL_PAIRED) copy(window + inputs, second, width);
-            first = window, second = window + (MODEL_PAIRED ? width : 0);
+        const int8_t *second = first + MODEL_SLOT_BYTES;
+        if (layer->kernel > 1) {
+            inputs = (int)(line_up(layer, first, window) - window);
+            first = window, second = window + width;
         }
-        if (MODEL_PAIRED)
-            kernel_dense_pair(first, second, inputs, layer->weights, layer->outputs, scratch,
-                              (uint32_t *)(void *)slots_of(scratch, n < MODEL_FRONT ? 1 : 2) +
-                                  (n < MODEL_FRONT ? MODEL_FRONT_BYTES / 4 : 0));
-        else
+        if (MODEL_PAIRED) {
+            int8_t *table = slots_of(scratch, 2);
+            if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
+            kernel_dense_pair(first, second, inputs, layer->weights, layer->outputs, scratch, (uint32_t *)(void *)table);
+        } else {
             kernel_dense(first, inputs, layer->weights, layer->outputs, scratch);
+        }
     }
 }
 
-/* What a layer does with each frame by itself, its sums being there; at last its history, before an output takes the
-   input's place. */
-static __attribute__((noinline)) void one_frame(const struct layer *layer, enum lane lane, int8_t *slots,
-                                                const int32_t *accumulator)
+APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
 {
-    int8_t *in = slots + layer->source, *out = slots + layer->target, *past = state + layer->state;
-    int width = layer->inputs;
-    int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
-    uint32_t weight = 0;
+    for (int c = 0; c < layer->inputs; c++, in++, out++) {
+        const int8_t *x = net.state + layer->state + c;
+        *out = *in;
+        for (int t = 1; t < layer->kernel; t++, x += layer->inputs)
+            if (*x > *out) *out = *x;
+    }
+}
+
+/* What a layer does with each frame by itself, its sums being there; its history first, before an output takes the
+   input's place. */
+APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
+{
+    int8_t *in = slots + layer->source, *out = slots + layer->target;
+    int width = layer->inputs, banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
     if (banded) width *= layer->bands * (layer->window >> 4);
+    if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
+    if (layer->kernel > 1) remember(net.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
-    case LAYER_WEIGHED_CLASSIFIER:
-        weight = (uint32_t)kernel_sigmoid(slots[MODEL_GATE_SLOT]) + 1;
-        weight_sum += (int32_t)weight; /* fall through */
-    case LAYER_CLASSIFIER:
-        if (!banded) add_scores(accumulator, lane, layer->requant, weight);
+    case LAYER_DENSE:
+    case LAYER_DEPTHWISE:
+        if (!banded && (lane != SECOND || layer->stride == 1)) /* of two frames, the first goes on */
+            kernel_requantise(accumulator, lane, layer->requant, layer->outputs, layer->low, out);
         break;
-    case LAYER_POOL:
-        for (int c = 0; c < width; c++) {
-            const int8_t *x = past + c;
-            out[c] = in[c];
-            for (int t = 1; t < layer->kernel; t++, x += width)
-                if (*x > out[c]) out[c] = *x;
-        }
+    case LAYER_WEIGHED_CLASSIFIER:
+    case LAYER_CLASSIFIER:
+        if (!banded) add_scores(accumulator, lane, layer->requant, slots[MODEL_GATE_SLOT]);
         break;
     case LAYER_GATED_ADD: /* without a scale there is no gate */
         if (MODEL_GATED && layer->weights) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width);
@@ -212,49 +203,83 @@ static __attribute__((noinline)) void one_frame(const struct layer *layer, enum 
         if (MODEL_BANDED) add_bands(layer, in, out);
         break;
     }
-    if (layer->kernel > 1) remember(past, in, past_bytes(layer, width), width);
 }
 
-/* The layers from .. to - 1 on one frame, or on two in a row; returns how many frames are left: a strided layer goes on
-   with every stride-th frame, the first included. */
-static int run_layers(int from, int to, int frames, int8_t *slots, void *scratch)
+/* Whether a strided layer leaves a frame out that comes by itself: it goes on with every stride-th, the first included. */
+static int left_out(const struct layer *layer)
 {
-    for (int n = from; n < to && frames; n++) {
-        const struct layer *layer = &model_layers[n];
-        if (layer->requant) add_up(n, frames, slots, scratch);
-        for (int i = 0; i < frames; i++) one_frame(layer, i ? SECOND : ONE, slots + i * MODEL_SLOT_BYTES, scratch);
-        if (layer->kind <= LAYER_DEPTHWISE) frames = finish(n, frames, slots, scratch);
-    }
-    return frames;
+    if (MODEL_PAIRED || layer->stride == 1) return 0;
+    uint8_t *phase = &net.phase[layer - model_layers];
+    int now = *phase;
+    *phase = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
+    return now;
 }
 
-/* The frames that wait, two by two: first the layers before and at the last stride, then the others, when two frames have
-   come through (or no more will). */
-static void run_waiting(void *scratch)
+/* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
+APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    int through = 0;
-    for (int at = 0; at < waiting_count; at += 1 + MODEL_PAIRED) {
-        int8_t *slots = slots_of(scratch, through);
-        int frames = MODEL_PAIRED && at + 1 < waiting_count ? 2 : 1;
-        for (int i = 0; i < frames; i++) copy(slots + i * MODEL_SLOT_BYTES, waiting[at + i], MODEL_INPUTS);
-        through += run_layers(0, MODEL_FRONT, frames, slots, scratch);
-        if (through == 1 + MODEL_PAIRED || at + frames == waiting_count) {
-            run_layers(MODEL_FRONT, MODEL_LAYERS, through, slots_of(scratch, 0), scratch);
-            through = 0;
+    for (const struct layer *layer = model_layers + from; layer < model_layers + to; layer++) {
+        if (left_out(layer)) {
+            if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, layer->inputs);
+            return 0;
         }
+        if (layer->requant) add_up(layer, slots, scratch);
+        one_frame(layer, ONE, slots, scratch);
+        if (MODEL_PAIRED && !net.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
-    waiting_count = 0;
+    return 1;
 }
 
-void network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
+/* Two rows of bytes; each begins a step behind the one before. */
+static __attribute__((noinline)) void copy_two(int8_t *to, int to_step, const int8_t *from, int from_step)
 {
-    copy(waiting[waiting_count++], features, MODEL_INPUTS);
-    if (waiting_count == MODEL_BATCH) run_waiting(scratch);
+    for (int i = 0; i < 2; i++, to += to_step, from += from_step)
+        copy(to, from, to_step < from_step ? to_step : from_step);
+}
+
+/* Goes on with what is held, from the cut to the scores; features, if any, begin to wait: they may lie where the layers
+   work. Returns how many frames have scores. */
+static __attribute__((noinline)) int resume(const int8_t *features, void *scratch)
+{
+    int held = net.holds;
+    net.holds = 0;
+    if (held) copy_two(slots_of(scratch, 0), MODEL_SLOT_BYTES, net.between.held[0], MODEL_HELD_BYTES);
+    if (features) copy(net.between.waiting[net.waiting_count++], features, MODEL_INPUTS);
+    if (!held) return 0;
+    run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    return 2;
+}
+
+int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
+{
+    if (!MODEL_PAIRED) {
+        copy(slots_of(scratch, 0), features, MODEL_INPUTS);
+        return run_layers(0, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    }
+    int scored = resume(features, scratch);
+    if (net.waiting_count < MODEL_BATCH) return scored;
+    net.waiting_count = 0;
+    int8_t *slots = slots_of(scratch, 0);
+    for (int at = 0; at < MODEL_BATCH; at += 2) {
+        copy_two(slots, MODEL_SLOT_BYTES, net.between.waiting[at], MODEL_INPUTS);
+        run_layers(0, MODEL_FRONT, slots, scratch);
+        slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
+    }
+    run_layers(MODEL_FRONT, MODEL_CUT, slots_of(scratch, 0), scratch);
+    copy_two(net.between.held[0], MODEL_HELD_BYTES, slots_of(scratch, 0), MODEL_SLOT_BYTES);
+    net.holds = 1;
+    return scored;
 }
 
 void network_flush(void *scratch)
 {
     static const int8_t nothing[MODEL_INPUTS];
-    for (int i = 0; i < MODEL_FLUSH; i++) network_frame(nothing, scratch);
-    run_waiting(scratch);
+    for (int i = 0; i < MODEL_FLUSH || net.waiting_count; i++) {
+        if (MODEL_PAIRED && i >= MODEL_FLUSH && !net.alone) { /* a batch that is not full is filled up */
+            resume(0, scratch);
+            net.alone = net.waiting_count <= MODEL_BATCH / 2;
+        }
+        network_frame(nothing, scratch);
+    }
+    resume(0, scratch);
 }

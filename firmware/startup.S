@@ -5,6 +5,7 @@
    again. Only between erasing and this page is there nothing to run; then a WCH-Link is needed. */
     .equ COMPLETE, 21 /* small enough for compressed instructions: they fill the page */
     .section .init, "ax", @progbits
+    .option norelax /* every instruction stays where it is */
     .globl reset
     .type reset, @function
 reset:
@@ -37,9 +38,29 @@ halt:
     .size enter_bootloader, . - enter_bootloader
     .org 64 /* refuses what does not fit the first page */
 
+    /* The vector table begins at 0, where the first page is; of its 39 addresses, those of the interrupts that are used
+       stand between the startup code. A fault goes astray, and the watchdog ends it. */
+    .weak listen_handler /* a program without it has no interrupts */
     .type start, @function
 start:
+    la gp, __global_pointer$
     la sp, stack_top
+    j vector_base
+    .org 4 * 22
+    .word listen_handler /* DMA1 channel 1 */
+vector_base:
+    li a1, 3 /* a table of addresses, at 0 */
+    csrw mtvec, a1
+    la a1, bss_start
+    la a2, bss_end
+clear:
+    bgeu a1, a2, data
+    sw zero, 0(a1)
+    addi a1, a1, 4
+    j clear
+    .org 4 * 32
+    .word listen_handler /* USART1 */
+data:
     la a0, data_image
     la a1, data_start
     la a2, data_end
@@ -51,14 +72,6 @@ copy:
     addi a1, a1, 4
     j copy
 copied:
-    la a1, bss_start
-    la a2, bss_end
-clear:
-    bgeu a1, a2, cleared
-    sw zero, 0(a1)
-    addi a1, a1, 4
-    j clear
-cleared:
     jal main
     j halt
     .size start, . - start

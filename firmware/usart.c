@@ -2,28 +2,50 @@
 #include "usart.h"
 
 #include "ch32v003.h"
+#include "multiply.h"
 
-enum { CLOCK_HZ = 24000000, BAUD = 115200, RXNE = 1 << 5, TXE = 1 << 7 };
+enum { RXNE = 1 << 5, TXE = 1 << 7 };
 
-void usart_start(void)
+__attribute__((noinline)) int usart_wait(void)
 {
-    RCC_CFGR0 = 0; /* the HSI undivided: 24 MHz, the most at which flash answers without a wait state */
-    RCC_APB2PCENR |= 1u << 14 | 1u << 5;
-    GPIOD_CFGLR = (GPIOD_CFGLR & ~0x0ff00000u) | 0x04b00000u; /* PD5 alternate push-pull, PD6 floating input */
-    USART1_BRR = (CLOCK_HZ + BAUD / 2) / BAUD;                /* a constant: no division at run time */
-    USART1_CTLR1 = 1u << 13 | 1u << 3 | 1u << 2;
+    REGISTER(IWDG_CTLR) = 0xaaaa;
+    return REGISTER(USART1_STATR) & RXNE;
 }
 
 uint8_t usart_get(void)
 {
-    while (!(USART1_STATR & RXNE)) {
+    while (!usart_wait()) {
     }
-    return (uint8_t)USART1_DATAR;
+    return (uint8_t)REGISTER(USART1_DATAR);
 }
 
-void usart_put(uint8_t byte)
+__attribute__((noinline)) void usart_put(uint8_t byte)
 {
-    while (!(USART1_STATR & TXE)) {
+    while (!(REGISTER(USART1_STATR) & TXE)) {
     }
-    USART1_DATAR = byte;
+    REGISTER(USART1_DATAR) = byte;
+}
+
+void usart_bytes(const void *from, unsigned count)
+{
+    for (const uint8_t *byte = from; count; count--) usart_put(*byte++);
+}
+
+__attribute__((noinline)) void usart_text(const char *text)
+{
+    while (*text) usart_put((uint8_t)*text++);
+}
+
+void usart_say(const char *text, int32_t number, int base)
+{
+    char digits[11], *first = digits + 10;
+    usart_text(text);
+    *first = 0;
+    do {
+        int32_t above = divide(number, base), digit = number - multiply(above, (uint32_t)base);
+        *--first = (char)(digit + (digit < 10 ? '0' : 'a' - 10));
+        number = above;
+    } while (number);
+    usart_text(first);
+    usart_put('\n');
 }

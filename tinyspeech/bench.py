@@ -151,7 +151,8 @@ class WayOnChip:
             if in_sram:
                 script = Path(folder) / "sram.ld"
                 script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text()))
-            built = toolchain.build_firmware([*(toolchain.FIRMWARE / name for name in names), layer], "way", script)
+            built = toolchain.build_firmware([*(toolchain.FIRMWARE / name for name in names), layer], "way", script,
+                                             runtime=name == "mulsi3")
         sizes = toolchain.sizes(built.elf)
         self.bytes = sum({**sizes["symbols"], **sizes["ram_symbols"]}.get(symbol, 0)
                          for symbol in (self._way.function, *(["__mulsi3"] if name == "mulsi3" else [])))

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyspeech import CLASSES, toolchain
+from tinyspeech.decision import REJECTED
 from tinyspeech.errors import UserError
-from tinyspeech.frontend import N_COEFFICIENTS, WINDOW
-from tinyspeech.integer import PAIR, SCALE_BITS, SCORE_SHIFT, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
+from tinyspeech.frontend import CLIP_SAMPLES, HOP, N_COEFFICIENTS, WINDOW, features
+from tinyspeech.integer import PAIR, SCALE_BITS, SCORE_SHIFT, SIGMOID_BITS, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
 
 if TYPE_CHECKING:
     from torch import nn
@@ -183,6 +184,22 @@ def pack_nibbles(weight: np.ndarray) -> np.ndarray:
     return (padded[:, 0::2] | padded[:, 1::2] << 4).astype(np.uint8)
 
 
+def pack_requant(layer: Layer) -> np.ndarray:
+    """Bias, multiplier and shift of a layer, uint16 [outputs + ceil(outputs / 2)]: see `kernel_requant` in kernels.h.
+
+    A classifier, which does not shift, has 0 in the shift's place. Raises `UserError` for what does not fit.
+    """
+    bias, multiplier = layer.bias.astype(np.int64), layer.multiplier.astype(np.int64)
+    last = layer.kind.endswith("classifier")
+    shift = np.zeros(len(bias), np.int64) if last else layer.shift.astype(np.int64) - 8
+    if bias.min() < -4096 or bias.max() > 4095 or shift.min() < 0 or shift.max() > 7:
+        raise UserError(f"layer {layer.name}: the firmware takes biases of 13 bits and shifts of 8 to 15")
+    if not last and multiplier.min() < 128:
+        raise UserError(f"layer {layer.name}: the firmware takes multipliers of 128 to 255")
+    pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
+    return np.concatenate([(bias << 3 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
+
+
 def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
     """The inverse of `pack_nibbles`."""
     value = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)[:, :kernel].astype(np.int8)
@@ -192,8 +209,9 @@ def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
     (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `batch` (frames that are computed together), `front` (layers up to the last stride) and `front_bytes` (of
-    slots that these use). Everything is aligned to 4."""
+    read), `batch` (frames that are computed together), `front` (layers up to the last stride), `front_bytes` (of slots
+    that these use), `cut` (the layer with which a batch goes on a frame later) and `held_bytes` (of slots that are kept
+    until then). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
@@ -224,10 +242,59 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             batch = 2 * math.prod(layer.stride for layer in model.layers)
-            return {**plan, "paired": 1, "batch": batch, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
+            cut, held_bytes = _cut(model, front) if batch <= 4 else (len(model.layers), 4)
+            return {**plan, "paired": 1, "batch": batch, "cut": cut, "held_bytes": held_bytes, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
                     "window": at, "scratch_bytes": 4 * widest + end}
-    return {**plan, "paired": 0, "batch": 1, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
+    return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
             "scratch_bytes": 4 * widest + slot_bytes + window}
+
+
+def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
+    """The layer with which a batch is best cut in two, and the bytes of its slots that are needed from there on.
+
+    Cuts are where only slot `stream` is read again, the first one: of these, where the larger half has the fewest
+    multiply-accumulates. A network without such a place is not cut: (layers, 4).
+    """
+    work = [2 * (layer.weight.size if layer.weight is not None else 0) for layer in model.layers]
+    work[:front] = [2 * macs for macs in work[:front]]  # the front runs on both pairs
+    best, width = (sum(work), len(model.layers), 4), {"stream": model.inputs}
+    for n, layer in enumerate(model.layers):
+        width[layer.target] = layer.width(width[layer.source])
+        if n + 1 > front and _read_again(model.layers[n + 1 :]) == {"stream"}:
+            best = min(best, (max(sum(work[: n + 1]), sum(work[n + 1 :])), n + 1, -(-width["stream"] // 4) * 4))
+    return best[1:]
+
+
+def _read_again(layers: list[Layer]) -> set[str]:
+    """Slots whose values these layers read before they write them."""
+    read: set[str] = set()
+    for layer in reversed(layers):
+        read.discard(layer.target)
+        read.add(layer.source)
+        if layer.kind in ("add", "gated_add", "add_bands"):
+            read.add(layer.target)
+        if layer.kind in ("gated_add", "weighed_classifier"):
+            read.add("pooled")
+    return read
+
+
+def made_up_clip() -> np.ndarray:
+    """The second that the chip makes up to test itself, int16 [8000]: xorshift32, quieter with every fourth frame."""
+    noise, x = 1, np.empty(CLIP_SAMPLES, np.int16)
+    for i in range(CLIP_SAMPLES):
+        noise ^= noise << 13 & 0xFFFFFFFF
+        noise ^= noise >> 17
+        noise ^= noise << 5 & 0xFFFFFFFF
+        x[i] = ((noise & 0xFFFF) ^ 0x8000) - 0x8000 >> ((i + 2 * HOP - WINDOW) // HOP >> 2)
+    return x
+
+
+def checksum(model: IntegerModel) -> int:
+    """Of the logits for `made_up_clip`, 31 bits: what the chip's self-test must find."""
+    total = 0
+    for logit in model.run(features(made_up_clip())[None])[0].tolist():
+        total = (total << 5 & 0xFFFFFFFF | total >> 27) ^ (logit & 0xFFFFFFFF)
+    return total & 0x7FFFFFFF
 
 
 CONTRACT = """   Contract, in full in tinyspeech/integer.py and proved there for any input (IntegerModel.worst):
@@ -253,7 +320,7 @@ struct layer {
     uint8_t bands; /* of what is written; 1 where a frame has none */
     uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const void *weights;
-    const struct requant *requant;
+    const uint16_t *requant; /* see kernel_requant */
 };
 """
 
@@ -275,6 +342,8 @@ def check_fits(model: IntegerModel) -> None:
             raise UserError(f"layer {layer.name}: kernel and stride must fit a byte")
         if max(layer.span, layer.band_stride) > 15:
             raise UserError(f"layer {layer.name}: a span and a stride of bands must be at most 15")
+        if layer.weight is not None:
+            pack_requant(layer)  # refuses what does not fit
         if layer.kind != "depthwise" and layer.bands == 1 and layer.weight is not None and layer.weight.shape[1] % 4:
             raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
 
@@ -299,17 +368,20 @@ def c_header(model: IntegerModel) -> str:
            "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
            f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
            f"#define MODEL_CLASSES {len(model.classes)}\n#define MODEL_INPUTS {model.inputs}",
-           f"#define MODEL_FLUSH {model.flush}",
+           f"#define MODEL_FLUSH {model.flush}\n#define MODEL_CHECKSUM {checksum(model):#010x}u",
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_POOLED {int(any(layer.kind == 'pool' for layer in model.layers))}",
            f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
+           f"#define MODEL_WEIGHED {int(model.layers[-1].kind == 'weighed_classifier')}",
            f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
            f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
+           f"#define MODEL_CUT {plan['cut']}\n#define MODEL_HELD_BYTES {plan['held_bytes']}",
            f"#define MODEL_PHASES {plan['front'] + 1}\n#define MODEL_WINDOW {plan['window']}",
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
-           "#ifdef MODEL_WITH_WORDS\nstatic const char *const model_words[MODEL_CLASSES] = {"
-           + ", ".join(f'"{word}"' for word in model.classes) + "};\n#endif\n",
+           "#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
+           "static const char model_words[] = " + '"' + "\\0".join(model.classes[REJECTED:]) + '";\n#endif\n',
            "#ifdef MODEL_WITH_LAYERS\n" + LAYER_STRUCT]
     rows, width = [], {"stream": model.inputs}
     for layer in model.layers:
@@ -321,9 +393,7 @@ def c_header(model: IntegerModel) -> str:
                 out.append(_array("uint8_t", weights, pack_nibbles(layer.weight)))
             else:
                 out.append(_array("uint16_t", weights, pack_dense(padded(layer.weight))))
-            cells = [f"{{{b}, {m}, {s}}}" for b, m, s in zip(layer.bias, layer.multiplier, layer.shift, strict=True)]
-            out.append(f"static const struct requant {table}[{outputs}] = {{\n    "
-                       + ",\n    ".join(", ".join(cells[i : i + 6]) for i in range(0, outputs, 6)) + "\n};\n")
+            out.append(_array("uint16_t", table, pack_requant(layer)))
         elif layer.scale is not None:
             weights = f"{layer.name}_scale"
             out.append(_array("int8_t", weights, layer.scale))
@@ -375,7 +445,7 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
         if layer.weight is not None:
             packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(padded(layer.weight))
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
-            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {4 * outputs} of biases, "
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {pack_requant(layer).nbytes} of biases, "
                          f"multipliers and shifts{low}")
             for key in ("weight", "bias", "multiplier", "shift"):
                 values = getattr(layer, key)
@@ -391,9 +461,12 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
 
 def sigmoid_header() -> str:
     """The text of `firmware/sigmoid.h`."""
-    return ("/* round(128 sigmoid(a / 16)), a = 0 .. 128. Generated by `python -m tinyspeech export`; do not edit. */\n"
+    table = sigmoid_table()
+    one = int(np.argmax(table == 1 << SIGMOID_BITS))
+    return (f"/* round(128 sigmoid(a / 16)), a = 0 .. {one - 1}; from {one} on it is 128. "
+            "Generated by `python -m tinyspeech export`; do not edit. */\n"
             "#ifndef TINYSPEECH_SIGMOID_H\n#define TINYSPEECH_SIGMOID_H\n#include <stdint.h>\n\n"
-            + _array("uint8_t", "sigmoid_q7", sigmoid_table()) + "\n#endif\n")
+            f"#define SIGMOID_ONE {one}\n\n" + _array("uint8_t", "sigmoid_q7", table[:one]) + "\n#endif\n")
 
 
 def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:

@@ -328,20 +328,30 @@ HEADER = """\
 """
 
 
+def nibbles(values: np.ndarray) -> np.ndarray:
+    """Numbers 0 .. 15, an even count, two to a byte, the first in the low half."""
+    assert values.min() >= 0 and values.max() <= 15
+    return values[0::2] | values[1::2] << 4
+
+
 def c_header() -> str:
-    """The text of `firmware/frontend_tables.h`: constants and the chip's tables, half of the DCT's and of the squares';
-    `turns` in place of the cosine."""
+    """The text of `firmware/frontend_tables.h`: constants and the chip's tables.
+
+    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in four bits.
+    """
     from tinyspeech import __version__
 
-    names = {"turn": "uint16_t", "mel": "uint8_t", "log2": "uint8_t", "dct": "int16_t", "offset": "int32_t",
-             "square": "uint16_t"}
+    table = tables()
+    arrays = {
+        "turn": ("uint16_t", turns()), "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
+        "log2": ("uint8_t", table["log2"]),
+        "dct": ("int16_t", table["dct"][:, : N_BANDS // 2]), "offset": ("int32_t", table["offset"]),
+    }
     text = HEADER.format(version=__version__)
     for name in ("WINDOW", "HOP", "N_FRAMES", "N_BANDS", "N_COEFFICIENTS", "TWIDDLE_BITS", "RAMP_BITS", "LOG_BITS",
                  "DCT_SHIFT", "MAX_EXPONENT", "LOG_FLOOR"):
         text += f"#define FRONTEND_{name} {globals()[name]}\n"
-    for name, kind in names.items():
-        values = turns() if name == "turn" else tables()[name]
-        values = {"dct": values[..., : N_BANDS // 2], "square": values[:128]}.get(name, values)
+    for name, (kind, values) in arrays.items():
         rows = [", ".join(str(v) for v in row) for row in (values if values.ndim == 2 else values.reshape(1, -1))]
         shape = "".join(f"[{n}]" for n in values.shape)
         body = ",\n    ".join("{" + row + "}" for row in rows) if values.ndim == 2 else rows[0]

@@ -15,7 +15,7 @@ from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "network.c")
 
 
 def exported_hash(firmware: Path = FIRMWARE) -> str:
@@ -91,7 +91,7 @@ class Native:
                             f"not {features.dtype} {list(features.shape)}")
         out = np.empty((len(features), len(CLASSES)), np.int32)
         for clip, row in zip(features, out, strict=True):
-            self.library.network_reset()
+            self.library.network_reset(0)
             for frame in clip:
                 self.library.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
             self.library.network_flush(self._scratch)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "usart.c", "frontend.c", "multiply.c", "kernels.c", "dense.S", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c", "multiply.c", "kernels.c", "dense.S",
+                    "depthwise.S", "requantise.S", "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
@@ -35,6 +36,7 @@ WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "
 FIRMWARE_FLAGS = (
     *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+    "-mllvm", "-disable-machine-licm",  # what is hoisted out of a loop ends on the stack: there are few registers
 )
 
 
@@ -158,17 +160,18 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None) -> Firmware:
+                   script: Path | None = None, runtime: bool = False) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
-    same bytes. script: the linker's, by default the firmware's.
+    same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
+    products and divisions.
     """
     if sources is None or isinstance(sources, Path):
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    digest = _digest([*FIRMWARE_FLAGS, script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+    digest = _digest([*FIRMWARE_FLAGS, str(runtime), script, *sources], [FIRMWARE, *(source.parent for source in sources)])
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -178,7 +181,10 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         for source, compiled in zip(sources, objects, strict=True):
             zig("cc", *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
-        zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        if runtime:
+            zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        else:  # the linker itself, since the compiler does not pass this option on: RAM is reached by offsets from gp
+            zig("ld.lld", "-m", "elf32lriscv", "-T", script, "--gc-sections", "--relax-gp", *objects, "-o", elf)
         (out / f"{name}.bin").write_bytes(flat_image(elf))
 
     folder = _cached(name, digest, build)

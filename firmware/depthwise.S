@@ -1,0 +1,79 @@
+/* kernel_depthwise_pair for RV32EC, by hand: the same integers as depthwise.c. Chapter 9.
+
+   a0 past: int8 [kernel - 1][channels]; a1 first, a2 second: int8 [channels]; a3 channels; a4 kernel; a5 weights:
+   nibbles [channels][(kernel + 1) / 2 bytes]; on the stack, accumulator: int32 [channels]. tp is scratch: nothing uses
+   it for anything else. */
+    .text
+    .globl kernel_depthwise_pair
+    .type kernel_depthwise_pair, @function
+kernel_depthwise_pair:
+    addi sp, sp, -16
+    sw s0, 0(sp)
+    sw s1, 4(sp)
+    sw ra, 8(sp)
+    lw t0, 16(sp)               # accumulator
+    slli t1, a3, 2
+    add t0, t0, t1
+    sw t0, 12(sp)               # its end
+channel:
+    mv t0, a0                   # a frame of the past
+    mv t1, a4                   # taps to go
+    li t2, 1                    # their weights, a nibble each, and a 1 above them
+    li tp, 0                    # the sum
+    mv ra, a0
+    addi s0, t1, -1
+    bnez s0, 1f
+    mv ra, a1
+1:  lb s0, 0(ra)                # the tap's value for the first frame
+
+tap:
+    add t0, t0, a3
+    mv s1, t0
+    li ra, 2
+    blt ra, t1, 1f
+    mv s1, a1
+    beq ra, t1, 1f
+    mv s1, a2
+1:  lb s1, 0(s1)                # and for the second, which is the next tap's for the first
+    slli ra, s1, 16
+    add s0, s0, ra
+    addi ra, t2, -1
+    bnez ra, 1f
+    lbu t2, 0(a5)
+    addi a5, a5, 1
+    addi t2, t2, 256
+1:  andi ra, t2, 1
+    beqz ra, 1f
+    add tp, tp, s0
+1:  slli s0, s0, 1
+    andi ra, t2, 2
+    beqz ra, 1f
+    add tp, tp, s0
+1:  slli s0, s0, 1
+    andi ra, t2, 4
+    beqz ra, 1f
+    add tp, tp, s0
+1:  slli s0, s0, 1
+    andi ra, t2, 8
+    beqz ra, 1f
+    sub tp, tp, s0
+1:  srli t2, t2, 4
+    mv s0, s1
+    addi t1, t1, -1
+    bnez t1, tap
+
+    lw t0, 16(sp)
+    sw tp, 0(t0)
+    addi t0, t0, 4
+    sw t0, 16(sp)
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi a2, a2, 1
+    lw ra, 12(sp)
+    bne t0, ra, channel
+    lw s0, 0(sp)
+    lw s1, 4(sp)
+    lw ra, 8(sp)
+    addi sp, sp, 16
+    ret
+    .size kernel_depthwise_pair, . - kernel_depthwise_pair

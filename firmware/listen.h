@@ -1,0 +1,33 @@
+/* Samples that come by themselves while the main program computes or sleeps: from the microphone (TIM1 -> ADC -> DMA) or
+   over the serial port. Definition of both: tinyspeech/live.py; chapters 10 and 11. */
+#ifndef TINYSPEECH_LISTEN_H
+#define TINYSPEECH_LISTEN_H
+#include <stdint.h>
+
+#include "frontend.h"
+
+enum { CONVERSIONS = 8 }; /* two samples of four; an interrupt with each, every 125 us */
+
+/* What the interrupts' handler and the main program share. When a frame is due, the main program takes the window and then
+   that back; samples that come in between are lost. */
+struct listening {
+    struct frontend_stream stream;
+    uint16_t conversions[CONVERSIONS]; /* the DMA's */
+    uint16_t lost;
+    uint8_t serial; /* samples come over the serial port */
+    uint8_t due, ended;
+    uint8_t command; /* the byte that ended it */
+};
+
+extern volatile struct listening listening;
+
+/* The window of the frame that is due, or of the next one: int16 [FRONTEND_WINDOW]. Returns 0 at the end. */
+int listen_frame(int16_t *window);
+
+/* Forget everything; from then on the handler runs. serial: samples come over the serial port, else the microphone's. */
+void listen_start(int serial);
+
+/* No more interrupts; timer and DMA stand still. */
+void listen_stop(void);
+
+#endif

@@ -1,0 +1,15 @@
+/* kernel_requantise in C, for every computer but the chip, which runs requantise.S. See kernels.h. */
+#include "kernels.h"
+
+#include "multiply.h"
+
+void kernel_requantise(const int32_t *accumulator, enum lane lane, const uint16_t *table, int outputs, int low,
+                       int8_t *out)
+{
+    for (int o = 0; o < outputs; o++) {
+        struct requant r = kernel_requant(table, outputs, o);
+        int32_t scaled = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
+        scaled = (scaled + (1 << (r.shift - 1))) >> r.shift;
+        out[o] = (int8_t)(scaled < low ? low : scaled > 127 ? 127 : scaled);
+    }
+}
