@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from tinyspeech import audio, export, plots, toolchain, widgets
+from tinyspeech import audio, datasets, export, plots, toolchain, widgets
 from tinyspeech.chip import Board, Chip
+from tinyspeech.chip.board import SIGNAL_HZ, microphone
 from tinyspeech.chip.emulator import READ, SRAM_BASE, WRITTEN
-from tinyspeech.chip.recorder import ROLES, Recording, record, regions
+from tinyspeech.chip.recorder import ROLES, Recording, lines, listening, record, regions
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel, sigmoid_q7
@@ -134,6 +135,17 @@ def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
         regions(elf, 2048)
 
 
+def test_a_board_that_listens_says_when_a_word_was_heard():
+    silence = np.full(SIGNAL_HZ // 10, 32768, np.uint16)
+    volts = np.concatenate([silence, microphone(datasets.BUNDLED / "left" / "6156aa59_nohash_0.flac"), silence])
+    said = lines(listening(volts), 1.1)
+    assert [line.split()[0] for _, line in said] == ["listening", "word"]
+    (began, _), (heard, word) = said
+    _, name, frame = word.split()
+    assert name == "left" and began < 0.05
+    assert abs(heard - began - (256 + 160 * (int(frame) - 1)) / 8000 - 0.01) < 0.02  # the frame, a burst, the line
+
+
 # ---------------------------------------------------------------- what the stream rests on
 
 
@@ -155,14 +167,16 @@ def test_the_work_buffer_has_room_for_each_tenant_at_every_moment(model):
 def test_running_answers_of_the_c_are_those_of_shorter_clips(model):
     native, features = Native(), np.random.default_rng(2).integers(-60, 60, (20, 12)).astype(np.int8)
     running = native.running(features)
-    batch = export.memory_plan(model)["batch"]
+    plan = export.memory_plan(model)
+    batch, late = plan["batch"], plan["cut"] < len(model.layers)
     record = {}
     model.run(features[None], record)
     argument = next(layer.name for layer in reversed(model.layers) if layer.target == "pooled")
     weights = sigmoid_q7(record[argument][0, :, 0]) + 1
     for frames in (2 * batch, 4 * batch):
         scored = frames // 2
-        assert np.array_equal(running[frames - 1], record["classifier"][0, :scored].sum(0) // weights[:scored].sum())
+        answer = record["classifier"][0, :scored].sum(axis=0) // weights[:scored].sum()
+        assert np.array_equal(running[frames - 1 + late], answer)
 
 
 def test_clips_in_a_row_are_where_they_are_said_to_be():

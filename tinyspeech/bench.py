@@ -33,11 +33,8 @@ FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
 
-ACTIVITIES = {
-    function: "front end" if stage in FRONT_END else stage if stage == "samples in" else "network"
-    for function, stage in STAGES.items()
-}
-"""The same functions by what the chip is about, in the large."""
+ACTIVITIES = {"listen_handler": "samples in", "frontend_frame": "front end", "network_frame": "network"}
+"""What the chip is about while it listens, by the functions that begin it."""
 
 
 def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:

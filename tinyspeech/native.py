@@ -77,7 +77,7 @@ class Native:
         """The answer after each frame: int8 [T, 12] -> int32 [T, 12], from a network that was reset. Where frames wait
         for others, it changes only when these are there."""
         out, state = np.empty((len(features), len(CLASSES)), np.int32), self.library
-        state.network_reset()
+        state.network_reset(0)
         for frame, row in zip(np.ascontiguousarray(features, np.int8), out, strict=True):
             state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
             state.network_logits(ctypes.c_void_p(row.ctypes.data))

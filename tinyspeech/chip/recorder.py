@@ -22,10 +22,9 @@ START_S = 0.02
 """Time for the firmware to come up before it gets a command."""
 ROLES = {
     "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
-    "between": "between bursts", "waiting": "waiting frames",
-    **dict.fromkeys(("sums", "weight", "refractory", "logits", "weight_sum"), "sums"),
-    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "busy", "ended", "command", "offset", "leaks", "phase",
-                     "waiting_count", "holds", "alone"), "counters"),
+    "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory"), "sums"),
+    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_count",
+                     "holds", "alone"), "counters"),
 }
 """What chapter 10 calls the firmware's variables, and members of structures; any other keeps its name."""
 
