@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from tinyspeech import audio, datasets, export, plots, toolchain, widgets
-from tinyspeech.chip import Board, Chip
+from tinyspeech.chip import Board, Chip, report_firmware
 from tinyspeech.chip.board import SIGNAL_HZ, microphone
 from tinyspeech.chip.emulator import READ, SRAM_BASE, WRITTEN
 from tinyspeech.chip.recorder import ROLES, Recording, lines, listening, record, regions
@@ -133,6 +133,12 @@ def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
     assert [name for _, _, name in everything] == ["variables", "never used", "stack"]
     with pytest.raises(UserError, match="do not fit 2048"):
         regions(elf, 2048)
+
+
+def test_64_bytes_of_ram_are_never_used():
+    report = report_firmware()
+    *_, (start, end, name), _ = regions(toolchain.build_firmware().elf, report["stack_bytes"])
+    assert name == "never used" and end - start >= 64
 
 
 def test_a_board_that_listens_says_when_a_word_was_heard():
