@@ -82,8 +82,10 @@ class _State(ctypes.Structure):
         ("timed", ctypes.c_uint32),
         ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
         ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("reset_flags", ctypes.c_uint32),
+        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
+        ("reset_flags", ctypes.c_uint32),
         ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
+        ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
     )
@@ -174,8 +176,10 @@ class Chip:
 
     @property
     def stack_bytes(self) -> int:
-        """Deepest stack so far, from the lowest value that the stack pointer took."""
-        return SRAM_BASE + SRAM_BYTES - self.state.lowest_sp
+        """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt with
+        the most demanding handler come at the worst moment."""
+        lowest = min(self.state.lowest_sp, self.state.lowest_open_sp - self.state.handler_stack)
+        return SRAM_BASE + SRAM_BYTES - lowest
 
     def registers(self) -> list[int]:
         """x0 .. x15."""

@@ -42,6 +42,10 @@ START_S = 0.05
 LONGEST_PACKET = 2 + 3 + 255 + 1
 BROKEN_CLIP_BYTES = 24_000
 """Two bytes for each of 8,000 samples, and half as much again for those that come while the firmware computes."""
+STOP = b"\x7f"
+"""Ends listening, to the microphone or to samples that come over the port; as a command it means nothing."""
+CHATTER_BYTES = 400
+"""So much may come before the answer to 'V': words that a listening board had still to say."""
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
 RVPROG = "rvprog==1.11.0"
@@ -158,18 +162,25 @@ class Client:
         while self.line.read(4096, QUIET_S):
             pass
 
+    def end_clip(self) -> None:
+        """Fill up a clip that was broken off with silence."""
+        for _ in range(BROKEN_CLIP_BYTES // 1000):
+            self.line.write(bytes(1000))
+            self.line.read(4096, 0)
+
     def enter(self) -> int:
         """Get the ROM bootloader to answer, from wherever the board is; returns the variant.
 
         Our firmware goes there on 'B'. First of all, because the passphrase has a 'C' in it, which the firmware takes
-        for a clip. A clip that was broken off is filled up with silence. In the ROM a packet that was broken off is
-        filled up as well; it drops what is no packet two by two, so both an even and an odd number are tried.
+        for a clip. A clip that was broken off is filled up with silence, and listening to samples from the port is
+        stopped; but only if 'B' alone did not help, for what is left of a half flashed program may know nothing else.
+        In the ROM a packet that was broken off is filled up as well; it drops what is no packet two by two, so both an
+        even and an odd number are tried.
         """
-        for filler in (0, BROKEN_CLIP_BYTES):
-            for _ in range(filler // 1000):
-                self.line.write(bytes(1000))
-                self.line.read(4096, 0)
-            self.line.write(b"B")
+        for command in (b"B", STOP + b"B"):
+            if command != b"B":
+                self.end_clip()
+            self.line.write(command)
             self.hush()
             for padding in (0, LONGEST_PACKET, LONGEST_PACKET + 1):
                 self.line.write(bytes(padding))
@@ -280,14 +291,37 @@ _LEFT_EMPTY = "; the board holds no whole program now: run the same command agai
 
 
 def ask_version(line: Line, seconds: float = 2.0) -> str | None:
-    """The line with which our firmware answers 'V', or None."""
+    """The line with which our firmware answers 'V', or None. A board that listens is stopped for that."""
     line.read(4096, START_S)
-    line.write(b"V")
+    line.write(STOP + b"V")
     answer = bytearray()
-    while not answer.endswith(b"\n") and (new := line.read(1, seconds)):
+    for _ in range(CHATTER_BYTES):
+        if not (new := line.read(1, seconds)):
+            break
         answer += new
-    text = answer.decode("ascii", "replace").strip()
-    return text if text.startswith("tinyspeech ") else None
+        if new == b"\n":
+            text = answer.decode("ascii", "replace").strip()
+            if text.startswith("tinyspeech "):
+                return text
+            answer.clear()
+    return None
+
+
+def find_version(line: Line) -> str:
+    """`ask_version`, also of a board that waits for the rest of a clip; `UserError` says what is there instead."""
+    client = Client(line)
+    if version := ask_version(line):
+        return version
+    try:
+        client.identify()
+    except _Trouble:
+        client.end_clip()
+        client.hush()
+        if version := ask_version(line):
+            return version
+        raise UserError("the board does not answer: is this its port, and does it run our firmware? Reset it, or flash "
+                        "it with `python -m tinyspeech flash`") from None
+    raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware")
 
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:

@@ -37,7 +37,8 @@ void chip_power_on(struct chip *chip)
     chip->cycles = chip->instructions = 0, chip->tick_base = chip->tick_since = 0, chip->ticks_per_cycle = 0;
     chip->reset_flags = chip->resets = chip->conversions = chip->dropped_triggers = chip->overruns = 0;
     chip->line_free = chip->slept = 0, chip->receive_at = chip->receive_count = 0;
-    chip->fault = FAULT_NONE, chip->lowest_sp = SRAM_BASE + SRAM_BYTES;
+    chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
+    chip->handler_stack = chip->handler_sp = 0, chip->converted_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
     memset(chip->sram, 0, sizeof chip->sram);
     system_reset(chip, RESET_POWER | RESET_PIN);
@@ -345,6 +346,7 @@ static uint32_t enter_interrupt(struct chip *chip, int number, uint32_t pc)
     uint32_t vector = (r->mtvec & ~3u) + (r->mtvec & 1 ? 4 * (uint32_t)number : 0), at = vector & (FLASH_BYTES - 1);
     r->mepc = pc, r->mcause = 0x80000000u | (uint32_t)number;
     r->mstatus = (r->mstatus & ~0x88u) | (r->mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
+    chip->handler_sp = chip->x[2];
     r->irq_active |= 1ull << number, r->irq_software &= ~(1ull << number);
     return (r->mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
 }
@@ -354,7 +356,7 @@ static uint32_t leave_interrupt(struct chip *chip)
 {
     struct registers *r = &chip->r;
     r->mstatus = (r->mstatus & ~8u) | (r->mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
-    r->irq_active = 0; /* handlers do not nest here */
+    r->irq_active = 0, chip->handler_sp = 0; /* handlers do not nest here */
     return r->mepc;
 }
 
@@ -433,7 +435,10 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_ADDI: x[rd] = address; break;
         case OP_ADDI_SP:
             x[2] = address;
-            if (address < chip->lowest_sp && address - SRAM_BASE < SRAM_BYTES) chip->lowest_sp = address;
+            if (address - SRAM_BASE >= SRAM_BYTES) break;
+            if (address < chip->lowest_sp) chip->lowest_sp = address;
+            if (chip->handler_sp - address > chip->handler_stack && chip->handler_sp) chip->handler_stack = chip->handler_sp - address;
+            if (address < chip->lowest_open_sp && chip->r.mstatus & 8) chip->lowest_open_sp = address;
             break;
         case OP_SLTI: x[rd] = (int32_t)a < imm; break;
         case OP_SLTIU: x[rd] = a < (uint32_t)imm; break;
