@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from tinyspeech import audio, datasets, export, plots, toolchain, widgets
+from tinyspeech import audio, bench, datasets, export, plots, toolchain, widgets
 from tinyspeech.chip import Board, Chip, report_firmware
 from tinyspeech.chip.board import SIGNAL_HZ, microphone
-from tinyspeech.chip.emulator import READ, SRAM_BASE, WRITTEN
+from tinyspeech.chip.emulator import BY_DMA, READ, SRAM_BASE, WRITTEN
 from tinyspeech.chip.recorder import ROLES, Recording, lines, listening, record, regions
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
@@ -86,7 +86,7 @@ def test_a_recording_adds_up_and_tells_stages_apart(assemble):
     assert all(len(row) == 5 for row in busy.values()) and not busy["asleep"].any()
     assert abs(sum(row.sum() for row in busy.values()) - 500) < 5
     assert min(busy["at work"].min(), busy["other"].min()) > 20
-    assert (recording.bytes_of(SRAM_BASE + 16, SRAM_BASE + 20) == WRITTEN).all()
+    assert (recording.touched[:, 16:20] == WRITTEN).all()
     assert not np.delete(recording.touched, range(16, 20), axis=1).any()
 
 
@@ -150,6 +150,17 @@ def test_a_board_that_listens_says_when_a_word_was_heard():
     _, name, frame = word.split()
     assert name == "left" and began < 0.05
     assert abs(heard - began - (256 + 160 * (int(frame) - 1)) / 8000 - 0.01) < 0.02  # the frame, a burst, the line
+
+
+def test_what_the_converter_delivers_is_noted_as_the_dmas():
+    elf = toolchain.build_firmware().elf
+    board = listening(np.full(SIGNAL_HZ, 32768, np.uint16), 0.1)
+    recording = record(board.chip, elf, bench.ACTIVITIES, 10, 2400)
+    start, end = next((a, b) for a, b, name in toolchain.ram_objects(elf) if name == "listening.conversions")
+    by_dma = (recording.touched & BY_DMA).any(axis=0)
+    assert np.array_equal(np.flatnonzero(by_dma), np.arange(start - SRAM_BASE, end - SRAM_BASE))
+    busy = {stage: cycles.sum() for stage, cycles in recording.busy.items()}
+    assert busy["samples in"] > 0 and abs(sum(busy.values()) - 24_000) < 100
 
 
 # ---------------------------------------------------------------- what the stream rests on

@@ -1,13 +1,13 @@
 """RAM and processor over time: which bytes are read and written, and what the chip is busy with (chapter 10).
 
-    recording = record(board.chip, board.elf, {"transform": "front end"}, steps=100, step_cycles=2400)
+    recording = record(board.chip, elf, {"frontend_frame": "front end"}, steps=100, step_cycles=2400)
 
 The emulated chip notes each load and store while it runs; nothing is sampled, and every run gives the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,17 +40,11 @@ class Recording:
     busy: dict[str, np.ndarray]
     """{stage: int64 [steps]}, cycles; with `other`, and `asleep`. They add up to what the steps lasted."""
 
-    def bytes_of(self, start: int, end: int) -> np.ndarray:
-        """`touched` between two addresses: uint8 [steps, end - start]."""
-        return self.touched[:, start - SRAM_BASE : end - SRAM_BASE]
 
-
-def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step_cycles: int,
-           answer: Callable[[], None] | None = None) -> Recording:
+def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step_cycles: int) -> Recording:
     """Run the chip on and write down what it does.
 
     functions : {name in the firmware: stage}; what they call counts as theirs (`Chip.start_profile`).
-    answer : called when the chip sent a byte, or waits for one, where serial bytes take no time.
 
     Raises `UserError` where the firmware has no such function of its own, and where the chip does not go on.
     """
@@ -65,10 +59,7 @@ def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step
     began, before, slept = chip.cycles, np.zeros(1 + len(names), np.int64), chip.state.slept
     for i in range(steps):
         while (left := began + (i + 1) * step_cycles - chip.cycles) > 0:
-            stop = chip.run(left)
-            if stop in ("transmit", "starved") and answer is not None:
-                answer()
-            elif stop not in ("budget", "transmit"):
+            if (stop := chip.run(left)) not in ("budget", "transmit"):
                 raise UserError(f"the chip came to a stop ({stop}) in step {i} of {steps}")
         now = chip.stage_cycles()[: 1 + len(names)].astype(np.int64)
         touched[i], cycles[i, :-1], cycles[i, -1] = chip.touched(), now - before, chip.state.slept - slept
