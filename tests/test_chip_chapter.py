@@ -253,7 +253,7 @@ def test_groups_have_a_bar_for_each_series():
 
 @pictures
 def test_a_timeline_goes_from_start_to_start():
-    plots.timeline({"one": 0, "two": 7, "three": 10}, 12, "cycles")
+    plots.sequence({"one": 0, "two": 7, "three": 10}, 12, "cycles")
     bars = [(bar.get_x(), bar.get_width()) for bar in plt.gca().patches]
     assert bars == [(0, 7), (7, 3), (10, 2)]
     assert plt.gca().texts[1].get_text().strip() == "two: 3"

@@ -41,6 +41,9 @@ FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
 
+ACTIVITIES = {"listen_handler": "samples in", "frontend_frame": "front end", "network_frame": "network"}
+"""What the chip is about while it listens, by the functions that begin it."""
+
 
 def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     """Multiply-accumulates of the dense and classifier layers in one clip."""

@@ -337,7 +337,7 @@ def nibbles(values: np.ndarray) -> np.ndarray:
 def c_header() -> str:
     """The text of `firmware/frontend_tables.h`: constants and the chip's tables.
 
-    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in four bits.
+    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in 4 bits.
     """
     from tinyspeech import __version__
 

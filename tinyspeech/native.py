@@ -74,6 +74,16 @@ class Native:
         self.library.frontend_frame(ctypes.c_void_p(work.ctypes.data), ctypes.c_void_p(out.ctypes.data))
         return out
 
+    def running(self, features: np.ndarray) -> np.ndarray:
+        """The answer after each frame: int8 [T, 12] -> int32 [T, 12], from a network that was reset. Where frames wait
+        for others, it changes only when these are there."""
+        out, state = np.empty((len(features), len(CLASSES)), np.int32), self.library
+        state.network_reset(0)
+        for frame, row in zip(np.ascontiguousarray(features, np.int8), out, strict=True):
+            state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
+            state.network_logits(ctypes.c_void_p(row.ctypes.data))
+        return out
+
     def logits(self, features: np.ndarray) -> np.ndarray:
         """int8 [N, T, 12] -> int32 [N, 12], each clip from a network that was reset. Otherwise `UserError`."""
         features = np.ascontiguousarray(features)

@@ -18,7 +18,7 @@ import numpy as np
 from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -106,6 +106,11 @@ def stack(rows: int, height: float, **options) -> list[Axes]:
     """`rows` axes below one another in a new figure, `height` inches in all; options as of `plt.subplots`."""
     _, axes = plt.subplots(rows, 1, figsize=(7.2, height), **options)
     return list(axes)
+
+
+def tall(height: float) -> Axes:
+    """One pair of axes in a new figure, `height` inches."""
+    return stack(1, height, squeeze=False)[0][0]
 
 
 def waveform(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, color: str = PALETTE["blue"]) -> None:
@@ -1177,7 +1182,7 @@ def grouped(names: Iterable[str], series: Mapping[str, Sequence[float]], xlabel:
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series), fontsize=9)
 
 
-def timeline(starts: Mapping[str, float], end: float, xlabel: str, ax: Axes | None = None) -> None:
+def sequence(starts: Mapping[str, float], end: float, xlabel: str, ax: Axes | None = None) -> None:
     """What came after what, a row each, and how long it took.
 
     Parameters
@@ -1510,3 +1515,225 @@ def heard(
 
 BANK_COLORS = (PAPER, "#b8b5ae", PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
 """Erased, the old program, programmed, compared, half done."""
+
+
+# ---------------------------------------------------------------- chapter "Streaming in 2 KB"
+
+Regions = Sequence[tuple[int, int, str]]
+"""(start, end, name) of stretches of RAM, as `tinyspeech.chip.recorder.regions` gives them."""
+
+
+REGION_COLORS = [color for name, color in PALETTE.items() if name != "grey"] + ["#8c6d31", "#332288", "#999933"]
+
+
+def region_colors(regions: Regions) -> dict[str, str]:
+    """A colour for each name: paper for what is never used, grey for the stack, the palette in turn for all others."""
+    fixed = {"never used": PAPER, "stack": PALETTE["grey"]}
+    names = [*dict.fromkeys(name for _, _, name in regions)]
+    others = [name for name in names if name not in fixed]
+    return fixed | {name: REGION_COLORS[i % len(REGION_COLORS)] for i, name in enumerate(others)}
+
+
+def byte_map(regions: Regions, ax: Axes | None = None, row: int = 64) -> None:
+    """A memory drawn byte by byte, rows from the lowest address down, each region in its colour; the legend has sizes.
+
+    Parameters
+    ----------
+    regions : of the whole memory, by address
+    row : bytes side by side
+    """
+    ax = ax or plt.gca()
+    colors, base = region_colors(regions), regions[0][0]
+    sizes: dict[str, int] = {}
+    for start, end, name in regions:
+        sizes[name] = sizes.get(name, 0) + end - start
+        at = start - base
+        while at < end - base:
+            stop = min((at // row + 1) * row, end - base)
+            ax.barh(at // row, stop - at, left=at % row, height=1, color=colors[name])
+            at = stop
+    rows = -(-(regions[-1][1] - base) // row)
+    ax.set(xlim=(0, row), ylim=(rows - 0.5, -0.5), xlabel=f"byte in a row of {row}", ylabel="address")
+    ax.set_xticks(np.arange(0, row + 1, row // 4))
+    ax.set_yticks(np.arange(0, rows, 4) - 0.5, [f"+{row * i:,}" for i in range(0, rows, 4)])
+    ax.vlines(np.arange(row), -0.5, rows - 0.5, color=PAPER, linewidth=0.25)
+    ax.hlines(np.arange(rows) - 0.5, 0, row, color=PAPER, linewidth=0.5)
+    handles = [Patch(facecolor=colors[name], edgecolor=GRID, label=f"{name}  {n:,} B") for name, n in sizes.items()]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+
+
+BUSY_COLORS = {"front end": "blue", "network": "vermilion", "samples in": "amber", "asleep": "sky"}
+"""What the processor does, by the names that chapter 10 gives it; the rest is grey."""
+
+
+def busy_over_time(busy: Mapping[str, ArrayLike], step_ms: float, ax: Axes | None = None) -> None:
+    """What the processor is busy with, as shares of each step of time, stacked.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    """
+    ax = ax or plt.gca()
+    shares = np.array([np.asarray(row, dtype=float) for row in busy.values()])  # (stages, steps)
+    shares = 100 * shares / np.maximum(shares.sum(axis=0), 1)
+    edges = step_ms * np.arange(shares.shape[1] + 1)
+    under = np.zeros(shares.shape[1])
+    for name, share in zip(busy, shares, strict=True):
+        color = PALETTE[BUSY_COLORS.get(name, "grey")]
+        ax.stairs(under + share, edges, baseline=under, fill=True, color=color, label=name, linewidth=0)
+        under = under + share
+    ax.set(xlim=(0, edges[-1]), ylim=(0, 100), ylabel="busy (%)", xlabel="time (ms)")
+    ax.legend(fontsize=8, ncols=len(busy), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def ram_over_time(
+    touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes | None = None, group: int = 8
+) -> None:
+    """Address over time: what is written in a region's colour, what is only read in a pale one, the rest empty.
+
+    Parameters
+    ----------
+    touched : uint8 [steps, bytes], as `tinyspeech.chip.recorder.Recording` has it: 1 is read, more is written
+    regions : of the whole memory
+    step_ms : length of a step
+    group : bytes that are drawn as one, in the colour of the first of them
+    """
+    ax = ax or plt.gca()
+    touched, base = np.asarray(touched), regions[0][0]
+    colors = {name: np.array(to_rgb(color)) for name, color in region_colors(regions).items()}
+    drawn = touched.T.reshape(-1, group, len(touched)).max(axis=1)  # (groups, steps)
+    picture = np.ones((*drawn.shape, 3)) * np.array(to_rgb(PAPER))
+    for start, end, name in regions:
+        rows = slice(-(-(start - base) // group), -(-(end - base) // group))
+        picture[rows][drawn[rows] == 1] = 0.45 * colors[name] + 0.55
+        picture[rows][drawn[rows] > 1] = colors[name]
+    extent = (0, step_ms * len(touched), touched.shape[1], 0)
+    ax.imshow(picture, aspect="auto", extent=extent)
+    edges = [start - base for start, _, _ in regions]
+    ax.hlines(edges[1:], *extent[:2], color=GRID, linewidth=0.5)
+    ax.set(ylabel="address", xlabel="time (ms)")
+    gap = 0.045 * touched.shape[1]
+    named = [edge for i, edge in enumerate(edges) if i == 0 or edge - edges[i - 1] > gap]  # others would overlap
+    ax.set_yticks([*named, touched.shape[1]], [f"+{edge:,}" for edge in [*named, touched.shape[1]]])
+    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
+    for i in range(1, len(labels)):  # names of small regions move apart
+        labels[i] = max(labels[i], labels[i - 1] + gap)
+    for (_, _, name), at in zip(regions, labels, strict=True):
+        ax.annotate(name, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+
+
+def held(clip: Mapping[str, int], stream: Mapping[str, int], limit: int, ax: Axes | None = None) -> None:
+    """Bytes of everything that a clip would need, and of what streaming keeps of it, on a doubling scale.
+
+    Parameters
+    ----------
+    clip, stream : name -> bytes, the same names; what keeps nothing has no bar
+    limit : a line: the bytes that there are
+    """
+    ax = ax or plt.gca()
+    at = np.arange(len(clip))
+    rows = (("the whole second", clip, -0.2, "#b8b5ae"), ("held in a stream", stream, 0.2, PALETTE["green"]))
+    for label, sizes, shift, color in rows:
+        values = [sizes[name] for name in clip]
+        ax.barh(at + shift, values, height=0.38, color=color, label=label)
+        for place, value in zip(at + shift, values, strict=True):
+            ax.text(max(value, 8) * 1.08, place, f"{value:,}", va="center", fontsize=7)
+    ax.axvline(limit, color=PALETTE["vermilion"], linestyle="--", linewidth=1)
+    ax.set_xscale("log", base=2)
+    ax.set(xlim=(8, 2 * max(clip.values())), xlabel="bytes", ylim=(len(clip) - 0.5, -0.5))
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_yticks(at, list(clip), fontsize=8)
+    ax.legend(fontsize=8, loc="lower right")
+
+
+def shared_buffer(tenants: Mapping[str, Sequence[tuple[int, int, str]]], total: int, ax: Axes | None = None) -> None:
+    """One buffer at several moments, a row each: who has which of its bytes.
+
+    Parameters
+    ----------
+    tenants : moment -> (start, end, name)
+    total : bytes of the buffer
+    """
+    ax = ax or plt.gca()
+    names = [*dict.fromkeys(name for rows in tenants.values() for _, _, name in rows)]
+    colors = dict(zip(names, REGION_COLORS, strict=False))
+    for i, rows in enumerate(tenants.values()):
+        ax.barh(i, total, height=0.7, facecolor=PAPER, edgecolor=PALETTE["grey"], hatch="//", linewidth=0)
+        for start, end, name in rows:
+            ax.barh(i, end - start, left=start, height=0.7, color=colors[name], edgecolor=PAPER)
+            if end - start >= total / 40:
+                ax.text((start + end) / 2, i, f"{end - start}", ha="center", va="center", fontsize=8, color="white")
+    ax.set_yticks(range(len(tenants)), list(tenants), fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, total), xlabel="byte of the work buffer", xticks=np.linspace(0, total, 9))
+    handles = [Patch(facecolor=colors[name], label=name) for name in names]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def endless(
+    steps: Sequence[tuple[float, str, float]], threshold: float, said: Sequence[tuple[float, float, str]],
+    heard: Sequence[tuple[float, str]], until_s: float, ax: Axes | None = None,
+) -> None:
+    """The lead of the best class over time, where words were said (bands) and where they were reported (arrows).
+
+    Parameters
+    ----------
+    steps : (second, the class that leads, its lead in units of a clip's answer); the line breaks where classes change
+    threshold : a line
+    said : (first second, last second, word)
+    heard : (second, word)
+    until_s : what comes later is left out
+    """
+    ax = ax or plt.gca()
+    steps = [step for step in steps if step[0] <= until_s]
+    t, labels, leads = (list(column) for column in zip(*steps, strict=True))
+    for i in reversed(range(1, len(t))):
+        if labels[i] != labels[i - 1]:
+            t.insert(i, t[i])
+            leads.insert(i, np.nan)
+    ax.plot(t, leads, color=PALETTE["blue"], linewidth=1.2)
+    ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
+    top = 1.12 * max(np.nanmax(leads), threshold)
+    for first, last, word in said:
+        if first < until_s:
+            ax.axvspan(first, min(last, until_s), color=PALETTE["sky"], alpha=0.25, linewidth=0)
+            ax.text((first + min(last, until_s)) / 2, 1.18 * top, word, ha="center", va="bottom", fontsize=8)
+    for at, word in heard:
+        if at <= until_s:
+            ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
+                        arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
+    ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")
+
+
+def margins(margin: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: float) -> None:
+    """What a margin lets through: words heard (%), and false alarms a minute; a dot at the chosen one."""
+    for ax, values, label in zip(pair(), (heard, alarms), ("words heard (%)", "false alarms a minute"), strict=True):
+        line(margin, values, "margin (units)", label, ax)
+        ax.plot(chosen, np.interp(chosen, margin, values), "o", color=PALETTE["vermilion"])
+
+
+def timeline(
+    busy: Mapping[str, ArrayLike], step_ms: float, first_ms: float, every_ms: float, ax: Axes | None = None
+) -> None:
+    """Who works when: a row for each stage, the darker the larger its share of a step.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    first_ms, every_ms : dotted lines, where frames are due
+    """
+    ax = ax or plt.gca()
+    whole = np.maximum(sum(np.asarray(row, dtype=float) for row in busy.values()), 1)
+    shown = [name for name, row in busy.items() if name in BUSY_COLORS and np.any(row)]
+    edges = step_ms * np.arange(len(whole) + 1)
+    for i, name in enumerate(shown):
+        share, color = np.asarray(busy[name]) / whole, np.array(to_rgb(PALETTE[BUSY_COLORS[name]]))
+        share = np.where(share > 0, np.maximum(share, 0.3), 0)  # or it could not be seen
+        picture = np.array(to_rgb(PAPER)) * (1 - share[:, None]) + color * share[:, None]
+        ax.imshow(picture[None], aspect="auto", extent=(0, edges[-1], i + 0.4, i - 0.4))
+    for due in np.arange(first_ms % every_ms, edges[-1], every_ms):
+        ax.axvline(due, color=INK, linestyle=":", linewidth=1)
+    ax.set_yticks(range(len(shown)), shown)
+    ax.set(xlim=(0, edges[-1]), ylim=(len(shown) - 0.5, -0.5), xlabel="time (ms)")

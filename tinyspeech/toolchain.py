@@ -342,6 +342,55 @@ def symbol_addresses(elf: Path) -> dict[str, int]:
                 if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
 
 
+def ram_objects(elf: Path) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every variable in RAM, by address, as the linker placed them; of a structure its members,
+    `name.member`, with what pads them counted to the one before (chapter 10).
+
+    The compiler gives some variables a common label of its own beside their names; those are left out.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        rows = {(s["st_value"], s["st_size"], s.name) for s in image.get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] == "STT_OBJECT" and s["st_size"] and s["st_value"] >= 0x20000000}
+        members = _members_of_variables(image.get_dwarf_info()) if image.has_dwarf_info() else {}
+    found = []
+    for start, size, name in sorted(row for row in rows if not row[2].startswith(".L")):
+        parts = members.get((name, size)) or [(0, name)]
+        ends = [*(offset for offset, _ in parts[1:]), size]
+        found += [(start + offset, start + end, part) for (offset, part), end in zip(parts, ends, strict=True)]
+    return found
+
+
+def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]:
+    """{(variable, bytes): [(offset, name.member)]} of all structures, inner ones taken apart as well."""
+
+    def plain(die):
+        while die.tag in ("DW_TAG_typedef", "DW_TAG_volatile_type", "DW_TAG_const_type"):
+            die = die.get_DIE_from_attribute("DW_AT_type")
+        return die
+
+    def parts(die, offset: int, name: str) -> list[tuple[int, str]]:
+        die = plain(die)
+        if die.tag != "DW_TAG_structure_type":
+            return [(offset, name)]
+        return [part for member in die.iter_children() if member.tag == "DW_TAG_member"
+                for part in parts(member.get_DIE_from_attribute("DW_AT_type"),
+                                  offset + member.attributes["DW_AT_data_member_location"].value,
+                                  f"{name}.{member.attributes['DW_AT_name'].value.decode()}")]
+
+    found = {}
+    for unit in dwarf.iter_CUs():
+        for die in unit.iter_DIEs():
+            if die.tag == "DW_TAG_variable" and {"DW_AT_name", "DW_AT_type"} <= {*die.attributes}:
+                kind = plain(die.get_DIE_from_attribute("DW_AT_type"))
+                if kind.tag == "DW_TAG_structure_type" and "DW_AT_byte_size" in kind.attributes:
+                    name = die.attributes["DW_AT_name"].value.decode()
+                    found[name, kind.attributes["DW_AT_byte_size"].value] = parts(kind, 0, name)
+    return found
+
+
 def forbidden_instructions(elf: Path) -> list[str]:
     """Disassemble every executable section: what the core cannot execute, as text; empty is right.
 

@@ -23,6 +23,8 @@ from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
+READ, WRITTEN, BY_DMA = 1, 2, 4
+"""What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
@@ -77,8 +79,9 @@ class _State(ctypes.Structure):
         ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
         ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("executed", ctypes.c_void_p),
-        ("timed", ctypes.c_uint32), ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32),
-        ("in_boot", ctypes.c_uint32), ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32),
+        ("touched", ctypes.c_void_p), ("timed", ctypes.c_uint32), ("line_baud", ctypes.c_uint32),
+        ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
+        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32),
         ("analogue_hz", ctypes.c_uint32), ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64),
         ("converted_at", ctypes.c_uint64), ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
         ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
@@ -173,8 +176,8 @@ class Chip:
 
     @property
     def stack_bytes(self) -> int:
-        """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt with
-        the most demanding handler come at the worst moment."""
+        """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
+        with the most demanding handler come at the worst moment."""
         lowest = min(self.state.lowest_sp, self.state.lowest_open_sp - self.state.handler_stack)
         return SRAM_BASE + SRAM_BYTES - lowest
 
@@ -233,6 +236,19 @@ class Chip:
     def stage_cycles(self) -> np.ndarray:
         """Cycles per stage since `start_profile`; uint64 [256]."""
         return self._stages.copy()
+
+    def watch_sram(self, stages: dict[int, int] | None = None) -> None:
+        """Note from now on what is done to each byte of SRAM; `touched()` reads it. Starts a profile as well."""
+        self.start_profile(stages)
+        self._touched = np.zeros(SRAM_BYTES, np.uint8)
+        self.state.touched = self._touched.ctypes.data
+
+    def touched(self) -> np.ndarray:
+        """What was done to each byte of SRAM since `watch_sram` or the last call: `READ`, `WRITTEN` and `BY_DMA`, added
+        up; uint8 [2048]."""
+        touched = self._touched.copy()
+        self._touched[:] = 0
+        return touched
 
     def profile(self) -> np.ndarray:
         """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""

@@ -321,6 +321,14 @@ static void count_stage(struct chip *chip, uint64_t cycles, const struct decoded
     if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to]; /* a tail call is a jump */
 }
 
+/* A load or store of the program at this address, if it is one of SRAM. */
+static void note_access(struct chip *chip, int op, uint32_t address)
+{
+    uint32_t at = address - SRAM_BASE, size = op == OP_LW || op == OP_SW ? 4 : op == OP_LH || op == OP_LHU || op == OP_SH ? 2 : 1;
+    if (chip->touched && at < SRAM_BYTES)
+        for (uint32_t i = 0; i < size; i++) chip->touched[at + i] |= op >= OP_SB ? TOUCHED_WRITTEN : TOUCHED_READ;
+}
+
 /* Cycles of a jump to a slot: see the table at the top. */
 INLINE uint32_t jump_cycles(const struct chip *chip, int to, uint32_t target)
 {
@@ -526,6 +534,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
                 chip->fault_address = address, stop = STOP_FAULT;
                 goto out;
             }
+            if (profiling) note_access(chip, d->op, address);
             if (address - SRAM_BASE >= SRAM_BYTES && address >= FLASH_BYTES) { /* peripherals, or flash programmed */
                 cycles += chip->stall, chip->stall = 0;
                 if (chip->transmit_count != sent && !chip->timed) stop = STOP_TRANSMIT;
