@@ -22,7 +22,8 @@ static inline struct requant kernel_requant(const uint16_t *table, int outputs, 
 /* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
      activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
      accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31
-     bias -4096 .. 4095, multiplier 128 .. 255 (a classifier's: 0 .. 255), shift 8 .. 15; sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
+     bias -4096 .. 4095, multiplier 0 .. 255, shift 8 .. 15
+     sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
    >> is an arithmetic shift: it rounds down, and with half a unit added before, half up. Only clamp saturates. */
 
 /* accumulator[o] = sum over i of weight[o][i] * in[i]. inputs: a multiple of 4.

@@ -1,14 +1,12 @@
 """Layers with bands on the chip: two bands share each weight, by hand in lanes.S; TinySpeech-Z keeps the budgets."""
 
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tinyspeech import bench, export, toolchain
-from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, report_firmware, worst_case_clip
+from tinyspeech.chip.emulator import SRAM_BASE, Board, report_firmware, worst_case_clip
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel, Layer
 
@@ -103,19 +101,13 @@ def array(kind: str, name: str, values: np.ndarray) -> str:
     return f"static const {kind} {name}[] = {{{', '.join(map(str, values.reshape(-1).tolist()))}}};\n"
 
 
-class OnChip:
+class OnChip(bench.Program):
     """C statements over `in` (int8 [128]) and `out` (int32 [64]) as a program of its own."""
 
     def __init__(self, tables: str, call: str):
         text = (f'#include "kernels.h"\n{tables}void layer_run(int format, const int8_t *in, int32_t *out);\n'
                 f"void layer_run(int format, const int8_t *in, int32_t *out)\n{{\n    (void)format;\n    {call};\n}}\n")
-        names = ("startup.S", "formats/layer_main.c", "lanes.S", "multiply.c")
-        with tempfile.TemporaryDirectory() as folder:
-            layer = Path(folder) / "layer.c"
-            layer.write_text(text)
-            built = toolchain.build_firmware([*(toolchain.FIRMWARE / name for name in names), layer], "lanes")
-        self._at, self._chip = toolchain.symbol_addresses(built.elf), Chip(built.bin.read_bytes())
-        self._chip.run()  # to the first breakpoint
+        super().__init__({"layer.c": text}, ("lanes.S", "multiply.c"), "lanes")
 
     def __call__(self, x: np.ndarray, function: str) -> tuple[np.ndarray, int]:
         """Up to 128 bytes -> (int32 [64], cycles of the function)."""
@@ -123,7 +115,7 @@ class OnChip:
         whole[: x.nbytes] = np.ascontiguousarray(x).reshape(-1).view(np.int8)
         start = self._at["layer_out"] - SRAM_BASE
         self._chip.state.sram[start : start + 256] = bytes(256)
-        run = bench.call_layer(self._chip, self._at, function, whole, 64, 24)
+        run = self.call(function, whole, 64, 24)
         return run.accumulator, run.cycles
 
 
@@ -153,11 +145,10 @@ def test_depthwise_lanes_with_every_weight_and_both_ends(taps, channels):
 def test_requantise_lanes_at_every_shift_and_both_ends(low):
     """Of every pair of halves; rounding, both clamps, and what a negative first lane takes from the second."""
     rng, outputs = np.random.default_rng(5), 24
-    layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.choice([-32768, 32767, -1, 0, 1, 77], outputs)
-                  .astype(np.int16), multiplier=rng.choice([0, 1, 128, 171, 255], outputs).astype(np.uint8),
-                  shift=np.arange(1, 25).astype(np.uint8))
-    rows = ", ".join(f"{{{b}, {m}, {s}}}" for b, m, s in zip(layer.bias, layer.multiplier, layer.shift, strict=True))
-    program = OnChip(f"static const struct requant table[] = {{{rows}}};\n",
+    layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.choice([-4096, 4095, -1, 0, 1, 77], outputs)
+                  .astype(np.int16), multiplier=rng.choice([128, 129, 171, 255], outputs).astype(np.uint8),
+                  shift=np.tile(np.arange(8, 16), 3).astype(np.uint8))
+    program = OnChip(array("uint16_t", "table", export.pack_requant(layer)),
                      f"kernel_requantise_lanes((const int32_t *)(const void *)in, table, {outputs}, {low}, "
                      "(int8_t *)out, (int8_t *)out + 32)")
     ends = np.array([-32768, 32767, -1, 0])

@@ -44,11 +44,11 @@ TABLE_BYTES = 64
 
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Multiplier and shift as uint8; a ratio outside 2**-17 .. 2**6 raises `UserError`."""
+    """Multiplier and shift as uint8; a ratio above 2**6 raises `UserError`."""
     from tinyspeech.quant import multiplier_and_shift
 
     multiplier, shift = multiplier_and_shift(ratio)
-    if shift.min() < 1 or shift.max() > 24:
+    if shift.min() < 1:
         raise UserError(f"layer {name}: a ratio of steps of {ratio.max():.3g} or {ratio.min():.3g} has no 8-bit form")
     return multiplier.astype(np.uint8), shift.astype(np.uint8)
 
@@ -199,8 +199,6 @@ def pack_requant(layer: Layer) -> np.ndarray:
     shift = np.zeros(len(bias), np.int64) if last else layer.shift.astype(np.int64) - 8
     if bias.min() < -4096 or bias.max() > 4095 or shift.min() < 0 or shift.max() > 7:
         raise UserError(f"layer {layer.name}: the firmware takes biases of 13 bits and shifts of 8 to 15")
-    if not last and multiplier.min() < 128:
-        raise UserError(f"layer {layer.name}: the firmware takes multipliers of 128 to 255")
     pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
     return np.concatenate([(bias << 3 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
