@@ -284,8 +284,9 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
+    stride = math.prod(layer.stride for layer in model.layers)
     too_large = {row.layer for row in model.worst() if row.accumulator >= 1 << 15}  # for two sums in one word
-    if not too_large and not banded:
+    if stride <= 2 and not too_large and not banded:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -295,9 +296,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if front_bytes + window > pair_bytes or any(x.kernel > 1 and x.kind == "dense" for x in model.layers[front:]):
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
-            batch = 2 * math.prod(layer.stride for layer in model.layers)
-            cut, held_bytes = _cut(model, front) if batch <= 4 else (len(model.layers), 4)
-            return {**plan, "paired": 1, "band_pairs": 0, "batch": batch, "cut": cut, "held_bytes": held_bytes,
+            cut, held_bytes = _cut(model, front)
+            return {**plan, "paired": 1, "band_pairs": 0, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
                     "slot_bytes": pair_bytes, "front_bytes": front_bytes, "window": at,
                     "scratch_bytes": 4 * widest + end}
     in_halves = banded and not too_large & {layer.name for layer in model.layers if layer.bands > 1}
@@ -311,7 +311,7 @@ def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
     """The layer with which a batch is best cut in two, and the bytes of its slots that are needed from there on.
 
     Cuts are where only slot `stream` is read again, the first one: of these, where the larger half has the fewest
-    multiply-accumulates. A network without such a place is not cut: (layers, 4).
+    multiply-accumulates. A network without such a place is cut behind its last layer: (layers, 4).
     """
     work = [2 * (layer.weight.size if layer.weight is not None else 0) for layer in model.layers]
     work[:front] = [2 * macs for macs in work[:front]]  # the front runs on both pairs

@@ -514,8 +514,8 @@ LARGEST_BIAS = 3900
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 8-bit form of positive ratios, multiplier / 2**shift with multiplier 128 .. 255: off by 0.4 % at most. A ratio
-    below 2**-8 has the multiplier that is next to it at the firmware's largest shift, 1 at least."""
+    """The 8-bit form of positive ratios, multiplier / 2**shift with multiplier 128 .. 255: off by 0.4 % at most. A
+    ratio below 2**-8 has the multiplier that is next to it at the firmware's largest shift, 1 at least."""
     exponent = np.maximum(np.floor(np.log2(ratio)).astype(int), 7 - MAX_SHIFT)  # ratio = f * 2**exponent, f < 2
     multiplier = np.maximum(np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int), 1)
     shift = 7 - exponent
@@ -545,7 +545,8 @@ def snap(model: TinySpeechS | CausalTinySpeech) -> None:
     for _, conv, step_in, step_out in wiring(model):
         quantizer = conv.weight_quantizer
         # a channel that lives on its bias may have a step too small for the chip's numbers
-        least = torch.clamp(conv.bias.abs()[:, None, None] / (LARGEST_BIAS * step_in), min=2.0**-11 * step_out / step_in)
+        least = torch.clamp(conv.bias.abs()[:, None, None] / (LARGEST_BIAS * step_in),
+                            min=2.0**-11 * step_out / step_in)
         ratio = (torch.maximum(quantizer.step, least) * step_in / step_out).cpu().numpy()
         multiplier, shift = multiplier_and_shift(ratio)
         move(conv, torch.from_numpy(multiplier / 2.0**shift * step_out / step_in), quantizer.step < least)
