@@ -1,4 +1,4 @@
-"""Listening: sounds that never end, from the microphone or the serial port, to the lines that the board sends. Chapter 10.
+"""Listening: from sounds that never end, by microphone or serial port, to the lines that the board sends. Chapter 10.
 
     python -m tinyspeech.live --speech FOLDER      # plays validation speech to the virtual board, records the figures
 
