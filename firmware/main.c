@@ -93,9 +93,9 @@ static __attribute__((noinline)) uint8_t listen(int serial)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
+    listen_start(serial); /* first, since samples may come at once */
     network_reset(1);
     usart_text("listening\n");
-    listen_start(serial);
     while (listen_frame(work.window)) {
         frontend_frame(work.window, work.coefficients);
         int scored = network_frame(work.coefficients, work.scratch);

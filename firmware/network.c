@@ -45,6 +45,13 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
     for (int i = 0; i < count; i++) to[i] = from[i];
 }
 
+/* Bytes of a frame that a layer reads. */
+static int width_of(const struct layer *layer)
+{
+    int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
+    return banded ? layer->inputs * layer->bands * (layer->window >> 4) : layer->inputs;
+}
+
 /* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
 static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int kernel, int width)
 {
@@ -138,9 +145,8 @@ APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
 {
     const int8_t *first = slots + layer->source, *past = net.state + layer->state;
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
-    int inputs = layer->inputs, width = inputs;
+    int inputs = layer->inputs, width = width_of(layer);
     if (MODEL_BANDED && layer->bands > 1) {
-        width *= layer->bands * (layer->window >> 4);
         each_band(layer, past, first, width, window, scratch, slots + layer->target);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
@@ -178,8 +184,7 @@ APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target;
-    int width = layer->inputs, banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
-    if (banded) width *= layer->bands * (layer->window >> 4);
+    int width = width_of(layer), banded = MODEL_BANDED && layer->bands > 1;
     if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
     if (layer->kernel > 1) remember(net.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
@@ -206,10 +211,9 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
 }
 
 /* Whether a strided layer leaves a frame out that comes by itself: it goes on with every stride-th, the first included. */
-static int left_out(const struct layer *layer)
+static int left_out(const struct layer *layer, uint8_t *phase)
 {
     if (MODEL_PAIRED || layer->stride == 1) return 0;
-    uint8_t *phase = &net.phase[layer - model_layers];
     int now = *phase;
     *phase = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
     return now;
@@ -218,9 +222,10 @@ static int left_out(const struct layer *layer)
 /* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    for (const struct layer *layer = model_layers + from; layer < model_layers + to; layer++) {
-        if (left_out(layer)) {
-            if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, layer->inputs);
+    const struct layer *layer = model_layers + from, *end = model_layers + to;
+    for (uint8_t *phase = net.phase + from; layer < end; layer++, phase++) {
+        if (left_out(layer, phase)) {
+            if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }
         if (layer->requant) add_up(layer, slots, scratch);

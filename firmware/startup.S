@@ -41,40 +41,49 @@ halt:
     /* The vector table begins at 0, where the first page is; of its 39 addresses, those of the interrupts that are used
        stand between the startup code. A fault goes astray, and the watchdog ends it. */
     .weak listen_handler /* a program without it has no interrupts */
+    .macro VECTOR number
+    .org 4 * \number
+    .type vector\number, @object
+vector\number:
+    .word listen_handler
+    .size vector\number, 4
+    .endm
+
     .type start, @function
 start:
     la gp, __global_pointer$
     la sp, stack_top
-    j vector_base
-    .org 4 * 22
-    .word listen_handler /* DMA1 channel 1 */
-vector_base:
-    li a1, 3 /* a table of addresses, at 0 */
-    csrw mtvec, a1
+    j clear_bss
+    .size start, . - start
+    VECTOR 22 /* DMA1 channel 1 */
+
+    .type clear_bss, @function
+clear_bss:
+    li a0, 3 /* the table is one of addresses, at 0 */
+    csrw mtvec, a0
     la a1, bss_start
     la a2, bss_end
-clear:
-    bgeu a1, a2, data
+1:  bgeu a1, a2, copy_data
     sw zero, 0(a1)
     addi a1, a1, 4
-    j clear
-    .org 4 * 32
-    .word listen_handler /* USART1 */
-data:
+    j 1b
+    .size clear_bss, . - clear_bss
+    VECTOR 32 /* USART1 */
+
+    .type copy_data, @function
+copy_data:
     la a0, data_image
     la a1, data_start
     la a2, data_end
-copy:
-    bgeu a1, a2, copied
+1:  bgeu a1, a2, 2f
     lw a3, 0(a0)
     sw a3, 0(a1)
     addi a0, a0, 4
     addi a1, a1, 4
-    j copy
-copied:
-    jal main
+    j 1b
+2:  jal main
     j halt
-    .size start, . - start
+    .size copy_data, . - copy_data
 
     .section .complete, "a", @progbits
 image_mark:

@@ -30,6 +30,10 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_LAYERS {MOST_LAYERS}
 #define MODEL_BANDED !MODEL_PAIRED
 #define MODEL_GATED 1
+#define MODEL_POOLED 1
+#define MODEL_WEIGHED model_weighed
+#define MODEL_CUT model_cut
+#define MODEL_HELD_BYTES {WIDTH}
 #define MODEL_WIDEST {WIDTH}
 #define MODEL_STATE_BYTES {MOST_STATE}
 #define MODEL_SLOT_BYTES model_slot_bytes
@@ -39,10 +43,11 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_PHASES {MOST_LAYERS}
 #define MODEL_FRONT_BYTES model_front_bytes
 #define MODEL_WINDOW model_window
-int model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes, model_window;
+int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes, model_window;
 {export.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
+C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c")
 WINDOWS = """#include "network.c"
 int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
 int size_of_layer(void) { return sizeof(struct layer); }
@@ -67,14 +72,13 @@ def c(tmp_path_factory):
 
 def build(folder, paired: int, batch: int) -> ctypes.CDLL:
     """The shipped C with a table that is filled at run time."""
-    for name in ("kernels.c", "dense.c", "multiply.c", "network.c", "kernels.h", "multiply.h", "network.h",
-                 "sigmoid.h"):
+    for name in (*C, "network.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h"):
         shutil.copy(FIRMWARE / name, folder)
     (folder / "model.h").write_text(f"#define MODEL_PAIRED {paired}\n#define MODEL_BATCH {batch}\n{HEADER}")
     (folder / "all.c").write_text(WINDOWS)
     cache, toolchain.CACHE = toolchain.CACHE, folder / "build"
     try:
-        path = toolchain.build_host_library([folder / name for name in ("multiply.c", "kernels.c", "dense.c", "all.c")],
+        path = toolchain.build_host_library([folder / name for name in (*C, "all.c")],
                                             sanitize=True)
     finally:
         toolchain.CACHE = cache
@@ -87,7 +91,7 @@ def run_in_c(libraries: list[ctypes.CDLL], model: IntegerModel, features: np.nda
     """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same twice
     where frames may be paired."""
     plan = export.memory_plan(model)
-    single = {**plan, "window": plan["slot_bytes"]}
+    single = {**plan, "window": plan["slot_bytes"], "cut": len(model.layers)}
     answer = fill_and_run(libraries[0], model, single, features)
     if plan["paired"]:
         assert np.array_equal(fill_and_run(libraries[1], model, plan, features), answer)
@@ -100,7 +104,8 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
     table = (Row * MOST_LAYERS).in_dll(library, "model_layers")
     ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
     ctypes.c_int.in_dll(library, "model_flush").value = model.flush
-    for key in ("slot_bytes", "front", "front_bytes", "window"):
+    ctypes.c_int.in_dll(library, "model_weighed").value = model.layers[-1].kind == "weighed_classifier"
+    for key in ("slot_bytes", "front", "front_bytes", "window", "cut"):
         ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
     kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
              "add_bands"]  # as in the C's enum
@@ -120,10 +125,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
         if layer.weight is not None:
             packed = (export.pack_nibbles(layer.weight) if layer.kind == "depthwise"
                       else export.pack_dense(export.padded(layer.weight)))
-            requant = np.zeros(row.outputs, [("bias", np.int16), ("multiplier", np.uint8), ("shift", np.uint8)])
-            for key in requant.dtype.names:
-                requant[key] = getattr(layer, key)
-            kept += [np.ascontiguousarray(packed), requant]
+            kept += [np.ascontiguousarray(packed), export.pack_requant(layer)]
             row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
         elif layer.scale is not None:
             kept.append(layer.scale)
@@ -131,7 +133,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
     features = np.ascontiguousarray(features)
     scratch, out = (ctypes.c_int32 * 512)(), np.empty((len(features), len(CLASSES)), np.int32)
     for clip, answer in zip(features, out, strict=True):
-        library.network_reset()
+        library.network_reset(0)
         for frame in clip:
             library.network_frame(ctypes.c_void_p(frame.ctypes.data), scratch)
         library.network_flush(scratch)
@@ -160,13 +162,14 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
     kernel = draw(st.integers(1, 5 if bands == 1 else 3)) if not kind.endswith("classifier") else 1
     span = draw(st.sampled_from([1, 3])) if bands > 1 and not kind.endswith("classifier") else 1
     shape = (outputs, kernel * span if kind == "depthwise" else kernel * span * inputs)
-    multiplier = pick(rng, draw(st.sampled_from([0, 128])), 255, outputs, draw(EXTREMES))
+    least = draw(st.sampled_from([0, 128])) if kind.endswith("classifier") else 128  # as the firmware's tables have it
+    multiplier = pick(rng, least, 255, outputs, draw(EXTREMES))
     fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
-    shift = rng.integers(1, 25, outputs) if draw(st.booleans()) else rng.integers(fit, min(fit + 5, 24), outputs)
-    size = draw(st.sampled_from([0, 500, 32767]))
+    shift = rng.integers(8, 16, outputs) if draw(st.booleans()) else rng.integers(fit, fit + 5, outputs).clip(8, 15)
+    size = draw(st.sampled_from([0, 500, 4095]))
     return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
                  draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
-                 pick(rng, -size - (size == 32767), size, outputs, draw(EXTREMES)).astype(np.int16),
+                 pick(rng, -size - (size == 4095), size, outputs, draw(EXTREMES)).astype(np.int16),
                  multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8),
                  bands=bands, span=span, band_stride=band_stride)
 

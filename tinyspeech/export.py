@@ -231,7 +231,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
-    if all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
+    stride = math.prod(layer.stride for layer in model.layers)
+    if stride <= 2 and all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -241,9 +242,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if front_bytes + window > pair_bytes or any(x.kernel > 1 and x.kind == "dense" for x in model.layers[front:]):
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
-            batch = 2 * math.prod(layer.stride for layer in model.layers)
-            cut, held_bytes = _cut(model, front) if batch <= 4 else (len(model.layers), 4)
-            return {**plan, "paired": 1, "batch": batch, "cut": cut, "held_bytes": held_bytes, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
+            cut, held_bytes = _cut(model, front)
+            return {**plan, "paired": 1, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
                     "window": at, "scratch_bytes": 4 * widest + end}
     return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
             "scratch_bytes": 4 * widest + slot_bytes + window}
@@ -253,7 +253,7 @@ def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
     """The layer with which a batch is best cut in two, and the bytes of its slots that are needed from there on.
 
     Cuts are where only slot `stream` is read again, the first one: of these, where the larger half has the fewest
-    multiply-accumulates. A network without such a place is not cut: (layers, 4).
+    multiply-accumulates. A network without such a place is cut behind its last layer: (layers, 4).
     """
     work = [2 * (layer.weight.size if layer.weight is not None else 0) for layer in model.layers]
     work[:front] = [2 * macs for macs in work[:front]]  # the front runs on both pairs

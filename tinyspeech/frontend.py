@@ -66,7 +66,7 @@ def tables() -> dict[str, np.ndarray]:
     """All constant tables, computed from their formulas. Keys:
 
     `halfband` [63] (Q15); `cosine` [65], quarter wave (Q8); `mel` [128], for each bin slot * 8 + ramp (`mel_energies`);
-    `log2` [64]; `dct` [12, 20]; `offset` [12], with the rounding half included; `square` [256]. All int64.
+    `log2` [64]; `dct` [12, 20]; `offset` [12], with the rounding half included. All int64.
     """
     # Half-band low pass for 16 kHz -> 8 kHz: every second tap but the middle one is zero.
     n = np.arange(-31, 32)
@@ -93,8 +93,7 @@ def tables() -> dict[str, np.ndarray]:
     dct = np.round(basis * gain[:, None] * (1 << (DCT_SHIFT - LOG_BITS))).astype(np.int64)
     dct[:, N_BANDS // 2 :] = dct[:, : N_BANDS // 2][:, ::-1] * (-1) ** k  # exactly symmetric: the chip keeps one half
     offset = np.round(-COEFFICIENT_MEAN * gain * (1 << DCT_SHIFT)).astype(np.int64) + (1 << (DCT_SHIFT - 1))
-    return {"halfband": taps, "cosine": cosine, "mel": mel_table, "log2": log_table, "dct": dct, "offset": offset,
-            "square": np.arange(256, dtype=np.int64) ** 2}
+    return {"halfband": taps, "cosine": cosine, "mel": mel_table, "log2": log_table, "dct": dct, "offset": offset}
 
 
 NO_DIGIT = 31

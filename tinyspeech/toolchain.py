@@ -295,6 +295,9 @@ def forbidden_instructions(elf: Path) -> list[str]:
     inside = [range(start, end) for start, end, _ in function_addresses(elf)]
     found = []
     with elf.open("rb") as file:
+        data = [range(s["st_value"], s["st_value"] + s["st_size"])
+                for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] == "STT_OBJECT"]  # addresses in the vector table
         for section in ELFFile(file).iter_sections():
             if not section["sh_flags"] & 4:  # SHF_EXECINSTR
                 continue
@@ -302,6 +305,8 @@ def forbidden_instructions(elf: Path) -> list[str]:
             while at < len(code):
                 for i in decoder.disasm(code[at:], base + at):
                     at += i.size
+                    if any(i.address in span for span in data):
+                        continue
                     if i.mnemonic == "c.unimp" and not any(i.address in span for span in inside):
                         continue
                     words = i.op_str.replace("(", " ").replace(")", " ").replace(",", " ").split()
@@ -309,6 +314,7 @@ def forbidden_instructions(elf: Path) -> list[str]:
                         found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
                 if at < len(code):  # the decoder gave up here: say so and go on behind it
                     length = 4 if code[at] & 3 == 3 else 2
-                    found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
+                    if not any(base + at in span for span in data):
+                        found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
                     at += length
     return found

@@ -93,6 +93,7 @@ struct chip {
     uint32_t analogue_count, analogue_hz;
     uint64_t analogue_start; /* in 1/48 us since power on */
     uint64_t slept;          /* cycles spent asleep */
+    uint64_t longest_awake;  /* cycles between two sleeps */
     uint64_t converted_at;   /* the cycle at which the ADC last began to sample */
     uint32_t reset_flags;    /* RCC_RSTSCKR bits 26 .. 31: why the chip was reset since they were cleared */
     uint32_t resets;         /* how often it was, power on included */
@@ -101,6 +102,7 @@ struct chip {
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES], info[INFO_BYTES];
     /* --- the interpreter's own --- */
     uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
+    uint64_t woke_at;
     uint32_t handler_sp; /* of the interrupted program; 0 outside handlers */
     uint32_t wait_states, idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
     uint32_t asleep, boot_mode, lsi_on;    /* asleep: 1 wfi, 2 wfe; boot_mode: FLASH_STATR's MODE */

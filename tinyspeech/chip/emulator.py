@@ -79,7 +79,7 @@ class _State(ctypes.Structure):
         ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
         ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
         ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
+        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("longest_awake", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
         ("reset_flags", ctypes.c_uint32),
         ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
@@ -96,6 +96,7 @@ def _library() -> ctypes.CDLL:
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     return library
 
 
@@ -177,6 +178,11 @@ class Chip:
         the most demanding handler come at the worst moment."""
         lowest = min(self.state.lowest_sp, self.state.lowest_open_sp - self.state.handler_stack)
         return SRAM_BASE + SRAM_BYTES - lowest
+
+    def pin(self, name: str) -> bool | None:
+        """Whether an output is high, by its name, such as 'PD0'; None where the pin is no output."""
+        level = self._library.chip_pin(self._address, "ACD".index(name[1]), int(name[2]))
+        return None if level < 0 else bool(level)
 
     def registers(self) -> list[int]:
         """x0 .. x15."""

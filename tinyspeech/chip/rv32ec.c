@@ -38,7 +38,7 @@ void chip_power_on(struct chip *chip)
     chip->reset_flags = chip->resets = chip->conversions = chip->dropped_triggers = chip->overruns = 0;
     chip->line_free = chip->slept = 0, chip->receive_at = chip->receive_count = 0;
     chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
-    chip->handler_stack = chip->handler_sp = 0, chip->converted_at = 0;
+    chip->handler_stack = chip->handler_sp = 0, chip->converted_at = chip->longest_awake = chip->woke_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
     memset(chip->sram, 0, sizeof chip->sram);
     system_reset(chip, RESET_POWER | RESET_PIN);
@@ -65,6 +65,13 @@ void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
 uint64_t chip_ticks(const struct chip *chip)
 {
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
+}
+
+/* What the program drives pin 0 .. 7 of port 0 .. 2 (A, C, D) to: 1 high, 0 low, or -1 where the pin is no output. */
+int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin)
+{
+    if (!(chip->r.gpio[port][0] >> 4 * pin & 3)) return -1;
+    return (int)(chip->r.gpio[port][1] >> pin & 1);
 }
 
 /* No byte is on the receiver's line any more. */
@@ -391,7 +398,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             chip->slept += next - cycles, cycles = next;
             goto attend;
         }
-        chip->asleep = 0;
+        chip->asleep = 0, chip->woke_at = cycles;
     }
     int number = pending_interrupt(chip);
     if (number >= 0) { /* assumed: a jump, after the handler's address was read */
@@ -457,6 +464,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
                 chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
                 goto out;
             }
+            if (cycles - chip->woke_at > chip->longest_awake) chip->longest_awake = cycles - chip->woke_at;
             break;
         case OP_BEQ: if (a == b) goto branch; break;
         case OP_BNE: if (a != b) goto branch; break;
