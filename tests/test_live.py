@@ -268,7 +268,7 @@ def test_a_damaged_weight_fails_the_self_test(image):
     addresses = toolchain.symbol_addresses(toolchain.build_firmware().elf)
     for name in ("stem_weights", "block1_project_weights", "head_requant", "frontend_dct", "frontend_log2"):
         damaged = bytearray(image)
-        damaged[addresses[name] + 21] ^= 4
+        damaged[addresses[name] + 20] ^= 4
         board = VirtualBoard(bytes(damaged))
         board.advance(0.01)
         assert re.fullmatch(r"test failed [0-9a-f]{1,8}\n", say(board, b"T", 1.0)), name
