@@ -44,11 +44,11 @@ TABLE_BYTES = 64
 
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Multiplier and shift as uint8; a ratio above 2**6 raises `UserError`."""
+    """Multiplier and shift as uint8; a ratio of 1 or more raises `UserError`: the firmware stores shifts of 8 to 15."""
     from tinyspeech.quant import multiplier_and_shift
 
     multiplier, shift = multiplier_and_shift(ratio)
-    if shift.min() < 1:
+    if shift.min() < 8:
         raise UserError(f"layer {name}: a ratio of steps of {ratio.max():.3g} or {ratio.min():.3g} has no 8-bit form")
     return multiplier.astype(np.uint8), shift.astype(np.uint8)
 
