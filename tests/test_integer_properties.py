@@ -94,7 +94,7 @@ def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
     return library
 
 
-def run_in_c(libraries: dict[tuple[int, int, int], ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
+def run_in_c(libraries: dict[tuple, ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
     """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same again
     where frames or bands may be paired."""
     plan = export.memory_plan(model)
@@ -309,8 +309,8 @@ def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
         for line in weight:
             x = np.where(line > 0, high, low).astype(np.int8)
             packed = np.ascontiguousarray(export.pack_dense(layer.weight))
-            c[0, 1, 0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data), outputs,
-                           ctypes.c_void_p(kept.ctypes.data))
+            c[0, 1, 0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data),
+                                    outputs, ctypes.c_void_p(kept.ctypes.data))
             assert np.array_equal(kept, weight @ x)
             seen.append(kept.astype(np.int64))
     sums = np.stack(seen)
