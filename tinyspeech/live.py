@@ -214,7 +214,7 @@ def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
 
 def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     """Play validation speech to the virtual board and record what came of it under `live.` in data/results.json."""
-    from tinyspeech import audio, datasets, toolchain
+    from tinyspeech import audio, datasets, power, toolchain
     from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
     from tinyspeech.evaluate import model_file
     from tinyspeech.results import SHIPPED, record
@@ -249,6 +249,14 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     record("live.mismatches", len(set(expected) ^ set(said)), "lines", **about,
            note="between the board and the definition, words and frames")
     record("live.cycles_per_second", round((heard.cycles - heard.asleep) / seconds), "cycles", **about)
+    drawn = power.estimate(CLOCK_HZ * (1 - heard.asleep / heard.cycles), CLOCK_HZ)
+    about["note"] = f"datasheet's typical currents and the measured duty; without {drawn['not_included']}"
+    record("live.duty", round(100 * drawn["duty"], 1), "%", **about)
+    record("live.milliamps", round(drawn["milliamps"], 2), "mA", **about)
+    record("live.milliwatts", round(drawn["milliwatts"], 1), "mW at 3.3 V", **about)
+    hours = {name: round(hours) for name, hours in drawn["battery_hours"].items()}
+    record("live.battery_hours", hours, "hours at most", **about)
+    del about["note"]
     record("live.asleep", round(100 * heard.asleep / heard.cycles, 1), "% of the time", **about)
     record("live.longest_burst", heard.longest_burst, "cycles", **about,
            note="awake in a row, samples' interrupts included; a frame comes every 480,000")

@@ -398,9 +398,8 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
 
 
 def measure_live(speech: Path, model: str = SHIPPED) -> None:
-    """What 8 bits a sample on the serial port cost in accuracy, and what listening draws (chapters 11 and 12)."""
-    from tinyspeech import audio, datasets, frontend
-    from tinyspeech.bench import bench
+    """What 8 bits a sample on the serial port cost in accuracy, and how the virtual board listens (chapters 10 to 12)."""
+    from tinyspeech import audio, datasets, frontend, live
     from tinyspeech.evaluate import Engine
 
     engine, task = Engine(model, "int"), datasets.load_task(speech, "validation")
@@ -416,14 +415,7 @@ def measure_live(speech: Path, model: str = SHIPPED) -> None:
                **spoken)
     changed = int((answers["mulaw"] != answers["int16"]).sum())
     record("live.answers_changed_by_mulaw", changed, "clips", **spoken)
-
-    figures = bench(model)["power"]
-    about["note"] = f"datasheet's typical currents and the measured duty; without {figures['not_included']}"
-    record("live.duty", round(100 * figures["duty"], 1), "%", **about)
-    record("live.milliamps", round(figures["milliamps"], 2), "mA", **about)
-    record("live.milliwatts", round(figures["milliwatts"], 1), "mW at 3.3 V", **about)
-    hours = {name: round(hours) for name, hours in figures["battery_hours"].items()}
-    record("live.battery_hours", hours, "hours at most", **about)
+    live.measure(speech)
 
 
 def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
