@@ -398,7 +398,7 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
 
 
 def measure_live(speech: Path, model: str = SHIPPED) -> None:
-    """What 8 bits a sample on the serial port cost in accuracy, and how the virtual board listens (chapters 10 to 12)."""
+    """What 8 bits a sample on the serial port cost in accuracy, and how the virtual board listens (chapters 10, 12)."""
     from tinyspeech import audio, datasets, frontend, live
     from tinyspeech.evaluate import Engine
 
