@@ -306,7 +306,8 @@ RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 9
 
 @pytest.mark.parametrize(
     ("mark", "text"),
-    [("flash", "12,345"), ("s.accuracy", "93.876"), ("s.accuracy|.1f", "93.9"), ("s.accuracy@.1f", "93.9"), ("name", "S")],
+    [("flash", "12,345"), ("s.accuracy", "93.876"),
+     ("s.accuracy|.1f", "93.9"), ("s.accuracy@.1f", "93.9"), ("name", "S")],
 )
 def test_a_quoted_number_is_brought_up_to_date(mark, text):
     page = f"a <!-- results:{mark} -->0<!-- /results --> b"
