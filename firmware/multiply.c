@@ -1,4 +1,4 @@
-/* See multiply.h. Without branches or a loop: six one-cycle instructions for each of nine bits, from the top one down.
+/* See multiply.h. Without branches or a loop: five one-cycle instructions for each of nine bits, from the top one down.
    The empty asm keeps the compiler from regrouping the sum, which would need more registers than the core has. */
 #include "multiply.h"
 

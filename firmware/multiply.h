@@ -1,4 +1,4 @@
-/* Products on a core that has no multiplier; chapter 9 races six ways. */
+/* Products on a core that has no multiplier; chapter 9 races eight ways. */
 #ifndef TINYSPEECH_MULTIPLY_H
 #define TINYSPEECH_MULTIPLY_H
 #include <stdint.h>

@@ -1,5 +1,6 @@
 """What chapter 12 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
 
+import json
 import re
 import struct
 from collections import namedtuple
@@ -10,6 +11,7 @@ import serial
 from serial.tools import list_ports
 
 from tinyspeech import plots, toolchain, widgets, wiring
+from tinyspeech.bookrules import code_cells, source
 from tinyspeech.chip import board, isp, rom
 from tinyspeech.chip.cable import Cable, Frame, frames
 
@@ -169,6 +171,30 @@ def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
     assert isp.find_board() == virtual
     monkeypatch.setattr(list_ports, "comports", lambda: [Port(silent, *link)])
     assert isp.find_board() is None
+
+
+def run_cells_with_port(namespace, edited=None):
+    """Run the chapter's cells that set PORT, the first one as a reader may have edited it."""
+    cells = [source(cell) for cell in code_cells(json.loads((BOOK / "12_flashing.ipynb").read_text(encoding="utf-8")))]
+    choice, found = [cell for cell in cells if re.search(r"\bPORT = ", cell)]
+    exec(edited or choice, namespace)
+    exec(found, namespace)
+    return namespace["PORT"]
+
+
+@pytest.mark.parametrize(("edited", "answers", "port", "looked"), [
+    (None, "real", "pseudo", 0),  # as it is stored: whatever is plugged in, nobody looks for it
+    ('PORT = "attached"', "real", "real", 1),
+    ('PORT = "attached"', None, "pseudo", 1),
+    ('PORT = "COM3"', "real", "COM3", 0),
+])
+def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edited, answers, port, looked):
+    searches = []
+    monkeypatch.setattr(isp, "find_board", lambda: searches.append(1) or answers)
+    monkeypatch.setattr(board, "in_background", lambda virtual: "pseudo")
+    image = board.shipped_image()
+    assert run_cells_with_port({"isp": isp, "board": board, "image": image}, edited) == port
+    assert len(searches) == looked
 
 
 # ---------------------------------------------------------------- the appendix

@@ -218,7 +218,8 @@ class Routine(Program):
                    "    for (int i = 3; i >= 0; i--) all = all << 8 | (uint8_t)in[i];\n    return (int32_t)all;\n}\n"
                    "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    (void)format;\n"
                    f"    out[0] = {name}({', '.join(f'word(in + {4 * i})' for i in range(arguments))});\n}}\n")
-        super().__init__({f"routine.{language}": source, "layer.c": harness}, (), "routine")
+        super().__init__({f"routine.{language}": source, "layer.c": harness}, (), "routine",
+                         runtime=language == "c")
         self._name, self._arguments = name, arguments
 
     def __call__(self, *arguments: int, mhz: int = 24) -> tuple[int, int]:
