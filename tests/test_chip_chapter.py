@@ -11,13 +11,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, bench, datasets, frontend, plots, toolchain, widgets
-from tinyspeech.chip import Board, Chip, ChipFault, emulator, trace
+from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, plots, toolchain, widgets
+from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
+
+
+def chapter_code() -> str:
+    """The C in the chapter's text."""
+    cells = json.loads((toolchain.FIRMWARE.parent / "book" / "11_the_chip.ipynb").read_text())["cells"]
+    return next(found[1] for cell in cells if (found := re.search(r"```c\n(.*?)```", "".join(cell["source"]), re.S)))
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +43,9 @@ def defined(clip):
 
 @pytest.fixture(scope="module")
 def start(firmware):
-    """The chip at its first wait for a byte, and the steps up to there."""
+    """The chip where it first looks for a byte, and the steps up to there."""
     chip = Chip(firmware.bin.read_bytes())
-    steps = list(trace.walk(chip, until=toolchain.symbol_addresses(firmware.elf)["usart_get"]))
+    steps = list(trace.walk(chip, until=toolchain.symbol_addresses(firmware.elf)["usart_wait"]))
     return chip, steps
 
 
@@ -108,22 +114,26 @@ def test_the_memory_map_is_the_emulators():
 # --- the firmware's start ---------------------------------------------------------------------------------------------
 
 
-def test_from_reset_to_the_first_wait(firmware, start):
+def test_from_reset_to_the_first_look(firmware, start):
     chip, steps = start
     names = [c.name for c in trace.calls(steps, toolchain.function_addresses(firmware.elf))]
-    assert names[:3] == ["reset", "start", "main"] and "usart_start" in names
+    assert names == ["reset", "start", "clear_bss", "copy_data", "main", "board_start"]
     assert sum(s.cycles for s in steps) == chip.cycles
     sizes = toolchain.sizes(firmware.elf)
     zeros = [s.store[0] for s in steps if s.store and s.instruction.text.startswith("sw zero")
              and s.store[0] < trace.PERIPHERALS]
-    assert len(zeros) == sizes["bss_bytes"] // 4 and zeros[0] == emulator.SRAM_BASE + sizes["data_bytes"]
+    assert sizes["data_bytes"] == 0  # as the text says
+    assert len(zeros) == sizes["bss_bytes"] // 4 and zeros[0] == emulator.SRAM_BASE
 
 
-def test_the_serial_port_is_set_by_the_five_stores_of_the_text(start):
+def test_the_registers_are_set_as_the_text_says(start):
     chip, steps = start
     writes = [(name, value) for _, name, value in trace.register_writes(steps)]
-    assert writes == [("RCC_CFGR0", 0), ("RCC_APB2PCENR", 0x4020), ("GPIOD_CFGLR", 0x44B44444),
-                      ("USART1_BRR", round(24_000_000 / 115_200)), ("USART1_CTLR1", 0x200C)]
+    port = [("RCC_CFGR0", 0), ("RCC_APB2PCENR", 1 << 14 | 1 << 11 | 1 << 9 | 1 << 5), ("GPIOD_CFGLR", 0x44B44042),
+            ("USART1_BRR", round(24_000_000 / 115_200)), ("USART1_CTLR1", 0x200C)]
+    assert [write for write in writes if write in port] == port
+    assert [value for name, value in writes if name == "IWDG_CTLR"] == [0x5555, 0xCCCC]
+    assert [name for name, _ in writes if name.startswith("0x")] == ["0xe000e104"]  # the second half of PFIC_IENR
     assert abs(chip.baud / 115_200 - 1) < 0.02
 
 
@@ -132,8 +142,37 @@ def test_the_text_reads_the_functions_as_they_are(firmware):
     where = {name: (start, end) for start, end, name in toolchain.function_addresses(firmware.elf)}
     read = {name: [i.text.split()[0] for i in trace.disassemble(image[slice(*where[name])], where[name][0])]
             for name in ("usart_put", "reset")}
+    assert chapter_code() in (toolchain.FIRMWARE / "usart.c").read_text()
     assert read["usart_put"] == ["lui", "lw", "andi", "c.beqz", "sw", "c.jr"]
     assert read["reset"] == ["lui", "lw", "c.addi", "c.beqz"]
+
+
+def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
+    """One between two sleeps: by the first of the two vectors, registers as before, a sample more in the ring."""
+    board = recorder.listening(live.as_volts(clip, 8_000), 0.5)
+    before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 514
+    left = board.chip.read_memory(missing, 2)
+    steps = []
+    for step in trace.walk(board.chip):
+        steps.append(step)
+        if step.instruction.text == "mret":
+            break
+    handler = next((a, b) for a, b, name in toolchain.function_addresses(firmware.elf) if name == "listen_handler")
+    vector = int.from_bytes(firmware.bin.read_bytes()[4 * 22:][:4], "little")
+    assert steps[0].instruction.address == handler[0] == vector
+    assert all(handler[0] <= step.instruction.address < handler[1] for step in steps)
+    assert board.chip.registers() == before
+    assert int.from_bytes(left, "little") - int.from_bytes(board.chip.read_memory(missing, 2), "little") == 1
+
+
+def test_a_burst_ends_before_the_next_frame(firmware, clip):
+    """What the chapter shows of 80 ms: handler, front end and network share less than a frame's time, and it sleeps."""
+    board = recorder.listening(live.as_volts(clip, 8_000), 0.5)
+    board.chip.state.longest_awake = 0
+    busy = recorder.record(board.chip, firmware.elf, bench.ACTIVITIES, 800, 2400).busy
+    assert {"samples in", "front end", "network", "asleep"} <= set(busy) and all(row.any() for row in busy.values())
+    assert board.chip.state.longest_awake < 480_000
+    assert (busy["samples in"] > 0).sum() > 600  # of 640 samples
 
 
 def test_an_image_cut_at_any_page_returns_to_the_bootloader(firmware):

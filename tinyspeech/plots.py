@@ -1229,7 +1229,7 @@ def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B")
 
     Parameters
     ----------
-    groups : group -> part -> size
+    groups : group -> part -> size; at most as many as `PALETTE` has colours
     room : size of the whole; what is left of it is a hatched field, "free"
     """
     _, ax = plt.subplots(figsize=(7.2, 4.4))
@@ -1237,10 +1237,9 @@ def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B")
     order = sorted(groups, key=lambda name: -sum(groups[name].values()))
     total = {name: sum(groups[name].values()) for name in order}
     handles = []
-    for i, (name, field) in enumerate(zip(order, squarified(list(total.values()), 0, 0, 7.2, 3.6), strict=True)):
-        look = {"facecolor": list(PALETTE.values())[i % 7], "alpha": 0.75}
-        if name == "free":
-            look = {"facecolor": PAPER, "hatch": "//"}
+    colors = dict(zip((name for name in order if name != "free"), PALETTE.values(), strict=False))
+    for name, field in zip(order, squarified(list(total.values()), 0, 0, 7.2, 3.6), strict=True):
+        look = {"facecolor": PAPER, "hatch": "//"} if name == "free" else {"facecolor": colors[name], "alpha": 0.75}
         parts_ = dict(sorted(groups[name].items(), key=lambda item: -item[1]))
         for part, (x, y, w, h) in zip(parts_, squarified(list(parts_.values()), *field), strict=True):
             ax.add_patch(plt.Rectangle((x, y), w, h, edgecolor=PAPER if name != "free" else PALETTE["grey"], **look))
