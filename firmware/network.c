@@ -169,11 +169,11 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
 }
 
 /* Whether a strided layer leaves a frame out that comes by itself: it goes on with every stride-th, the first included. */
-static int left_out(const struct layer *layer, uint8_t *phase)
+static int left_out(const struct layer *layer, int i)
 {
     if (MODEL_PAIRED || layer->stride == 1) return 0;
-    int now = *phase;
-    *phase = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
+    int now = net.phase[i];
+    net.phase[i] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
     return now;
 }
 
@@ -181,8 +181,8 @@ static int left_out(const struct layer *layer, uint8_t *phase)
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
     const struct layer *layer = model_layers + from, *end = model_layers + to;
-    for (uint8_t *phase = net.phase + from; layer < end; layer++, phase++) {
-        if (left_out(layer, phase)) {
+    for (int i = from; layer < end; layer++, i++) { /* an index: in pairs there are fewer phases than layers */
+        if (left_out(layer, i)) {
             if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }
