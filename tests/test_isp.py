@@ -275,7 +275,8 @@ def test_power_may_fail_at_any_page(old, new):
             isp.flash(line, new)
         board.rom._program_page = program_page
         board.power_cycle()
-        assert (board.rom.active or board.advance(0.01)) and board.rom.active == (cut > 0)
+        whole = 64 * cut + 32 >= len(new)  # the half that was written holds the image's last word
+        assert (board.rom.active or board.advance(0.01)) and board.rom.active == (cut > 0 and not whole)
         if cut:
             assert isp.flash(Cable(board), new)["verified"]
             assert isp.ask_version(Cable(board)) == "tinyspeech new"

@@ -13,14 +13,14 @@ void layer_run(int format, const int8_t *in, int32_t *out);
 /* 48 MHz with one wait state of the flash, or 24 MHz without. */
 static void set_clock(int mhz)
 {
-    RCC_CFGR0 = 0;
-    FLASH_ACTLR = mhz == 48;
+    REGISTER(RCC_CFGR0) = 0;
+    REGISTER(FLASH_ACTLR) = mhz == 48;
     if (mhz != 48) return;
-    RCC_CTLR |= 1u << 24;
-    while (!(RCC_CTLR & 1u << 25)) {
+    REGISTER(RCC_CTLR) |= 1u << 24;
+    while (!(REGISTER(RCC_CTLR) & 1u << 25)) {
     }
-    RCC_CFGR0 = 2;
-    while ((RCC_CFGR0 & 12) != 8) {
+    REGISTER(RCC_CFGR0) = 2;
+    while ((REGISTER(RCC_CFGR0) & 12) != 8) {
     }
 }
 
