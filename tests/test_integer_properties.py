@@ -409,8 +409,14 @@ def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features)
     want = twin.run(features)
     with torch.no_grad():
         units = predict(model, torch.tensor(features).double()).numpy() / twin.logit_unit(features.shape[1])
-    assert np.array_equal(np.rint(units), want) and np.array_equal(run_in_c(c, twin, features), want)
+    assert np.array_equal(np.rint(units), want)
     assert np.array_equal(want[np.arange(2), units.argmax(1)], want.max(1))  # where scores are equal, either is right
+    try:
+        answer = run_in_c(c, twin, features)
+    except UserError as error:  # beyond the firmware's tables, which are narrower than the contract
+        assert "the firmware takes" in str(error)
+        return
+    assert np.array_equal(answer, want)
     if spread < 1:
         assert export.c_header(twin) == export.c_header(twin) and twin.digest in export.c_header(twin)
 
