@@ -49,7 +49,7 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
 static int width_of(const struct layer *layer)
 {
     int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
-    return banded ? layer->inputs * layer->bands * (layer->window >> 4) : layer->inputs;
+    return banded ? multiply(multiply(layer->inputs, layer->bands), layer->window >> 4) : layer->inputs;
 }
 
 /* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
@@ -80,18 +80,19 @@ static __attribute__((noinline)) void add_scores(const int32_t *accumulator, enu
 static void each_band(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int8_t *window,
                       int32_t *accumulator, int8_t *out)
 {
-    int channels = layer->inputs, span = layer->window & 15, taps = layer->kernel * span;
-    int first = -(span >> 1) * channels, step = (layer->window >> 4) * channels;
+    int channels = layer->inputs, span = layer->window & 15, taps = multiply(span, layer->kernel);
+    int first = -multiply(channels, (uint32_t)span >> 1), step = multiply(channels, layer->window >> 4);
+    int under = multiply(channels, (uint32_t)span), newest = multiply(channels, (uint32_t)taps - 1);
     for (int band = 0; band < layer->bands; band++, first += step, out += layer->outputs) {
         int filled = 0;
-        for (int t = 1; t <= layer->kernel; t++) {
-            const int8_t *frame = t == layer->kernel ? in : past + (t - 1) * width;
-            for (int i = first; i < first + span * channels; i++)
-                window[filled++] = i < 0 || i >= width ? 0 : frame[i];
+        const int8_t *frame = past;
+        for (int t = 1; t <= layer->kernel; t++, frame += width) {
+            if (t == layer->kernel) frame = in;
+            for (int i = first; i < first + under; i++) window[filled++] = i < 0 || i >= width ? 0 : frame[i];
         }
         while (filled & 3) window[filled++] = 0;
         if (layer->kind == LAYER_DEPTHWISE)
-            kernel_depthwise(window, window + (taps - 1) * channels, channels, taps, layer->weights, accumulator);
+            kernel_depthwise(window, window + newest, channels, taps, layer->weights, accumulator);
         else
             kernel_dense(window, filled, layer->weights, layer->outputs, accumulator);
         if (layer->kind == LAYER_CLASSIFIER)

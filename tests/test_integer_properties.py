@@ -43,7 +43,8 @@ HEADER = f"""#include "kernels.h"
 #define MODEL_PHASES {MOST_LAYERS}
 #define MODEL_FRONT_BYTES model_front_bytes
 #define MODEL_WINDOW model_window
-int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes, model_window;
+int model_weighed, model_cut;
+int model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes, model_window;
 {export.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """

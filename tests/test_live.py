@@ -107,8 +107,8 @@ def test_reports_are_matched_with_what_was_said():
 
 
 def test_every_line_is_the_definitions(heard, model):
-    """Minutes of words and noise through timer, ADC, DMA, handler, front end, network and decision: not a sample is lost,
-    and every word and every frame number is that of the readings that the definition takes from the voltage."""
+    """Minutes of words and noise through timer, ADC, DMA, handler, front end, network and decision: not a sample is
+    lost, and every word and every frame number is that of the readings that the definition takes from the voltage."""
     lines = [line for _, line in heard.lines]
     expected = [f"word {word} {frame}" for frame, word in live.words(model, heard.samples)]
     assert lines[0] == "listening" and len(heard.samples) > 140 * 8000
@@ -260,7 +260,8 @@ def test_it_listens_by_itself_a_second_after_a_reset(image):
 def test_the_self_test_knows_its_second(board, model):
     assert say(board, b"T", 1.0) == "test ok\n"
     x = export.made_up_clip()
-    assert x.dtype == np.int16 and np.abs(x[:256].astype(int)).max() > 30_000 and np.abs(x[-160:].astype(int)).max() < 16
+    assert x.dtype == np.int16 and np.abs(x[:256].astype(int)).max() > 30_000
+    assert np.abs(x[-160:].astype(int)).max() < 16
 
 
 def test_a_damaged_weight_fails_the_self_test(image):

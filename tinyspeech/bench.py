@@ -22,7 +22,8 @@ from tinyspeech.export import pack_dense, pack_nibbles
 from tinyspeech.integer import IntegerModel
 
 STAGES = {
-    "frontend_push": "samples in", "usart_get": "samples in", "cepstrum": "log2 and cosine transform", "normalise": "block exponent",
+    "frontend_push": "samples in", "usart_get": "samples in", "cepstrum": "log2 and cosine transform",
+    "normalise": "block exponent",
     "transform": "Fourier transform", "untangle": "real spectrum", "mel_energies": "window, power, mel bands",
     "network_frame": "network bookkeeping", "kernel_dense_pair": "dense layers",
     "kernel_depthwise_pair": "depthwise layers",
@@ -67,8 +68,8 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
         "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
         "stages": stages,
         "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
-        "stage_bytes": {stage: sum(sizes[function] for function, of in STAGES.items() if of == stage) for stage in stages
-                        if stage != "other"},
+        "stage_bytes": {stage: sum(sizes[function] for function, of in STAGES.items() if of == stage)
+                        for stage in STAGES.values()},
     }
 
 

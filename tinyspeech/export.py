@@ -21,7 +21,17 @@ from tinyspeech import CLASSES, toolchain
 from tinyspeech.decision import REJECTED
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import CLIP_SAMPLES, HOP, N_COEFFICIENTS, WINDOW, features
-from tinyspeech.integer import PAIR, SCALE_BITS, SCORE_SHIFT, SIGMOID_BITS, SLOTS, IntegerModel, Layer, Worst, sigmoid_table
+from tinyspeech.integer import (
+    PAIR,
+    SCALE_BITS,
+    SCORE_SHIFT,
+    SIGMOID_BITS,
+    SLOTS,
+    IntegerModel,
+    Layer,
+    Worst,
+    sigmoid_table,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -232,7 +242,8 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
     stride = math.prod(layer.stride for layer in model.layers)
-    if stride <= 2 and all(layer.bands == 1 for layer in model.layers) and all(row.accumulator < 1 << 15 for row in model.worst()):
+    pairs = stride <= 2 and all(layer.bands == 1 for layer in model.layers)  # a batch is at most four frames
+    if pairs and all(row.accumulator < 1 << 15 for row in model.worst()):
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -243,10 +254,11 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             cut, held_bytes = _cut(model, front)
-            return {**plan, "paired": 1, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes, "slot_bytes": pair_bytes, "front_bytes": front_bytes,
-                    "window": at, "scratch_bytes": 4 * widest + end}
-    return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
-            "scratch_bytes": 4 * widest + slot_bytes + window}
+            return {**plan, "paired": 1, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
+                    "slot_bytes": pair_bytes, "front_bytes": front_bytes, "window": at,
+                    "scratch_bytes": 4 * widest + end}
+    return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes,
+            "front_bytes": 0, "window": slot_bytes, "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
 def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
@@ -445,7 +457,7 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
         if layer.weight is not None:
             packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(padded(layer.weight))
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
-            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {pack_requant(layer).nbytes} of biases, "
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {3 * outputs} of biases, "
                          f"multipliers and shifts{low}")
             for key in ("weight", "bias", "multiplier", "shift"):
                 values = getattr(layer, key)

@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c", "multiply.c", "kernels.c", "dense.S",
-                    "depthwise.S", "requantise.S", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
+                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
@@ -171,7 +171,8 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    digest = _digest([*FIRMWARE_FLAGS, str(runtime), script, *sources], [FIRMWARE, *(source.parent for source in sources)])
+    folders = [FIRMWARE, *(source.parent for source in sources)]
+    digest = _digest([*FIRMWARE_FLAGS, str(runtime), script, *sources], folders)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information

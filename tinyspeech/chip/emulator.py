@@ -79,7 +79,8 @@ class _State(ctypes.Structure):
         ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
         ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
         ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("longest_awake", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
+        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("longest_awake", ctypes.c_uint64),
+        ("converted_at", ctypes.c_uint64),
         ("reset_flags", ctypes.c_uint32),
         ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
@@ -174,8 +175,8 @@ class Chip:
 
     @property
     def stack_bytes(self) -> int:
-        """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt with
-        the most demanding handler come at the worst moment."""
+        """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
+        with the most demanding handler come at the worst moment."""
         lowest = min(self.state.lowest_sp, self.state.lowest_open_sp - self.state.handler_stack)
         return SRAM_BASE + SRAM_BYTES - lowest
 
@@ -288,6 +289,27 @@ class Board:
             text.append(self._byte())
         return text.decode().strip()
 
+    def self_test(self) -> str:
+        """What the firmware says of itself: 'test ok'."""
+        self.chip.send(b"T")
+        text = bytearray()
+        while not text.endswith(b"\n"):
+            text.append(self._byte())
+        return text.decode().strip()
+
+    def listen(self, volts: np.ndarray) -> str:
+        """What the firmware says while it listens to a signal for a second; uint16 [n], n a second."""
+        self.chip.connect_microphone(volts, len(volts))
+        self.chip.send(b"L")
+        until, text = self.chip.cycles + self.chip.state.clock_hz, b""
+        while self.chip.cycles < until:
+            self.chip.run(until - self.chip.cycles)
+            text += self.chip.received()
+        self.chip.send(b"\x7f")
+        while self.chip.run() != "starved":
+            text += self.chip.received()
+        return text.decode()
+
     def classify(self, x8k: np.ndarray, features: bool = False) -> ChipResult:
         """One clip, int16 [8000] at 8 kHz, through front end and network on the chip."""
         x8k = np.asarray(x8k)
@@ -370,11 +392,14 @@ def report_firmware(folder: Path | None = None) -> dict:
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
 
     folder : the firmware's, by default the shipped one's. The stack is measured: a clip of noise and one of silence are
-    run, with and without features, and a version request.
+    run, with and without features, a version request, the self-test, and a second of noise that is listened to; with
+    an interrupt at the worst moment (`Chip.stack_bytes`).
     """
     firmware = toolchain.build_firmware(folder)
     board = Board(firmware.elf)
     board.version()
+    board.self_test()
+    board.listen(worst_case_clip().view(np.uint16))
     for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
         board.classify(clip)
         board.classify(clip, features=True)
