@@ -26,11 +26,9 @@ enum {
     DMA1_CNTR1 = 0x4002000c,
     DMA1_PADDR1 = 0x40020010,
     DMA1_MADDR1 = 0x40020014,
-    RCC_CTLR = 0x40021000, /* bit 24 PLLON, 25 PLLRDY */
     RCC_CFGR0 = 0x40021004, /* bits 1:0 SW, 3:2 SWS, 7:4 HPRE, 15:11 ADCPRE (0: / 2), bit 16 PLLSRC */
     RCC_AHBPCENR = 0x40021014, /* bit 0 DMA1, bit 2 SRAM */
-    RCC_APB2PCENR = 0x40021018, /* bit 5 port D, bit 9 ADC1, bit 11 TIM1, bit 14 USART1 */
-    FLASH_ACTLR = 0x40022000 /* bits 1:0: wait states */
+    RCC_APB2PCENR = 0x40021018 /* bit 5 port D, bit 9 ADC1, bit 11 TIM1, bit 14 USART1 */
 };
 #define PFIC_IENR1 0xe000e100u /* interrupts 0 .. 31, 22 is DMA1 channel 1; behind it 32 .. 63, 32 is USART1 */
 #define PFIC_SCTLR 0xe000ed10u /* bit 3 WFITOWFE */

@@ -22,7 +22,8 @@ static inline struct requant kernel_requant(const uint16_t *table, int outputs, 
 /* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
      activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
      accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31
-     bias -4096 .. 4095, multiplier 128 .. 255 (a classifier's: 0 .. 255), shift 8 .. 15; sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
+     bias -4096 .. 4095, multiplier 0 .. 255, shift 8 .. 15
+     sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
    >> is an arithmetic shift: it rounds down, and with half a unit added before, half up. Only clamp saturates. */
 
 /* accumulator[o] = sum over i of weight[o][i] * in[i]. inputs: a multiple of 4.
@@ -47,6 +48,11 @@ void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int k
 void kernel_depthwise_pair(const int8_t *past, const int8_t *first, const int8_t *second, int channels, int kernel,
                            const uint8_t *weights, int32_t *accumulator);
 
+/* The same for the windows of two neighbouring bands, as a pair: a tap is one frame of one band.
+   first, second: int8 [taps][channels], taps at least 1; weights: nibbles [channels][(taps + 1) / 2 bytes]. */
+void kernel_depthwise_lanes(const int8_t *first, const int8_t *second, int channels, int taps, const uint8_t *weights,
+                            int32_t *accumulator);
+
 /* What of an accumulator is meant: one of a pair, or all of it. */
 enum lane { FIRST, SECOND, WHOLE };
 int32_t kernel_lane(int32_t accumulator, enum lane lane);
@@ -54,6 +60,10 @@ int32_t kernel_lane(int32_t accumulator, enum lane lane);
 /* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127), of a lane. */
 void kernel_requantise(const int32_t *accumulator, enum lane lane, const uint16_t *table, int outputs, int low,
                        int8_t *out);
+
+/* The same for both lanes, which costs little more than one; where first is second, the second lane's values stay. */
+void kernel_requantise_lanes(const int32_t *accumulator, const uint16_t *table, int outputs, int low,
+                             int8_t *first, int8_t *second);
 
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);

@@ -37,6 +37,7 @@
 #define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 112
 #define MODEL_BANDED 0
+#define MODEL_BAND_PAIRS 0
 #define MODEL_POOLED 0
 #define MODEL_GATED 0
 #define MODEL_WEIGHED 1
@@ -55,7 +56,6 @@
 static const char model_words[] = "yes\0no\0up\0down\0left\0right\0on\0off\0stop\0go";
 #endif
 
-#ifdef MODEL_WITH_LAYERS
 enum {
     LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
     LAYER_POOL_BANDS, LAYER_ADD_BANDS
@@ -71,6 +71,7 @@ struct layer {
     const uint16_t *requant; /* see kernel_requant */
 };
 
+#ifdef MODEL_WITH_LAYERS
 static const uint16_t stem_weights[288] = {
     50398, 43771, 75, 210, 61151, 97, 52731, 28264, 13116, 33869, 26156, 34957, 40348, 14645, 26287, 56794,
     50376, 737, 14130, 43672, 26435, 500, 21974, 47935, 21830, 51401, 35839, 10349, 9119, 4381, 19413, 38953,

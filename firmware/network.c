@@ -4,6 +4,7 @@
 #define MODEL_WITH_LAYERS
 #include "network.h"
 
+#include "bands.h"
 #include "kernels.h"
 #include "multiply.h"
 
@@ -75,50 +76,6 @@ static __attribute__((noinline)) void add_scores(const int32_t *accumulator, enu
     }
 }
 
-/* window: int8 [kernel][span * inputs], oldest frame first, of the bands around each that a layer computes, with zeros
-   beyond either end and up to a multiple of four; past, in: int8 [width] a frame; out: int8 [bands][outputs]. */
-static void each_band(const struct layer *layer, const int8_t *past, const int8_t *in, int width, int8_t *window,
-                      int32_t *accumulator, int8_t *out)
-{
-    int channels = layer->inputs, span = layer->window & 15, taps = multiply(span, layer->kernel);
-    int first = -multiply(channels, (uint32_t)span >> 1), step = multiply(channels, layer->window >> 4);
-    int under = multiply(channels, (uint32_t)span), newest = multiply(channels, (uint32_t)taps - 1);
-    for (int band = 0; band < layer->bands; band++, first += step, out += layer->outputs) {
-        int filled = 0;
-        const int8_t *frame = past;
-        for (int t = 1; t <= layer->kernel; t++, frame += width) {
-            if (t == layer->kernel) frame = in;
-            for (int i = first; i < first + under; i++) window[filled++] = i < 0 || i >= width ? 0 : frame[i];
-        }
-        while (filled & 3) window[filled++] = 0;
-        if (layer->kind == LAYER_DEPTHWISE)
-            kernel_depthwise(window, window + newest, channels, taps, layer->weights, accumulator);
-        else
-            kernel_dense(window, filled, layer->weights, layer->outputs, accumulator);
-        if (layer->kind == LAYER_CLASSIFIER)
-            add_scores(accumulator, WHOLE, layer->requant, 0);
-        else
-            kernel_requantise(accumulator, WHOLE, layer->requant, layer->outputs, layer->low, out);
-    }
-}
-
-/* Of each two neighbouring bands, the larger value of each channel. in: int8 [2 bands][channels], out: int8 [bands][...]. */
-static void pool_bands(const struct layer *layer, const int8_t *in, int8_t *out)
-{
-    for (int band = 0; band < layer->bands; band++, in += layer->inputs)
-        for (int c = 0; c < layer->inputs; c++, in++, out++) *out = in[0] > in[layer->inputs] ? in[0] : in[layer->inputs];
-}
-
-/* Each band to two. in: int8 [bands][channels], out: int8 [2 bands][channels]. */
-static void add_bands(const struct layer *layer, const int8_t *in, int8_t *out)
-{
-    for (int band = 0; band < layer->bands; band++, in += layer->inputs)
-        for (int i = 0; i < 2 * layer->inputs; i++, out++) {
-            int sum = *out + in[i < layer->inputs ? i : i - layer->inputs];
-            *out = (int8_t)(sum < -128 ? -128 : sum > 127 ? 127 : sum);
-        }
-}
-
 /* The work memory: MODEL_WIDEST sums, MODEL_SLOT_BYTES of slots for each frame, and in the gaps between what is live a
    window of frames that stand side by side, and the table of kernel_dense_pair. */
 static int8_t *slots_of(void *scratch, int frame)
@@ -148,7 +105,7 @@ APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
     int inputs = layer->inputs, width = width_of(layer);
     if (MODEL_BANDED && layer->bands > 1) {
-        each_band(layer, past, first, width, window, scratch, slots + layer->target);
+        bands_layer(layer, past, slots, scratch, network_sums.sums);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
             kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, layer->weights, scratch);
@@ -203,29 +160,29 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
         else kernel_add(out, in, width);
         break;
     case LAYER_POOL_BANDS:
-        if (MODEL_BANDED) pool_bands(layer, in, out);
+        if (MODEL_BANDED) bands_pool(layer, in, out);
         break;
     case LAYER_ADD_BANDS:
-        if (MODEL_BANDED) add_bands(layer, in, out);
+        if (MODEL_BANDED) bands_add(layer, in, out);
         break;
     }
 }
 
 /* Whether a strided layer leaves a frame out that comes by itself: it goes on with every stride-th, the first included. */
-static int left_out(const struct layer *layer, int n)
+static int left_out(const struct layer *layer, uint8_t *phase)
 {
     if (MODEL_PAIRED || layer->stride == 1) return 0;
-    int now = net.phase[n];
-    net.phase[n] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
+    int now = *phase;
+    *phase = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
     return now;
 }
 
 /* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    for (int n = from; n < to; n++) {
-        const struct layer *layer = &model_layers[n];
-        if (left_out(layer, n)) {
+    const struct layer *layer = model_layers + from, *end = model_layers + to;
+    for (uint8_t *phase = net.phase + from; layer < end; layer++, phase++) {
+        if (left_out(layer, phase)) {
             if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }

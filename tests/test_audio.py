@@ -1,5 +1,7 @@
 """Recordings of every shape come out as one second of int16, or as one clear line."""
 
+import bisect
+
 import numpy as np
 import pytest
 import soundfile
@@ -157,3 +159,60 @@ def test_write_says_what_is_wrong(tmp_path):
         audio.write(tmp_path / "a.xyz", np.zeros(3, np.int16))
     with pytest.raises(UserError, match="cannot be written"):
         audio.write(tmp_path / "none" / "a.wav", np.zeros(3, np.int16))
+
+
+# --- mu-law -----------------------------------------------------------------------------------------------------------
+
+ALL_INT16 = np.arange(-32768, 32768).astype(np.int16)
+
+
+def standard_intervals() -> tuple[list[int], list[int]]:
+    """G.711's positive half by its own definition, times four for int16: where each interval begins, and its level.
+
+    In the standard's 14 bits: an interval of 1 from zero, then intervals of 2, 4, 8 ... 256, each size up to the end
+    of its segment; a level is the middle of its interval, but the first is 0.
+    """
+    begins, levels = [0], [0]
+    at = 1
+    for size, end in zip((2 << i for i in range(8)), (31, 95, 223, 479, 991, 2015, 4063, 8159), strict=True):
+        while at < end:
+            begins.append(4 * at)
+            levels.append(4 * at + 2 * size)
+            at += size
+    return begins, levels
+
+
+def test_mulaw_is_the_standards_in_every_sample():
+    begins, levels = standard_intervals()
+    assert len(begins) == 128 and levels[-1] == 32124
+    for sample, code in zip(ALL_INT16.tolist(), audio.mulaw_encode(ALL_INT16).tolist(), strict=True):
+        number = bisect.bisect(begins, abs(sample)) - 1  # of the interval, counted from zero
+        assert code == (0xFF - number if sample >= 0 or number == 0 else 0x7F - number), sample
+    decoded = audio.mulaw_decode(np.arange(256, dtype=np.uint8))
+    assert decoded.dtype == np.int16
+    assert decoded.tolist() == [-level for level in levels[::-1]] + levels[::-1]
+
+
+def test_the_byte_that_ends_a_stream_is_no_sample():
+    codes = audio.mulaw_encode(ALL_INT16)
+    assert codes.dtype == np.uint8 and set(range(256)) - set(codes.tolist()) == {0x7F}
+    assert audio.mulaw_encode(np.zeros(1, np.int16)) == audio.MULAW_ZERO
+
+
+@given(st.lists(st.integers(-32768, 32767), max_size=50), st.sampled_from([(-1,), (1, -1), (-1, 1)]))
+def test_mulaw_errs_by_half_a_step_at_most_and_only_once(values, shape):
+    x = np.array(values, np.int16).reshape(shape)
+    code = audio.mulaw_encode(x)
+    y = audio.mulaw_decode(code)
+    assert code.shape == y.shape == x.shape
+    assert np.array_equal(audio.mulaw_encode(y), code)
+    magnitude = np.abs(x.astype(int))
+    error, loud = np.abs(y.astype(int) - x), magnitude >= audio.MULAW_CLIP
+    assert (error[~loud] <= np.maximum(4, (magnitude[~loud] + 132) / 32)).all()  # a step is at most 1/16
+    assert (error[loud] <= 32768 - 32124).all()
+    assert ((x.astype(int) * y >= 0) & (np.abs(y.astype(int)) <= 32124)).all()
+
+
+def test_mulaw_of_floats_is_refused():
+    with pytest.raises(UserError, match="int16 samples, not float64"):
+        audio.mulaw_encode(np.zeros(3))

@@ -15,7 +15,7 @@ import pytest
 
 from tinyspeech import datasets, frontend, native, toolchain
 from tinyspeech.bench import bench
-from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, report_firmware
+from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, report_firmware, speed
 from tinyspeech.chip.emulator import SRAM_BASE
 from tinyspeech.errors import UserError
 
@@ -556,3 +556,20 @@ def test_the_interpreter_runs_in_a_browsers_machine_as_well(assemble, tmp_path):
         (tmp_path / "image").write_bytes(chip.image)
         done = subprocess.run([node, "-e", NODE, wasm, tmp_path / "image"], capture_output=True, text=True, check=True)
         assert done.stdout.split() == [str(emulator.STOPS.index("break")), str(chip.state.pc), str(chip.cycles)]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_a_clip_takes_as_many_instructions_in_a_browsers_machine():
+    """What is timed natively and as WebAssembly is the same work: all of a clip."""
+    instructions = speed.native_mips(1)[1]
+    assert speed.wasm_mips(1)[1] == instructions > 5_000_000
+
+
+def test_executions_and_cycles_are_counted_together(board, clips):
+    """Without a wait state an instruction takes one to four cycles; all of them together are all that ran."""
+    before = board.chip.instructions
+    board.chip.start_profile()
+    board.classify(clips[0])
+    executed, cycles = board.chip.executed(), board.chip.profile()
+    assert executed.sum() == board.chip.instructions - before
+    assert ((executed <= cycles) & (cycles <= 4 * executed)).all()

@@ -20,7 +20,7 @@ from tinyspeech.integer import IntegerModel
 
 ROOT = DATA.parent
 BUNDLED = DATA / "bundled"
-COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "flash")
+COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "listen", "flash")
 
 
 def run(capsys, *arguments) -> str:
@@ -217,6 +217,7 @@ def test_evaluate_in_noise_and_in_full(folder, capsys):
     assert out[-1] == f"calibration error {100 * result['calibration']['ece']:.2f} % (15 bins)"
     quiet = run(capsys, *arguments).splitlines()
     assert quiet == out[:13]
+    assert run(capsys, *arguments, "--mulaw").splitlines()[0].endswith("words in noise at 5 dB, through 8-bit mu-law")
 
 
 def test_evaluate_without_noise_recordings(word, tmp_path, capsys):
@@ -380,6 +381,7 @@ def test_one_bad_clip_in_a_folder_is_named(folder, tmp_path, capsys):
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "many"], "many"),
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "0"], "'epochs'.*1 or more"),
     (["train", "--config", "tinyspeech_s.yaml", "--lr", "-1"], "'lr'"),
+    (["train", "--config", "tinyspeech_s.yaml", "--threads", "0"], "--threads"),
     (["train", "--config", "tinyspeech_s.yaml", "--device", "tpu"], "unknown device 'tpu'"),
     (["train", "--config", "tinyspeech_s.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, audio, datasets, evaluate, results
+from tinyspeech import CLASSES, audio, datasets, evaluate, frontend, results
 from tinyspeech.errors import UserError
 
 RATE = audio.SAMPLE_RATE_HZ
@@ -175,6 +175,16 @@ def test_words_change_silence_does_not_and_no_order_matters(tmp_path):
     assert np.array_equal(fewer["logits"], noisy["logits"][place])
     _, louder = kept(tmp_path, snr_db=100)  # noise far below the last bit
     assert (louder["features"] == clean["features"]).mean() > 0.99
+
+
+def test_through_mulaw_the_samples_are_those_of_the_serial_port(tmp_path):
+    result, arrays = kept(tmp_path, mulaw=True)
+    clips = datasets.load_task(datasets.BUNDLED, "validation", limit=24).arrays()[0]
+    x8 = audio.mulaw_decode(audio.mulaw_encode(frontend.to_8khz(clips)))
+    assert result["mulaw"] and np.array_equal(arrays["features"], frontend.features(x8))
+    plain, exact = kept(tmp_path)
+    assert "mulaw" not in plain and not np.array_equal(arrays["features"], exact["features"])
+    assert (arrays["logits"].argmax(1) == exact["logits"].argmax(1)).mean() > 0.9
 
 
 def test_figures_belong_together(tmp_path):

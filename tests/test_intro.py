@@ -1,4 +1,4 @@
-"""What the introduction shows as a run of the command line is what that run prints."""
+"""What the introduction and the README show as a run of the command line is what that run prints."""
 
 import re
 import shlex
@@ -9,17 +9,18 @@ import pytest
 from tinyspeech.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
-INTRO = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
-RUNS = re.findall(r"^```console\n\$ python -m tinyspeech (.*)\n((?:.*\n)*?)```$", INTRO, flags=re.MULTILINE)
+PAGES = [ROOT / "book" / "intro.md", ROOT / "README.md"]
+RUN = re.compile(r"^```console\n\$ python -m tinyspeech (.*)\n((?:[^$`\n].*\n)*)```$", flags=re.MULTILINE)
+"""A block with one command and all that it prints."""
+RUNS = [(page.name, *run) for page in PAGES for run in RUN.findall(page.read_text(encoding="utf-8"))]
 
 
-def test_the_introduction_ends_with_a_run():
-    assert len(RUNS) == 1
-    assert INTRO.index("```console") > INTRO.rindex("```bash")
+def test_each_page_shows_a_run():
+    assert [name for name, *_ in RUNS] == [page.name for page in PAGES]
 
 
-@pytest.mark.parametrize(("arguments", "shown"), RUNS)
-def test_a_run_prints_what_the_page_shows(arguments, shown, capsys, monkeypatch):
+@pytest.mark.parametrize(("name", "arguments", "shown"), RUNS)
+def test_a_run_prints_what_the_page_shows(name, arguments, shown, capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert main(shlex.split(arguments)) == 0
-    assert capsys.readouterr().out == shown, "book/intro.md shows another run: put in what this one prints"
+    assert capsys.readouterr().out == shown, f"{name} shows another run: put in what this one prints"

@@ -354,8 +354,10 @@ def test_multiplier_and_shift_are_within_half_a_percent():
     ratio = np.exp(np.random.default_rng(0).uniform(np.log(2.0**-16), np.log(2.0**6), 5000))
     ratio = np.concatenate([ratio, 2.0 ** np.arange(-16, 6), 2.0 ** np.arange(-16, 6) * (1 - 1e-9)])
     multiplier, shift = quant.multiplier_and_shift(ratio)
-    assert multiplier.min() >= 128 and multiplier.max() <= 255
-    assert np.abs(multiplier / 2.0**shift / ratio - 1).max() <= 1 / 256 + 1e-9
+    coarse = ratio < 2.0**-8 * (1 - 1 / 512)
+    assert multiplier[~coarse].min() >= 128 and multiplier.max() <= 255 and shift.max() == quant.MAX_SHIFT
+    assert np.abs(multiplier / 2.0**shift / ratio - 1)[~coarse].max() <= 1 / 256 + 1e-9
+    assert np.abs(multiplier / 2.0**shift - ratio)[coarse].max() <= 2.0**-16 + 1e-9 and multiplier.min() == 1
 
 
 def test_export_refuses_other_networks():

@@ -56,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
                        ("seed", int)):
         train.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    train.add_argument("--threads", type=int, default=1, help="of the CPU; with another number sums are taken in "
+                       "another order, and the run ends at another network, as with another seed")
     train.add_argument("--save-pth", default=None, metavar="FILE", help="the network's file (default: runs/MODEL.pt)")
     train.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -73,6 +75,8 @@ def build_parser() -> argparse.ArgumentParser:
                           help="put every word into held-out noise at this signal-to-noise ratio, -100 to 100 dB")
     evaluate.add_argument("--noise", default=None, metavar="FOLDER",
                           help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
+    evaluate.add_argument("--mulaw", action="store_true",
+                          help="bring every clip to 8-bit mu-law and back first, as the serial port carries it")
     evaluate.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
     evaluate.add_argument("--rejection", action="store_true",
                           help="print what thresholds on probability and margin reject, and the calibration error")
@@ -91,6 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     firmware = command("firmware", "build the firmware; flash, RAM and stack it needs")
     firmware.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
+    firmware.add_argument("--compiler", default="zig", choices=("zig", "gcc", "both"),
+                          help="zig's clang, which ships, Debian's gcc-riscv64-unknown-elf, or both side by side")
     firmware.add_argument("--json", action="store_true", help="print JSON")
 
     bench = command("bench", "cycles and bytes of each stage on the emulated chip")
@@ -104,6 +110,14 @@ def build_parser() -> argparse.ArgumentParser:
     board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")
     board.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
     board.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
+
+    listen = command("listen", "what a board hears, real or virtual: each word as it comes, until Ctrl-C")
+    listen.add_argument("--port", required=True, help="serial port: /dev/ttyUSB0, COM3, or what `board` prints")
+    listen.add_argument("--wav", "--file", dest="wav", default=None, metavar="FILE",
+                        help="send it this recording over the port, in real time, in place of its microphone")
+    listen.add_argument("--seconds", type=float, default=None,
+                        help="listen no longer, or to no more of the recording")
+    listen.add_argument("--json", action="store_true", help="print each word as a line of JSON")
 
     flash = command("flash", "firmware onto a board, real or virtual; compares every byte")
     way = flash.add_mutually_exclusive_group(required=True)
@@ -138,6 +152,8 @@ def run_data(args) -> None:
 
 
 def run_train(args) -> None:
+    import torch
+
     from tinyspeech import train, training_data
 
     config_path = Path(args.config)
@@ -146,6 +162,9 @@ def run_train(args) -> None:
     config = train.load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
+    if args.threads < 1:
+        raise UserError(f"--threads must be 1 or more, not {args.threads}")
+    torch.set_num_threads(args.threads)
     out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
     data = training_data.load(args.data, args.noise)
     try:
@@ -164,8 +183,9 @@ def run_evaluate(args) -> None:
     from tinyspeech.evaluate import evaluate
 
     result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
-                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise)
+                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise, mulaw=args.mulaw)
     noise = "" if result["snr_db"] is None else f", words in noise at {result['snr_db']:g} dB"
+    noise += ", through 8-bit mu-law" if args.mulaw else ""
     lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips{noise}"]
     lines += [f"  {name:10} {'no clips' if recall is None else f'{100 * recall:6.2f} %'}"
               for name, recall in result["per_class"].items()]
@@ -213,14 +233,34 @@ def run_firmware(args) -> None:
     from tinyspeech.evaluate import model_file
     from tinyspeech.export import firmware_folder
     from tinyspeech.integer import IntegerModel
+    from tinyspeech.toolchain import COMPILERS
 
-    result = report_firmware(firmware_folder(IntegerModel.load(model_file(args.model, ".npz"))))
+    folder = firmware_folder(IntegerModel.load(model_file(args.model, ".npz")))
+    names = COMPILERS if args.compiler == "both" else (args.compiler,)
+    reports = {name: report_firmware(folder, name) for name in names}
+    result = reports[names[0]]
+    if len(names) > 1:
+        show({**result, "compilers": reports}, args.json, compiler_table(reports))
+        return
     ram = result["data_bytes"] + result["bss_bytes"] + result["stack_bytes"]
     lines = [f"flash  {result['flash_bytes']:6,} of 16,384 bytes",
              f"RAM    {ram:6,} of  2,048 bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
              f"deepest stack {result['stack_bytes']}"]
     lines += [f"  {size:6,}  {name}" for name, size in sorted(result["symbols"].items(), key=lambda i: -i[1])]
     show(result, args.json, "\n".join(lines))
+
+
+def compiler_table(reports: dict[str, dict]) -> str:
+    """What each compiler makes of the firmware, a column each; then its functions and tables, the largest first."""
+    rows = [(text, [report[key] for report in reports.values()]) for text, key in (
+        ("bytes of flash, of 16,384", "flash_bytes"), ("bytes of .data", "data_bytes"), ("bytes of .bss", "bss_bytes"),
+        ("bytes of deepest stack", "stack_bytes"), ("cycles per second of audio", "cycles_per_audio_second"))]
+    names = {name for report in reports.values() for name in report["symbols"]}
+    sizes = {name: [report["symbols"].get(name) for report in reports.values()] for name in names}
+    rows += sorted(sizes.items(), key=lambda row: (-max(size or 0 for size in row[1]), row[0]))
+    lines = [f"{'':32}" + "".join(f"{name:>12}" for name in reports)]
+    return "\n".join(lines + [f"{text:32}" + "".join(f"{'-' if n is None else f'{n:,}':>12}" for n in row)
+                              for text, row in rows])
 
 
 def run_bench(args) -> None:
@@ -233,11 +273,15 @@ def run_bench(args) -> None:
              f"of {result['clock_hz'] / 1e6:.0f} MHz"]
     lines += [f"  {cycles:12,}  {name}" + (f" ({code} B)" if (code := result["stage_bytes"].get(name)) else "")
               for name, cycles in result["stages"].items()]
-    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM  code  RAM   (cycles per MAC, bytes)")
+    if power := result["power"]:
+        hours = ", ".join(f"{hours:,.0f} h of {name}" for name, hours in power["battery_hours"].items())
+        lines += [f"estimated from the datasheet's currents: {power['milliamps']:.2f} mA, {power['milliwatts']:.1f} mW "
+                  f"at 3.3 V; at most {hours}", f"  without {power['not_included']}"]
+    lines.append("a dense layer on the chip            24 MHz  48 MHz    SRAM at either  code  RAM   (cycles/MAC, B)")
     for name, row in result["kernels"].items():
-        cells = (row.get(key) for key in ("cycles_per_mac", "cycles_per_mac_48_mhz", "cycles_per_mac_sram"))
+        cells = (row.get(f"cycles_per_mac{at}") for at in ("", "_48_mhz", "_sram", "_sram_48_mhz"))
         cells = "".join(f"{'-' if cell is None else f'{cell:.2f}':>8}" for cell in cells)
-        lines.append(f"  {name:32} {cells} {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
+        lines.append(f"  {name:32} {cells}  {row['bytes']:5} {row.get('ram_bytes', '-'):>4}")
     show(result, args.json, "\n".join(lines))
 
 
@@ -251,6 +295,19 @@ def run_board(args) -> None:
     if args.wav:
         virtual.chip.connect_microphone(board.microphone(args.wav, args.gain, args.noise), board.SIGNAL_HZ)
     board.serve(virtual, lambda line: print(line, flush=True))
+
+
+def run_listen(args) -> None:
+    from tinyspeech.chip import monitor
+
+    def heard(word: monitor.Heard) -> None:
+        line = {"word": word.word, "seconds": round(word.seconds, 2), "frame": word.frame}
+        print(json.dumps(line) if args.json else f"{word.seconds:8.2f} s  {word.word}", flush=True)
+
+    def notice(text: str) -> None:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    monitor.listen_port(args.port, heard, notice, args.wav, args.seconds)
 
 
 def run_flash(args) -> None:

@@ -10,6 +10,7 @@ Introduced in the chapter on sound.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import gcd
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tinyspeech.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
 """Rate of every clip in Speech Commands (Warden 2018) and of everything `load_clip` returns."""
+NOISE_UNITS = 30
+"""Deviation of the noise that `in_a_row` lays under its clips."""
 CLIP_SAMPLES = SAMPLE_RATE_HZ
 """One second."""
 RATES_HZ = (4_000, 192_000)
@@ -236,6 +239,51 @@ def write(path: str | Path, samples: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) 
         soundfile.write(path, samples.astype(np.int16), rate_hz, subtype=kinds[path.suffix.lower()])
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} cannot be written ({error}): give a file in a folder that exists") from error
+
+
+def in_a_row(clips: Iterable[np.ndarray], sample_rate_hz: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Clips with pauses of 0.2 to 1 s before each and soft noise over all: one long recording (chapter 10).
+
+    Parameters
+    ----------
+    clips : int16 [n] each
+
+    Returns
+    -------
+    sound : int16 [samples]
+    begins : int64 [clips], where each begins in it
+    """
+    dice = np.random.default_rng(seed)
+    parts, begins, at = [], [], 0
+    for clip in clips:
+        pause = int(dice.uniform(0.2, 1.0) * sample_rate_hz)
+        parts += [np.zeros(pause), clip]
+        begins.append(at + pause)
+        at += pause + len(clip)
+    sound = np.concatenate(parts) + dice.normal(0, NOISE_UNITS, at)
+    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16), np.array(begins)
+
+
+def loud_part(samples: np.ndarray, sample_rate_hz: int, below_db: float = 25.0) -> tuple[float, float]:
+    """First and last second of what is at most so far below the loudest 10 ms (chapter 10). samples : int16 [n]."""
+    step = sample_rate_hz // GRIDS_PER_SECOND
+    energy = _step_energy(samples[: len(samples) // step * step], step)
+    loud = np.flatnonzero(energy >= energy.max() * 10 ** (-below_db / 10))
+    return loud[0] / GRIDS_PER_SECOND, (loud[-1] + 1) / GRIDS_PER_SECOND
+
+
+def overlap_add(windows: np.ndarray, hop_length: int) -> np.ndarray:
+    """Windows int16 [frames, n], each faded in and out, laid over one another where they were cut: int16 [samples].
+
+    Windows of one recording give that recording again, but for its very ends.
+    """
+    frames, n = windows.shape
+    fade = np.hanning(n + 2)[1:-1]
+    sound, weight = np.zeros((2, hop_length * (frames - 1) + n))
+    for i, window in enumerate(windows):
+        sound[i * hop_length :][:n] += fade * window
+        weight[i * hop_length :][:n] += fade
+    return np.clip(np.rint(sound / weight), -32768, 32767).astype(np.int16)
 
 
 def mulaw_encode(samples: np.ndarray) -> np.ndarray:

@@ -8,15 +8,17 @@ One second of audio is one clip: 8000 samples in over the serial port, 49 frames
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import export, frontend, sparse, toolchain
-from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, worst_case_clip
+from tinyspeech import export, frontend, power, sparse, toolchain
+from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, slot, worst_case_clip
+from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.export import pack_dense, pack_nibbles
 from tinyspeech.integer import IntegerModel
@@ -30,9 +32,18 @@ STAGES = {
     "kernel_requantise": "requantisation", "kernel_add": "residual additions", "remember": "histories",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
+WITH_BANDS = {
+    "bands_layer": "windows of bands", "bands_pool": "pooling of bands", "bands_add": "residual additions",
+    "kernel_depthwise_lanes": "depthwise layers", "kernel_requantise_lanes": "requantisation",
+    "kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers",
+}
+"""The same for a network with bands (chapter 6), computed in pairs or one by one."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
+
+ACTIVITIES = {"listen_handler": "samples in", "frontend_frame": "front end", "network_frame": "network"}
+"""What the chip is about while it listens, by the functions that begin it."""
 
 
 def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
@@ -47,8 +58,8 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
 
 def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     """{"cycles_per_audio_second", "front_end_cycles", "cycles_per_mac", "clock_hz", "stages" {name: cycles}, "kernels"
-    {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}}, deterministic: one clip of seeded
-    full-scale noise.
+    {name: {"cycles_per_mac", "bytes"}}, "stage_bytes" {name: bytes of code}, "power" (`power.estimate`, or None for a
+    network that does not keep up)}, deterministic: one clip of seeded full-scale noise.
 
     A stage has its functions' cycles and those of the multiplications that they call. `cycles_per_mac` is the dense
     kernel's, which has nearly all of the network's products. `race` adds the other ways of `WAYS` to the kernels, and
@@ -59,30 +70,175 @@ def bench(model: str = "tinyspeech_s", race: bool = False) -> dict:
     board = Board(firmware.elf)
     clip = worst_case_clip()
     total = board.classify(clip).cycles
-    stages = board.stages(clip, STAGES)
-    per_mac = stages["dense layers"] / dense_macs(integer)
     sizes = toolchain.sizes(firmware.elf)["symbols"]
+    functions = {name: stage for name, stage in {**STAGES, **WITH_BANDS}.items() if name in sizes}
+    stages = board.stages(clip, functions)
+    per_mac = stages["dense layers"] / dense_macs(integer)
+    dense = next(name for name in ("kernel_dense_pair", "kernel_dense") if name in sizes)
     others = multiplier_race() if race else {}
+    clock_hz = board.chip.state.clock_hz
     return {
         "cycles_per_audio_second": total, "front_end_cycles": sum(stages[name] for name in FRONT_END),
-        "cycles_per_mac": per_mac, "clock_hz": board.chip.state.clock_hz,
+        "cycles_per_mac": per_mac, "clock_hz": clock_hz,
+        "power": power.estimate(total, clock_hz) if total <= clock_hz else None,
         "stages": stages,
-        "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes["kernel_dense_pair"]}, **others},
-        "stage_bytes": {stage: sum(sizes[function] for function, of in STAGES.items() if of == stage)
-                        for stage in STAGES.values()},
+        "kernels": {"shipped": {"cycles_per_mac": per_mac, "bytes": sizes[dense]}, **others},
+        "stage_bytes": {stage: sum(sizes[name] for name in functions if functions[name] == stage) for stage in stages
+                        if stage != "other"},
     }
 
 
-# ---------------------------------------------------------------- ways to multiply
+def firmware_at_48_mhz() -> toolchain.Firmware:
+    """The shipped firmware, but with the clock doubled by the PLL and so with one wait state of the flash: chapter 11
+    compares them."""
+    changes = {"SET(RCC_CFGR0, 0)": "SET(0x40022000, 1), SET(0x40021000, 1 << 24 | 0x83), SET(RCC_CFGR0, 2)",
+               "CLOCK_HZ = 24000000": "CLOCK_HZ = 48000000"}  # FLASH_ACTLR, RCC_CTLR
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(toolchain.FIRMWARE, Path(folder) / "firmware"))
+        for slow, fast in changes.items():
+            setting = [path for path in copy.glob("*.[ch]") if slow in path.read_text()]
+            if len(setting) != 1:
+                raise AssertionError(f"the clock is set in {len(setting)} files by `{slow}`, not in one")
+            setting[0].write_text(setting[0].read_text().replace(slow, fast))
+        return toolchain.build_firmware(copy)
+
+
+# ---------------------------------------------------------------- one function by itself on the chip
 
 CALLER_STACK = 16
 """Of `layer_run`, which saves its return address and puts a seventh argument on the stack: at most so many bytes."""
+MOST_CYCLES = 20_000_000
+"""What takes longer is taken for a loop without an end."""
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """What one call of a layer's function gave and took."""
+
+    accumulator: np.ndarray
+    """int32 [outputs]."""
+    cycles: int
+    """From call to return."""
+    stack_bytes: int
+    """Below its caller's."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction of a listing."""
+
+    text: str
+    """As the disassembler writes it; c. in front marks those of two bytes."""
+    bytes: int
+    cycles: int
+    """That it took in the last call, all its executions together."""
+
+
+class Program:
+    """A function by itself on the emulated chip: firmware/formats/layer_main.c with a `layer_run` that calls it.
+
+    files : {name: text}, compiled beside layer_main.c; one of them has `layer_run`
+    sources : of the firmware, by name
+    name : under which the build is kept
+    in_sram : objects whose code the startup copies to SRAM
+    runtime : the program may call the compiler's own products
+    """
+
+    def __init__(self, files: Mapping[str, str], sources: Iterable[str], name: str, in_sram: Iterable[str] = (),
+                 runtime: bool = False):
+        given = [toolchain.FIRMWARE / source for source in ("startup.S", "formats/layer_main.c", *sources)]
+        with tempfile.TemporaryDirectory() as folder:
+            for file, text in files.items():
+                (Path(folder) / file).write_text(text)
+            script = None
+            if in_sram:
+                script = Path(folder) / "sram.ld"
+                script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text(), in_sram))
+            built = toolchain.build_firmware([*given, *(Path(folder) / file for file in files)], name, script,
+                                             runtime)
+        sizes = toolchain.sizes(built.elf)
+        self.sizes = {**sizes["symbols"], **sizes["ram_symbols"]}
+        self._at = toolchain.symbol_addresses(built.elf)
+        self._chip = Chip(built.bin.read_bytes())
+        self._chip.run()  # to the first breakpoint
+
+    def call(self, function: str, x: np.ndarray, outputs: int, mhz: int, index: int = 0) -> LayerRun:
+        """Let `layer_run(index, x, out)` run, and count what `function` takes in it. x: int8, at most 128. A function
+        that does not return raises `UserError`, one that breaks a rule of the chip `ChipFault`."""
+        chip, at, state = self._chip, self._at, self._chip.state
+        for symbol, value in (("layer_format", np.int32(index).tobytes()), ("layer_mhz", np.int32(mhz).tobytes()),
+                              ("layer_in", np.asarray(x, np.int8).tobytes())):
+            start = at[symbol] - SRAM_BASE
+            state.sram[start : start + len(value)] = value
+        chip.start_profile({at[function]: 1})
+        state.lowest_sp = state.x[2] - CALLER_STACK
+        state.pc += 2  # over the breakpoint
+        if chip.run(MOST_CYCLES) != "break":
+            raise UserError(f"{function} has not returned after {MOST_CYCLES:,} cycles")
+        out = np.frombuffer(chip.read_memory(at["layer_out"], 4 * outputs), "<i4").astype(np.int32)
+        return LayerRun(out, int(chip.stage_cycles()[1]), state.x[2] - CALLER_STACK - state.lowest_sp)
+
+    def listing(self, function: str) -> list[Instruction]:
+        """The instructions of a function, with their cycles in the last call."""
+        import capstone
+
+        start, cycles = self._at[function], self._chip.profile()
+        decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+        code = self._chip.read_memory(start, self.sizes[function])
+        return [Instruction(f"{i.mnemonic} {i.op_str}".strip(), i.size, int(cycles[slot(i.address)]))
+                for i in decoder.disasm(code, start)]
+
+
+def code_to_sram(script: str, objects: Iterable[str]) -> str:
+    """The linker script, with the code of these objects in .data."""
+    files = " ".join(f"*{name}*" for name in objects)
+    moved = "".join(f"*{name}*(.text .text.*) " for name in objects)
+    script = script.replace("*(.text .text.*)", f"*(EXCLUDE_FILE({files}) .text EXCLUDE_FILE({files}) .text.*)")
+    return script.replace("data_start = .;", f"data_start = .; {moved}")
+
+
+class Routine(Program):
+    r"""A function of up to four whole numbers that returns one, written down where it is used.
+
+        triple = Routine("triple", "slli a1, a0, 1\n add a0, a0, a1\n ret")
+        triple(14)   # (42, 5): what it returns, and its cycles with its return
+
+    source : assembly, which gets its arguments in a0, a1, a2, a3 and leaves its result in a0; or with language "c"
+        the file that defines `int32_t name(int32_t, ...)`
+    arguments : how many there are
+    """
+
+    def __init__(self, name: str, source: str, arguments: int = 1, language: str = "S"):
+        if language == "S":
+            source = (f"    .text\n    .globl {name}\n    .type {name}, @function\n    .balign 4\n{name}:\n"
+                      f"{source}\n    .size {name}, . - {name}\n")
+        harness = (f"#include <stdint.h>\nint32_t {name}({', '.join(['int32_t'] * arguments)});\n"
+                   "void layer_run(int format, const int8_t *in, int32_t *out);\n"
+                   "static int32_t word(const int8_t *in)\n{\n    uint32_t all = 0;\n"
+                   "    for (int i = 3; i >= 0; i--) all = all << 8 | (uint8_t)in[i];\n    return (int32_t)all;\n}\n"
+                   "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    (void)format;\n"
+                   f"    out[0] = {name}({', '.join(f'word(in + {4 * i})' for i in range(arguments))});\n}}\n")
+        super().__init__({f"routine.{language}": source, "layer.c": harness}, (), "routine")
+        self._name, self._arguments = name, arguments
+
+    def __call__(self, *arguments: int, mhz: int = 24) -> tuple[int, int]:
+        """(What it returns, cycles from call to return)."""
+        if len(arguments) != self._arguments:
+            raise UserError(f"{self._name} takes {self._arguments} numbers, not {len(arguments)}")
+        words = np.array(arguments, np.int64).astype("<i4").view(np.int8)
+        run = self.call(self._name, words, 1, mhz)
+        return int(run.accumulator[0]), run.cycles
+
+
+# ---------------------------------------------------------------- ways to multiply
 
 
 @dataclass(frozen=True)
 class Way:
     """One way to compute a dense layer of 4-bit weights."""
 
+    title: str
+    """What the book calls it."""
     call: str
     """C: a call with first, second (int8 [inputs] each), weights, out, work and the layer's size."""
     source: str
@@ -104,24 +260,27 @@ PACKED = {
     "runs": sparse.pack_runs,
 }
 WAYS = {
-    "mulsi3": Way("kernel_product(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "rows"),
-    "shift_add": Way("kernel_shift_add(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "rows"),
-    "halves": Way("kernel_halves(first, second, {inputs}, weights, {outputs}, out, work)", "formats/multipliers.c",
-                  "rows", 2, 256),
-    "multiples": Way("kernel_multiples(first, {inputs}, weights, {outputs}, out)", "formats/multipliers.c", "columns"),
-    "runs": Way("kernel_runs(first, weights, {outputs}, out)", "formats/sparse.c", "runs"),
-    "straight": Way("layer_straight(first, out)", ""),
-    "subset_sums": Way("kernel_dense(first, {inputs}, weights, {outputs}, out)", "kernels.c", "words"),
-    "subset_sums_pair": Way("kernel_dense_pair(first, second, {inputs}, weights, {outputs}, out, work)", "dense.S",
+    "mulsi3": Way("the compiler's product", "kernel_product(first, {inputs}, weights, {outputs}, out)",
+                  "formats/multipliers.c", "rows"),
+    "shift_add": Way("shift and add", "kernel_shift_add(first, {inputs}, weights, {outputs}, out)",
+                     "formats/multipliers.c", "rows"),
+    "halves": Way("shift and add, two frames", "kernel_halves(first, second, {inputs}, weights, {outputs}, out, work)",
+                  "formats/multipliers.c", "rows", 2, 256),
+    "multiples": Way("table of multiples", "kernel_multiples(first, {inputs}, weights, {outputs}, out)",
+                     "formats/multipliers.c", "columns"),
+    "runs": Way("zeros skipped", "kernel_runs(first, weights, {outputs}, out)", "formats/sparse.c", "runs"),
+    "straight": Way("weights as code", "layer_straight(first, out)", ""),
+    "subset_sums": Way("sums of subsets", "kernel_dense(first, {inputs}, weights, {outputs}, out)", "kernels.c",
+                       "words"),
+    "subset_sums_pair": Way("sums of subsets, two frames",
+                            "kernel_dense_pair(first, second, {inputs}, weights, {outputs}, out, work)", "dense.S",
                             "words", 2, 64),
 }
-"""The compiler's product; an addition for each bit that is set, as in BitNetMCU; the same for two vectors in the halves
-of a register; a table of an input's multiples; zeros skipped; the weights as code; a table of sums of four inputs; and
-that for two vectors, by hand, which ships."""
+"""An addition for each bit that is set is BitNetMCU's way; the last, by hand, is what ships."""
 RACED = ("multipliers.o", "sparse.o", "kernels.o", "dense.o", "compiler_rt")
 
 
-class WayOnChip:
+class WayOnChip(Program):
     """A dense layer, int8 [outputs, inputs], computed one way by a program of its own. in_sram : its code is copied to
     SRAM by the startup code, what the compiler's product calls included. `bytes` of code, `table_bytes` of weights."""
 
@@ -129,7 +288,7 @@ class WayOnChip:
         self._way, (outputs, inputs) = WAYS[name], weight.shape
         text = ['#include "kernels.h"\n#include "formats/multipliers.h"\n#include "formats/sparse.h"\n',
                 "static uint32_t work[64];"]
-        self.table_bytes = 0
+        self.table_bytes, self._outputs = 0, outputs
         if self._way.packed:
             table = PACKED[self._way.packed](weight)
             self.table_bytes = table.nbytes
@@ -140,40 +299,29 @@ class WayOnChip:
                     "void layer_run(int format, const int8_t *first, int32_t *out)\n{\n"
                     "    const int8_t *second = first + 64;\n    (void)format, (void)second, (void)work;\n"
                     f"    {self._way.call.format(inputs=inputs, outputs=outputs)};\n}}\n")
-        names = ["startup.S", "formats/layer_main.c", *filter(None, [self._way.source]), "multiply.c"]
-        with tempfile.TemporaryDirectory() as folder:
-            layer, script = Path(folder) / "layer.c", None
-            layer.write_text("\n".join(text))
-            if in_sram:
-                script = Path(folder) / "sram.ld"
-                script.write_text(code_to_sram((toolchain.FIRMWARE / "ch32v003.ld").read_text()))
-            built = toolchain.build_firmware([*(toolchain.FIRMWARE / name for name in names), layer], "way", script,
-                                             runtime=name == "mulsi3")
-        sizes = toolchain.sizes(built.elf)
-        self.bytes = sum({**sizes["symbols"], **sizes["ram_symbols"]}.get(symbol, 0)
+        super().__init__({"layer.c": "\n".join(text)}, [*filter(None, [self._way.source]), "multiply.c"], "way",
+                         RACED if in_sram else (), runtime=name == "mulsi3")
+        self.bytes = sum(self.sizes.get(symbol, 0)
                          for symbol in (self._way.function, *(["__mulsi3"] if name == "mulsi3" else [])))
-        self._at, self._outputs = toolchain.symbol_addresses(built.elf), outputs
-        self._chip = Chip(built.bin.read_bytes())
-        self._chip.run()  # to the first breakpoint
 
-    def run(self, first: np.ndarray, second: np.ndarray, mhz: int) -> LayerRun:
-        """int8 [inputs] twice; where two vectors are computed together, their sums come as a pair."""
+    def run(self, first: np.ndarray, second: np.ndarray | None = None, mhz: int = 24) -> LayerRun:
+        """int8 [inputs] twice (the second by default 0); where two vectors are computed together, their sums come as a
+        pair, first + 2^16 * second modulo 2^32."""
         x = np.zeros(128, np.int8)
-        x[: len(first)], x[64 : 64 + len(second)] = first, second
-        return call_layer(self._chip, self._at, self._way.function, x, self._outputs, mhz)
+        x[: len(first)] = first
+        if second is not None:
+            x[64 : 64 + len(second)] = second
+        return self.call(self._way.function, x, self._outputs, mhz)
 
-
-def code_to_sram(script: str) -> str:
-    """The linker script, with the code of the raced ways in .data."""
-    files = " ".join(f"*{name}*" for name in RACED)
-    moved = "".join(f"*{name}*(.text .text.*) " for name in RACED)
-    script = script.replace("*(.text .text.*)", f"*(EXCLUDE_FILE({files}) .text EXCLUDE_FILE({files}) .text.*)")
-    return script.replace("data_start = .;", f"data_start = .; {moved}")
+    def listing(self, function: str = "") -> list[Instruction]:
+        """The instructions of the way's function, or of another one, with their cycles in the last run."""
+        return super().listing(function or self._way.function)
 
 
 def multiplier_race(model: str = "tinyspeech_s", layer: str = "block1_expand") -> dict[str, dict]:
-    """{way: {"cycles_per_mac" at 24 MHz from flash, "cycles_per_mac_48_mhz", "cycles_per_mac_sram" (at 24 MHz, weights
-    in flash; None where the code is larger than SRAM), "bytes" of code, "table_bytes", "ram_bytes"}}.
+    """{way: {"cycles_per_mac" at 24 MHz from flash, "cycles_per_mac_48_mhz", "cycles_per_mac_sram" and
+    "cycles_per_mac_sram_48_mhz" (weights in flash; None where the code is larger than SRAM), "bytes" of code,
+    "table_bytes", "ram_bytes"}}.
 
     Every way is checked against numpy, on random and extreme inputs, wherever it is measured. Cycles are the mean over
     the random ones: some ways take longer for other inputs.
@@ -190,7 +338,7 @@ def race_one(weight: np.ndarray, name: str) -> dict:
              np.stack([np.where(weight[0] > 0, 127, -128), np.where(weight[0] > 0, -128, 127)])]
     row: dict = {}
     for in_sram, mhz, key in ((False, 24, "cycles_per_mac"), (False, 48, "cycles_per_mac_48_mhz"),
-                              (True, 24, "cycles_per_mac_sram")):
+                              (True, 24, "cycles_per_mac_sram"), (True, 48, "cycles_per_mac_sram_48_mhz")):
         if in_sram and row["bytes"] + row["ram_bytes"] > MOST_CODE_IN_SRAM:
             row[key] = None
             continue
@@ -216,34 +364,6 @@ MOST_CODE_IN_SRAM = 1024
 
 # ---------------------------------------------------------------- formats of a dense layer
 
-@dataclass(frozen=True)
-class LayerRun:
-    """What one call of a layer's function gave and took."""
-
-    accumulator: np.ndarray
-    """int32 [outputs]."""
-    cycles: int
-    """From call to return."""
-    stack_bytes: int
-    """Below its caller's."""
-
-
-def call_layer(chip: Chip, at: dict[str, int], function: str, x: np.ndarray, outputs: int, mhz: int,
-               index: int = 0) -> LayerRun:
-    """Run formats/layer_main.c from its breakpoint to the next; `at` has the program's addresses, x is int8."""
-    state = chip.state
-    for symbol, value in (("layer_format", np.int32(index).tobytes()), ("layer_mhz", np.int32(mhz).tobytes()),
-                          ("layer_in", np.asarray(x, np.int8).tobytes())):
-        start = at[symbol] - SRAM_BASE
-        state.sram[start : start + len(value)] = value
-    chip.start_profile({at[function]: 1})
-    state.lowest_sp = state.x[2] - CALLER_STACK
-    state.pc += 2  # over the breakpoint
-    chip.run()
-    out = np.frombuffer(chip.read_memory(at["layer_out"], 4 * outputs), "<i4").astype(np.int32)
-    return LayerRun(out, int(chip.stage_cycles()[1]), state.x[2] - CALLER_STACK - state.lowest_sp)
-
-
 FORMAT_CALLS = {
     "dense": "kernel_dense(in, {inputs}, dense, {outputs}, out)",
     "bitmap": "kernel_bitmap(in, {inputs}, bitmap, {outputs}, out)",
@@ -257,7 +377,7 @@ SPARSITIES = (0, 30, 50, 70, 90)
 """Percent of the weights that are pruned; at 0 the layer is as it ships, with the zeros that rounding made."""
 
 
-class LayerOnChip:
+class LayerOnChip(Program):
     """One dense layer on the emulated chip, in some of the formats of `tinyspeech.sparse`.
 
     weight : int8 [outputs, inputs], -8 .. 7, inputs a multiple of 4 and at most 64, outputs at most 64.
@@ -280,23 +400,14 @@ class LayerOnChip:
         text += ["void layer_run(int format, const int8_t *in, int32_t *out);",
                  "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    switch (format) {", *calls,
                  "    }\n}\n"]
-        names = ("startup.S", "formats/layer_main.c", "formats/sparse.c", "kernels.c", "multiply.c")
-        sources = [toolchain.FIRMWARE / name for name in names]
-        with tempfile.TemporaryDirectory() as folder:
-            layer = Path(folder) / "layer.c"
-            layer.write_text("\n".join(text))
-            built = toolchain.build_firmware([*sources, layer], "layer")
-        sizes = toolchain.sizes(built.elf)["symbols"]
+        super().__init__({"layer.c": "\n".join(text)}, ("formats/sparse.c", "kernels.c", "multiply.c"), "layer")
         self.bytes = {name: tables[name].nbytes if name in tables else 0 for name in self.formats}
-        self.code_bytes = {name: sizes[FORMAT_FUNCTIONS[name]] for name in self.formats}
-        self._at = toolchain.symbol_addresses(built.elf)
+        self.code_bytes = {name: self.sizes[FORMAT_FUNCTIONS[name]] for name in self.formats}
         self._outputs = outputs
-        self._chip = Chip(built.bin.read_bytes())
-        self._chip.run()  # to the first breakpoint
 
     def run(self, name: str, x: np.ndarray) -> tuple[np.ndarray, int]:
         """int8 [inputs] -> (accumulator int32 [outputs], cycles of the format's function from call to return)."""
-        run = call_layer(self._chip, self._at, FORMAT_FUNCTIONS[name], x, self._outputs, 48, self.formats.index(name))
+        run = self.call(FORMAT_FUNCTIONS[name], x, self._outputs, 48, self.formats.index(name))
         return run.accumulator, run.cycles
 
 

@@ -27,6 +27,15 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_MODULES = {"@jupyter-widgets/base", "@jupyter-widgets/controls", "@jupyter-widgets/output"}
 """The modules inside book/vendor/widgets/embed-amd.js: a widget from any other one would stay blank in the page."""
 
+FACTS = {
+    "2,048": "bytes of RAM, datasheet of the CH32V003",
+    "16,384": "bytes of flash, datasheet of the CH32V003",
+    "24 million": "cycles a second at the clock that the firmware sets",
+    "16,000": "bytes of a second: 8,000 samples of two bytes",
+    "24,000,000": "cycles a second at the clock that the firmware sets",
+}
+"""Numbers that prose may quote without a source beside them, and what they are."""
+
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
@@ -193,6 +202,40 @@ def images_described(text: str) -> list[str]:
     ]
 
 
+_SOURCED = re.compile(r"<!-- results:.*?-->.*?<!-- /results -->|^```.*?^```|^:\w+:.*?$|`[^`\n]*`",
+                      re.DOTALL | re.MULTILINE)
+_QUANTITY = re.compile(
+    r"(?<![\w.,])(?P<number>\d[\d,]*(?:\.\d+)?)(?P<scale>[ \u00a0](?:k|M|million))?[ \u00a0-]?"
+    r"(?:%|per cent\b|percentage points?\b|points?\b|bytes?\b|B\b|kB\b|KB\b|cycles?\b)"
+)
+
+
+def unbacked(text: str, sources: str = "") -> list[str]:
+    """The percentages, byte counts and cycle counts in Markdown that have no source: a mark that is renumbered from
+    data/results.json, a work that the paragraph cites, `sources` (the code and the outputs beside them) or `FACTS`.
+    What is set as code is not prose."""
+    text = "\n\n".join(part for part in text.split("\n\n") if "{cite:" not in part)
+    terms = re.sub(r"\{\w+\}`([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)  # {term}`cycles <cycle>` reads "cycles"
+    known = set(re.findall(r"\d+(?:\.\d+)?", sources.replace(",", "")))
+    found = []
+    for match in _QUANTITY.finditer(_SOURCED.sub(" ", terms)):
+        number, plain = match["number"], match["number"].replace(",", "").rstrip(".")
+        share = f"{float(plain) / 100:g}" if match[0].endswith("%") else plain
+        if not {plain, share} & known and number + (match["scale"] or "") not in FACTS:
+            found.append(match[0])
+    return found
+
+
+def numbers_backed(nb: Notebook) -> list[str]:
+    """A quantity in the text comes from data/results.json or from what the page itself computes."""
+    cells = code_cells(nb)
+    sources = "\n".join([*map(source, cells), *(text for c in cells for text in text_outputs(c))])
+    return [
+        f"{where(c)}: {quantity!r} has no source on the page" for c in markdown_cells(nb)
+        for quantity in unbacked(source(c), sources)
+    ]
+
+
 def small(nb: Notebook) -> list[str]:
     size = len(dumps(nb).encode())
     return [f"{size} bytes, more than {MAX_BYTES}"] if size > MAX_BYTES else []
@@ -270,6 +313,7 @@ RULES: tuple[Callable[[Notebook], list[str]], ...] = (
     no_errors,
     widgets_whole,
     figures_described,
+    numbers_backed,
     small,
     few_ignored,
     short_cells,

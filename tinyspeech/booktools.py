@@ -155,7 +155,7 @@ def execute(path: Path) -> None:
 # ---------------------------------------------------------------- numbers quoted from data/results.json
 
 _MARK = re.compile(
-    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:\|(?P<format>[^\s>]+))?\s*-->"
+    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
     r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
 
@@ -195,7 +195,10 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
 
 
 def renumbered(text: str, results: dict[str, Any]) -> str:
-    """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date."""
+    """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date.
+
+    In a table, where `|` would end the cell, it is written `KEY@.1f`.
+    """
 
     def put(match: re.Match[str]) -> str:
         start, end = match.start("shown") - match.start(), match.end("shown") - match.start()
@@ -205,11 +208,12 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
 
 
 def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
-    """Compare (or rewrite) the marked numbers of README.md, book/*.md and the notebooks; a line for each stale text."""
+    """Compare (or rewrite) the marked numbers of README.md and of the book's pages, drawings and notebooks; a line for
+    each stale text."""
     path = root / "data" / "results.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     stale = []
-    for page in [root / "README.md", *sorted((root / "book").glob("*.md"))]:
+    for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
         old = page.read_text(encoding="utf-8")
         new = renumbered(old, results)
         if old != new:

@@ -11,9 +11,9 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 | rejected | silence or unknown leads; weights < `LEAST_WEIGHT`; lead < `MARGIN` * weights; or a word came just before |
 | reported | the class that leads; then the sums are forgotten, and for `REFRACTORY_STEPS` nothing is reported |
 
-The constants were chosen on half an hour of speakers that the network was trained on: 800 clips of Speech Commands
-with pauses and a little noise. With a leak of 4 bits and a margin of 200, 80 reports an hour were wrong there; now 10
-are, for one word in a hundred that is missed more.
+The constants were chosen on half an hour of speakers that the network was trained on: 800 clips of Speech Commands with
+pauses and a little noise. With a leak of 4 bits and a margin of 200, 80 reports an hour were wrong there; now 10 are,
+for one word in a hundred that is missed more.
 """
 
 from __future__ import annotations

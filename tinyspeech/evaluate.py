@@ -29,6 +29,9 @@ the word itself stands a little higher above the noise. A clip without any power
 leave the range of int16, word and noise are turned down together until it fits, which leaves the ratio as it was;
 `scaled_down` counts these clips.
 
+*mu-law* (`--mulaw`). Every clip, at 8 kHz, is brought to 8 bits a sample and back before the front end, as samples
+from a computer reach the listening chip.
+
 *What is held out.* Each noise recording is divided in time: 80 % training, then 10 % validation, then 10 % testing
 (`datasets.BACKGROUND_SHARE`); silence and added noise obey it, and so does training (`training_data.noise_of`). One
 doubt is left where a network was trained on the log-mel set alone: that set brings its own second-long pieces of noise,
@@ -239,7 +242,7 @@ def check_dump(dump: str | Path | None) -> None:
 def evaluate(
     model: str, engine: str, data: str | Path, split: str = "validation", limit: int | None = None, seed: int = 0,
     dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
-    noise: str | Path | None = None,
+    noise: str | Path | None = None, mulaw: bool = False,
 ) -> dict:
     """Accuracy of a network on the 12-class task of a folder, by the protocol above.
 
@@ -253,6 +256,8 @@ def evaluate(
     batch : clips computed at a time; changes no figure
     snr_db : put every word into noise at this ratio, -100 .. 100; None: clean
     noise : folder of noise recordings, or one with a `_background_noise_` in it; None: that of `data`
+    mulaw : let every sample at 8 kHz pass through the 8 bits of the serial port (`audio.mulaw_encode`); the result then
+        has "mulaw": True
 
     Returns
     -------
@@ -295,7 +300,8 @@ def evaluate(
                 scaled_down += scaled
             clips.append(clip)
             heard.append(recording)
-        f, z, c = runner.run(frontend.to_8khz(np.stack(clips)))
+        x8 = frontend.to_8khz(np.stack(clips))
+        f, z, c = runner.run(audio.mulaw_decode(audio.mulaw_encode(x8)) if mulaw else x8)
         features.append(f)
         logits.append(z)
         if c is not None:
@@ -329,6 +335,8 @@ def evaluate(
         result["per_noise"] = {name: {"n": count[name], "accuracy": hits[name] / count[name]}
                                for name in sorted(count)}
         result["scaled_down"] = scaled_down
+    if mulaw:
+        result["mulaw"] = True
     if cycles:
         counted = np.concatenate(cycles)
         result["cycles_per_clip"] = {"mean": float(counted.mean()), "max": int(counted.max())}

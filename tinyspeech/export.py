@@ -44,11 +44,11 @@ TABLE_BYTES = 64
 
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Multiplier and shift as uint8; a ratio outside 2**-17 .. 2**6 raises `UserError`."""
+    """Multiplier and shift as uint8; a ratio of 1 or more raises `UserError`: the firmware stores shifts of 8 to 15."""
     from tinyspeech.quant import multiplier_and_shift
 
     multiplier, shift = multiplier_and_shift(ratio)
-    if shift.min() < 1 or shift.max() > 24:
+    if shift.min() < 8:
         raise UserError(f"layer {name}: a ratio of steps of {ratio.max():.3g} or {ratio.min():.3g} has no 8-bit form")
     return multiplier.astype(np.uint8), shift.astype(np.uint8)
 
@@ -173,11 +173,6 @@ def pack_dense(weight: np.ndarray) -> np.ndarray:
     return word.T.astype(np.uint16)
 
 
-def padded(weight: np.ndarray) -> np.ndarray:
-    """int8 [outputs, inputs] with weights of zero up to a multiple of four inputs, as windows of bands have values."""
-    return np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4)))
-
-
 def unpack_dense(packed: np.ndarray) -> np.ndarray:
     """The inverse of `pack_dense`."""
     word = packed.T.astype(np.int64)[..., None]  # (outputs, groups, 1)
@@ -204,8 +199,6 @@ def pack_requant(layer: Layer) -> np.ndarray:
     shift = np.zeros(len(bias), np.int64) if last else layer.shift.astype(np.int64) - 8
     if bias.min() < -4096 or bias.max() > 4095 or shift.min() < 0 or shift.max() > 7:
         raise UserError(f"layer {layer.name}: the firmware takes biases of 13 bits and shifts of 8 to 15")
-    if not last and multiplier.min() < 128:
-        raise UserError(f"layer {layer.name}: the firmware takes multipliers of 128 to 255")
     pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
     return np.concatenate([(bias << 3 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
@@ -216,34 +209,84 @@ def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
     return np.where(value > 7, value - 16, value).astype(np.int8)
 
 
+def packed(layer: Layer) -> np.ndarray:
+    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`, with
+    weights of zero up to a multiple of four inputs.
+
+    Where there are bands, they come first in order and then the frames: neighbours' windows overlap in memory.
+    """
+    weight = layer.weight
+    if layer.bands > 1:
+        weight = weight.reshape(len(weight), layer.kernel, layer.span, -1).swapaxes(1, 2).reshape(len(weight), -1)
+    if layer.kind == "depthwise":
+        return pack_nibbles(weight)
+    return pack_dense(np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4))))
+
+
+def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
+    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair.
+
+    A dense layer reads in fours, up to 3 bytes too far. A kernel that sees one band of one frame needs no windows.
+    """
+    columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
+    work = columns * layer.kernel * layer.inputs(inputs)
+    if layer.kind != "depthwise":
+        work += 3 + TABLE_BYTES * pairs
+    return -(-work // 4) * 4
+
+
+def _live(model: IntegerModel) -> dict[str, range]:
+    """{slot: the layers, by number, from its first use to its last}; of those that are used."""
+    live = {"stream": range(1)}
+    for i, layer in enumerate(model.layers):
+        gate = {"pooled"} if layer.kind in ("gated_add", "weighed_classifier") else set()
+        for slot in {layer.source, layer.target} | gate:
+            live[slot] = range(live.get(slot, range(i, i)).start, i + 1)
+    return live
+
+
+def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
+    """{slot: offset}, side by side; but two that are never live at once, as far as is known, may share a place."""
+    places: dict[str, int] = {}
+    for slot, size in sizes.items():
+        taken = [range(at, at + sizes[other]) for other, at in places.items()
+                 if not {slot, other} <= live.keys() or set(live[slot]) & set(live[other])]
+        places[slot] = min(at for at in (0, *(other.stop for other in taken))
+                           if all(at >= other.stop or at + size <= other.start for other in taken))
+    return places
+
+
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
     (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `batch` (frames that are computed together), `front` (layers up to the last stride), `front_bytes` (of slots
-    that these use), `cut` (the layer with which a batch goes on a frame later) and `held_bytes` (of slots that are kept
-    until then). Everything is aligned to 4."""
+    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last
+    stride), `front_bytes` (of slots that these use), `cut` (the layer with which a batch goes on a frame later) and
+    `held_bytes` (of slots that are kept until then). Everything is aligned to 4."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
+    band_work = [0, 0]  # for layers with bands: one at a time, and in pairs
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
         state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
-            if layer.bands > 1 or (layer.kind == "dense" and layer.kernel > 1):
-                frames = layer.kernel if layer.bands > 1 else layer.kernel + 1  # two frames' windows overlap
-                window = max(window, -(-frames * layer.span * layer.inputs(inputs) // 4) * 4)
+            if layer.bands > 1:
+                band_work = [max(old, _band_work(layer, inputs, pairs)) for pairs, old in enumerate(band_work)]
+            elif layer.kind == "dense" and layer.kernel > 1:
+                window = max(window, -(-(layer.kernel + 1) * inputs // 4) * 4)  # two frames' windows overlap
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
-    offsets = np.cumsum([0, *sizes.values()])
-    slots, slot_bytes = dict(zip(SLOTS, map(int, offsets[:-1]), strict=True)), int(offsets[-1])
+    banded = any(layer.bands > 1 for layer in model.layers)
+    slots = _places(sizes, _live(model) if banded else {})
+    slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
     stride = math.prod(layer.stride for layer in model.layers)
-    pairs = stride <= 2 and all(layer.bands == 1 for layer in model.layers)  # a batch is at most four frames
-    if pairs and all(row.accumulator < 1 << 15 for row in model.worst()):
+    too_large = {row.layer for row in model.worst() if row.accumulator >= 1 << 15}  # for two sums in one word
+    if stride <= 2 and not too_large and not banded:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -254,11 +297,14 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             cut, held_bytes = _cut(model, front)
-            return {**plan, "paired": 1, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
+            return {**plan, "paired": 1, "band_pairs": 0, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
                     "slot_bytes": pair_bytes, "front_bytes": front_bytes, "window": at,
                     "scratch_bytes": 4 * widest + end}
-    return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes,
-            "front_bytes": 0, "window": slot_bytes, "scratch_bytes": 4 * widest + slot_bytes + window}
+    in_halves = banded and not too_large & {layer.name for layer in model.layers if layer.bands > 1}
+    band_pairs = int(in_halves and 4 * widest + slot_bytes + max(window, band_work[1]) <= WORK_BYTES)
+    return {**plan, "paired": 0, "band_pairs": band_pairs, "batch": 1, "cut": len(model.layers), "held_bytes": 4,
+            "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
+            "scratch_bytes": 4 * widest + slot_bytes + max(window, band_work[band_pairs])}
 
 
 def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
@@ -384,6 +430,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
            f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_BAND_PAIRS {plan['band_pairs']}",
            f"#define MODEL_POOLED {int(any(layer.kind == 'pool' for layer in model.layers))}",
            f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
            f"#define MODEL_WEIGHED {int(model.layers[-1].kind == 'weighed_classifier')}",
@@ -394,17 +441,15 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
            "#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
            "static const char model_words[] = " + '"' + "\\0".join(model.classes[REJECTED:]) + '";\n#endif\n',
-           "#ifdef MODEL_WITH_LAYERS\n" + LAYER_STRUCT]
+           LAYER_STRUCT + "\n#ifdef MODEL_WITH_LAYERS"]
     rows, width = [], {"stream": model.inputs}
     for layer in model.layers:
         inputs, outputs = layer.channels(width[layer.source])
         weights, table = "0", "0"
         if layer.weight is not None:
             weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
-            if layer.kind == "depthwise":
-                out.append(_array("uint8_t", weights, pack_nibbles(layer.weight)))
-            else:
-                out.append(_array("uint16_t", weights, pack_dense(padded(layer.weight))))
+            array = packed(layer)
+            out.append(_array(f"{array.dtype}_t", weights, array))
             out.append(_array("uint16_t", table, pack_requant(layer)))
         elif layer.scale is not None:
             weights = f"{layer.name}_scale"
@@ -455,10 +500,9 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
         lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"
                      + frames + stride)
         if layer.weight is not None:
-            packed = pack_nibbles(layer.weight) if layer.kind == "depthwise" else pack_dense(padded(layer.weight))
             low = "" if layer.kind.endswith("classifier") else f", {layer.low} .. 127 out"
-            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed.nbytes} bytes, {3 * outputs} of biases, "
-                         f"multipliers and shifts{low}")
+            lines.append(f"  {layer.weight.size} weights of 4 bits in {packed(layer).nbytes} bytes, "
+                         f"{pack_requant(layer).nbytes} of biases, multipliers and shifts{low}")
             for key in ("weight", "bias", "multiplier", "shift"):
                 values = getattr(layer, key)
                 lines.append(f"  {key} {values.min()} .. {values.max()}, {len(np.unique(values))} different")
@@ -479,6 +523,30 @@ def sigmoid_header() -> str:
             "Generated by `python -m tinyspeech export`; do not edit. */\n"
             "#ifndef TINYSPEECH_SIGMOID_H\n#define TINYSPEECH_SIGMOID_H\n#include <stdint.h>\n\n"
             f"#define SIGMOID_ONE {one}\n\n" + _array("uint8_t", "sigmoid_q7", table[:one]) + "\n#endif\n")
+
+
+def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
+    """Who has which bytes of the firmware's work buffer, (start, end, name), at three moments: while the transform
+    works in it, while a second pair of frames is before the last stride, and behind it (chapter 10).
+
+    Raises `UserError` for a network whose frames are not computed in pairs.
+    """
+    plan = memory_plan(model)
+    if not plan["paired"] or not plan["front"]:
+        raise UserError(f"{model.name} does not compute pairs of frames on both sides of a stride")
+    sums, front, pair = 4 * plan["widest"], plan["front_bytes"], plan["slot_bytes"]
+    stem, first, second = sums + plan["window"], sums + pair, sums + 2 * pair
+    seen = (model.layers[0].kernel + 1) * model.inputs
+    return {
+        "transform": [(0, WORK_BYTES, "samples, then spectrum")],
+        "before the stride": [
+            (0, sums, "sums"), (sums, sums + front, "a frame that is through"),
+            (stem, stem + seen, "frames of the stem"),
+            (first, first + front, "first frame"), (first + front, first + front + TABLE_BYTES, "kernel's table"),
+            (second, second + front, "second frame")],
+        "behind it": [(0, sums, "sums"), (sums, first, "first frame"), (first, second, "second frame"),
+                      (second, second + TABLE_BYTES, "kernel's table")],
+    }
 
 
 def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> float:

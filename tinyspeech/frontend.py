@@ -336,15 +336,13 @@ def nibbles(values: np.ndarray) -> np.ndarray:
 def c_header() -> str:
     """The text of `firmware/frontend_tables.h`: constants and the chip's tables.
 
-    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, four bits
-    each.
+    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in 4 bits.
     """
     from tinyspeech import __version__
 
     table = tables()
     arrays = {
-        "turn": ("uint16_t", turns()),
-        "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
+        "turn": ("uint16_t", turns()), "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
         "log2": ("uint8_t", table["log2"]),
         "dct": ("int16_t", table["dct"][:, : N_BANDS // 2]), "offset": ("int32_t", table["offset"]),
     }

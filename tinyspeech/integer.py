@@ -10,7 +10,7 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | dense | sum of weight * value, over kernel frames of inputs, oldest first | weight -8 .. 7; int32 |
 | depthwise | the same for each channel by itself; only every stride-th frame goes on, the first included | int32 |
 | requantise (ends both) | clamp(((sum + bias) * multiplier + 2**(shift - 1)) >> shift, low, 127) | bias int16; int8 |
-| | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 1 .. 24 |
+| | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 8 .. 15 in the firmware |
 | pool | largest of kernel frames, channel by channel | int8 |
 | pool_bands | largest of two neighbouring bands, channel by channel | int8 |
 | add | clamp(target + source, 0, 127) | int8 |
@@ -33,7 +33,8 @@ are independent of one another is largest where each product is. `IntegerModel.c
 not fit. Whatever the C holds on the way is covered by these: a running sum or product is never larger than the whole
 (each addend's range includes 0, and a product grows from the multiplier's leading bits), except for two that have
 bounds of their own: the sums of up to four activations in `kernel_dense`, which are int16, and 7 * 128 within one
-product of `kernel_depthwise`, whose sign bit comes last.
+product of `kernel_depthwise`, whose sign bit comes last. Where two sums share a word, of two frames or of two bands,
+they are added modulo 2**32, and `export.memory_plan` allows it only where each of them fits 16 bits.
 This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
 """
 
@@ -107,7 +108,7 @@ class Layer:
     multiplier: np.ndarray | None = None
     """uint8 [outputs]."""
     shift: np.ndarray | None = None
-    """uint8 [outputs], 1 .. 24; 0 for a classifier, which does not shift."""
+    """uint8 [outputs], 1 .. 24, of which the firmware takes 8 .. 15; 0 for a classifier, which does not shift."""
     scale: np.ndarray | None = None
     """int8 [channels], Q5 (gated_add)."""
     bands: int = 1

@@ -1,4 +1,4 @@
-"""Listening: sounds that never end, to the lines that the board sends (chapter 10).
+"""Listening: from sounds that never end, by microphone or serial port, to the lines that the board sends. Chapter 10.
 
     python -m tinyspeech.live --speech FOLDER      # plays validation speech to the virtual board, records the figures
 
@@ -154,8 +154,6 @@ def as_volts(sound: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
 
 QUIET_DB = 25
 """A word is over where what follows is quieter than its loudest 20 ms by so much."""
-NOISE_LEVEL = 30.0
-"""Behind the words, root mean square in units of int16."""
 LATE_S = 0.6
 """A report that comes later after a word's end does not count for it."""
 
@@ -171,10 +169,11 @@ class Event:
 
 
 def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int, noise: np.ndarray | None = None,
-             level: float = NOISE_LEVEL) -> tuple[np.ndarray, list[Event]]:
+             level: float = 30.0) -> tuple[np.ndarray, list[Event]]:
     """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise.
 
-    noise : int16 or float, any length, repeated as needed; white without. level : its root mean square.
+    noise : int16 or float, any length, repeated as needed; white without. level : its root mean square, in
+        units of int16.
     Returns int16 at 16 kHz, and the clips' events.
     """
     rng = np.random.default_rng(seed)
@@ -215,7 +214,7 @@ def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
 
 def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     """Play validation speech to the virtual board and record what came of it under `live.` in data/results.json."""
-    from tinyspeech import audio, datasets, toolchain
+    from tinyspeech import audio, datasets, power, toolchain
     from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
     from tinyspeech.evaluate import model_file
     from tinyspeech.results import SHIPPED, record
@@ -235,7 +234,7 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     result, seconds = rate(found, events), len(sound) / 16000
     latencies = 1000 * np.array(result["latencies"])
     about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
-                     f"of 0.5 to 2 s, background noise at {NOISE_LEVEL:.0f} of 32768; through the virtual board's ADC",
+                     f"of 0.5 to 2 s, background noise at {30} of 32768; through the virtual board's ADC",
              "seed": seed, "n": result["keywords"], "command": "python -m tinyspeech.live --speech FOLDER",
              "model_hash": model.digest}
     record("live.seconds", round(seconds, 1), "s", **about)
@@ -250,6 +249,14 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     record("live.mismatches", len(set(expected) ^ set(said)), "lines", **about,
            note="between the board and the definition, words and frames")
     record("live.cycles_per_second", round((heard.cycles - heard.asleep) / seconds), "cycles", **about)
+    drawn = power.estimate(CLOCK_HZ * (1 - heard.asleep / heard.cycles), CLOCK_HZ)
+    about["note"] = f"datasheet's typical currents and the measured duty; without {drawn['not_included']}"
+    record("live.duty", round(100 * drawn["duty"], 1), "%", **about)
+    record("live.milliamps", round(drawn["milliamps"], 2), "mA", **about)
+    record("live.milliwatts", round(drawn["milliwatts"], 1), "mW at 3.3 V", **about)
+    hours = {name: round(hours) for name, hours in drawn["battery_hours"].items()}
+    record("live.battery_hours", hours, "hours at most", **about)
+    del about["note"]
     record("live.asleep", round(100 * heard.asleep / heard.cycles, 1), "% of the time", **about)
     record("live.longest_burst", heard.longest_burst, "cycles", **about,
            note="awake in a row, samples' interrupts included; a frame comes every 480,000")

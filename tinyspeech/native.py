@@ -15,7 +15,8 @@ from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
 
 FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c", "bands.c",
+           "network.c")
 
 
 def exported_hash(firmware: Path = FIRMWARE) -> str:
@@ -71,6 +72,16 @@ class Native:
             raise UserError(f"a window is {frontend.WINDOW} samples, not {work.shape}")
         out = np.empty(frontend.N_COEFFICIENTS, np.int8)
         self.library.frontend_frame(ctypes.c_void_p(work.ctypes.data), ctypes.c_void_p(out.ctypes.data))
+        return out
+
+    def running(self, features: np.ndarray) -> np.ndarray:
+        """The answer after each frame: int8 [T, 12] -> int32 [T, 12], from a network that was reset. Where frames wait
+        for others, it changes only when these are there."""
+        out, state = np.empty((len(features), len(CLASSES)), np.int32), self.library
+        state.network_reset(0)
+        for frame, row in zip(np.ascontiguousarray(features, np.int8), out, strict=True):
+            state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch)
+            state.network_logits(ctypes.c_void_p(row.ctypes.data))
         return out
 
     def logits(self, features: np.ndarray) -> np.ndarray:

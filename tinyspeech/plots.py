@@ -9,19 +9,24 @@ The background is light and opaque, so that a figure stays readable on a dark pa
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image
+
+if TYPE_CHECKING:
+    from tinyspeech.chip.cable import Frame
 
 INK = "#1f2933"
 PAPER = "#fbfaf7"
@@ -101,6 +106,11 @@ def stack(rows: int, height: float, **options) -> list[Axes]:
     """`rows` axes below one another in a new figure, `height` inches in all; options as of `plt.subplots`."""
     _, axes = plt.subplots(rows, 1, figsize=(7.2, height), **options)
     return list(axes)
+
+
+def tall(height: float) -> Axes:
+    """One pair of axes in a new figure, `height` inches."""
+    return stack(1, height, squeeze=False)[0][0]
 
 
 def waveform(samples: ArrayLike, sample_rate_hz: int, ax: Axes | None = None, color: str = PALETTE["blue"]) -> None:
@@ -1128,3 +1138,602 @@ def trade(
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     ax.legend(fontsize=8, loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "The CH32V003"
+
+
+def address_space(regions: Sequence[tuple[int, int, str]], ax: Axes | None = None) -> None:
+    """Memory from the lowest address (at the bottom) to the highest, a box each, not to scale.
+
+    Parameters
+    ----------
+    regions : (first address, bytes, name), ascending
+    """
+    ax = ax or plt.gca()
+    for row, (start, size, name) in enumerate(regions):
+        color = {"SRAM": "blue"}.get(name, "amber" if "flash" in name else "grey" if start < 0x2000_0000 else "green")
+        ax.barh(row, 1, height=0.8, color=PALETTE[color], alpha=0.35, edgecolor=INK, linewidth=0.8)
+        ax.text(0.02, row, name, va="center", fontsize=9)
+        ax.text(0.98, row, f"{size:,} B", va="center", ha="right", fontsize=9)
+        ax.text(-0.02, row, f"{start:#010x}", va="center", ha="right", family="monospace", fontsize=9)
+    ax.set(xlim=(-0.22, 1.005), ylim=(-0.6, len(regions) - 0.4))
+    ax.axis("off")
+
+
+def grouped(names: Iterable[str], series: Mapping[str, Sequence[float]], xlabel: str, ax: Axes | None = None) -> None:
+    """Horizontal bars in groups, with the number behind each.
+
+    Parameters
+    ----------
+    names : of the groups
+    series : what the bars of one colour are -> a value for each group; at most three
+    """
+    ax = ax or plt.gca()
+    names, height = list(names), 0.8 / len(series)
+    for i, (name, numbers) in enumerate(series.items()):
+        places = np.arange(len(names)) + (i - (len(series) - 1) / 2) * height
+        drawn = ax.barh(places, numbers, height, label=name, color=PALETTE[("green", "amber", "sky")[i]])
+        ax.bar_label(drawn, [f" {number:g}" for number in numbers], fontsize=9)
+    ax.set_yticks(range(len(names)), names)
+    ax.invert_yaxis()
+    ax.margins(x=0.1)
+    ax.set_xlabel(xlabel)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(series), fontsize=9)
+
+
+def sequence(starts: Mapping[str, float], end: float, xlabel: str, ax: Axes | None = None) -> None:
+    """What came after what, a row each, and how long it took.
+
+    Parameters
+    ----------
+    starts : what -> when it began, in their order; each ends where the next begins, and the last at `end`
+    """
+    ax = ax or plt.gca()
+    ends = [*list(starts.values())[1:], end]
+    for row, ((name, start), stop) in enumerate(zip(starts.items(), ends, strict=True)):
+        ax.barh(row, stop - start, left=start, height=0.6, color=PALETTE["green"], edgecolor=PALETTE["green"])
+        ax.text(stop, row, f"  {name}: {stop - start:,}", va="center", fontsize=9)
+    ax.set_yticks([])
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.4 * end)
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_xlabel(xlabel)
+
+
+def squarified(sizes: Sequence[float], x: float, y: float, width: float, height: float) -> list[tuple[float, ...]]:
+    """Rectangles (x, y, width, height) that fill one, areas in proportion to the descending sizes, nearly square."""
+    if not sizes:
+        return []
+    scale, short = width * height / sum(sizes), min(width, height)
+
+    def worst(count: int) -> float:
+        row = sum(sizes[:count]) * scale
+        return max(max(short**2 * s * scale / row**2, row**2 / (short**2 * s * scale)) for s in sizes[:count])
+
+    count = 1
+    while count < len(sizes) and worst(count + 1) <= worst(count):
+        count += 1
+    thick = sum(sizes[:count]) * scale / short
+    found, at = [], 0.0
+    for size in sizes[:count]:
+        long = size * scale / thick
+        found.append((x, y + at, thick, long) if width >= height else (x + at, y, long, thick))
+        at += long
+    rest = (x + thick, y, width - thick, height) if width >= height else (x, y + thick, width, height - thick)
+    return found + squarified(sizes[count:], *rest)
+
+
+def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B") -> None:
+    """Sizes as areas in a new figure: a field for each group, divided among its parts; large parts carry their names.
+
+    Parameters
+    ----------
+    groups : group -> part -> size
+    room : size of the whole; what is left of it is a hatched field, "free"
+    """
+    _, ax = plt.subplots(figsize=(7.2, 4.4))
+    groups = {**groups, "free": {"": room - sum(sum(parts_.values()) for parts_ in groups.values())}}
+    order = sorted(groups, key=lambda name: -sum(groups[name].values()))
+    total = {name: sum(groups[name].values()) for name in order}
+    handles = []
+    for i, (name, field) in enumerate(zip(order, squarified(list(total.values()), 0, 0, 7.2, 3.6), strict=True)):
+        look = {"facecolor": list(PALETTE.values())[i % 7], "alpha": 0.75}
+        if name == "free":
+            look = {"facecolor": PAPER, "hatch": "//"}
+        parts_ = dict(sorted(groups[name].items(), key=lambda item: -item[1]))
+        for part, (x, y, w, h) in zip(parts_, squarified(list(parts_.values()), *field), strict=True):
+            ax.add_patch(plt.Rectangle((x, y), w, h, edgecolor=PAPER if name != "free" else PALETTE["grey"], **look))
+            text = fill(part.replace("_", " "), max(int(w * 13), 1), break_long_words=False)
+            lines = text.split("\n")
+            if w * 13 >= max(map(len, lines)) and h * 6.5 >= len(lines) and len(parts_) > 1:
+                ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=6)
+        handles.append(Patch(label=f"{name}  {total[name]:,} {unit}", **look))
+    ax.set(xlim=(0, 7.2), ylim=(3.6, 0))
+    ax.axis("off")
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def painted(memory: ArrayLike, names: Mapping[str, str], ax: Axes | None = None, row: int = 128) -> None:
+    """A memory byte by byte, each in the colour of what became of it; lowest address at the top left.
+
+    Parameters
+    ----------
+    memory : int [bytes], 0 .. len(names) - 1
+    names : what a number means -> colour of the palette, in order
+    row : bytes in a row
+    """
+    ax = ax or plt.gca()
+    looks = [PALETTE.get(color, color) for color in names.values()]
+    ax.imshow(np.asarray(memory).reshape(-1, row), cmap=ListedColormap(looks), vmin=-0.5, vmax=len(looks) - 0.5,
+              aspect="auto")
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="byte of the row", ylabel=f"row of {row} bytes")
+    handles = [Patch(facecolor=look, edgecolor=INK, label=name) for name, look in zip(names, looks, strict=True)]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(looks), fontsize=9)
+
+
+def function_costs(cycles: Mapping[str, int], kinds: Mapping[str, str], most: int = 16) -> None:
+    """Cycles by function in a new figure, the dearest first, a colour for each kind; the rest is one bar.
+
+    Parameters
+    ----------
+    cycles : function -> cycles, the dearest first
+    kinds : function -> kind, at most six
+    """
+    shown = dict(list(cycles.items())[:most])
+    colors = dict(zip(dict.fromkeys(kinds[name] for name in cycles), PALETTE.values(), strict=False))
+    _, ax = plt.subplots(figsize=(7.2, 4.2))
+    total = sum(cycles.values())
+    looks = [colors[kinds[name]] for name in shown]
+    if len(cycles) > most:
+        rest = f"{len(cycles) - most} others"
+        shown[rest], looks = total - sum(shown.values()), [*looks, GRID]
+    bars_ = ax.barh(list(shown), list(shown.values()), color=looks, height=0.7)
+    ax.bar_label(bars_, [f" {100 * value / total:.1f} %" for value in shown.values()], fontsize=8)
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", labelsize=8)
+    ax.margins(x=0.1)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g}")
+    ax.set_xlabel("million cycles")
+    ax.legend(handles=[Patch(color=color, label=kind) for kind, color in colors.items()], loc="lower right")
+
+
+# ---------------------------------------------------------------- chapter "Integer kernels"
+
+
+def ways(values: Mapping[str, float], xlabel: str, marks: Mapping[str, float] | None = None) -> None:
+    """Ways to do the same thing as horizontal bars on a logarithmic scale, the dearest at the top, in a new figure.
+
+    Parameters
+    ----------
+    values : way -> cost, above 0
+    marks : label -> a cost to compare with, as a dashed line
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.8 + 0.3 * len(values)))
+    ordered = dict(sorted(values.items(), key=lambda item: -item[1]))
+    bars = ax.barh(list(ordered), list(ordered.values()), color=PALETTE["green"], height=0.6)
+    ax.bar_label(bars, [f" {value:.1f}" for value in ordered.values()], backgroundcolor=PAPER)
+    for label, cost in (marks or {}).items():
+        ax.axvline(cost, color=PALETTE["vermilion"], linewidth=1.2, linestyle="--", label=label)
+        ax.legend(fontsize=9, loc="lower right")
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.set_xlim(1, 1.6 * max(ordered.values()))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel(xlabel)
+
+
+def marked(x: ArrayLike, ys: Mapping[str, ArrayLike], xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
+    """Values at whole numbers, a marker each and no line between, since there is nothing between."""
+    ax = ax or plt.gca()
+    for (name, y), color, marker in zip(ys.items(), PALETTE.values(), "os^Dv", strict=False):
+        ax.plot(np.asarray(x), np.asarray(y), marker, color=color, markersize=5, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
+    ax.legend(fontsize=9)
+
+
+def registers(words: Mapping[str, int], texts: Sequence[str] = ()) -> None:
+    """32-bit words as rows of tiles, the two halves in their own colours, ones filled, in a new figure.
+
+    Parameters
+    ----------
+    words : label -> word, 0 .. 2^32 - 1
+    texts : what each row's upper and lower half are worth, written behind it
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.6 + 0.42 * len(words)))
+    for row, word in enumerate(words.values()):
+        for bit in range(32):
+            color = PALETTE["amber" if bit >= 16 else "blue"] if word >> bit & 1 else PAPER
+            left = 31 - bit + (0.5 if bit < 16 else 0)
+            ax.barh(row, 1, left=left, height=0.62, color=color, edgecolor=PALETTE["grey"], linewidth=0.5)
+    for row, text in enumerate(texts):
+        ax.text(33.2, row, text, va="center", fontsize=9)
+    ax.set_yticks(range(len(words)), list(words))
+    ax.set(xticks=[8, 24.5], xticklabels=["upper half", "lower half"], xlim=(-0.3, 43 if texts else 33))
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+
+
+def places(costs: Mapping[str, Mapping[str, float | None]], ylabel: str) -> None:
+    """What each way costs in each place, as groups of bars, in a new figure; a place that is None is left out.
+
+    Parameters
+    ----------
+    costs : way -> place -> cost; the same places for all, up to four
+    """
+    _, ax = plt.subplots(figsize=(7.2, 3.0))
+    names = list(next(iter(costs.values())))
+    looks = (("green", ""), ("amber", ""), ("green", "////"), ("amber", "////"))
+    width = 0.8 / len(names)
+    for i, (name, (color, hatch)) in enumerate(zip(names, looks, strict=False)):
+        there = [(at, row[name]) for at, row in enumerate(costs.values()) if row[name] is not None]
+        look = {"facecolor": PAPER if hatch else PALETTE[color], "edgecolor": PALETTE[color], "hatch": hatch}
+        at, heights = [at + (i + 0.5) * width - 0.4 for at, _ in there], [cost for _, cost in there]
+        ax.bar(at, heights, width, label=name, **look)
+    ax.set_xticks(range(len(costs)), list(costs), rotation=20, ha="right", rotation_mode="anchor")
+    ax.set_ylabel(ylabel)
+    ax.legend(fontsize=9, ncols=2)
+
+
+def columns(costs: Mapping[str, Mapping[str, float]], best: str = "") -> None:
+    """A column of horizontal bars for each kind of cost, on logarithmic scales from 1, in a new figure.
+
+    Parameters
+    ----------
+    costs : thing -> kind -> cost, 1 or more; the same kinds for all
+    best : a thing that stands out
+    """
+    kinds = list(next(iter(costs.values())))
+    _, axes = plt.subplots(1, len(kinds), figsize=(7.2, 0.8 + 0.3 * len(costs)), sharey=True, squeeze=False)
+    colors = [PALETTE["vermilion" if name == best else "green"] for name in costs]
+    for ax, kind in zip(axes[0], kinds, strict=True):
+        values = [row[kind] for row in costs.values()]
+        bars = ax.barh(list(costs), values, color=colors, height=0.6)
+        ax.bar_label(bars, [f" {value:,.0f}" if value >= 100 else f" {value:.3g}" for value in values], fontsize=8)
+        ax.set(xscale="log", xlim=(1, 8 * max(values)), xlabel=kind)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    axes[0][0].invert_yaxis()
+
+
+# ---------------------------------------------------------------- chapter "Flashing the board"
+
+
+def packets(rows: Mapping[str, Sequence[tuple[str, bytes]]]) -> None:
+    """Packets byte by byte in a new figure, each field in a colour of its own and named below.
+
+    Parameters
+    ----------
+    rows : name of a packet -> its fields in order: what they are, and their bytes
+    """
+    _, ax = plt.subplots(figsize=(7.2, 0.5 + 0.85 * len(rows)))
+    looks = [PALETTE[name] for name in ("grey", "vermilion", "amber", "sky", "green", "pink")]
+    for row, fields_ in enumerate(rows.values()):
+        at = 0
+        for number, ((name, data), color) in enumerate(zip(fields_, looks, strict=False)):
+            for i, byte in enumerate(data):
+                ax.barh(row, 1, left=at + i, height=0.42, color=color, alpha=0.45, edgecolor=PAPER)
+                ax.text(at + i + 0.5, row, f"{byte:02x}", ha="center", va="center", fontsize=8, family="monospace")
+            below = row + 0.33 + number % 2 * 0.16  # neighbours on two lines
+            ax.text(at + len(data) / 2, below, name, ha="center", va="center", fontsize=7)
+            at += len(data)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xticks=[], xlim=(0, max(sum(len(d) for _, d in f) for f in rows.values())), ylim=(len(rows) - 0.35, -0.4))
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+
+
+def phases(values: Mapping[str, tuple[float, float]], moved: Mapping[str, tuple[ArrayLike, ArrayLike]],
+           ax: Axes | None = None) -> None:
+    """A session from end to end: its phases as stripes, and how many bytes have gone each way.
+
+    Parameters
+    ----------
+    values : phase -> (start, end) in seconds
+    moved : way -> (seconds, bytes so far)
+    """
+    ax = ax or plt.gca()
+    for i, (name, (start, end)) in enumerate(values.items()):
+        ax.axvspan(start, end, color=(PALETTE["sky"], PALETTE["amber"])[i % 2], alpha=0.22, linewidth=0)
+        ax.annotate(name, ((start + end) / 2, 1.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+    for (name, (seconds, count)), color in zip(moved.items(), ("blue", "vermilion"), strict=False):
+        ax.plot(seconds, np.asarray(count) / 1000, color=PALETTE[color], label=name, drawstyle="steps-post")
+    ax.set(xlabel="time (s)", ylabel="kilobytes")
+    ax.margins(x=0)
+    ax.set_ylim(bottom=0)
+    ax.legend(loc="upper left", fontsize=8)
+
+
+def conversation(turns: Sequence[Frame], busy_s: float, ax: Axes | None = None) -> None:
+    """Who is busy when, while a chip is sent packets: rows for the cable to it, for itself and for its answers.
+
+    Parameters
+    ----------
+    turns : of `chip.cable.frames`
+    busy_s : how long the chip works after each that it gets
+    """
+    ax = ax or plt.gca()
+    begin = turns[0].start
+    bars = []
+    for turn in turns:
+        bars.append((0 if turn.way == "to" else 2, turn.start, turn.end, f"{len(turn.data)} B"))
+        if turn.way == "to":
+            bars.append((1, turn.end, turn.end + busy_s, "page"))
+    for row, start, end, text in bars:
+        look = {"height": 0.6, "color": PALETTE[("blue", "amber", "vermilion")[row]], "alpha": 0.55}
+        ax.barh(row, 1000 * (end - start), left=1000 * (start - begin), **look)
+        ax.text(500 * (start + end) - 1000 * begin, row, text, ha="center", va="center", fontsize=7)
+    ax.set_yticks(range(3), ["to the chip", "in the chip", "from the chip"])
+    ax.set_xlabel("time (ms)")
+    ax.invert_yaxis()
+
+
+def bank(pages: ArrayLike, names: Mapping[int, str], columns: int = 32, ax: Axes | None = None) -> None:
+    """A memory as a board of tiles, one a page, coloured by what is in it.
+
+    Parameters
+    ----------
+    pages : [n] small integers
+    names : number -> what it stands for; the colours are `BANK_COLORS`
+    """
+    ax = ax or plt.gca()
+    pages = np.asarray(pages)
+    rows = -(-len(pages) // columns)
+    for i, kind in enumerate(pages.tolist()):
+        look = {"color": BANK_COLORS[kind], "edgecolor": GRID, "linewidth": 0.5}
+        ax.barh(i // columns, 0.9, left=i % columns, height=0.86, **look)
+    ax.set(xlim=(-0.1, columns), ylim=(rows - 0.5, -0.5), xticks=[], yticks=range(rows))
+    ax.set_yticklabels([f"{i * columns * 64:,}" for i in range(rows)], fontsize=7)
+    ax.set_ylabel("address", fontsize=8)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(length=0)
+    handles = [Patch(facecolor=BANK_COLORS[kind], edgecolor=GRID, label=name) for kind, name in names.items()]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(handles), fontsize=8)
+
+
+def heard(
+    samples: ArrayLike, sample_rate_hz: int, words: Sequence[tuple[float, str]], ax: Axes | None = None
+) -> None:
+    """Sound over time, and the words that were reported: a line at the moment of each.
+
+    Parameters
+    ----------
+    samples : [N]
+    words : seconds and word
+    """
+    ax = ax or plt.gca()
+    waveform(samples, sample_rate_hz, ax)
+    for seconds, word in words:
+        ax.axvline(seconds, color=PALETTE["vermilion"])
+        ax.annotate(word, (seconds, 1.02), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
+
+
+BANK_COLORS = (PAPER, "#b8b5ae", PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
+"""Erased, the old program, programmed, compared, half done."""
+
+
+# ---------------------------------------------------------------- chapter "Streaming in 2 KB"
+
+Regions = Sequence[tuple[int, int, str]]
+"""(start, end, name) of stretches of RAM, as `tinyspeech.chip.recorder.regions` gives them."""
+
+
+REGION_COLORS = [color for name, color in PALETTE.items() if name != "grey"] + ["#8c6d31", "#332288", "#999933"]
+
+
+def region_colors(regions: Regions) -> dict[str, str]:
+    """A colour for each name: paper for what is never used, grey for the stack, the palette in turn for all others."""
+    fixed = {"never used": PAPER, "stack": PALETTE["grey"]}
+    names = [*dict.fromkeys(name for _, _, name in regions)]
+    others = [name for name in names if name not in fixed]
+    return fixed | {name: REGION_COLORS[i % len(REGION_COLORS)] for i, name in enumerate(others)}
+
+
+def byte_map(regions: Regions, ax: Axes | None = None, row: int = 64) -> None:
+    """A memory drawn byte by byte, rows from the lowest address down, each region in its colour; the legend has sizes.
+
+    Parameters
+    ----------
+    regions : of the whole memory, by address
+    row : bytes side by side
+    """
+    ax = ax or plt.gca()
+    colors, base = region_colors(regions), regions[0][0]
+    sizes: dict[str, int] = {}
+    for start, end, name in regions:
+        sizes[name] = sizes.get(name, 0) + end - start
+        at = start - base
+        while at < end - base:
+            stop = min((at // row + 1) * row, end - base)
+            ax.barh(at // row, stop - at, left=at % row, height=1, color=colors[name])
+            at = stop
+    rows = -(-(regions[-1][1] - base) // row)
+    ax.set(xlim=(0, row), ylim=(rows - 0.5, -0.5), xlabel=f"byte in a row of {row}", ylabel="address")
+    ax.set_xticks(np.arange(0, row + 1, row // 4))
+    ax.set_yticks(np.arange(0, rows, 4) - 0.5, [f"+{row * i:,}" for i in range(0, rows, 4)])
+    ax.vlines(np.arange(row), -0.5, rows - 0.5, color=PAPER, linewidth=0.25)
+    ax.hlines(np.arange(rows) - 0.5, 0, row, color=PAPER, linewidth=0.5)
+    handles = [Patch(facecolor=colors[name], edgecolor=GRID, label=f"{name}  {n:,} B") for name, n in sizes.items()]
+    ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=9)
+
+
+BUSY_COLORS = {"front end": "blue", "network": "vermilion", "samples in": "amber", "asleep": "sky"}
+"""What the processor does, by the names that chapter 10 gives it; the rest is grey."""
+
+
+def busy_over_time(busy: Mapping[str, ArrayLike], step_ms: float, ax: Axes | None = None) -> None:
+    """What the processor is busy with, as shares of each step of time, stacked.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    """
+    ax = ax or plt.gca()
+    shares = np.array([np.asarray(row, dtype=float) for row in busy.values()])  # (stages, steps)
+    shares = 100 * shares / np.maximum(shares.sum(axis=0), 1)
+    edges = step_ms * np.arange(shares.shape[1] + 1)
+    under = np.zeros(shares.shape[1])
+    for name, share in zip(busy, shares, strict=True):
+        color = PALETTE[BUSY_COLORS.get(name, "grey")]
+        ax.stairs(under + share, edges, baseline=under, fill=True, color=color, label=name, linewidth=0)
+        under = under + share
+    ax.set(xlim=(0, edges[-1]), ylim=(0, 100), ylabel="busy (%)", xlabel="time (ms)")
+    ax.legend(fontsize=8, ncols=len(busy), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def ram_over_time(
+    touched: ArrayLike, regions: Regions, step_ms: float, ax: Axes | None = None, group: int = 8
+) -> None:
+    """Address over time: what is written in a region's colour, what is only read in a pale one, the rest empty.
+
+    Parameters
+    ----------
+    touched : uint8 [steps, bytes], as `tinyspeech.chip.recorder.Recording` has it: 1 is read, more is written
+    regions : of the whole memory
+    step_ms : length of a step
+    group : bytes that are drawn as one, in the colour of the first of them
+    """
+    ax = ax or plt.gca()
+    touched, base = np.asarray(touched), regions[0][0]
+    colors = {name: np.array(to_rgb(color)) for name, color in region_colors(regions).items()}
+    drawn = touched.T.reshape(-1, group, len(touched)).max(axis=1)  # (groups, steps)
+    picture = np.ones((*drawn.shape, 3)) * np.array(to_rgb(PAPER))
+    for start, end, name in regions:
+        rows = slice(-(-(start - base) // group), -(-(end - base) // group))
+        picture[rows][drawn[rows] == 1] = 0.45 * colors[name] + 0.55
+        picture[rows][drawn[rows] > 1] = colors[name]
+    extent = (0, step_ms * len(touched), touched.shape[1], 0)
+    ax.imshow(picture, aspect="auto", extent=extent)
+    edges = [start - base for start, _, _ in regions]
+    ax.hlines(edges[1:], *extent[:2], color=GRID, linewidth=0.5)
+    ax.set(ylabel="address", xlabel="time (ms)")
+    gap = 0.045 * touched.shape[1]
+    named = [edge for i, edge in enumerate(edges) if i == 0 or edge - edges[i - 1] > gap]  # others would overlap
+    ax.set_yticks([*named, touched.shape[1]], [f"+{edge:,}" for edge in [*named, touched.shape[1]]])
+    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
+    for i in range(1, len(labels)):  # names of small regions move apart
+        labels[i] = max(labels[i], labels[i - 1] + gap)
+    for (_, _, name), at in zip(regions, labels, strict=True):
+        ax.annotate(name, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+
+
+def held(clip: Mapping[str, int], stream: Mapping[str, int], limit: int, ax: Axes | None = None) -> None:
+    """Bytes of everything that a clip would need, and of what streaming keeps of it, on a doubling scale.
+
+    Parameters
+    ----------
+    clip, stream : name -> bytes, the same names; what keeps nothing has no bar
+    limit : a line: the bytes that there are
+    """
+    ax = ax or plt.gca()
+    at = np.arange(len(clip))
+    rows = (("the whole second", clip, -0.2, "#b8b5ae"), ("held in a stream", stream, 0.2, PALETTE["green"]))
+    for label, sizes, shift, color in rows:
+        values = [sizes[name] for name in clip]
+        ax.barh(at + shift, values, height=0.38, color=color, label=label)
+        for place, value in zip(at + shift, values, strict=True):
+            ax.text(max(value, 8) * 1.08, place, f"{value:,}", va="center", fontsize=7)
+    ax.axvline(limit, color=PALETTE["vermilion"], linestyle="--", linewidth=1)
+    ax.set_xscale("log", base=2)
+    ax.set(xlim=(8, 2 * max(clip.values())), xlabel="bytes", ylim=(len(clip) - 0.5, -0.5))
+    ax.xaxis.set_major_formatter(THOUSANDS)
+    ax.set_yticks(at, list(clip), fontsize=8)
+    ax.legend(fontsize=8, loc="lower right")
+
+
+def shared_buffer(tenants: Mapping[str, Sequence[tuple[int, int, str]]], total: int, ax: Axes | None = None) -> None:
+    """One buffer at several moments, a row each: who has which of its bytes.
+
+    Parameters
+    ----------
+    tenants : moment -> (start, end, name)
+    total : bytes of the buffer
+    """
+    ax = ax or plt.gca()
+    names = [*dict.fromkeys(name for rows in tenants.values() for _, _, name in rows)]
+    colors = dict(zip(names, REGION_COLORS, strict=False))
+    for i, rows in enumerate(tenants.values()):
+        ax.barh(i, total, height=0.7, facecolor=PAPER, edgecolor=PALETTE["grey"], hatch="//", linewidth=0)
+        for start, end, name in rows:
+            ax.barh(i, end - start, left=start, height=0.7, color=colors[name], edgecolor=PAPER)
+            if end - start >= total / 40:
+                ax.text((start + end) / 2, i, f"{end - start}", ha="center", va="center", fontsize=8, color="white")
+    ax.set_yticks(range(len(tenants)), list(tenants), fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, total), xlabel="byte of the work buffer", xticks=np.linspace(0, total, 9))
+    handles = [Patch(facecolor=colors[name], label=name) for name in names]
+    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+
+
+def endless(
+    steps: Sequence[tuple[float, str, float]], threshold: float, said: Sequence[tuple[float, float, str]],
+    heard: Sequence[tuple[float, str]], until_s: float, ax: Axes | None = None,
+) -> None:
+    """The lead of the best class over time, where words were said (bands) and where they were reported (arrows).
+
+    Parameters
+    ----------
+    steps : (second, the class that leads, its lead in units of a clip's answer); the line breaks where classes change
+    threshold : a line
+    said : (first second, last second, word)
+    heard : (second, word)
+    until_s : what comes later is left out
+    """
+    ax = ax or plt.gca()
+    steps = [step for step in steps if step[0] <= until_s]
+    t, labels, leads = (list(column) for column in zip(*steps, strict=True))
+    for i in reversed(range(1, len(t))):
+        if labels[i] != labels[i - 1]:
+            t.insert(i, t[i])
+            leads.insert(i, np.nan)
+    ax.plot(t, leads, color=PALETTE["blue"], linewidth=1.2)
+    ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
+    top = 1.12 * max(np.nanmax(leads), threshold)
+    for first, last, word in said:
+        if first < until_s:
+            ax.axvspan(first, min(last, until_s), color=PALETTE["sky"], alpha=0.25, linewidth=0)
+            ax.text((first + min(last, until_s)) / 2, 1.18 * top, word, ha="center", va="bottom", fontsize=8)
+    for at, word in heard:
+        if at <= until_s:
+            ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
+                        arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
+    ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")
+
+
+def margins(margin: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: float) -> None:
+    """What a margin lets through: words heard (%), and false alarms a minute; a dot at the chosen one."""
+    for ax, values, label in zip(pair(), (heard, alarms), ("words heard (%)", "false alarms a minute"), strict=True):
+        line(margin, values, "margin (units)", label, ax)
+        ax.plot(chosen, np.interp(chosen, margin, values), "o", color=PALETTE["vermilion"])
+
+
+def timeline(
+    busy: Mapping[str, ArrayLike], step_ms: float, first_ms: float, every_ms: float, ax: Axes | None = None
+) -> None:
+    """Who works when: a row for each stage, the darker the larger its share of a step.
+
+    Parameters
+    ----------
+    busy : stage -> cycles in each step
+    step_ms : length of a step
+    first_ms, every_ms : dotted lines, where frames are due
+    """
+    ax = ax or plt.gca()
+    whole = np.maximum(sum(np.asarray(row, dtype=float) for row in busy.values()), 1)
+    shown = [name for name, row in busy.items() if name in BUSY_COLORS and np.any(row)]
+    edges = step_ms * np.arange(len(whole) + 1)
+    for i, name in enumerate(shown):
+        share, color = np.asarray(busy[name]) / whole, np.array(to_rgb(PALETTE[BUSY_COLORS[name]]))
+        share = np.where(share > 0, np.maximum(share, 0.3), 0)  # or it could not be seen
+        picture = np.array(to_rgb(PAPER)) * (1 - share[:, None]) + color * share[:, None]
+        ax.imshow(picture[None], aspect="auto", extent=(0, edges[-1], i + 0.4, i - 0.4))
+    for due in np.arange(first_ms % every_ms, edges[-1], every_ms):
+        ax.axvline(due, color=INK, linestyle=":", linewidth=1)
+    ax.set_yticks(range(len(shown)), shown)
+    ax.set(xlim=(0, edges[-1]), ylim=(len(shown) - 0.5, -0.5), xlabel="time (ms)")

@@ -507,10 +507,17 @@ def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv,
     return rows
 
 
+MAX_SHIFT = 15
+"""Of requantisation: the firmware stores 8 to 15 in three bits."""
+LARGEST_BIAS = 3900
+"""In accumulator units: the firmware stores 13 bits, and the coarsest multiplier is off by 3 %."""
+
+
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 8-bit form of positive ratios, multiplier / 2**shift with multiplier 128 .. 255: off by 0.4 % at most."""
-    exponent = np.floor(np.log2(ratio)).astype(int)  # ratio = f * 2**exponent, 1 <= f < 2
-    multiplier = np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int)
+    """The 8-bit form of positive ratios, multiplier / 2**shift with multiplier 128 .. 255: off by 0.4 % at most. A
+    ratio below 2**-8 has the multiplier that is next to it at the firmware's largest shift, 1 at least."""
+    exponent = np.maximum(np.floor(np.log2(ratio)).astype(int), 7 - MAX_SHIFT)  # ratio = f * 2**exponent, f < 2
+    multiplier = np.maximum(np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int), 1)
     shift = 7 - exponent
     return np.where(multiplier > 255, 128, multiplier), np.where(multiplier > 255, shift - 1, shift)
 
@@ -538,7 +545,8 @@ def snap(model: TinySpeechS | CausalTinySpeech) -> None:
     for _, conv, step_in, step_out in wiring(model):
         quantizer = conv.weight_quantizer
         # a channel that lives on its bias may have a step too small for the chip's numbers
-        least = torch.clamp(conv.bias.abs()[:, None, None] / (32000 * step_in), min=2.0**-16 * step_out / step_in)
+        least = torch.clamp(conv.bias.abs()[:, None, None] / (LARGEST_BIAS * step_in),
+                            min=2.0**-11 * step_out / step_in)
         ratio = (torch.maximum(quantizer.step, least) * step_in / step_out).cpu().numpy()
         multiplier, shift = multiplier_and_shift(ratio)
         move(conv, torch.from_numpy(multiplier / 2.0**shift * step_out / step_in), quantizer.step < least)
@@ -548,7 +556,7 @@ def snap(model: TinySpeechS | CausalTinySpeech) -> None:
     largest = step.max()
     multiplier = torch.floor(step / largest * 255 + 0.5)
     unit = model.head.output_quantizer.step * largest / 255
-    least = torch.ceil(model.classifier.bias.abs()[:, None, None] / (32000 * unit)).clamp(1, 255)  # as above
+    least = torch.ceil(model.classifier.bias.abs()[:, None, None] / (LARGEST_BIAS * unit)).clamp(1, 255)  # as above
     move(model.classifier, torch.maximum(multiplier, least) * largest / 255, multiplier < least)
     unit = model.classifier.weight_quantizer.step.reshape(-1) * model.head.output_quantizer.step
     model.classifier.bias.copy_(torch.floor(model.classifier.bias / unit + 0.5) * unit)

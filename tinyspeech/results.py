@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +85,11 @@ def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
            **about)
     task = datasets.load_task(speech, split="validation")
     x8 = frontend.to_8khz(task.arrays()[0])
-    engines = {name: Engine(model, name).run(x8) for name in ("int", "c", "chip")}
+    engines, seconds = {}, {}
+    for name in ("int", "c", "chip"):
+        engine, began, busy = Engine(model, name), time.perf_counter(), time.process_time()
+        engines[name] = engine.run(x8)
+        seconds[name] = (time.perf_counter() - began, time.process_time() - busy)
     for name in ("c", "chip"):
         wrong_features = int((engines[name][0] != engines["int"][0]).any(axis=(1, 2)).sum())
         wrong_logits = int((engines[name][1] != engines["int"][1]).any(axis=1).sum())
@@ -91,6 +97,9 @@ def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
         record(f"{model}.mismatches_int_{name}_logits", wrong_logits, "clips", data=spoken, n=len(x8), **about)
     chip_score = 100 * float((engines["chip"][1].argmax(1) == task.labels).mean())
     record(f"{model}.accuracy_chip_validation", round(chip_score, 2), "%", data=spoken, n=len(x8), **about)
+    record(f"{model}.clips_per_second_chip", round(len(x8) / seconds["chip"][0], 1), "clips a second", data=spoken,
+           n=len(x8), cores=os.cpu_count(), per_processor_second=round(len(x8) / seconds["chip"][1], 1),
+           note="features and logits; of the computer at hand, and of what else it does meanwhile", **about)
     record(f"{model}.cycles_per_clip_max", int(engines["chip"][2].max()), "cycles", data=spoken, n=len(x8), **about)
 
     report, figures = report_firmware(export.firmware_folder(integer)), bench(model)
@@ -100,7 +109,8 @@ def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
     ram = report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"]
     record(f"{firmware}.ram_bytes", ram, "bytes", note=".data + .bss + deepest measured stack", **about)
     record(f"{firmware}.cycles_per_audio_second", figures["cycles_per_audio_second"], "cycles", **about)
-    record(f"{firmware}.duty_48_mhz", round(100 * figures["cycles_per_audio_second"] / 48e6, 1), "%", **about)
+    record(f"{firmware}.duty", round(100 * figures["cycles_per_audio_second"] / figures["clock_hz"], 1), "%",
+           note=f"of {figures['clock_hz'] / 1e6:.0f} MHz", **about)
     record(f"{firmware}.cycles_per_mac", round(figures["cycles_per_mac"], 2), "cycles", **about)
     record(f"{model}.weights", integer.parameters, "weights", **about)
     dense = np.concatenate([x.weight.ravel() for x in integer.layers if x.weight is not None and x.kind != "depthwise"])
@@ -310,13 +320,45 @@ def measure_formats(model: str = "tinyspeech_s") -> None:
     from tinyspeech.evaluate import model_file
     from tinyspeech.integer import IntegerModel
 
-    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 48 MHz",
+    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 24 MHz",
            model_hash=IntegerModel.load(model_file(model, ".npz")).digest, command="python -m tinyspeech.bench",
            note="shipped integer weights, pruned by magnitude and not retrained: for size and time, not for accuracy")
 
 
 SNRS_DB = (0, 5, 10, 15, 20)
 """Ratios of speech to noise at which published networks are compared."""
+
+
+def measure_interpreter() -> None:
+    """How fast the emulated chip is on this computer (chapter 11)."""
+    from tinyspeech.chip import speed
+
+    rates = {"native": speed.native_mips(), "wasm": speed.wasm_mips()}
+    record("chip.mips", {name: round(rate[0]) for name, rate in rates.items() if rate}, "million instructions a second",
+           command="python -m tinyspeech.chip.speed", note="one core of the computer at hand; wasm: in node")
+
+
+def measure_compilers(model: str = SHIPPED) -> None:
+    """What each compiler makes of the firmware (chapter 11); one that is not installed is left out, and said so."""
+    from tinyspeech import toolchain
+    from tinyspeech.chip import report_firmware
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.export import firmware_folder
+    from tinyspeech.integer import IntegerModel
+
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    there = [name for name in toolchain.COMPILERS if toolchain.compiler_version(name)]
+    rows = {}
+    for name in there:
+        report = report_firmware(firmware_folder(integer), name)
+        del report["symbols"]
+        rows[name] = {"version": toolchain.compiler_version(name), **report}
+    missing = [name for name in toolchain.COMPILERS if name not in there]
+    note = f"not installed where this was measured: {', '.join(missing)}" if missing else "the same sources"
+    if missing:
+        print(f"firmware.compilers: {note}")
+    record("firmware.compilers", rows, "bytes; cycles", note=note, model_hash=integer.digest,
+           command="python -m tinyspeech firmware --compiler both")
 
 
 def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
@@ -355,11 +397,29 @@ def measure_robustness(speech: Path, model: str = "tinyspeech_s") -> None:
                note="right, confused and rejected: of keyword clips; false_accept: of unknown words and silence")
 
 
+def measure_live(speech: Path, model: str = SHIPPED) -> None:
+    """What 8 bits a sample on the serial port cost in accuracy, and how the virtual board listens (chapters 10, 12)."""
+    from tinyspeech import audio, datasets, frontend, live
+    from tinyspeech.evaluate import Engine
+
+    engine, task = Engine(model, "int"), datasets.load_task(speech, "validation")
+    x8 = frontend.to_8khz(task.arrays()[0])
+    about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE",
+             "model_hash": engine.integer.digest}
+    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8), **about}
+    answers = {"int16": engine.run(x8)[1].argmax(1),
+               "mulaw": engine.run(audio.mulaw_decode(audio.mulaw_encode(x8)))[1].argmax(1)}
+    for kind, answer in answers.items():
+        score = 100 * float((answer == np.asarray(task.labels)).mean())
+        record(f"live.accuracy_{kind}_validation", round(score, 2), "%", note="samples at 8 kHz; integers in Python",
+               **spoken)
+    changed = int((answers["mulaw"] != answers["int16"]).sum())
+    record("live.answers_changed_by_mulaw", changed, "clips", **spoken)
+    live.measure(speech)
+
+
 def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     """Seconds that an epoch takes on this computer: the data alone, in float, and at few bits (chapter 4)."""
-    import os
-    import time
-
     import torch
 
     from tinyspeech import datasets, quant, train, training_data
@@ -389,7 +449,22 @@ def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
         seconds[stage] = round(time.perf_counter() - began, 1)
     record(f"{model}.seconds_per_epoch", seconds, "s", clips=clips, threads=torch.get_num_threads(),
            cores=os.cpu_count(), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
-           note="of the computer at hand: the only figures here that another one will not repeat")
+           note="of the computer at hand: another one will not repeat it")
+
+
+def record_minutes(model: str = "tinyspeech_s") -> None:
+    """Minutes that each group of experiments takes on two cores (appendix on reproducing): as its trainings took, or,
+    where a stage was taken from an earlier run, its epochs times the measured seconds of one."""
+    figures, minutes = load(), {}
+    epoch = figures[f"{model}.seconds_per_epoch"]["value"]
+    for key, figure in figures.items():
+        if key.startswith("experiments.") and "epochs" in figure["value"][0]:
+            minutes[key.removeprefix("experiments.")] = round(sum(
+                len(row["seeds"]) * (row["seconds"] or row["epochs"] * epoch["float"] + row["qat_epochs"]
+                                     * epoch["quantised"]) for row in figure["value"]) / 60)
+    minutes["train"] = round((80 * epoch["float"] + 36 * epoch["quantised"]) / 60)
+    record("reproduce.minutes", minutes, "minutes on two cores", note="train: TinySpeech-S, 80 + 36 epochs",
+           command="python -m tinyspeech.results --speech FOLDER --logmel FILE")
 
 
 if __name__ == "__main__":
@@ -403,5 +478,9 @@ if __name__ == "__main__":
     measure_choices(options.speech)
     measure_training(options.speech, options.logmel)
     measure_robustness(options.speech)
+    measure_live(options.speech)
     measure_one_shot(options.speech, options.logmel)
     measure_formats()
+    measure_compilers()
+    measure_interpreter()
+    record_minutes()

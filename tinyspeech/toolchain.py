@@ -1,4 +1,5 @@
 """The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 11).
+Debian's gcc builds the firmware as well.
 
 Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
 processes that build at once do not disturb each other.
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tinyspeech.errors import UserError
@@ -24,20 +26,31 @@ FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
-                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "network.c")
+                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "lanes.S", "bands.c",
+                    "network.c")
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
-WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", *WARNINGS)
-"""For a browser: no C library, memory filled and copied by the machine's own instructions."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
+        *WARNINGS)
+"""For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
-    *RV32EC, "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
     "-mllvm", "-disable-machine-licm",  # what is hoisted out of a loop ends on the stack: there are few registers
 )
+GCC = "riscv64-unknown-elf-gcc"
+GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
+"""gcc wants the control registers' instructions named ..."""
+GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
+"""... but knows no library for a core that has them: with them it links one for another core."""
+FLASH_ALIAS = 0x0800_0000
+"""The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
+COMPILERS = ("zig", "gcc")
+"""What builds the firmware; the first is the one that ships."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,22 @@ def zig(*arguments: str | Path) -> str:
     """
     if importlib.util.find_spec("ziglang") is None:
         raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
-    command = [sys.executable, "-m", "ziglang", *map(str, arguments)]
+    return _compile([sys.executable, "-m", "ziglang", *map(str, arguments)])
+
+
+def gcc(*arguments: str | Path) -> str:
+    """The same for Debian's gcc."""
+    if not has_gcc():
+        raise UserError(f"no {GCC}: install Debian's package gcc-riscv64-unknown-elf, or build with zig")
+    return _compile([GCC, *map(str, arguments)])
+
+
+def has_gcc() -> bool:
+    """Whether Debian's gcc for RISC-V is installed."""
+    return shutil.which(GCC) is not None
+
+
+def _compile(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     except OSError as error:
@@ -69,15 +97,21 @@ def zig(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def _digest(parts: Sequence[str | Path], folders: Sequence[Path]) -> str:
-    """Hash of flags, sources and every header beside them."""
+def compiler_version(compiler: str) -> str:
+    """Of one of `COMPILERS`; "" where it is not installed, which is reported when it is called."""
     from importlib.metadata import PackageNotFoundError, version
 
-    sha = hashlib.sha256()
+    if compiler == "gcc":
+        return gcc("-dumpfullversion").strip() if has_gcc() else ""
     try:
-        sha.update(version("ziglang").encode())
+        return version("ziglang")
     except PackageNotFoundError:
-        pass  # reported when the compiler is called
+        return ""
+
+
+def _digest(parts: Sequence[str | Path], folders: Sequence[Path], compiler: str = "zig") -> str:
+    """Hash of compiler, flags, sources and every header beside them."""
+    sha = hashlib.sha256(compiler_version(compiler).encode())
     for part in parts:
         sha.update(str(Path(part).name if isinstance(part, Path) else part).encode() + b"\0")
         if isinstance(part, Path):
@@ -160,19 +194,23 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None, runtime: bool = False) -> Firmware:
+                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0]) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
     same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
-    products and divisions.
+    products and divisions. compiler: one of `COMPILERS`.
     """
+    if compiler not in COMPILERS:
+        raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
     if sources is None or isinstance(sources, Path):
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    folders = [FIRMWARE, *(source.parent for source in sources)]
-    digest = _digest([*FIRMWARE_FLAGS, str(runtime), script, *sources], folders)
+    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (RV32EC, RV32EC)
+    run = gcc if compiler == "gcc" else partial(zig, "cc")
+    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
+                     [FIRMWARE, *(source.parent for source in sources)], compiler)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -180,10 +218,13 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
-            zig("cc", *flags, "-c", source, "-o", compiled)
+            run(*compile_flags, *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
-        if runtime:
-            zig("cc", *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        if compiler == "gcc":
+            gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, *(["-lgcc"] if runtime else []),
+                "-o", elf)
+        elif runtime:
+            zig("cc", *link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
         else:  # the linker itself, since the compiler does not pass this option on: RAM is reached by offsets from gp
             zig("ld.lld", "-m", "elf32lriscv", "-T", script, "--gc-sections", "--relax-gp", *objects, "-o", elf)
         (out / f"{name}.bin").write_bytes(flat_image(elf))
@@ -192,8 +233,19 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
 
 
+def assemble(text: str) -> bytes:
+    """Machine code of a few instructions, as they lie in flash from address 0: small programs for the emulated chip.
+
+    What does not assemble raises `UserError`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.S"
+        source.write_text(f'.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n{text}\n')
+        return build_firmware([source], "program").bin.read_bytes()
+
+
 def flat_image(elf: Path) -> bytes:
-    """The bytes of flash from address 0, the image of .data included: what `objcopy -O binary` writes.
+    """The bytes of flash, linked at 0 or 0x08000000, the image of .data included: what `objcopy -O binary` writes.
 
     The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one. A file that
     cannot be read or is no ELF file raises `UserError`.
@@ -203,7 +255,8 @@ def flat_image(elf: Path) -> bytes:
 
     try:
         with elf.open("rb") as file:
-            loads = [(s["p_paddr"], s.data()) for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+            loads = [(s["p_paddr"] & ~FLASH_ALIAS, s.data()) for s in ELFFile(file).iter_segments("PT_LOAD")
+                     if s["p_filesz"]]
     except OSError as error:
         raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
     except ELFError as error:
@@ -264,12 +317,20 @@ def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
             last, last_name, discarded = None, "", False
             for state in (entry.state for entry in program.get_entries() if entry.state):
                 name = Path(files[state.file - first].name.decode()).name
-                if last is None:  # code that the linker dropped is said to begin at 0, where only the startup code is
-                    discarded = state.address == 0 and not name.endswith(".S")
+                if last is None:  # code that the linker dropped is said to begin at 0, where the first unit's is
+                    discarded = state.address == 0 and bool(rows)
                 elif state.address > last.address and not discarded:
                     rows.append((last.address, state.address, last_name, last.line))
                 last, last_name = None if state.end_sequence else state, name
     return sorted(rows)
+
+
+def function_files(elf: Path) -> dict[str, str]:
+    """{function: name of the source file that it begins in}, for those that the line table knows."""
+    lines = line_addresses(elf)
+    found = ((name, next((file for a, b, file, _ in lines if a <= start < b), None))
+             for start, _, name in function_addresses(elf))
+    return {name: file for name, file in found if file}
 
 
 def symbol_addresses(elf: Path) -> dict[str, int]:
@@ -279,6 +340,55 @@ def symbol_addresses(elf: Path) -> dict[str, int]:
     with elf.open("rb") as file:
         return {s.name: s["st_value"] for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
                 if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
+
+
+def ram_objects(elf: Path) -> list[tuple[int, int, str]]:
+    """(start, end, name) of every variable in RAM, by address, as the linker placed them; of a structure its members,
+    `name.member`, with what pads them counted to the one before (chapter 10).
+
+    The compiler gives some variables a common label of its own beside their names; those are left out.
+    """
+    from elftools.elf.elffile import ELFFile
+
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        rows = {(s["st_value"], s["st_size"], s.name) for s in image.get_section_by_name(".symtab").iter_symbols()
+                if s["st_info"]["type"] == "STT_OBJECT" and s["st_size"] and s["st_value"] >= 0x20000000}
+        members = _members_of_variables(image.get_dwarf_info()) if image.has_dwarf_info() else {}
+    found = []
+    for start, size, name in sorted(row for row in rows if not row[2].startswith(".L")):
+        parts = members.get((name, size)) or [(0, name)]
+        ends = [*(offset for offset, _ in parts[1:]), size]
+        found += [(start + offset, start + end, part) for (offset, part), end in zip(parts, ends, strict=True)]
+    return found
+
+
+def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]:
+    """{(variable, bytes): [(offset, name.member)]} of all structures, inner ones taken apart as well."""
+
+    def plain(die):
+        while die.tag in ("DW_TAG_typedef", "DW_TAG_volatile_type", "DW_TAG_const_type"):
+            die = die.get_DIE_from_attribute("DW_AT_type")
+        return die
+
+    def parts(die, offset: int, name: str) -> list[tuple[int, str]]:
+        die = plain(die)
+        if die.tag != "DW_TAG_structure_type":
+            return [(offset, name)]
+        return [part for member in die.iter_children() if member.tag == "DW_TAG_member"
+                for part in parts(member.get_DIE_from_attribute("DW_AT_type"),
+                                  offset + member.attributes["DW_AT_data_member_location"].value,
+                                  f"{name}.{member.attributes['DW_AT_name'].value.decode()}")]
+
+    found = {}
+    for unit in dwarf.iter_CUs():
+        for die in unit.iter_DIEs():
+            if die.tag == "DW_TAG_variable" and {"DW_AT_name", "DW_AT_type"} <= {*die.attributes}:
+                kind = plain(die.get_DIE_from_attribute("DW_AT_type"))
+                if kind.tag == "DW_TAG_structure_type" and "DW_AT_byte_size" in kind.attributes:
+                    name = die.attributes["DW_AT_name"].value.decode()
+                    found[name, kind.attributes["DW_AT_byte_size"].value] = parts(kind, 0, name)
+    return found
 
 
 def forbidden_instructions(elf: Path) -> list[str]:

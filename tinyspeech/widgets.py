@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -19,7 +20,10 @@ from IPython.display import HTML
 from numpy.typing import ArrayLike
 from traitlets import Instance, List
 
-from tinyspeech.plots import GRID, INK, PALETTE, PAPER
+from tinyspeech.chip import rom
+from tinyspeech.chip.emulator import FLASH_BYTES
+from tinyspeech.chip.recorder import Recording
+from tinyspeech.plots import BANK_COLORS, GRID, INK, PALETTE, PAPER, region_colors
 
 
 def sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:
@@ -382,3 +386,296 @@ def formats_page(row: Mapping, layer: str) -> str:
             costs.append((name, value, dense[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
+
+
+# ---------------------------------------------------------------- chapter "The CH32V003"
+
+
+def chip_program(name: str, note: str, image: bytes, functions: Sequence[tuple[int, int, str]] | None = None,
+                 clips: Mapping[str, np.ndarray] | None = None) -> dict:
+    """A program for `chip_page`.
+
+    Parameters
+    ----------
+    name, note : what the reader chooses, and what is said of it
+    image : bytes of flash from address 0
+    functions : (start, end, name) of the code among them, as of `toolchain.function_addresses`; by default all of it
+    clips : word -> int16 [8000] at 8 kHz, that the page says to our firmware
+    """
+    from tinyspeech.chip import trace
+
+    functions = functions or [(0, len(image), "reset")]
+    listing = [f"{i.address:x} {i.text}" for start, end, _ in functions
+               for i in trace.disassemble(image[start:end], start)]
+    return {
+        "name": name, "note": note, "image": base64.b64encode(image).decode(), "functions": list(functions),
+        "listing": "\n".join(listing),
+        "clips": {word: base64.b64encode(x.astype("<i2").tobytes()).decode() for word, x in (clips or {}).items()},
+    }
+
+
+def chip_page(programs: Sequence[dict]) -> HTML:
+    """The emulated chip itself in the page: the interpreter as WebAssembly, with buttons to step and to run.
+
+    It needs no Python behind it and loads nothing. One a page. programs : of `chip_program`, the first is shown.
+    """
+    from tinyspeech import CLASSES, toolchain
+    from tinyspeech.chip import emulator, trace
+
+    exports = [f"page_{name}" for name in ("image", "received", "reset", "receive", "run", "sent", "value")]
+    here = emulator.SOURCES[0].parent
+    wasm = toolchain.build_wasm([here / "page.c", *emulator.SOURCES], exports, "page")
+    data = {"wasm": base64.b64encode(wasm.read_bytes()).decode(), "programs": list(programs), "stops": emulator.STOPS,
+            "faults": emulator.FAULTS, "registers": trace.REGISTERS, "classes": CLASSES}
+    buttons = {"step": "step", "steps": "100 steps", "run": "run", "reset": "reset"}
+    columns = "display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5em,1fr));font-family:monospace;gap:2px 8px"
+    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    return HTML(
+        f"<div id='chip-page' role='group' aria-label='The emulated chip: a program, its registers and buttons to run "
+        f"it' style='color:{INK};line-height:1.4'>"
+        "<div style='display:flex;flex-wrap:wrap;gap:6px'><select data-part='program' aria-label='program'></select>"
+        + "".join(f"<button data-part='{part}'>{label}</button>" for part, label in buttons.items())
+        + "<span data-part='clips'></span></div><div data-part='note' aria-live='polite' style='margin:6px 0;"
+        "min-height:1.4em'>This part needs a browser that runs scripts.</div>"
+        f"<div data-part='code' style='font-family:monospace;white-space:pre;overflow-x:auto;min-height:17em;"
+        f"background:{PAPER};border:1px solid {GRID};padding:6px'></div>"
+        f"<div data-part='registers' style='{columns};margin:6px 0'></div><div data-part='state'></div>"
+        f"<div data-part='answer' style='{columns};margin:6px 0'></div></div>"
+        f"<script>{(here / 'page.js').read_text()}chipPage(document.getElementById('chip-page'), {text});</script>"
+    )
+
+
+# ---------------------------------------------------------------- chapter "Integer kernels"
+
+RACE_PLACES = {"flash, 24 MHz": ("cycles_per_mac", 24), "flash, 48 MHz": ("cycles_per_mac_48_mhz", 48),
+               "SRAM, 24 MHz": ("cycles_per_mac_sram", 24), "SRAM, 48 MHz": ("cycles_per_mac_sram_48_mhz", 48)}
+"""Where the code of a race lies and how fast the clock is -> key of `bench.multiplier_race`, and MHz."""
+RACE_MS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2, 5, 11)
+
+
+def race_page(cycles: Mapping[str, float | None], mhz: int, ms: float, title: str) -> str:
+    """How far each way has come in a race through one layer, as HTML bars: a page of an `explorer`.
+
+    Parameters
+    ----------
+    cycles : way -> clock cycles that it needs for the layer, None where it does not take part
+    mhz : of the clock
+    ms : since the start
+    title : of the page
+    """
+    rows, spoken = [], []
+    for name, needed in cycles.items():
+        if needed is None:
+            share, text = 0.0, "does not fit"
+        else:
+            share = min(ms * 1000 * mhz / needed, 1.0)
+            text = f"{needed / (1000 * mhz):.2f} ms" if share == 1 else f"{100 * share:.0f} %"
+        color = PALETTE["green" if share == 1 else "amber"]
+        fill = f"background:linear-gradient(90deg,{color} {100 * share:.1f}%,{GRID} 0)"
+        shown = f"<b>{text}</b>" if share == 1 else text
+        rows.append(f"<tr><td>{escape(name)}</td><td width=40% style='{fill}'></td><td nowrap>{shown}</td></tr>")
+        spoken.append(f"{name} {text}")
+    look = f"display:table;width:100%;border:0;border-spacing:9px 2px;border-collapse:separate;color:{INK}"
+    label = f"{title}: {'; '.join(spoken)}."
+    return (
+        f"<div role=img aria-label='{escape(label)}' style='color:{INK};line-height:1.35'>"
+        f"<b>{escape(title)}</b><table style='{look}'>{''.join(rows)}</table></div>"
+    )
+
+
+def cycle_race(rows: Mapping[str, Mapping[str, float | None]], macs: int) -> ipywidgets.VBox:
+    """Sliders for time and place over a race of `bench.multiplier_race`'s ways through a layer.
+
+    Parameters
+    ----------
+    rows : way -> its row of the race
+    macs : products in the layer
+    """
+    def page(i: int, j: int) -> str:
+        place = list(RACE_PLACES)[j]
+        key, mhz = RACE_PLACES[place]
+        cycles = {name: None if row[key] is None else row[key] * macs for name, row in rows.items()}
+        return race_page(cycles, mhz, RACE_MS[i], f"{RACE_MS[i]:g} ms after the start; {place}")
+
+    dials = {"time": [f"{ms:g} ms" for ms in RACE_MS], "place and clock": list(RACE_PLACES)}
+    return explorer(dials, page, start=(3, 0))
+
+
+# ---------------------------------------------------------------- chapter "Flashing the board"
+
+
+def bank_drawing(pages: Sequence[int], text: str, columns: int = 32) -> str:
+    """A memory as tiles, one a page, as an SVG.
+
+    Parameters
+    ----------
+    pages : what is in each page, as an index into `plots.BANK_COLORS`
+    text : what one would see, for readers who cannot
+    """
+    size, rows = 14, -(-len(pages) // columns)
+    paths: dict[int, list[str]] = {}
+    for row in range(rows):  # neighbours of one kind are one rectangle: the page stays small
+        start = row * columns
+        while start < min((row + 1) * columns, len(pages)):
+            end = start
+            while end < min((row + 1) * columns, len(pages)) and pages[end] == pages[start]:
+                end += 1
+            run = f"M{start % columns * size} {row * size}h{(end - start) * size}v{size}H{start % columns * size}z"
+            paths.setdefault(pages[start], []).append(run)
+            start = end
+    fills = "".join(f"<path d='{''.join(runs)}' fill='{BANK_COLORS[kind]}'/>" for kind, runs in paths.items())
+    lines = "".join(f"M{size * i} 0v{rows * size}" for i in range(columns + 1))
+    lines += "".join(f"M0 {size * i}h{columns * size}" for i in range(rows + 1))
+    return (
+        f"<svg role=img aria-label='{escape(text)}' viewBox='-1 -1 {columns * size + 2} {rows * size + 2}' "
+        f"width='100%'>{fills}<path d='{lines}' stroke='{GRID}'/>"
+        f"<rect width='{columns * size}' height='{rows * size}' fill='none' stroke='{INK}'/></svg>"
+    )
+
+
+def flashing_page(title: str, pages: Sequence[int], lines: Sequence[tuple[str, str]]) -> str:
+    """One moment of a flashing session: the memory, and below it what was said: a page of an `explorer`.
+
+    Parameters
+    ----------
+    pages : as of `bank_drawing`
+    lines : name and text of each line
+    """
+    kinds = ("erased", "old program", "programmed", "compared", "half done")
+    seen = [f"{list(pages).count(kind)} pages {name}" for kind, name in enumerate(kinds) if kind in pages]
+    key = " ".join(
+        f"<span style='white-space:nowrap'><span style='background:{BANK_COLORS[kind]};border:1px solid {INK};"
+        f"display:inline-block;width:.8em;height:.8em'></span> {name}</span>" for kind, name in enumerate(kinds)
+    )
+    rows = "".join(f"<div><b>{escape(name)}</b> {escape(text)}</div>" for name, text in lines)
+    return (
+        f"<div style='color:{INK};line-height:1.4'><b>{escape(title)}</b>"
+        f"{bank_drawing(pages, f'{title}: ' + ', '.join(seen) + '.')}"
+        f"<div style='font-size:.85em'>{key}</div><div style='overflow-wrap:anywhere'>{rows}</div></div>"
+    )
+
+
+FLASHING_STEPS = {
+    rom.IDENTIFY: "identify: the password, and what chip is it?",
+    rom.READ_CONFIG: "configuration: option bytes, version, unique id",
+    rom.KEY: "key: here is a seed",
+    rom.ERASE: "erase everything",
+    rom.PROGRAM: "program a page",
+    rom.VERIFY: "compare a page",
+    rom.END: "end: reset into the new program",
+}
+
+
+def flashing_memory(request: bytes, old: bytes, new: bytes, cut: bool) -> tuple[bytes, list[int]]:
+    """The flash after a request of a session that replaces old by new: its bytes, and its pages as of `bank_drawing`.
+
+    cut : power fails half way through the request, instead.
+    """
+    command, at, compared = request[2], int.from_bytes(request[5:9], "little"), 0
+    if command in (rom.IDENTIFY, rom.READ_CONFIG, rom.KEY):
+        memory, new = old, b""
+    elif command == rom.ERASE:
+        half = FLASH_BYTES // 2
+        memory = b"\xff" * half + old[half:] if cut else b""
+    elif command == rom.PROGRAM:
+        page = new[at : at + rom.PAGE_BYTES]
+        memory = new[:at] + page[: len(page) // 2 if cut else None]
+    else:
+        memory = new
+        compared = at + rom.PAGE_BYTES * (not cut) if command == rom.VERIFY else FLASH_BYTES
+    memory, old, new = (image.ljust(FLASH_BYTES, b"\xff") for image in (memory, old, new))
+    kinds = []
+    for start in range(0, FLASH_BYTES, rom.PAGE_BYTES):
+        page, before, after = (image[start : start + rom.PAGE_BYTES] for image in (memory, old, new))
+        if page == b"\xff" * rom.PAGE_BYTES:
+            kinds.append(0)
+        elif page == after:
+            kinds.append(3 if start < compared else 2)
+        else:
+            kinds.append(1 if page == before else 4)
+    return memory, kinds
+
+
+def flashing_explorer(
+    requests: Sequence[tuple[float, bytes]], old: bytes, new: bytes, wakes: Callable[[bytes], str]
+) -> ipywidgets.VBox:
+    """A flashing session request by request, and what a power cut at each of them would leave.
+
+    Parameters
+    ----------
+    requests : seconds and bytes of each
+    old, new : the images before and after
+    wakes : says what runs on a chip with these 16,384 bytes of flash when it is switched on
+    """
+
+    def page(i: int, cut: int) -> str:
+        seconds, request = requests[i]
+        memory, kinds = flashing_memory(request, old, new, bool(cut))
+        shown = request.hex(" ") if len(request) <= 24 else f"{request[:16].hex(' ')} ... {request[-1:].hex()}"
+        lines = [("sent:", shown), ("power:", "on")]
+        if cut:
+            lines[1] = ("power:", f"fails half way. When it is back, {wakes(memory)} wakes up.")
+        return flashing_page(f"{seconds:.2f} s: {FLASHING_STEPS[request[2]]}", kinds, lines)
+
+    labels = [f"{i + 1} of {len(requests)}" for i in range(len(requests))]
+    return explorer({"step": labels, "power": ["on", "fails here"]}, page)
+
+
+# ---------------------------------------------------------------- chapter "Streaming in 2 KB"
+
+
+def _runs(marked: np.ndarray, row: int) -> str:
+    """SVG path of the marked bytes, bool [bytes], eight units a byte, as few rectangles as rows allow."""
+    parts = []
+    for y, line in enumerate(marked.reshape(-1, row)):
+        steps = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
+        parts += [f"M{8 * a} {8 * y}h{8 * (b - a)}v8h{8 * (a - b)}z" for a, b in steps.reshape(-1, 2)]
+    return "".join(parts)
+
+
+def byte_page(touched: np.ndarray, regions: Sequence[tuple[int, int, str]], title: str, row: int = 64) -> str:
+    """All bytes of RAM in one stretch of time: what was written in full colour, what was only read half pale, the rest
+    paler still. A pointer over a byte shows whose it is.
+
+    Parameters
+    ----------
+    touched : uint8 [bytes], 1 for read, more for written
+    regions : (start, end, name) of the whole memory, by address
+    row : bytes side by side
+    """
+    base, colors, shapes, spoken = regions[0][0], region_colors(regions), [], []
+    for start, end, name in regions:
+        part = np.zeros(len(touched), bool)
+        part[start - base : end - base] = True
+        written, read = part & (touched > 1), part & (touched == 1)
+        text = f"{name}, {end - start:,} bytes from +{start - base:,}"
+        fill = "#ffffff" if name == "never used" else colors[name]
+        paths = ((part, 0.18), (read, 0.45), (written, 1))
+        drawn = "".join(f"<path d='{_runs(which, row)}' fill-opacity='{share}'/>"
+                        for which, share in paths if which.any())
+        shapes.append(f"<g fill='{fill}'><title>{escape(text)}</title>{drawn}</g>")
+        if written.any() or read.any():
+            spoken.append(f"{name} {written.sum()} + {read.sum()}")
+    told = f"{title}. Bytes written + only read: {'; '.join(spoken) or 'none'}."
+    height = 8 * len(touched) // row
+    return (
+        f"<svg role='img' aria-label='{escape(told)}' viewBox='0 0 {8 * row} {height}' "
+        f"style='width:100%;background:{PAPER}'>{''.join(shapes)}</svg>"
+        f"<div style='color:{INK};line-height:1.35;min-height:4.2em;font-size:0.9em'>{escape(told)}</div>"
+    )
+
+
+def ram_film(
+    recording: Recording, regions: Sequence[tuple[int, int, str]], every: int, clock_hz: int
+) -> ipywidgets.VBox:
+    """A recording of RAM as a slider over `byte_page`s, each over `every` of its steps."""
+    pages, labels = [], []
+    for start in range(0, len(recording.touched), every):
+        part = slice(start, start + every)
+        first, last = (1000 * step * recording.step_cycles / clock_hz for step in (start, start + every))
+        labels.append(f"{first:.1f} to {last:.1f} ms")
+        busy = [f"{name} {cycles[part].sum() / (every * recording.step_cycles):.0%}"
+                for name, cycles in recording.busy.items() if cycles[part].any()]
+        title = f"{labels[-1]}: {', '.join(busy)}"
+        pages.append(byte_page(np.bitwise_or.reduce(recording.touched[part]), regions, title))
+    return flip_book(pages, labels, "time")

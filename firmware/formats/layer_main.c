@@ -10,6 +10,8 @@ int layer_format, layer_mhz;
 /* Generated with the layer's tables by tinyspeech/bench.py. */
 void layer_run(int format, const int8_t *in, int32_t *out);
 
+enum { RCC_CTLR = 0x40021000 /* bit 24 PLLON, 25 PLLRDY */, FLASH_ACTLR = 0x40022000 /* bits 1:0: wait states */ };
+
 /* 48 MHz with one wait state of the flash, or 24 MHz without. */
 static void set_clock(int mhz)
 {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -191,23 +192,30 @@ class _Stop(Exception):
     """Ctrl-C or SIGTERM."""
 
 
-def serve(board: VirtualBoard, announce=print) -> None:
-    """Put a board on a pseudo-terminal and let it run until Ctrl-C or SIGTERM. announce is told the port's line."""
+def _open_terminal() -> tuple[int, int, str]:
+    """A pseudo-terminal for a board: descriptors of the board's end and of the other end, and the latter's name."""
     try:
         import pty
         import tty
     except ImportError as error:
         raise UserError("this system has no pseudo-terminals: the virtual board needs Linux or macOS") from error
 
-    def stop(*_):
-        raise _Stop
-
     host, device = pty.openpty()
     tty.setraw(device)  # and it stays open here, so that a program that closes the port does not end the board
     os.set_blocking(host, False)
+    return host, device, os.ttyname(device)
+
+
+def serve(board: VirtualBoard, announce=print) -> None:
+    """Put a board on a pseudo-terminal and let it run until Ctrl-C or SIGTERM. announce is told the port's line."""
+
+    def stop(*_):
+        raise _Stop
+
+    host, device, name = _open_terminal()
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        announce(f"port: {os.ttyname(device)}")
+        announce(f"port: {name}")
         _serve(board, host)
     except _Stop:
         pass
@@ -216,6 +224,13 @@ def serve(board: VirtualBoard, announce=print) -> None:
             signal.signal(number, handler)
         os.close(host)
         os.close(device)
+
+
+def in_background(board: VirtualBoard) -> str:
+    """Put a board on a pseudo-terminal beside the program that calls this, for as long as it runs. Returns the port."""
+    host, _, name = _open_terminal()
+    threading.Thread(target=_serve, args=(board, host), daemon=True).start()
+    return name
 
 
 def _serve(board: VirtualBoard, host: int) -> None:

@@ -41,6 +41,8 @@ enum { /* interrupt numbers */
 
 enum { RESET_PIN = 1 << 26, RESET_POWER = 1 << 27, RESET_SOFTWARE = 1 << 28, RESET_WATCHDOG = 1 << 29 }; /* RSTSCKR */
 
+enum { TOUCHED_READ = 1, TOUCHED_WRITTEN = 2, TOUCHED_DMA = 4 };
+
 struct decoded {
     uint8_t op, rd, rs1, rs2, length, reason; /* reason: fault of OP_BAD */
     uint8_t cost;                             /* cycles of fetching, wait state included */
@@ -85,6 +87,8 @@ struct chip {
     uint64_t *stages;       /* cycles per stage, or 0: what a stage's function calls counts as the stage */
     const uint8_t *stage_of; /* per slot: the stage that begins with the function there, or 0 */
     uint64_t *profile; /* cycles per slot: a slot a halfword of flash, a gap, a slot a halfword of SRAM; or 0 */
+    uint64_t *executed; /* instructions per slot, wherever there is a profile */
+    uint8_t *touched;  /* per byte of SRAM, while profiling: TOUCHED_ bits of what was done to it; or 0 */
     uint32_t timed;    /* serial bytes take their time; else none, and waiting for one ends the run */
     uint32_t line_baud; /* of the other side's serial port, where bytes take time */
     uint32_t overruns;  /* bytes that came before the one before was fetched */

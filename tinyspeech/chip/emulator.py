@@ -23,6 +23,8 @@ from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
+READ, WRITTEN, BY_DMA = 1, 2, 4
+"""What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
@@ -76,13 +78,14 @@ class _State(ctypes.Structure):
         ("receive", ctypes.c_char_p), ("receive_count", ctypes.c_uint32), ("receive_at", ctypes.c_uint32),
         ("transmit", ctypes.c_void_p),
         ("transmit_room", ctypes.c_uint32), ("transmit_count", ctypes.c_uint32), ("stages", ctypes.c_void_p),
-        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("timed", ctypes.c_uint32),
-        ("line_baud", ctypes.c_uint32), ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
-        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32), ("analogue_hz", ctypes.c_uint32),
-        ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64), ("longest_awake", ctypes.c_uint64),
-        ("converted_at", ctypes.c_uint64),
-        ("reset_flags", ctypes.c_uint32),
-        ("resets", ctypes.c_uint32), ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
+        ("stage_of", ctypes.c_void_p), ("profile", ctypes.c_void_p), ("executed", ctypes.c_void_p),
+        ("touched", ctypes.c_void_p), ("timed", ctypes.c_uint32), ("line_baud", ctypes.c_uint32),
+        ("overruns", ctypes.c_uint32), ("in_boot", ctypes.c_uint32),
+        ("analogue", ctypes.c_void_p), ("analogue_count", ctypes.c_uint32),
+        ("analogue_hz", ctypes.c_uint32), ("analogue_start", ctypes.c_uint64), ("slept", ctypes.c_uint64),
+        ("longest_awake", ctypes.c_uint64), ("converted_at", ctypes.c_uint64),
+        ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
+        ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
@@ -225,13 +228,13 @@ class Chip:
         return stop
 
     def start_profile(self, stages: dict[int, int] | None = None) -> None:
-        """Count cycles by address from now on; `profile()` reads them.
+        """Count cycles and instructions by address from now on; `profile()` and `executed()` read them.
 
         stages : {address of a function: number 1 .. 255}; what such a function calls is counted as its own, unless it
         begins another stage. `stage_cycles()` reads them; 0 is everything else.
         """
-        self._profile = np.zeros(SLOTS, np.uint64)
-        self.state.profile = self._profile.ctypes.data
+        self._profile, self._executed = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint64)
+        self.state.profile, self.state.executed = self._profile.ctypes.data, self._executed.ctypes.data
         self._stage_of, self._stages = np.zeros(SLOTS, np.uint8), np.zeros(256, np.uint64)
         for address, number in (stages or {}).items():
             self._stage_of[slot(address)] = number
@@ -241,9 +244,26 @@ class Chip:
         """Cycles per stage since `start_profile`; uint64 [256]."""
         return self._stages.copy()
 
+    def watch_sram(self, stages: dict[int, int] | None = None) -> None:
+        """Note from now on what is done to each byte of SRAM; `touched()` reads it. Starts a profile as well."""
+        self.start_profile(stages)
+        self._touched = np.zeros(SRAM_BYTES, np.uint8)
+        self.state.touched = self._touched.ctypes.data
+
+    def touched(self) -> np.ndarray:
+        """What was done to each byte of SRAM since `watch_sram` or the last call: `READ`, `WRITTEN` and `BY_DMA`, added
+        up; uint8 [2048]."""
+        touched = self._touched.copy()
+        self._touched[:] = 0
+        return touched
+
     def profile(self) -> np.ndarray:
         """Cycles per halfword since `start_profile`: flash from index 0, SRAM from 8194; uint64 [`SLOTS`]."""
         return self._profile.copy()
+
+    def executed(self) -> np.ndarray:
+        """Instructions per halfword since `start_profile`, as in `profile`; uint64 [`SLOTS`]."""
+        return self._executed.copy()
 
 
 @dataclass(frozen=True)
@@ -288,27 +308,6 @@ class Board:
         while not text.endswith(b"\n"):
             text.append(self._byte())
         return text.decode().strip()
-
-    def self_test(self) -> str:
-        """What the firmware says of itself: 'test ok'."""
-        self.chip.send(b"T")
-        text = bytearray()
-        while not text.endswith(b"\n"):
-            text.append(self._byte())
-        return text.decode().strip()
-
-    def listen(self, volts: np.ndarray) -> str:
-        """What the firmware says while it listens to a signal for a second; uint16 [n], n a second."""
-        self.chip.connect_microphone(volts, len(volts))
-        self.chip.send(b"L")
-        until, text = self.chip.cycles + self.chip.state.clock_hz, b""
-        while self.chip.cycles < until:
-            self.chip.run(until - self.chip.cycles)
-            text += self.chip.received()
-        self.chip.send(b"\x7f")
-        while self.chip.run() != "starved":
-            text += self.chip.received()
-        return text.decode()
 
     def classify(self, x8k: np.ndarray, features: bool = False) -> ChipResult:
         """One clip, int16 [8000] at 8 kHz, through front end and network on the chip."""
@@ -388,21 +387,20 @@ def worst_case_clip() -> np.ndarray:
     return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
 
 
-def report_firmware(folder: Path | None = None) -> dict:
-    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`.
+def report_firmware(folder: Path | None = None, compiler: str = toolchain.COMPILERS[0]) -> dict:
+    """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
+    `cycles_per_audio_second`, of the clip of noise.
 
-    folder : the firmware's, by default the shipped one's. The stack is measured: a clip of noise and one of silence are
-    run, with and without features, a version request, the self-test, and a second of noise that is listened to; with
-    an interrupt at the worst moment (`Chip.stack_bytes`).
+    folder : the firmware's, by default the shipped one's. compiler : one of `toolchain.COMPILERS`. The stack is
+    measured: a clip of noise and one of silence are run, with and without features, and a version request.
     """
-    firmware = toolchain.build_firmware(folder)
+    firmware = toolchain.build_firmware(folder, compiler=compiler)
     board = Board(firmware.elf)
     board.version()
-    board.self_test()
-    board.listen(worst_case_clip().view(np.uint16))
-    for clip in (worst_case_clip(), np.zeros(frontend.CLIP_SAMPLES, np.int16)):
-        board.classify(clip)
-        board.classify(clip, features=True)
+    cycles = board.classify(worst_case_clip()).cycles
+    board.classify(worst_case_clip(), features=True)
+    for features in (False, True):
+        board.classify(np.zeros(frontend.CLIP_SAMPLES, np.int16), features)
     sizes = toolchain.sizes(firmware.elf)
     return {**{key: sizes[key] for key in ("flash_bytes", "data_bytes", "bss_bytes")},
-            "stack_bytes": board.chip.stack_bytes, "symbols": sizes["symbols"]}
+            "stack_bytes": board.chip.stack_bytes, "cycles_per_audio_second": cycles, "symbols": sizes["symbols"]}

@@ -49,6 +49,8 @@ CHATTER_BYTES = 400
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
 RVPROG = "rvprog==1.11.0"
+LINK_VENDOR, LINK_PRODUCT = 0x1A86, 0x8010
+"""USB numbers of a WCH-Link in RISC-V mode, as rvprog has them; 0x8012 is one in ARM mode."""
 
 
 class PortLost(UserError):
@@ -322,6 +324,18 @@ def find_version(line: Line) -> str:
         raise UserError("the board does not answer: is this its port, and does it run our firmware? Reset it, or flash "
                         "it with `python -m tinyspeech flash`") from None
     raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware")
+
+
+def find_board() -> str | None:
+    """The serial port of a WCH-Link behind which our firmware answers, or None. Nothing else is spoken to."""
+    from serial.tools import list_ports
+
+    for port in sorted(list_ports.comports()):
+        if (port.vid, port.pid) == (LINK_VENDOR, LINK_PRODUCT):
+            with contextlib.suppress(UserError), contextlib.closing(SerialLine(port.device)) as line:
+                if ask_version(line):
+                    return port.device
+    return None
 
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:

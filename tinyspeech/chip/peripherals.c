@@ -184,7 +184,10 @@ static void dma_request(struct chip *chip)
         return;
     }
     r->adc_status &= ~(uint32_t)EOC; /* as any read of the data register */
-    for (uint32_t i = 0; i < size; i++) chip->sram[at + i] = (uint8_t)(r->adc_data >> 8 * i);
+    for (uint32_t i = 0; i < size; i++) {
+        chip->sram[at + i] = (uint8_t)(r->adc_data >> 8 * i);
+        if (chip->touched) chip->touched[at + i] |= TOUCHED_DMA;
+    }
     if (chip->code_in_ram) forget_decoded(chip);
     r->dma_cntr--;
     if (r->dma_cntr == r->dma_length / 2) r->dma_status |= 1 | 4;

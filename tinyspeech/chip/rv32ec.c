@@ -137,7 +137,7 @@ static struct decoded decode32(uint32_t w)
         if (f7 == 0x20 && f3 == 0) return make(OP_SUB, rd, rs1, rs2, 0, 4);
         if (f7 == 0x20 && f3 == 5) return make(OP_SRA, rd, rs1, rs2, 0, 4);
         return f7 ? bad(FAULT_ILLEGAL, 4) : make(registers[f3], rd, rs1, rs2, 0, 4);
-    case 0x0f: return make(OP_FENCE, 0, 0, 0, 0, 4);
+    case 0x0f: return f3 ? bad(FAULT_ILLEGAL, 4) : make(OP_FENCE, 0, 0, 0, 0, 4); /* fence.i is another extension's */
     case 0x73:
         if (w == 0x00000073) return make(OP_ECALL, 0, 0, 0, 0, 4);
         if (w == 0x00100073) return make(OP_EBREAK, 0, 0, 0, 0, 4);
@@ -326,6 +326,14 @@ static void count_stage(struct chip *chip, uint64_t cycles, const struct decoded
     if (d->rd == 1) chip->stage_stack[chip->depth++ & 63] = chip->stage;
     else if (d->op == OP_MRET || (d->op == OP_JALR && d->rs1 == 1)) chip->stage = chip->stage_stack[--chip->depth & 63];
     if (to >= 0 && chip->stage_of[to]) chip->stage = chip->stage_of[to]; /* a tail call is a jump */
+}
+
+/* A load or store of the program at this address, if it is one of SRAM. */
+static void note_access(struct chip *chip, int op, uint32_t address)
+{
+    uint32_t at = address - SRAM_BASE, size = op == OP_LW || op == OP_SW ? 4 : op == OP_LH || op == OP_LHU || op == OP_SH ? 2 : 1;
+    if (chip->touched && at < SRAM_BYTES)
+        for (uint32_t i = 0; i < size; i++) chip->touched[at + i] |= op >= OP_SB ? TOUCHED_WRITTEN : TOUCHED_READ;
 }
 
 /* Cycles of a jump to a slot: see the table at the top. */
@@ -521,7 +529,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             cycles = before + jump_cycles(chip, to, target);
             instructions++;
             if (profiling) {
-                chip->profile[d - chip->cache] += cycles - before;
+                chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
                 count_stage(chip, cycles - before, d, to);
             }
             x[0] = 0, pc = target;
@@ -534,6 +542,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
                 chip->fault_address = address, stop = STOP_FAULT;
                 goto out;
             }
+            if (profiling) note_access(chip, d->op, address);
             if (address - SRAM_BASE >= SRAM_BYTES && address >= FLASH_BYTES) { /* peripherals, or flash programmed */
                 cycles += chip->stall, chip->stall = 0;
                 if (chip->transmit_count != sent && !chip->timed) stop = STOP_TRANSMIT;
@@ -545,7 +554,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         x[0] = 0;
         instructions++;
         if (profiling) {
-            chip->profile[d - chip->cache] += cycles - before;
+            chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;
             if (chip->stages) chip->stages[chip->stage] += cycles - before;
         }
         pc += length, d += length >> 1;

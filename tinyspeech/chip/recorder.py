@@ -1,0 +1,115 @@
+"""RAM and processor over time: which bytes are read and written, and what the chip is busy with (chapter 10).
+
+    recording = record(board.chip, elf, {"frontend_frame": "front end"}, steps=100, step_cycles=2400)
+
+The emulated chip notes each load and store while it runs; nothing is sampled, and every run gives the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import toolchain
+from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard
+from tinyspeech.chip.emulator import SRAM_BASE, SRAM_BYTES, Chip
+from tinyspeech.errors import UserError
+
+START_S = 0.02
+"""Time for the firmware to come up before it gets a command."""
+ROLES = {
+    "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
+    "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory"), "sums"),
+    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_count",
+                     "holds", "alone"), "counters"),
+}
+"""What chapter 10 calls the firmware's variables, and members of structures; any other keeps its name."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What happened in equal steps of time."""
+
+    step_cycles: int
+    """Length of a step, in clock cycles."""
+    touched: np.ndarray
+    """uint8 [steps, 2048]: `READ`, `WRITTEN` and `BY_DMA`, added up, of each byte of SRAM."""
+    busy: dict[str, np.ndarray]
+    """{stage: int64 [steps]}, cycles; with `other`, and `asleep`. They add up to what the steps lasted."""
+
+
+def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step_cycles: int) -> Recording:
+    """Run the chip on and write down what it does.
+
+    functions : {name in the firmware: stage}; what they call counts as theirs (`Chip.start_profile`).
+
+    Raises `UserError` where the firmware has no such function of its own, and where the chip does not go on.
+    """
+    addresses = {name: start for start, _, name in toolchain.function_addresses(elf)}
+    missing = [name for name in functions if name not in addresses]
+    if missing:
+        raise UserError(f"the firmware has no function {missing[0]} of its own: stages cannot be told apart")
+    names = [*dict.fromkeys(functions.values())]
+    chip.watch_sram({addresses[function]: 1 + names.index(stage) for function, stage in functions.items()})
+    touched = np.zeros((steps, SRAM_BYTES), np.uint8)
+    cycles = np.zeros((steps, 2 + len(names)), np.int64)  # other, the stages, asleep
+    began, before, slept = chip.cycles, np.zeros(1 + len(names), np.int64), chip.state.slept
+    for i in range(steps):
+        while (left := began + (i + 1) * step_cycles - chip.cycles) > 0:
+            if (stop := chip.run(left)) not in ("budget", "transmit"):
+                raise UserError(f"the chip came to a stop ({stop}) in step {i} of {steps}")
+        now = chip.stage_cycles()[: 1 + len(names)].astype(np.int64)
+        touched[i], cycles[i, :-1], cycles[i, -1] = chip.touched(), now - before, chip.state.slept - slept
+        before, slept = now, chip.state.slept
+    return Recording(step_cycles, touched, dict(zip(("other", *names, "asleep"), cycles.T, strict=True)))
+
+
+def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> list[tuple[int, int, str]]:
+    """(start, end, name) of all 2,048 bytes of SRAM, by address: every variable as the linker placed it, the stack as
+    deep as it was measured, and between them what was `never used`.
+
+    roles : {variable or member: a name for readers}; neighbours of one name are one region, and up to three bytes
+    between two variables count to the one before.
+
+    Raises `UserError` where variables and stack do not fit together.
+    """
+    found: list[tuple[int, int, str]] = []
+    for start, end, name in toolchain.ram_objects(elf):
+        name = roles.get(name, roles.get(name.split(".")[-1], name))
+        if found and start - found[-1][1] < 4:
+            found[-1] = (found[-1][0], start, found[-1][2])
+        if found and found[-1][2] == name:
+            start = found.pop()[0]
+        found.append((start, end, name))
+    top, used = SRAM_BASE + SRAM_BYTES, found[-1][1] if found else SRAM_BASE
+    if used > top - stack_bytes:
+        raise UserError(f"{used - SRAM_BASE} bytes of variables and {stack_bytes} of stack do not fit {SRAM_BYTES}")
+    return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
+
+
+def listening(volts: np.ndarray, seconds: float = START_S) -> VirtualBoard:
+    """A board with our firmware and this signal at its microphone, told to listen, so many seconds after power on.
+
+    volts : uint16 [n] at `SIGNAL_HZ`, as of `Chip.connect_microphone`; it begins with the power.
+    """
+    board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
+    board.chip.connect_microphone(volts, SIGNAL_HZ)
+    board.advance(START_S)
+    board.send(b"L")
+    board.advance(seconds - START_S)
+    return board
+
+
+def lines(board: VirtualBoard, seconds: float) -> list[tuple[float, str]]:
+    """(second since power on, line) of what a board says on its serial port in so many seconds; a line's time is that
+    of its end, to the next 5 ms."""
+    found, text, until = [], "", board.now + seconds
+    while board.now < until:
+        board.advance(0.005)
+        text += board.received().decode()
+        *whole, text = text.split("\n")
+        found += [(board.now, line) for line in whole]
+    return found
