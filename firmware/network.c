@@ -169,20 +169,20 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
 }
 
 /* Whether a strided layer leaves a frame out that comes by itself: it goes on with every stride-th, the first included. */
-static int left_out(const struct layer *layer, int i)
+static int left_out(const struct layer *layer, int n)
 {
     if (MODEL_PAIRED || layer->stride == 1) return 0;
-    int now = net.phase[i];
-    net.phase[i] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
+    int now = net.phase[n];
+    net.phase[n] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
     return now;
 }
 
 /* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    const struct layer *layer = model_layers + from, *end = model_layers + to;
-    for (int i = from; layer < end; layer++, i++) { /* an index: in pairs there are fewer phases than layers */
-        if (left_out(layer, i)) {
+    for (int n = from; n < to; n++) {
+        const struct layer *layer = &model_layers[n];
+        if (left_out(layer, n)) {
             if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }

@@ -188,12 +188,26 @@ def test_any_byte_ends_it_and_is_taken_as_a_command(board):
     assert re.fullmatch(r"stopped [345]\n" + VERSION, say(board, live.END + b"V", 0.05))
 
 
-def test_the_led_is_on_after_a_word(board):
-    clip = next(x for x, y in zip(*datasets.load_task(datasets.BUNDLED, "validation").arrays()[:2], strict=True)
-                if CLASSES[y] == "yes")
+@pytest.fixture(scope="module")
+def yes():
+    """A bundled clip and a second of silence, as the microphone's voltage."""
+    x, labels = datasets.load_task(datasets.BUNDLED, "validation").arrays()[:2]
+    return live.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
+
+
+def test_a_recording_can_wait_until_the_chip_listens(image, yes):
+    """As with `board --wav`: a second after power on, nothing of it is over."""
+    board = VirtualBoard(image)
+    board.chip.connect_microphone(yes, SIGNAL_HZ, waits=True)
+    board.advance(3.0)
+    said = re.fullmatch(r"listening\nword yes (\d+)\n", board.received().decode())
+    assert said and int(said[1]) < 75
+
+
+def test_the_led_is_on_after_a_word(board, yes):
     board.send(b"L")
     board.advance(0.005)
-    board.chip.connect_microphone(live.as_volts(np.pad(clip, (0, 16000))), SIGNAL_HZ)
+    board.chip.connect_microphone(yes, SIGNAL_HZ)
     lit, led_at = [], []
     for _ in range(200):
         board.advance(0.01)

@@ -104,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON")
 
     board = command("board", "a virtual board on a pseudo-terminal, until Ctrl-C; prints its port first")
-    board.add_argument("--wav", default=None, metavar="FILE", help="a recording as the microphone's signal")
+    board.add_argument("--wav", default=None, metavar="FILE", help="a recording as the microphone's signal, from when the chip first listens")
     board.add_argument("--gain", type=float, default=1.0, help="1: full scale of the recording fills the ADC's range")
     board.add_argument("--noise", type=float, default=0.0, metavar="LSB", help="white noise at the ADC, in its steps")
     board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")
@@ -293,7 +293,8 @@ def run_board(args) -> None:
     image = None if args.blank else board.load_image(args.image) if args.image else board.shipped_image()
     virtual = board.VirtualBoard(image, timed=not args.fast)
     if args.wav:
-        virtual.chip.connect_microphone(board.microphone(args.wav, args.gain, args.noise), board.SIGNAL_HZ)
+        signal = board.microphone(args.wav, args.gain, args.noise)
+        virtual.chip.connect_microphone(signal, board.SIGNAL_HZ, waits=True)
     board.serve(virtual, lambda line: print(line, flush=True))
 
 

@@ -154,6 +154,8 @@ def as_volts(sound: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
 
 QUIET_DB = 25
 """A word is over where what follows is quieter than its loudest 20 ms by so much."""
+NOISE_LEVEL = 30.0
+"""Behind the words, root mean square in units of int16."""
 LATE_S = 0.6
 """A report that comes later after a word's end does not count for it."""
 
@@ -169,7 +171,7 @@ class Event:
 
 
 def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int, noise: np.ndarray | None = None,
-             level: float = 30.0) -> tuple[np.ndarray, list[Event]]:
+             level: float = NOISE_LEVEL) -> tuple[np.ndarray, list[Event]]:
     """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise.
 
     noise : int16 or float, any length, repeated as needed; white without. level : its root mean square, in
@@ -234,7 +236,7 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     result, seconds = rate(found, events), len(sound) / 16000
     latencies = 1000 * np.array(result["latencies"])
     about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
-                     f"of 0.5 to 2 s, background noise at {30} of 32768; through the virtual board's ADC",
+                     f"of 0.5 to 2 s, background noise at {NOISE_LEVEL:.0f} of 32768; through the virtual board's ADC",
              "seed": seed, "n": result["keywords"], "command": "python -m tinyspeech.live --speech FOLDER",
              "model_hash": model.digest}
     record("live.seconds", round(seconds, 1), "s", **about)

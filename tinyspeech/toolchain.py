@@ -40,8 +40,9 @@ WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "
 FIRMWARE_FLAGS = (
     "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
-    "-mllvm", "-disable-machine-licm",  # what is hoisted out of a loop ends on the stack: there are few registers
 )
+ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
+"""What is hoisted out of a loop would end on the stack: there are few registers."""
 GCC = "riscv64-unknown-elf-gcc"
 GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
 """gcc wants the control registers' instructions named ..."""
@@ -207,7 +208,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
-    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (RV32EC, RV32EC)
+    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (ZIG_COMPILE, RV32EC)
     run = gcc if compiler == "gcc" else partial(zig, "cc")
     digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
                      [FIRMWARE, *(source.parent for source in sources)], compiler)

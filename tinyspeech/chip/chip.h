@@ -95,7 +95,7 @@ struct chip {
     uint32_t in_boot;   /* a reset chose the boot area: the ROM's model has the chip */
     const uint16_t *analogue; /* the microphone: 0 .. 65535 is 0 V .. supply; behind its end it holds mid-supply */
     uint32_t analogue_count, analogue_hz;
-    uint64_t analogue_start; /* in 1/48 us since power on */
+    uint64_t analogue_start; /* in 1/48 us since power on; NEVER: when the ADC samples next */
     uint64_t slept;          /* cycles spent asleep */
     uint64_t longest_awake;  /* cycles between two sleeps */
     uint64_t converted_at;   /* the cycle at which the ADC last began to sample */

@@ -29,6 +29,8 @@ SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
 TICKS_PER_SECOND = 48_000_000
+NEVER = 2**64 - 1
+"""A time, in the interpreter."""
 LINE_BAUD = 115200
 """What the other side of the serial port speaks: the ROM bootloader's rate and our firmware's."""
 RUNAWAY_CYCLES = 2_000_000_000
@@ -143,8 +145,10 @@ class Chip:
         """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""
         self.state.timed = timed
 
-    def connect_microphone(self, volts: np.ndarray, rate_hz: int) -> None:
+    def connect_microphone(self, volts: np.ndarray, rate_hz: int, waits: bool = False) -> None:
         """Lay a signal on the analogue inputs, from now on; behind its end they hold half the supply.
+
+        waits : it begins when the ADC next samples, not now.
 
         volts : uint16 [n], 0 .. 65535 for 0 V .. supply, at rate_hz; between them the ADC sees straight lines, so give
         several times the rate at which it samples. The ADC makes 10 bits of it.
@@ -153,7 +157,7 @@ class Chip:
             raise UserError(f"a microphone's signal is uint16 [n], not {volts.dtype} {list(volts.shape)}")
         self._volts = np.ascontiguousarray(volts)
         self.state.analogue_count, self.state.analogue_hz = len(volts), rate_hz
-        self.state.analogue_start = self._library.chip_ticks(self._address)
+        self.state.analogue_start = NEVER if waits else self._library.chip_ticks(self._address)
         self.state.analogue = self._volts.ctypes.data
 
     @property
@@ -309,6 +313,27 @@ class Board:
             text.append(self._byte())
         return text.decode().strip()
 
+    def self_test(self) -> str:
+        """What the firmware says of itself: 'test ok'."""
+        self.chip.send(b"T")
+        text = bytearray()
+        while not text.endswith(b"\n"):
+            text.append(self._byte())
+        return text.decode().strip()
+
+    def listen(self, volts: np.ndarray) -> str:
+        """What the firmware says while it listens to a signal for a second; uint16 [n], n a second."""
+        self.chip.connect_microphone(volts, len(volts))
+        self.chip.send(b"L")
+        until, text = self.chip.cycles + self.chip.state.clock_hz, b""
+        while self.chip.cycles < until:
+            self.chip.run(until - self.chip.cycles)
+            text += self.chip.received()
+        self.chip.send(b"\x7f")
+        while self.chip.run() != "starved":
+            text += self.chip.received()
+        return text.decode()
+
     def classify(self, x8k: np.ndarray, features: bool = False) -> ChipResult:
         """One clip, int16 [8000] at 8 kHz, through front end and network on the chip."""
         x8k = np.asarray(x8k)
@@ -392,11 +417,14 @@ def report_firmware(folder: Path | None = None, compiler: str = toolchain.COMPIL
     `cycles_per_audio_second`, of the clip of noise.
 
     folder : the firmware's, by default the shipped one's. compiler : one of `toolchain.COMPILERS`. The stack is
-    measured: a clip of noise and one of silence are run, with and without features, and a version request.
+    measured: a clip of noise and one of silence are run, with and without features, a version request, the self-test,
+    and a second of noise that is listened to; with an interrupt at the worst moment (`Chip.stack_bytes`).
     """
     firmware = toolchain.build_firmware(folder, compiler=compiler)
     board = Board(firmware.elf)
     board.version()
+    board.self_test()
+    board.listen(worst_case_clip().view(np.uint16))
     cycles = board.classify(worst_case_clip()).cycles
     board.classify(worst_case_clip(), features=True)
     for features in (False, True):

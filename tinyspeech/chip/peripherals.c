@@ -234,6 +234,7 @@ static void adc_start(struct chip *chip, uint64_t now)
     }
     clocks = sampling[r->adc_samptr[1] >> 3 * (channel % 10) & 7];
     r->adc_status |= STRT, chip->converted_at = now;
+    if (chip->analogue_start == NEVER) chip->analogue_start = ticks_at(chip, now);
     r->adc_result = channel == 8 ? 1200 * 1024 / 3300 : analogue_at(chip, now + (uint64_t)clocks * divider) >> 6;
     schedule(chip, EVENT_ADC, now + (uint64_t)(clocks + 11) * divider);
 }
