@@ -104,7 +104,8 @@ def build_parser() -> argparse.ArgumentParser:
     bench.add_argument("--json", action="store_true", help="print JSON")
 
     board = command("board", "a virtual board on a pseudo-terminal, until Ctrl-C; prints its port first")
-    board.add_argument("--wav", default=None, metavar="FILE", help="a recording as the microphone's signal, from when the chip first listens")
+    board.add_argument("--wav", default=None, metavar="FILE",
+                       help="a recording as the microphone's signal, from when the chip first listens")
     board.add_argument("--gain", type=float, default=1.0, help="1: full scale of the recording fills the ADC's range")
     board.add_argument("--noise", type=float, default=0.0, metavar="LSB", help="white noise at the ADC, in its steps")
     board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")

@@ -200,7 +200,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
     same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
-    products and divisions. compiler: one of `COMPILERS`.
+    products and divisions, as gcc's always may. compiler: one of `COMPILERS`.
     """
     if compiler not in COMPILERS:
         raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
@@ -222,8 +222,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
             run(*compile_flags, *flags, "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
         if compiler == "gcc":
-            gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, *(["-lgcc"] if runtime else []),
-                "-o", elf)
+            gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-lgcc", "-o", elf)
         elif runtime:
             zig("cc", *link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
         else:  # the linker itself, since the compiler does not pass this option on: RAM is reached by offsets from gp
