@@ -327,7 +327,9 @@ def find_version(line: Line) -> str:
 
 
 def find_board() -> str | None:
-    """The serial port of a WCH-Link behind which our firmware answers, or None. Nothing else is spoken to."""
+    """The serial port of a WCH-Link behind which our firmware answers, or None. Nothing else is spoken to.
+
+    For whoever says that the attached board may be used: chapter 12 does not look for one by itself."""
     from serial.tools import list_ports
 
     for port in sorted(list_ports.comports()):
