@@ -10,19 +10,19 @@ struct requant {
     uint8_t multiplier, shift;
 };
 
-/* A table of them takes three bytes each: uint16 [outputs] of bias * 8 + shift - 8, then uint8 [outputs] of multipliers.
+/* A table of them takes three bytes each: uint16 [outputs] of bias * 16 + shift, then uint8 [outputs] of multipliers.
    Low bytes come first on the chip and on every computer that compiles this. */
 static inline struct requant kernel_requant(const uint16_t *table, int outputs, int o)
 {
-    struct requant r = {(int16_t)((int16_t)table[o] >> 3), ((const uint8_t *)(table + outputs))[o],
-                        (uint8_t)(8 + (table[o] & 7))};
+    struct requant r = {(int16_t)((int16_t)table[o] >> 4), ((const uint8_t *)(table + outputs))[o],
+                        (uint8_t)(table[o] & 15)};
     return r;
 }
 
 /* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
      activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
      accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31
-     bias -4096 .. 4095, multiplier 0 .. 255, shift 8 .. 15
+     bias -2048 .. 2047, multiplier 0 .. 255, shift 1 .. 15 (a classifier's: 0, it does not shift)
      sigmoid 0 .. 128 (Q7); gate -512 .. 508 (Q7); scale int8 (Q5)
    >> is an arithmetic shift: it rounds down, and with half a unit added before, half up. Only clamp saturates. */
 

@@ -131,7 +131,7 @@ kernel_requantise_lanes:
 output:
     lw s0, 0(a0)
     lh t0, 0(a1)
-    srai t0, t0, 3              # bias
+    srai t0, t0, 4              # bias
     lui t1, 8
     add s1, s0, t1              # a first below 0 has taken 1 from second
     slli s0, s0, 16
@@ -156,8 +156,8 @@ output:
     add t1, t1, s0
     add t2, t2, s1
 1:  lh t0, 0(a1)                # half up: one bit more than is wanted, plus one, and away with the bit
-    andi t0, t0, 7
-    addi t0, t0, 7
+    andi t0, t0, 15
+    addi t0, t0, -1
     sra t1, t1, t0
     sra t2, t2, t0
     addi t1, t1, 1

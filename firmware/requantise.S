@@ -58,16 +58,16 @@ output:
     lh s1, 0(a1)
     addi a1, a1, 2
     sw a1, 12(sp)
-    srai a1, s1, 3
+    srai a1, s1, 4
     add a0, a0, a1              # sum + bias
     lbu a1, 0(t1)
     addi t1, t1, 1
     jal multiply
-    andi s1, s1, 7              # shift - 8
-    li a1, 128                  # half of what is shifted out
+    andi s1, s1, 15             # shift
+    li a1, 1
     sll a1, a1, s1
+    srli a1, a1, 1              # half of what is shifted out
     add a0, a0, a1
-    addi s1, s1, 8
     sra a0, a0, s1
     bge a0, a4, 1f
     mv a0, a4

@@ -145,9 +145,9 @@ def test_depthwise_lanes_with_every_weight_and_both_ends(taps, channels):
 def test_requantise_lanes_at_every_shift_and_both_ends(low):
     """Of every pair of halves; rounding, both clamps, and what a negative first lane takes from the second."""
     rng, outputs = np.random.default_rng(5), 24
-    layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.choice([-4096, 4095, -1, 0, 1, 77], outputs)
+    layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.choice([-2048, 2047, -1, 0, 1, 77], outputs)
                   .astype(np.int16), multiplier=rng.choice([128, 129, 171, 255], outputs).astype(np.uint8),
-                  shift=np.tile(np.arange(8, 16), 3).astype(np.uint8))
+                  shift=(np.arange(outputs) % 15 + 1).astype(np.uint8))
     program = OnChip(array("uint16_t", "table", export.pack_requant(layer)),
                      f"kernel_requantise_lanes((const int32_t *)(const void *)in, table, {outputs}, {low}, "
                      "(int8_t *)out, (int8_t *)out + 32)")

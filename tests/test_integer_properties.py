@@ -172,10 +172,10 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
     multiplier = pick(rng, least, 255, outputs, draw(EXTREMES))
     fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
     shift = rng.integers(8, 16, outputs) if draw(st.booleans()) else rng.integers(fit, fit + 5, outputs).clip(8, 15)
-    size = draw(st.sampled_from([0, 500, 4095]))
+    size = draw(st.sampled_from([0, 500, 2047]))
     return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
                  draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
-                 pick(rng, -size - (size == 4095), size, outputs, draw(EXTREMES)).astype(np.int16),
+                 pick(rng, -size - (size == 2047), size, outputs, draw(EXTREMES)).astype(np.int16),
                  multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8),
                  bands=bands, span=span, band_stride=band_stride)
 

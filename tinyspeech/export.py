@@ -44,11 +44,11 @@ TABLE_BYTES = 64
 
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Multiplier and shift as uint8; a ratio of 1 or more raises `UserError`: the firmware stores shifts of 8 to 15."""
+    """Multiplier and shift as uint8; a ratio above 2**6 raises `UserError`."""
     from tinyspeech.quant import multiplier_and_shift
 
     multiplier, shift = multiplier_and_shift(ratio)
-    if shift.min() < 8:
+    if shift.min() < 1:
         raise UserError(f"layer {name}: a ratio of steps of {ratio.max():.3g} or {ratio.min():.3g} has no 8-bit form")
     return multiplier.astype(np.uint8), shift.astype(np.uint8)
 
@@ -196,11 +196,11 @@ def pack_requant(layer: Layer) -> np.ndarray:
     """
     bias, multiplier = layer.bias.astype(np.int64), layer.multiplier.astype(np.int64)
     last = layer.kind.endswith("classifier")
-    shift = np.zeros(len(bias), np.int64) if last else layer.shift.astype(np.int64) - 8
-    if bias.min() < -4096 or bias.max() > 4095 or shift.min() < 0 or shift.max() > 7:
-        raise UserError(f"layer {layer.name}: the firmware takes biases of 13 bits and shifts of 8 to 15")
+    shift = layer.shift.astype(np.int64)
+    if bias.min() < -2048 or bias.max() > 2047 or shift.min() < (not last) or shift.max() > 15:
+        raise UserError(f"layer {layer.name}: the firmware takes biases of 12 bits and shifts of 1 to 15")
     pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
-    return np.concatenate([(bias << 3 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
+    return np.concatenate([(bias << 4 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
 
 def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:

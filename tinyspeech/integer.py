@@ -10,7 +10,7 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | dense | sum of weight * value, over kernel frames of inputs, oldest first | weight -8 .. 7; int32 |
 | depthwise | the same for each channel by itself; only every stride-th frame goes on, the first included | int32 |
 | requantise (ends both) | clamp(((sum + bias) * multiplier + 2**(shift - 1)) >> shift, low, 127) | bias int16; int8 |
-| | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 8 .. 15 in the firmware |
+| | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 1 .. 15 in the firmware |
 | pool | largest of kernel frames, channel by channel | int8 |
 | pool_bands | largest of two neighbouring bands, channel by channel | int8 |
 | add | clamp(target + source, 0, 127) | int8 |
@@ -108,7 +108,7 @@ class Layer:
     multiplier: np.ndarray | None = None
     """uint8 [outputs]."""
     shift: np.ndarray | None = None
-    """uint8 [outputs], 1 .. 24, of which the firmware takes 8 .. 15; 0 for a classifier, which does not shift."""
+    """uint8 [outputs], 1 .. 24, of which the firmware takes 1 .. 15; 0 for a classifier, which does not shift."""
     scale: np.ndarray | None = None
     """int8 [channels], Q5 (gated_add)."""
     bands: int = 1

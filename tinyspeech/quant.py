@@ -508,9 +508,9 @@ def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv,
 
 
 MAX_SHIFT = 15
-"""Of requantisation: the firmware stores 8 to 15 in three bits."""
-LARGEST_BIAS = 3900
-"""In accumulator units: the firmware stores 13 bits, and the coarsest multiplier is off by 3 %."""
+"""Of requantisation: the firmware stores it in four bits."""
+LARGEST_BIAS = 1950
+"""In accumulator units: the firmware stores 12 bits, and the coarsest multiplier is off by 3 %."""
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
