@@ -171,7 +171,7 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
     least = draw(st.sampled_from([0, 128])) if kind.endswith("classifier") else 128  # as the firmware's tables have it
     multiplier = pick(rng, least, 255, outputs, draw(EXTREMES))
     fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
-    shift = rng.integers(8, 16, outputs) if draw(st.booleans()) else rng.integers(fit, fit + 5, outputs).clip(8, 15)
+    shift = rng.integers(1, 16, outputs) if draw(st.booleans()) else rng.integers(fit, fit + 5, outputs).clip(1, 15)
     size = draw(st.sampled_from([0, 500, 2047]))
     return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
                  draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),

@@ -256,6 +256,11 @@ def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
     return places
 
 
+def has_bands(model: IntegerModel) -> bool:
+    """Whether any layer reads or writes more than one band; two that are pooled to one are enough."""
+    return any(layer.bands > 1 or layer.kind.endswith("_bands") for layer in model.layers)
+
+
 def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
     """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
     (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
@@ -279,7 +284,7 @@ def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
-    banded = any(layer.bands > 1 for layer in model.layers)
+    banded = has_bands(model)
     slots = _places(sizes, _live(model) if banded else {})
     slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
@@ -429,7 +434,7 @@ def c_header(model: IntegerModel) -> str:
            f"#define MODEL_FLUSH {model.flush}\n#define MODEL_CHECKSUM {checksum(model):#010x}u",
            f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
            f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
-           f"#define MODEL_BANDED {int(any(layer.bands > 1 for layer in model.layers))}",
+           f"#define MODEL_BANDED {int(has_bands(model))}",
            f"#define MODEL_BAND_PAIRS {plan['band_pairs']}",
            f"#define MODEL_POOLED {int(any(layer.kind == 'pool' for layer in model.layers))}",
            f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
