@@ -423,7 +423,7 @@ def waits_for_commands(line: Cable) -> bool:
 def test_the_firmware_hears_in_a_recording_what_the_definitions_hear(image, speech):
     line, samples = Cable(VirtualBoard(image)), monitor.recording(speech)
     words, notices, frames = heard_by(line, samples=samples)
-    assert words == defined(samples) and len(words) >= 3 and {word for word, _ in words} <= set(SPOKEN)
+    assert words == defined(samples) and len(words) >= 2 and {word for word, _ in words} <= set(SPOKEN)
     assert not notices and frames == 1 + (len(samples) - 256) // 160
     assert waits_for_commands(line) and line.board.chip.state.overruns == 0
 

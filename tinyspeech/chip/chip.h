@@ -133,6 +133,7 @@ void advance(struct chip *chip);
 void serial_arrivals(struct chip *chip);
 void hang_up(struct chip *chip);
 int pending_interrupt(const struct chip *chip);
+void latch_events(struct chip *chip);
 int wakes(struct chip *chip);
 #pragma GCC visibility pop
 #endif

@@ -571,14 +571,20 @@ int pending_interrupt(const struct chip *chip)
     return best;
 }
 
-/* A sleeping core goes on: wfi when an enabled interrupt is pending, wfe when an event was latched. */
-int wakes(struct chip *chip)
+/* An interrupt that becomes pending is an event, whether the core sleeps or not: the next wfe ends at once. */
+void latch_events(struct chip *chip)
 {
     struct registers *r = &chip->r;
     uint64_t on = lines(chip), fresh = on & ~r->seen_lines;
     r->seen_lines = on;
     if (fresh & (r->sctlr & 0x10 ? ~0ull : r->irq_enabled)) r->event_latch = 1; /* SEVONPEND: disabled ones, too */
-    if (chip->asleep == 1) return (on & r->irq_enabled) != 0;
+}
+
+/* A sleeping core goes on: wfi when an enabled interrupt is pending, wfe when an event was latched. */
+int wakes(struct chip *chip)
+{
+    struct registers *r = &chip->r;
+    if (chip->asleep == 1) return (lines(chip) & r->irq_enabled) != 0;
     if (!r->event_latch) return 0;
     r->event_latch = 0;
     return 1;

@@ -395,6 +395,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         }
     }
     if (stop != STOP_BUDGET || cycles >= until) goto out;
+    latch_events(chip);
     if (chip->asleep) {
         if (!wakes(chip)) {
             if (chip->next_event == NEVER && !chip->timed) { /* only a byte can end it, if even that */
