@@ -130,7 +130,7 @@ def test_waiting_for_an_event_does_not_lose_one_that_came_before(assemble):
 
 @pytest.mark.parametrize("period", range(17, 36))  # below, there is time for nothing but the handler
 def test_an_event_in_the_very_cycle_of_falling_asleep_wakes(assemble, period):
-    """At every distance between event and sleep: a line that fell while the core was awake is new when it rises again."""
+    """At every distance from event to sleep: a line that fell while the core was awake is new when it rises again."""
     chip = assemble(CLOCK_24 + COUNT_TICKS + "li a5, 0\n" + INTERRUPTS_ON
                     + poke((0xE000E100, 1 << 12), (0xE000ED10, 8), (SYSTICK["cmp"], period), (SYSTICK["ctlr"], 0xF))
                     + "li x6, 500\n1: wfi\nblt a5, x6, 1b\n", {12: "tick"})

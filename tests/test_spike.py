@@ -212,13 +212,12 @@ int main(void);
 int main(void) /* a second of noise that swells and dies away, all of front end and network; logits stay in work */
 {
     uint32_t noise = 1;
-    network_reset();
+    network_reset(0);
     frontend_start(&stream);
     for (int i = 0, frame = 0; frame < FRONTEND_N_FRAMES; i++) {
         noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
         int quiet = i < 4000 ? 12 - (i >> 8) : (i >> 8) - 15;
-        frontend_push(&stream, (int16_t)((int32_t)noise >> (16 + (quiet < 0 ? 0 : quiet))));
-        if (i + 1 < FRONTEND_WINDOW || (i + 1 - FRONTEND_WINDOW) % FRONTEND_HOP) continue;
+        if (!frontend_push(&stream, (int16_t)((int32_t)noise >> (16 + (quiet < 0 ? 0 : quiet))))) continue;
         int8_t coefficients[FRONTEND_N_COEFFICIENTS];
         frontend_window(&stream, work.window);
         frontend_frame(work.window, coefficients);
@@ -229,30 +228,20 @@ int main(void) /* a second of noise that swells and dies away, all of front end 
     network_logits((int32_t *)work.scratch);
     return 0;
 }
-
-void *memset(void *to, int value, unsigned count) /* the compiler may call these, as in the firmware's main.c */
-{
-    for (uint8_t *p = to; count; count--) *p++ = (uint8_t)value;
-    return to;
-}
-
-void *memcpy(void *restrict to, const void *restrict from, unsigned count)
-{
-    const uint8_t *q = from;
-    for (uint8_t *p = to; count; count--) *p++ = *q++;
-    return to;
-}
 """
 
 
 def test_the_firmwares_own_code_runs_as_in_spike(tmp_path):
     """Startup, front end and network on a second of sound, by a main without peripherals: millions of instructions."""
-    (tmp_path / "main.c").write_text(MAIN)
+    shipped = (toolchain.FIRMWARE / "main.c").read_text()
+    (tmp_path / "main.c").write_text(MAIN + shipped[shipped.index("/* The compiler may turn loops"):])
     startup = (toolchain.FIRMWARE / "startup.S").read_text()
-    assert startup.count("    j halt\n    .size start") == 1
-    (tmp_path / "startup.S").write_text(startup.replace("    j halt\n    .size start", FINISH + "    .size start")
-                                        + MAILBOX)
-    names = [name for name in toolchain.FIRMWARE_SOURCES if name not in ("startup.S", "main.c", "usart.c")]
+    after_main = "    j halt\n    .size copy_data"
+    assert startup.count(after_main) == 1
+    startup = startup.replace("csrw mtvec, a0", "nop")  # Spike does not count it, and nothing interrupts here
+    (tmp_path / "startup.S").write_text(startup.replace(after_main, FINISH + "    .size copy_data") + MAILBOX)
+    chips_own = ("startup.S", "main.c", "usart.c", "board.c", "listen.c", "handler.S")
+    names = [name for name in toolchain.FIRMWARE_SOURCES if name not in chips_own]
     built = build(tmp_path, tmp_path / "startup.S", tmp_path / "main.c", *(toolchain.FIRMWARE / n for n in names))
     chip = run_chip(built)
     executed = compare(built, chip, *run_spike(built.elf))
