@@ -3,6 +3,13 @@
    a0 past: int8 [kernel - 1][channels]; a1 first, a2 second: int8 [channels]; a3 channels; a4 kernel; a5 weights:
    nibbles [channels][(kernel + 1) / 2 bytes]; on the stack, accumulator: int32 [channels]. tp is scratch: nothing uses
    it for anything else. */
+    .macro bit mask, op         # of the weight in t2: the shifted pair comes to the sums or not
+    andi ra, t2, \mask
+    beqz ra, 2f
+    \op tp, tp, s0
+2:
+    .endm
+
     .text
     .globl kernel_depthwise_pair
     .type kernel_depthwise_pair, @function
@@ -42,22 +49,14 @@ tap:
     lbu t2, 0(a5)
     addi a5, a5, 1
     addi t2, t2, 256
-1:  andi ra, t2, 1
-    beqz ra, 1f
-    add tp, tp, s0
-1:  slli s0, s0, 1
-    andi ra, t2, 2
-    beqz ra, 1f
-    add tp, tp, s0
-1:  slli s0, s0, 1
-    andi ra, t2, 4
-    beqz ra, 1f
-    add tp, tp, s0
-1:  slli s0, s0, 1
-    andi ra, t2, 8
-    beqz ra, 1f
-    sub tp, tp, s0
-1:  srli t2, t2, 4
+1:  bit 1, add
+    slli s0, s0, 1
+    bit 2, add
+    slli s0, s0, 1
+    bit 4, add
+    slli s0, s0, 1
+    bit 8, sub                  # the sign's
+    srli t2, t2, 4
     mv s0, s1
     addi t1, t1, -1
     bnez t1, tap
