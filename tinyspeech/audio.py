@@ -241,12 +241,15 @@ def write(path: str | Path, samples: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) 
         raise UserError(f"{path} cannot be written ({error}): give a file in a folder that exists") from error
 
 
-def in_a_row(clips: Iterable[np.ndarray], sample_rate_hz: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Clips with pauses of 0.2 to 1 s before each and soft noise over all: one long recording (chapter 10).
+def in_a_row(clips: Iterable[np.ndarray], sample_rate_hz: int, seed: int = 0, pauses_s: tuple[float, float] = (0.2, 1),
+             noise: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Clips with a pause before each and soft noise over all: one long recording (chapter 10).
 
     Parameters
     ----------
     clips : int16 [n] each
+    pauses_s : the shortest and the longest
+    noise : int16, any length, taken again as often as needed, from a place that is drawn; by default it is white
 
     Returns
     -------
@@ -256,12 +259,16 @@ def in_a_row(clips: Iterable[np.ndarray], sample_rate_hz: int, seed: int = 0) ->
     dice = np.random.default_rng(seed)
     parts, begins, at = [], [], 0
     for clip in clips:
-        pause = int(dice.uniform(0.2, 1.0) * sample_rate_hz)
+        pause = int(dice.uniform(*pauses_s) * sample_rate_hz)
         parts += [np.zeros(pause), clip]
         begins.append(at + pause)
         at += pause + len(clip)
-    sound = np.concatenate(parts) + dice.normal(0, NOISE_UNITS, at)
-    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16), np.array(begins)
+    if noise is None:
+        behind = dice.normal(0, NOISE_UNITS, at)
+    else:
+        behind = np.resize(np.roll(noise, -int(dice.integers(len(noise)))), at).astype(np.float64)
+        behind *= NOISE_UNITS / np.sqrt((behind**2).mean())
+    return np.clip(np.rint(np.concatenate(parts) + behind), -32768, 32767).astype(np.int16), np.array(begins)
 
 
 def loud_part(samples: np.ndarray, sample_rate_hz: int, below_db: float = 25.0) -> tuple[float, float]:

@@ -554,15 +554,6 @@ def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
     }
 
 
-def macs_per_second(model: IntegerModel, frames_per_second: float = 50.0) -> float:
-    """Multiply-accumulates per second of audio, strides included."""
-    total = 0.0
-    for layer in model.layers:
-        frames_per_second /= layer.stride
-        total += frames_per_second * layer.bands * (layer.weight.size if layer.weight is not None else 0)
-    return math.ceil(total)
-
-
 def firmware_folder(model: IntegerModel) -> Path:
     """The folder of the firmware that holds this network: the shipped one, or a copy of its sources with another
     `model.h` among the builds. Raises `UserError` for a network that the firmware cannot hold."""

@@ -153,9 +153,7 @@ def as_volts(sound: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
 # ---------------------------------------------------------------- words in a row
 
 QUIET_DB = 25
-"""A word is over where what follows is quieter than its loudest 20 ms by so much."""
-NOISE_LEVEL = 30.0
-"""Behind the words, root mean square in units of int16."""
+"""A word is over where what follows is quieter than its loudest 10 ms by so much."""
 LATE_S = 0.6
 """A report that comes later after a word's end does not count for it."""
 
@@ -170,30 +168,20 @@ class Event:
     """Of the word in it, by `QUIET_DB`."""
 
 
-def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int, noise: np.ndarray | None = None,
-             level: float = NOISE_LEVEL) -> tuple[np.ndarray, list[Event]]:
-    """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise.
+def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int,
+             noise: np.ndarray | None = None) -> tuple[np.ndarray, list[Event]]:
+    """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise: `audio.in_a_row`.
 
-    noise : int16 or float, any length, repeated as needed; white without. level : its root mean square, in
-        units of int16.
     Returns int16 at 16 kHz, and the clips' events.
     """
-    rng = np.random.default_rng(seed)
-    parts, events, at = [], [], 0
-    for clip, label in zip(clips, labels, strict=True):
-        pause = int(rng.integers(4000, 16000)) * 2
-        parts += [np.zeros(pause), clip.astype(np.float64)]
-        at += pause
-        power = (clip.astype(np.float64).reshape(-1, 320) ** 2).mean(axis=1)  # of each 20 ms
-        loud = np.flatnonzero(power > power.max() / 10 ** (QUIET_DB / 10)) if power.any() else np.zeros(1, int)
-        events.append(Event(int(label), at / 16000 + 0.02 * loud[0], at / 16000 + 0.02 * (loud[-1] + 1)))
-        at += len(clip)
-    sound = np.concatenate(parts)
-    if noise is None:
-        noise = rng.standard_normal(at)
-    noise = np.resize(np.roll(noise, -int(rng.integers(len(noise)))), at).astype(np.float64)
-    sound += noise * (level / np.sqrt((noise**2).mean()))
-    return sound.clip(-32768, 32767).astype(np.int16), events
+    from tinyspeech import audio
+
+    sound, begins = audio.in_a_row(clips, 16_000, seed, (0.5, 2.0), noise)
+    events = []
+    for clip, label, begin in zip(clips, labels, begins / 16_000, strict=True):
+        first, last = audio.loud_part(clip, 16_000, QUIET_DB)
+        events.append(Event(int(label), begin + first, begin + last))
+    return sound, events
 
 
 def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
@@ -236,7 +224,7 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     result, seconds = rate(found, events), len(sound) / 16000
     latencies = 1000 * np.array(result["latencies"])
     about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
-                     f"of 0.5 to 2 s, background noise at {NOISE_LEVEL:.0f} of 32768; through the virtual board's ADC",
+                     f"of 0.5 to 2 s, background noise at {audio.NOISE_UNITS} of 32768; by the virtual board's ADC",
              "seed": seed, "n": result["keywords"], "command": "python -m tinyspeech.live --speech FOLDER",
              "model_hash": model.digest}
     record("live.seconds", round(seconds, 1), "s", **about)
@@ -245,7 +233,7 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     for name, value in (("median", np.median(latencies)), ("p95", np.quantile(latencies, 0.95)),
                         ("worst", latencies.max())):
         record(f"live.latency_{name}", round(float(value)), "ms", **about,
-               note=f"after the word's end, {QUIET_DB} dB below its loudest 20 ms")
+               note=f"after the word's end, {QUIET_DB} dB below its loudest 10 ms")
     record("live.latency_within_250_ms", round(100 * float((latencies <= 250).mean()), 1), "% of the detected", **about)
     record("live.lost_samples", lost, "samples", **about)
     record("live.mismatches", len(set(expected) ^ set(said)), "lines", **about,
