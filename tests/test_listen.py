@@ -412,7 +412,7 @@ def defined(samples: bytes) -> list[tuple[str, int]]:
     windows = np.lib.stride_tricks.sliding_window_view(x8, frontend.WINDOW)[:: frontend.HOP].astype(np.int32)
     features = frontend.cepstrum(frontend.log_mel(windows))
     scores = decision.frame_scores(IntegerModel.load(model_file("tinyspeech_s", ".npz")), features)
-    return [(CLASSES[word], 2 * (frame + 1) + 1) for frame, word in decision.words(*scores)]
+    return [(CLASSES[word], 2 * (frame + 1) + 1) for frame, word in decision.words(scores)]
 
 
 def waits_for_commands(line: Cable) -> bool:

@@ -284,8 +284,8 @@ def test_words_said_and_heard_stand_at_their_times():
 
 
 @pytest.mark.usefixtures("figure")
-def test_margins_mark_the_chosen_one():
-    plots.margins([0, 100, 200], [90, 80, 60], [5, 3, 1], 100)
+def test_least_leads_mark_the_chosen_one():
+    plots.least_leads([0, 100_000, 200_000], [90, 80, 60], [5, 3, 1], 100_000)
     left, right = plt.gcf().axes
     assert [ax.lines[-1].get_ydata()[0] for ax in (left, right)] == [80, 3]
 

@@ -1678,7 +1678,7 @@ def endless(
 
     Parameters
     ----------
-    steps : (second, the class that leads, its lead in units of a clip's answer); the line breaks where classes change
+    steps : (second, the class that leads, its lead in thousands); the line breaks where classes change
     threshold : a line
     said : (first second, last second, word)
     heard : (second, word)
@@ -1691,7 +1691,7 @@ def endless(
         if labels[i] != labels[i - 1]:
             t.insert(i, t[i])
             leads.insert(i, np.nan)
-    ax.plot(t, leads, color=PALETTE["blue"], linewidth=1.2)
+    ax.plot(t, leads, ".-", color=PALETTE["blue"], linewidth=1.2, markersize=2.5)  # a class may lead only once
     ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
     top = 1.12 * max(np.nanmax(leads), threshold)
     for first, last, word in said:
@@ -1702,14 +1702,15 @@ def endless(
         if at <= until_s:
             ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
                         arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
-    ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (units)")
+    ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (thousands)")
 
 
-def margins(margin: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: float) -> None:
-    """What a margin lets through: words heard (%), and false alarms a minute; a dot at the chosen one."""
+def least_leads(leads: ArrayLike, heard: ArrayLike, alarms: ArrayLike, chosen: float) -> None:
+    """What a least lead lets through: words heard (%), and false alarms a minute; a dot at the chosen one."""
+    leads, chosen = np.asarray(leads) / 1000, chosen / 1000
     for ax, values, label in zip(pair(), (heard, alarms), ("words heard (%)", "false alarms a minute"), strict=True):
-        line(margin, values, "margin (units)", label, ax)
-        ax.plot(chosen, np.interp(chosen, margin, values), "o", color=PALETTE["vermilion"])
+        line(leads, values, "least lead (thousands)", label, ax)
+        ax.plot(chosen, np.interp(chosen, leads, values), "o", color=PALETTE["vermilion"])
 
 
 def timeline(
