@@ -1,4 +1,4 @@
-"""What the introduction and the README show as a run of the command line is what that run prints, and so is the picture above it."""
+"""What the introduction and the README show of a run of the command line, in text and picture, is what that run gives."""
 
 import re
 import shlex

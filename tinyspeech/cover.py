@@ -80,7 +80,8 @@ def _bars(logits: np.ndarray, left: float, right: float) -> list[str]:
     for i, (name, score) in enumerate(zip(CLASSES, logits.tolist(), strict=True)):
         y, color = TOP + i * row, PALETTE["vermilion"] if i == best else "#9aa5b1"
         weight = " font-weight='700'" if i == best else ""
-        parts.append(f"<rect x='{min(zero, zero + score * scale):.1f}' y='{y + 2:.1f}' width='{abs(score * scale):.1f}' "
+        length = score * scale
+        parts.append(f"<rect x='{min(zero, zero + length):.1f}' y='{y + 2:.1f}' width='{abs(length):.1f}' "
                      f"height='{row - 4:.1f}' fill='{color}'/>")
         parts.append(f"<text x='{left - 8:g}' y='{y + row - 3:.1f}' font-size='12' text-anchor='end'{weight}>"
                      f"{escape(name.strip('_'))}</text>")
