@@ -1,4 +1,4 @@
-"""What the introduction and the README show of a run of the command line, in text and picture, is what that run gives."""
+"""The runs of the command line that the introduction and the README show, in text and picture, are what they print."""
 
 import re
 import shlex
