@@ -6,6 +6,8 @@ drives it, and downloads nothing. The parts of it that need no browser, links an
 
 import functools
 import http.server
+import json
+import re
 import shutil
 import threading
 from html.parser import HTMLParser
@@ -153,3 +155,45 @@ def test_search_finds_a_word_of_the_book(opened):
     page, wrong = opened("search.html?q=condenser")
     page.wait_for_selector("#search-results li", timeout=20_000)
     assert "condenser" in page.locator("#search-results").inner_text().lower() and wrong == []
+
+
+def test_the_painted_gates_are_those_of_the_condenser(opened):
+    """A dot on the word: what the page computes against PyTorch, and how far the dot is felt."""
+    import torch
+    from torch.nn.functional import conv2d, max_pool2d
+
+    page, wrong = opened("book/03_attention_condensers.html")
+    here = page.locator("#gate-painter")
+    here.scroll_into_view_if_needed()
+    source = here.locator("xpath=following-sibling::script").first.text_content()
+    net = json.loads(source[source.rindex("getElementById('gate-painter'), ") :].split(", ", 1)[1].rsplit(");", 1)[0])
+
+    def after(values, layer):
+        times, plus = (torch.tensor(layer[key])[:, None, None] for key in ("times", "plus"))
+        return times * values + plus
+
+    def gates(x):
+        stem = torch.tensor(net["stem"]["weights"]).reshape(-1, 1, 3, 3)
+        v = after(conv2d(x[None, None], stem, padding=1)[0], net["stem"]).relu()
+        q = max_pool2d(v, net["pool"], ceil_mode=True)
+        for layer in (net["squeeze"], net["expand"]):
+            q = after(torch.einsum("oc,ctf->otf", torch.tensor(layer["weights"]), q), layer)
+            q = q.relu() if layer is net["squeeze"] else q.sigmoid()
+        big = q.repeat_interleave(net["pool"], 1).repeat_interleave(net["pool"], 2)
+        return big[:, : net["time"], : net["bands"]].flatten(1)
+
+    def shown():
+        return torch.tensor(page.evaluate("document.getElementById('gate-painter').gates.map((map) => [...map])"))
+
+    x = torch.tensor(net["word"]).reshape(net["time"], net["bands"])
+    assert torch.allclose(shown(), gates(x), atol=1e-4)
+    box = here.locator("[data-part=input]").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 10.5 / net["time"], box["y"] + box["height"] * 5.5 / net["bands"])
+    x[10, net["bands"] - 1 - 5] = 3
+    assert torch.allclose(shown(), gates(x), atol=1e-4)
+    said = here.locator("[data-part=note]").inner_text()
+    count, frames, coefficients = map(int, re.search(r"moved: (\d+), within (\d+) frames and (\d+) coeff", said).groups())
+    assert said.startswith("Painted: 1 of") and 0 < count <= 16 and frames <= 4 and coefficients <= 4
+    here.locator("[data-part=again]").click()
+    assert here.locator("[data-part=note]").inner_text().endswith("moved: 0.")
+    assert wrong == []

@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -386,6 +387,51 @@ def formats_page(row: Mapping, layer: str) -> str:
             costs.append((name, value, dense[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
+
+
+# ---------------------------------------------------------------- chapter "Attention condensers"
+
+
+def gate_painter(word: ArrayLike, stem: Sequence[ArrayLike], squeeze: Sequence[ArrayLike],
+                 expand: Sequence[ArrayLike], pool: int = 2) -> HTML:
+    """A condenser in the page: the reader paints its input and sees which gates move. One a page, no Python behind it.
+
+    Parameters
+    ----------
+    word : float [T, F], what it starts from, in standard deviations
+    stem : weights [C, ..., 3, 3] of the convolution in front, and what normalisation multiplies [C] and adds [C]
+    squeeze, expand : weights [o, C] and [C, o], multiplied out (`condenser.collapsed_weight`), each with its own two
+    pool : side of the pooling windows
+    """
+    def layer(weights: ArrayLike, times: ArrayLike, plus: ArrayLike) -> dict:
+        rows = np.asarray(weights, dtype=float).reshape(len(weights), -1)
+        return {"weights": rows.round(5).tolist(), "times": np.asarray(times, dtype=float).round(5).tolist(),
+                "plus": np.asarray(plus, dtype=float).round(5).tolist()}
+
+    word = np.asarray(word, dtype=float)
+    net = {"time": word.shape[0], "bands": word.shape[1], "pool": pool, "word": word.ravel().round(3).tolist(),
+           "stem": layer(*stem), "squeeze": layer(*squeeze), "expand": layer(*expand)}
+    pens = {"3": "orange: 3", "-3": "blue: -3", "0": "paper: 0", "back": "as it was"}
+    channels = "".join(f"<option value={i}>{i + 1}</option>" for i in range(len(net["expand"]["weights"])))
+    canvas = (f"width={12 * word.shape[0]} height={12 * word.shape[1]} style='width:100%;max-width:40em;"
+              f"border:1px solid {GRID}")
+    script = (Path(__file__).parent / "painter.js").read_text()
+    return HTML(
+        f"<div id='gate-painter' role='group' aria-label='A word to paint on, and the gates of a condenser' "
+        f"style='color:{INK};line-height:1.4'><div style='display:flex;flex-wrap:wrap;gap:6px 12px'>"
+        "<label>pen <select data-part='pen'>"
+        + "".join(f"<option value={value}>{name}</option>" for value, name in pens.items())
+        + f"</select></label><label>channel <select data-part='channel'>{channels}</select></label>"
+        "<button data-part='again'>the word again</button><button data-part='empty'>an empty page</button></div>"
+        "<div style='margin:6px 0 2px'>input: paint here (or arrow keys and space bar)</div>"
+        f"<canvas data-part='input' tabindex=0 {canvas};touch-action:none;cursor:crosshair' "
+        "aria-label='The input, time to the right, coefficients upwards'></canvas>"
+        "<div style='margin:6px 0 2px'>gates: orange is open, blue is shut; framed: moved by the paint</div>"
+        f"<canvas data-part='gate' {canvas}' aria-label='The gates'></canvas>"
+        "<div data-part='note' aria-live='polite' style='min-height:2.8em'>This part needs a browser that runs scripts."
+        f"</div></div><script>{script}gatePainter(document.getElementById('gate-painter'), "
+        f"{json.dumps(net, separators=(',', ':'))});</script>"
+    )
 
 
 # ---------------------------------------------------------------- chapter "The CH32V003"
