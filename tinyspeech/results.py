@@ -227,7 +227,8 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     figures = bench(model)
     record("frontend.cycles_per_audio_second", figures["front_end_cycles"], "cycles", **about)
     symbols = toolchain.sizes(toolchain.build_firmware().elf)["symbols"]
-    own = ("frontend", "normalise", "transform", "untangle", "mel_energies", "cepstrum", "multiply", "rotat", "log2")
+    own = ("frontend", "normalise", "transform", "turn", "butterfly", "rotate", "untangle", "square", "mel_energies",
+           "cepstrum", "multiply")
     flash = sum(size for name, size in symbols.items() if name.startswith(own))
     record("frontend.flash_bytes", flash, "bytes", **about)
     record("frontend.ram_bytes", frontend.FrontendStream.STATE_BYTES + 2 * frontend.WINDOW, "bytes",
