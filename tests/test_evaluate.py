@@ -239,3 +239,19 @@ def test_measure_robustness(tmp_path, monkeypatch):
         want = real("tinyspeech_s", "int", datasets.BUNDLED, limit=24, snr_db=snr)["accuracy"]
         assert values["clean" if snr is None else "0 dB"] == round(100 * want, 2)
     assert all(row["model_hash"] and row["command"] and row["n"] == 24 for row in written.values())
+
+
+def test_measure_microphone(tmp_path, monkeypatch):
+    """A constant that costs a loud voice little costs a soft one the bits that the block exponent would have given."""
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
+    real = datasets.load_task
+    monkeypatch.setattr(datasets, "load_task", lambda *a, **k: real(*a, **k, limit=48))
+    results.measure_microphone(datasets.BUNDLED)
+    written = {key.removeprefix("frontend.robustness_"): row for key, row in results.load().items()}
+    assert set(written) == {"gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"}
+    rest = str(results.REST_UNITS)
+    assert rest == "-8341" and written["offset"]["value"][rest] == written["gain_offset"]["value"]["+0 dB"]
+    assert written["offset"]["value"]["0"] == written["gain"]["value"]["+0 dB"]
+    lost = {gain: written["gain"]["value"][gain] - value for gain, value in written["gain_offset"]["value"].items()}
+    assert lost["-30 dB"] > max(lost["+0 dB"], 0)
+    assert all(row["n"] == 48 and row["command"] for row in written.values())

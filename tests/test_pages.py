@@ -192,7 +192,8 @@ def test_the_painted_gates_are_those_of_the_condenser(opened):
     x[10, net["bands"] - 1 - 5] = 3
     assert torch.allclose(shown(), gates(x), atol=1e-4)
     said = here.locator("[data-part=note]").inner_text()
-    count, frames, coefficients = map(int, re.search(r"moved: (\d+), within (\d+) frames and (\d+) coeff", said).groups())
+    moved = re.search(r"moved: (\d+), within (\d+) frames and (\d+) coefficients", said)
+    count, frames, coefficients = map(int, moved.groups())
     assert said.startswith("Painted: 1 of") and 0 < count <= 16 and frames <= 4 and coefficients <= 4
     here.locator("[data-part=again]").click()
     assert here.locator("[data-part=note]").inner_text().endswith("moved: 0.")

@@ -128,9 +128,13 @@ def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
     assert rows[0][0] == SRAM_BASE and rows[-1] == (SRAM_BASE + 2048 - 200, SRAM_BASE + 2048, "stack")
     assert all(end == following for (_, end, _), (following, _, _) in pairwise(rows)) and rows[-2][2] == "never used"
     named = {name for _, _, name in toolchain.ram_objects(elf)}
-    assert {name for _, _, name in rows[:-2]} <= {*ROLES.values(), *named}
+    assert {name for _, _, name in rows[:-2]} <= {*ROLES.values(), *named, "padding"}
+    sizes = toolchain.sizes(elf)
+    assert rows[-2][0] == SRAM_BASE + sizes["data_bytes"] + sizes["bss_bytes"]
     everything = regions(elf, 200, dict.fromkeys(named, "variables"))
-    assert [name for _, _, name in everything] == ["variables", "never used", "stack"]
+    assert [name for _, _, name in everything if name != "padding"] == ["variables", "never used", "stack"]
+    own = sum(end - start for start, end, _ in toolchain.ram_objects(elf))
+    assert sum(end - start for start, end, name in everything if name == "variables") == own
     with pytest.raises(UserError, match="do not fit 2048"):
         regions(elf, 2048)
 
@@ -252,6 +256,15 @@ def test_ram_over_time_shows_reads_paler_than_writes():
 
 
 @pytest.mark.usefixtures("figure")
+def test_thin_strips_of_ram_share_a_label_and_none_is_out_of_the_picture():
+    thin = [(0, 4, "a"), (4, 8, "b"), (8, 12, "a"), (12, 500, "wide"), (500, 506, "c"), (506, 512, "d")]
+    plots.ram_over_time(np.zeros((2, 512), np.uint8), thin, 0.5)
+    texts = plt.gca().texts
+    assert [t.get_text() for t in texts] == ["a, b", "wide", "c, d"]
+    assert [t.xy[1] for t in texts] == [6, 256, 506] and all(0 <= t.xyann[1] <= 512 for t in texts)
+
+
+@pytest.mark.usefixtures("figure")
 def test_busy_shares_are_stacked_to_a_hundred():
     plots.busy_over_time({"other": [0, 50], "front end": [100, 50]}, 1.0)
     tops = [patch.get_data().values for patch in plt.gca().patches]
@@ -281,6 +294,7 @@ def test_words_said_and_heard_stand_at_their_times():
     assert [t.get_text() for t in ax.texts] == ["yes", "yes"]
     line = ax.lines[0].get_ydata()
     assert np.nanmax(line) == 300 and np.isnan(line).sum() == 1
+    assert [dot.get_xydata().tolist() for dot in ax.lines[2:]] == [[[1.0, 300.0]]]
 
 
 @pytest.mark.usefixtures("figure")

@@ -1526,11 +1526,13 @@ REGION_COLORS = [color for name, color in PALETTE.items() if name != "grey"] + [
 
 
 def region_colors(regions: Regions) -> dict[str, str]:
-    """A colour for each name: paper for what is never used, grey for the stack, the palette in turn for all others."""
-    fixed = {"never used": PAPER, "stack": PALETTE["grey"]}
+    """A colour for each name: paper for what is never used, grey for padding and the stack, the palette for all others,
+    in turn."""
+    fixed = {"never used": PAPER, "padding": "#b8b5ae", "stack": PALETTE["grey"]}
     names = [*dict.fromkeys(name for _, _, name in regions)]
     others = [name for name in names if name not in fixed]
-    return fixed | {name: REGION_COLORS[i % len(REGION_COLORS)] for i, name in enumerate(others)}
+    colors = fixed | {name: REGION_COLORS[i % len(REGION_COLORS)] for i, name in enumerate(others)}
+    return {name: colors[name] for name in names}
 
 
 def byte_map(regions: Regions, ax: Axes | None = None, row: int = 64) -> None:
@@ -1615,11 +1617,25 @@ def ram_over_time(
     gap = 0.045 * touched.shape[1]
     named = [edge for i, edge in enumerate(edges) if i == 0 or edge - edges[i - 1] > gap]  # others would overlap
     ax.set_yticks([*named, touched.shape[1]], [f"+{edge:,}" for edge in [*named, touched.shape[1]]])
-    labels = [start - base + (end - start) / 2 for start, end, _ in regions]
-    for i in range(1, len(labels)):  # names of small regions move apart
-        labels[i] = max(labels[i], labels[i - 1] + gap)
-    for (_, _, name), at in zip(regions, labels, strict=True):
-        ax.annotate(name, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    labels: list[tuple[int, int, list[str]]] = []  # neighbours that are thin have one together
+    thin = [end - start <= gap / 3 for start, end, _ in regions]
+    for i, (start, end, name) in enumerate(regions):
+        if i and thin[i - 1] and thin[i]:
+            first, _, names = labels.pop()
+            labels.append((first, end - base, [*names, name]))
+        else:
+            labels.append((start - base, end - base, [name]))
+    middles = [(first + last) / 2 for first, last, _ in labels]
+    places = middles.copy()
+    for i in range(1, len(places)):  # names of small regions move apart, and away from the lower end
+        places[i] = max(places[i], places[i - 1] + gap)
+    for i in reversed(range(len(places))):
+        places[i] = min(places[i], places[i + 1] - gap if i + 1 < len(places) else touched.shape[1])
+    where = ("axes fraction", "data")
+    for (_, _, names), middle, place in zip(labels, middles, places, strict=True):
+        ax.annotate(", ".join(dict.fromkeys(names)), (1.0, middle), (1.04, place), xycoords=where, textcoords=where,
+                    va="center", fontsize=8, arrowprops={"arrowstyle": "-", "color": PALETTE["grey"], "linewidth": 0.6,
+                                                         "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)})
 
 
 def held(clip: Mapping[str, int], stream: Mapping[str, int], limit: int, ax: Axes | None = None) -> None:
@@ -1674,14 +1690,14 @@ def endless(
     steps: Sequence[tuple[float, str, float]], threshold: float, said: Sequence[tuple[float, float, str]],
     heard: Sequence[tuple[float, str]], until_s: float, ax: Axes | None = None,
 ) -> None:
-    """The lead of the best class over time, where words were said (bands) and where they were reported (arrows).
+    """The lead of the best class over time, where words were said (bands) and where they were reported (large dots).
 
     Parameters
     ----------
     steps : (second, the class that leads, its lead in thousands); the line breaks where classes change
     threshold : a line
     said : (first second, last second, word)
-    heard : (second, word)
+    heard : (second, word), at the seconds of steps
     until_s : what comes later is left out
     """
     ax = ax or plt.gca()
@@ -1691,7 +1707,8 @@ def endless(
         if labels[i] != labels[i - 1]:
             t.insert(i, t[i])
             leads.insert(i, np.nan)
-    ax.plot(t, leads, ".-", color=PALETTE["blue"], linewidth=1.2, markersize=2.5)  # a class may lead only once
+    ax.plot(t, leads, ".-", color=PALETTE["blue"], linewidth=1.2, markersize=2.5)
+    reported = {at: lead for at, _, lead in steps}
     ax.axhline(threshold, color=PALETTE["grey"], linestyle="--", linewidth=1)
     top = 1.12 * max(np.nanmax(leads), threshold)
     for first, last, word in said:
@@ -1700,8 +1717,9 @@ def endless(
             ax.text((first + min(last, until_s)) / 2, 1.18 * top, word, ha="center", va="bottom", fontsize=8)
     for at, word in heard:
         if at <= until_s:
-            ax.annotate(word, (at, threshold), (at, 1.02 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
-                        arrowprops={"arrowstyle": "->", "color": PALETTE["vermilion"]})
+            ax.plot(at, reported[at], "o", color=PALETTE["vermilion"], markersize=5, zorder=3)
+            ax.annotate(word, (at, reported[at]), (at, 1.04 * top), ha="center", fontsize=8, color=PALETTE["vermilion"],
+                        arrowprops={"arrowstyle": "-", "color": PALETTE["vermilion"], "linestyle": ":", "shrinkB": 4})
     ax.set(xlim=(0, until_s), ylim=(0, 1.16 * top), xlabel="time (s)", ylabel="lead (thousands)")
 
 

@@ -36,6 +36,8 @@ def record(key: str, value, unit: str, **about) -> None:
 
 SHIPPED = "tinyspeech_s"
 """The network that `firmware/model.h` holds."""
+REST_UNITS = round((1.23 / 3.3 - 0.5) * 2**16)
+"""Where a microphone module with a rest of 1.23 V stands, in sample units, on a converter that ends at 3.3 V."""
 
 
 def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
@@ -151,7 +153,6 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     from tinyspeech import audio, datasets, frontend, toolchain, train, training_data
     from tinyspeech.bench import bench
     from tinyspeech.evaluate import Engine, float_features, model_file
-    from tinyspeech.integer import IntegerModel
     from tinyspeech.native import Native
 
     about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE"}
@@ -222,28 +223,12 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     record("frontend.accuracy_float_network_float_features", float_accuracy(float_features(x8)), "%", **spoken)
     record("frontend.accuracy_float_network_integer_features", float_accuracy(frontend.features(x8)), "%", **spoken)
 
-    integer = IntegerModel.load(model_file(model, ".npz"))
-
-    def accuracy(samples: np.ndarray) -> float:
-        samples = np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
-        return round(float(100 * (integer.run(frontend.features(samples)).argmax(1) == labels).mean()), 1)
-
-    x, t = x8.astype(float), np.arange(frontend.CLIP_SAMPLES) / frontend.SAMPLE_RATE_HZ
-    record("frontend.robustness_gain", {f"{g:+d} dB": accuracy(x * 10 ** (g / 20)) for g in (-30, -20, -10, 0, 10, 20)},
-           "%", note="beyond full scale the samples clip", **spoken)
-    record("frontend.robustness_offset", {str(d): accuracy(x + d) for d in (0, 30, 300, 3000)}, "%",
-           note="added constant, in int16 units", **spoken)
-    for hertz in (50, 60):
-        hum = np.sin(2 * np.pi * hertz * t)
-        record(f"frontend.robustness_hum_{hertz}", {str(a): accuracy(x + a * hum) for a in (0, 30, 300, 1000)}, "%",
-               note="amplitude of a sine, in int16 units", **spoken)
-    clipped = {str(c): accuracy(np.clip(x, -c, c)) for c in (32767, 8000, 4000, 2000, 1000)}
-    record("frontend.robustness_clipping", clipped, "%", note="samples limited to +- this", **spoken)
-
+    measure_microphone(speech, model)
     figures = bench(model)
     record("frontend.cycles_per_audio_second", figures["front_end_cycles"], "cycles", **about)
     symbols = toolchain.sizes(toolchain.build_firmware().elf)["symbols"]
-    own = ("frontend", "normalise", "transform", "untangle", "mel_energies", "cepstrum", "multiply", "rotat", "log2")
+    own = ("frontend", "normalise", "transform", "turn", "butterfly", "rotate", "untangle", "square", "mel_energies",
+           "cepstrum", "multiply")
     flash = sum(size for name, size in symbols.items() if name.startswith(own))
     record("frontend.flash_bytes", flash, "bytes", **about)
     record("frontend.ram_bytes", frontend.FrontendStream.STATE_BYTES + 2 * frontend.WINDOW, "bytes",
@@ -252,6 +237,38 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     chip_features = chip.run(x8[:300])[0]
     record("frontend.mismatches_chip_clips", int((chip_features != frontend.features(x8[:300])).any(axis=(1, 2)).sum()),
            "clips", **{**spoken, "n": 300})
+
+
+def measure_microphone(speech: Path, model: str = SHIPPED) -> None:
+    """What gain, offset, hum and clipping do to the network that ships, on integers (chapter 8)."""
+    from tinyspeech import datasets, frontend
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.integer import IntegerModel
+
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    task = datasets.load_task(speech, "validation")
+    x, labels = frontend.to_8khz(task.arrays()[0]).astype(float), np.asarray(task.labels)
+    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(labels),
+              "command": "python -m tinyspeech.results --speech FOLDER --logmel FILE"}
+
+    def accuracy(samples: np.ndarray) -> float:
+        samples = np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
+        return round(float(100 * (integer.run(frontend.features(samples)).argmax(1) == labels).mean()), 1)
+
+    t = np.arange(frontend.CLIP_SAMPLES) / frontend.SAMPLE_RATE_HZ
+    gains = (-30, -20, -10, 0, 10, 20)
+    record("frontend.robustness_gain", {f"{g:+d} dB": accuracy(x * 10 ** (g / 20)) for g in gains}, "%",
+           note="beyond full scale the samples clip", **spoken)
+    record("frontend.robustness_offset", {str(d): accuracy(x + d) for d in (0, 30, 300, 3000, REST_UNITS)}, "%",
+           note="added constant, in int16 units; the last: a microphone module that rests at 1.23 V of 3.3", **spoken)
+    record("frontend.robustness_gain_offset", {f"{g:+d} dB": accuracy(x * 10 ** (g / 20) + REST_UNITS) for g in gains},
+           "%", note=f"gain, and then {REST_UNITS:,} units added", **spoken)
+    for hertz in (50, 60):
+        hum = np.sin(2 * np.pi * hertz * t)
+        record(f"frontend.robustness_hum_{hertz}", {str(a): accuracy(x + a * hum) for a in (0, 30, 300, 1000)}, "%",
+               note="amplitude of a sine, in int16 units", **spoken)
+    clipped = {str(c): accuracy(np.clip(x, -c, c)) for c in (32767, 8000, 4000, 2000, 1000)}
+    record("frontend.robustness_clipping", clipped, "%", note="samples limited to +- this", **spoken)
 
 
 def measure_choices(speech: Path) -> None:

@@ -69,22 +69,24 @@ def record(chip: Chip, elf: Path, functions: Mapping[str, str], steps: int, step
 
 def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> list[tuple[int, int, str]]:
     """(start, end, name) of all 2,048 bytes of SRAM, by address: every variable as the linker placed it, the stack as
-    deep as it was measured, and between them what was `never used`.
+    deep as it was measured, and between them what was `never used`. Bytes that nobody has, between variables and up to
+    where the linker's last section ends, are `padding`.
 
-    roles : {variable or member: a name for readers}; neighbours of one name are one region, and up to three bytes
-    between two variables count to the one before.
+    roles : {variable or member: a name for readers}; neighbours of one name are one region.
 
     Raises `UserError` where variables and stack do not fit together.
     """
     found: list[tuple[int, int, str]] = []
-    for start, end, name in toolchain.ram_objects(elf):
-        name = roles.get(name, roles.get(name.split(".")[-1], name))
-        if found and start - found[-1][1] < 4:
-            found[-1] = (found[-1][0], start, found[-1][2])
+    sizes, at = toolchain.sizes(elf), SRAM_BASE
+    top, used = SRAM_BASE + SRAM_BYTES, SRAM_BASE + sizes["data_bytes"] + sizes["bss_bytes"]
+    for start, end, name in [*toolchain.ram_objects(elf), (used, used, "")]:
+        if at < start:
+            found.append((at, start, "padding"))
+        at, name = end, roles.get(name, roles.get(name.split(".")[-1], name))
         if found and found[-1][2] == name:
             start = found.pop()[0]
-        found.append((start, end, name))
-    top, used = SRAM_BASE + SRAM_BYTES, found[-1][1] if found else SRAM_BASE
+        if start < end:
+            found.append((start, end, name))
     if used > top - stack_bytes:
         raise UserError(f"{used - SRAM_BASE} bytes of variables and {stack_bytes} of stack do not fit {SRAM_BYTES}")
     return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
