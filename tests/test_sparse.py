@@ -157,8 +157,8 @@ def test_formats_on_layers_of_the_chips_extremes():
     """Nothing stored at all, and nothing but the largest weight: every answer is checked inside."""
     for weight in (np.zeros((4, 4), np.int8), np.full((8, 16), -8, np.int8)):
         costs = bench.format_costs(weight)
-        assert set(costs) == {*sparse.FORMATS, "straight"}
-        assert costs["dense"]["bytes"] == weight.size / 2
+        assert set(costs) == {*bench.FORMAT_CALLS}
+        assert costs["dense"]["bytes"] == costs["shipped"]["bytes"] == weight.size / 2
     assert costs["runs"]["bytes"] == 8 * 17
 
 
@@ -167,6 +167,28 @@ def test_a_layer_runs_again_and_again():
     x = np.arange(32, dtype=np.int8)
     first = [layer.run(name, x) for name in ("dense", "runs", "dense")]
     assert (first[0][0] == first[1][0]).all() and first[0][1] == first[2][1]
+
+
+def test_the_shipped_kernel_alone_is_chapter_nines():
+    """A format of its own here, a way to multiply there: the same cycles for two frames, at both clocks."""
+    weight = SHIPPED["block1_expand"]
+    layer, way = bench.LayerOnChip(weight, ["shipped"]), bench.WayOnChip(weight, "subset_sums_pair")
+    x = np.arange(-16, 16)
+    for mhz in (24, 48):
+        out, cycles = layer.run("shipped", x, mhz)
+        assert (out == weight @ x).all() and cycles == -(-way.run(x, x, mhz).cycles // 2)
+    assert layer.bytes["shipped"] == way.table_bytes and layer.code_bytes["shipped"] == way.bytes
+
+
+def test_a_clips_formats_are_of_the_networks_that_were_trained_again():
+    trained = {row["label"]: row["formats"] for row in results.load()["experiments.pruning"]["value"]}
+    clip = {row["label"]: row["formats"] for row in results.load()["pruning.clip"]["value"]}
+    assert {*trained} - {*clip} == {"70 %, by layer"}
+    for label, costs in clip.items():
+        assert costs["weights"] == trained[label]["weights"]
+        assert costs["dense"]["bytes"] == costs["shipped"]["bytes"] == trained[label]["dense"]["bytes"]
+    whole = bench.network_formats(IntegerModel.load(model_file("tinyspeech_s", ".npz")))
+    assert whole == clip["0 %"], "stale: run `python -m tinyspeech.bench`"
 
 
 def test_channels_are_taken_out_whole():
@@ -193,7 +215,7 @@ def test_a_network_costs_its_dense_layers_by_their_frames():
     first, last = (bench.format_costs(layers_[i].weight) for i in (0, 2))
     assert found["weights"] == 8 * 12 + 12 * 8
     assert found["zeros"] == round(100 * sum((layers_[i].weight == 0).sum() for i in (0, 2)) / 192, 1)
-    for name in sparse.FORMATS:
+    for name in (*sparse.FORMATS, "shipped"):
         assert found[name] == {"bytes": first[name]["bytes"] + last[name]["bytes"],
                                "cycles": 10 * first[name]["cycles"] + 5 * last[name]["cycles"]}
     assert found["straight"]["bytes"] == first["straight"]["code_bytes"] + last["straight"]["code_bytes"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, slot, worst_case_cl
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.export import pack_dense, pack_nibbles
-from tinyspeech.integer import IntegerModel
+from tinyspeech.integer import IntegerModel, Layer
 
 STAGES = {
     "frontend_push": "samples in", "usart_get": "samples in", "cepstrum": "log2 and cosine transform",
@@ -370,10 +370,13 @@ FORMAT_CALLS = {
     "bitmap": "kernel_bitmap(in, {inputs}, bitmap, {outputs}, out)",
     "runs": "kernel_runs(in, runs, {outputs}, out)",
     "groups": "kernel_groups(in, {inputs}, groups, {outputs}, out)",
+    "shipped": "kernel_dense_pair(in, in + 64, {inputs}, dense, {outputs}, out, sums)",
     "straight": "layer_straight(in, out)",
 }
-"""How the program of one layer calls each format's C."""
-FORMAT_FUNCTIONS = {name: f"kernel_{name}" for name in sparse.FORMATS} | {"straight": "layer_straight"}
+"""How the program of one layer calls each format's function. `shipped` is the firmware's own kernel, for two frames in
+assembly, on the table of `dense`; all others are of one frame, in C."""
+FORMAT_FUNCTIONS = {name: f"kernel_{name}" for name in sparse.FORMATS} | {
+    "shipped": "kernel_dense_pair", "straight": "layer_straight"}
 SPARSITIES = (0, 30, 50, 70, 90)
 """Percent of the weights that are pruned; at 0 the layer is as it ships, with the zeros that rounding made."""
 
@@ -382,16 +385,19 @@ class LayerOnChip(Program):
     """One dense layer on the emulated chip, in some of the formats of `tinyspeech.sparse`.
 
     weight : int8 [outputs, inputs], -8 .. 7, inputs a multiple of 4 and at most 64, outputs at most 64.
-    formats : all but `straight` fit the flash together; `straight` may need it for itself.
+    formats : of `FORMAT_CALLS`; all but `straight` fit the flash together, `straight` may need it for itself.
 
     `bytes` {format: of its table}, `code_bytes` {format: of its function}.
     """
 
     def __init__(self, weight: np.ndarray, formats: Iterable[str]):
         self.formats = tuple(formats)
-        tables = {name: sparse.FORMATS[name][0](weight) for name in self.formats if name != "straight"}
+        needed = dict.fromkeys("dense" if name == "shipped" else name for name in self.formats if name != "straight")
+        tables = {name: sparse.FORMATS[name][0](weight) for name in needed}
         outputs, inputs = weight.shape
         text = ['#include "kernels.h"\n#include "formats/sparse.h"\n']
+        if "shipped" in self.formats:
+            text.append("static uint32_t sums[16];")
         text += [f"static const {table.dtype}_t {name}[] = {{{', '.join(map(str, table.reshape(-1)))}}};"
                  for name, table in tables.items()]
         if "straight" in self.formats:
@@ -401,19 +407,26 @@ class LayerOnChip(Program):
         text += ["void layer_run(int format, const int8_t *in, int32_t *out);",
                  "void layer_run(int format, const int8_t *in, int32_t *out)\n{\n    switch (format) {", *calls,
                  "    }\n}\n"]
-        super().__init__({"layer.c": "\n".join(text)}, ("formats/sparse.c", "kernels.c", "multiply.c"), "layer")
+        sources = ["formats/sparse.c", "kernels.c", "multiply.c", *(["dense.S"] if "shipped" in self.formats else [])]
+        super().__init__({"layer.c": "\n".join(text)}, sources, "layer")
+        tables["shipped"] = tables.get("dense", np.array([]))
         self.bytes = {name: tables[name].nbytes if name in tables else 0 for name in self.formats}
         self.code_bytes = {name: self.sizes[FORMAT_FUNCTIONS[name]] for name in self.formats}
         self._outputs = outputs
 
-    def run(self, name: str, x: np.ndarray) -> tuple[np.ndarray, int]:
-        """int8 [inputs] -> (accumulator int32 [outputs], cycles of the format's function from call to return)."""
-        run = self.call(FORMAT_FUNCTIONS[name], x, self._outputs, 48, self.formats.index(name))
-        return run.accumulator, run.cycles
+    def run(self, name: str, x: np.ndarray, mhz: int = 24) -> tuple[np.ndarray, int]:
+        """int8 [inputs] -> (accumulator int32 [outputs], cycles of the format's function from call to return).
+
+        `shipped` computes two frames at once: here the second is of zeros, and the cycles are those of one, rounded up.
+        """
+        both = np.zeros(128, np.int8)
+        both[: len(x)] = x
+        run = self.call(FORMAT_FUNCTIONS[name], both, self._outputs, mhz, self.formats.index(name))
+        return run.accumulator, -(-run.cycles // 2) if name == "shipped" else run.cycles
 
 
 def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
-    """{format: {"bytes": of the table, "code_bytes": of its function, "cycles": of the layer on one input}}.
+    """{format: {"bytes": of the table, "code_bytes": of its function, "cycles": of the layer on one input, at 24 MHz}}.
 
     For `straight` the function is the layer. No format's cycles depend on the activations; every answer is checked
     against numpy on random and extreme inputs.
@@ -422,7 +435,7 @@ def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
     inputs = weight.shape[1]
     xs = [*rng.integers(-128, 128, (3, inputs)), np.full(inputs, -128), np.full(inputs, 127), np.zeros(inputs)]
     costs: dict[str, dict[str, int]] = {}
-    for formats in (tuple(sparse.FORMATS), ("straight",)):
+    for formats in ((*sparse.FORMATS, "shipped"), ("straight",)):
         layer = LayerOnChip(weight, formats)
         for name in formats:
             cycles = set()
@@ -439,7 +452,8 @@ def format_costs(weight: np.ndarray) -> dict[str, dict[str, int]]:
 
 def network_formats(integer: IntegerModel, frames: int = frontend.N_FRAMES) -> dict:
     """All dense layers of a network: {"weights", "zeros" (%), then by format {"bytes": of the tables, "cycles": of a
-    clip}}; the table of `straight` is its code. Each layer is measured alone: together they may not fit the flash."""
+    clip at 24 MHz}}; the table of `straight` is its code. Each layer is measured alone: together they may not fit the
+    flash."""
     found: dict = {"weights": 0, "zeros": 0.0}
     frames += integer.flush
     for layer in integer.layers:
@@ -486,12 +500,46 @@ def formats(model: str = "tinyspeech_s", layers: Iterable[str] = ("block1_expand
                 if what == "channels":
                     weight = fewer_channels(full, sparsity / 100, axis=int("project" in name))
                     zeros = 100 * (1 - weight.size / full.size)
-                    costs = {"dense": format_costs(weight)["dense"]}
+                    costs = {name: cost for name, cost in format_costs(weight).items() if name in ("dense", "shipped")}
                 else:
                     weight = sparse.prune_integers(full, sparsity / 100, 4 if what == "groups" else 1)
                     zeros, costs = 100 * float((weight == 0).mean()), format_costs(weight)
                 rows.append({"label": f"{name}, {what}, {sparsity} %", "layer": name, "shape": list(weight.shape),
                              "pruned": what, "sparsity": sparsity, "zeros": round(zeros, 1), "formats": costs})
+    return rows
+
+
+CLIP_PRUNINGS = {"weights": (0, 30, 50, 70, 90), "groups": (30, 50), "channels": (33, 50)}
+"""Of the networks that were trained again (`pruning` in data/experiments.yaml): what was pruned, and how much (%)."""
+
+
+def clip_formats(model: str = "tinyspeech_s") -> list[dict]:
+    """What all dense layers of a network take for a clip, pruned as those that were trained again, as rows of a table.
+
+    A row: {"label" (as in data/experiments.yaml), "formats": of `network_formats`}. Each layer gives the same share;
+    channels are those of the blocks' wide middles, and the formats with a table of zeros are left out for them.
+    """
+    integer = IntegerModel.load(model_file(model, ".npz"))
+    names = {"weights": "", "groups": "groups of four, ", "channels": "channels, "}
+
+    def pruned(layer: Layer, what: str, share: float) -> Layer:
+        weight = layer.weight
+        if weight is None or layer.kind == "depthwise":
+            return layer
+        if what != "channels":
+            return replace(layer, weight=sparse.prune_integers(weight, share, 4 if what == "groups" else 1))
+        if not layer.name.endswith(("expand", "project")):
+            return layer
+        return replace(layer, weight=fewer_channels(weight, share, axis=int(layer.name.endswith("project"))))
+
+    rows = []
+    for what, shares in CLIP_PRUNINGS.items():
+        for percent in shares:
+            layers = [pruned(layer, what, percent / 100) for layer in integer.layers]
+            costs = network_formats(replace(integer, layers=layers))
+            if what == "channels":
+                costs = {key: costs[key] for key in ("weights", "zeros", "dense", "shipped")}
+            rows.append({"label": f"{names[what]}{percent} %", "formats": costs})
     return rows
 
 

@@ -1000,8 +1000,8 @@ def tiles_and_levels(weights: ArrayLike, everything: ArrayLike) -> None:
 # ---------------------------------------------------------------- chapter "Pruning"
 
 FORMAT_LOOKS = {"dense": ("grey", "o"), "bitmap": ("blue", "s"), "runs": ("amber", "^"), "groups": ("vermilion", "D"),
-                "straight": ("green", "v")}
-"""Colour and marker of each format of `tinyspeech.sparse`, the same in every figure."""
+                "shipped": ("sky", "P"), "straight": ("green", "v")}
+"""Colour and marker of each format of `bench.FORMAT_CALLS`, the same in every figure."""
 
 
 def weight_maps(matrices: Mapping[str, ArrayLike]) -> None:
@@ -1117,27 +1117,30 @@ def stored_row(formats: Mapping[str, Sequence[tuple[str, int, str]]]) -> None:
 
 
 def trade(
-    points: Mapping[str, Mapping[str, tuple[float, Sequence[float]]]], xlabel: str, ax: Axes | None = None
+    points: Mapping[str, Mapping[str, tuple[float, Sequence[float]]]], xlabel: str, ax: Axes | None = None,
+    legend: bool = True,
 ) -> None:
     """Accuracy over a cost: a colour for each kind of network, a dot for each seed, joined through the means.
 
     Parameters
     ----------
-    points : kind -> name of a network -> (cost, accuracies in percent by seed)
+    points : kind -> name of a network -> (cost, accuracies in percent by seed); at most four kinds
     """
     ax = ax or plt.gca()
-    looks = zip(("blue", "vermilion", "green", "amber"), "oDsv", strict=True)
-    for (kind, networks), (color, marker) in zip(points.items(), looks, strict=False):
+    beside = ((0, 8), (0, -14)), ((14, 2),) * 2, ((13, -11),) * 2, ((0, 8),) * 2  # names: dots of kinds may meet
+    looks = zip(("blue", "vermilion", "green", "amber"), "oDsv", beside, strict=True)
+    for (kind, networks), (color, marker, places) in zip(points.items(), looks, strict=False):
         costs = [cost for cost, _ in networks.values()]
         means = [float(np.mean(values)) for _, values in networks.values()]
         ax.plot(costs, means, color=PALETTE[color], linewidth=1, marker=marker, markersize=5, label=kind)
         for cost, values in networks.values():
             ax.plot([cost] * len(values), values, ".", color=PALETTE[color], markersize=4, alpha=0.7)
-        for name, cost, mean in zip(networks, costs, means, strict=True):
-            ax.annotate(name, (cost, mean), xytext=(4, 4), textcoords="offset points", fontsize=8)
+        for i, (name, cost, mean) in enumerate(zip(networks, costs, means, strict=True)):
+            ax.annotate(name, (cost, mean), xytext=places[i % 2], textcoords="offset points", fontsize=8, ha="center")
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
-    ax.legend(fontsize=8, loc="lower right")
+    if legend:
+        ax.legend(fontsize=8, loc="lower right")
 
 
 # ---------------------------------------------------------------- chapter "The CH32V003"

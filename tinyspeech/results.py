@@ -332,14 +332,15 @@ def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
 
 
 def measure_formats(model: str = "tinyspeech_s") -> None:
-    """Bytes and cycles of a block's two dense layers in formats that do not store their zeros (chapter 6)."""
-    from tinyspeech.bench import formats
+    """Bytes and cycles of a block's two dense layers, and of all, in formats that do not store zeros (chapter 6)."""
+    from tinyspeech import bench
     from tinyspeech.evaluate import model_file
     from tinyspeech.integer import IntegerModel
 
-    record("pruning.formats", formats(model), "bytes, and cycles for one frame at 24 MHz",
-           model_hash=IntegerModel.load(model_file(model, ".npz")).digest, command="python -m tinyspeech.bench",
-           note="shipped integer weights, pruned by magnitude and not retrained: for size and time, not for accuracy")
+    about = {"model_hash": IntegerModel.load(model_file(model, ".npz")).digest, "command": "python -m tinyspeech.bench",
+             "note": "shipped integer weights, pruned by magnitude, not retrained: for size and time, not for accuracy"}
+    record("pruning.formats", bench.formats(model), "bytes, and cycles for one frame at 24 MHz", **about)
+    record("pruning.clip", bench.clip_formats(model), "bytes, and cycles for one clip at 24 MHz", **about)
 
 
 SNRS_DB = (0, 5, 10, 15, 20)

@@ -370,21 +370,22 @@ def bits_explorer(rows: Sequence[Mapping[str, object]]) -> ipywidgets.VBox:
 
 
 def formats_page(row: Mapping, layer: str) -> str:
-    """What one pruned layer costs in each format, as two sets of bars filled by what dense costs: a page of an
-    `explorer`. What costs more than dense stands out.
+    """What one pruned layer costs in each format, as two sets of bars filled by what the shipped kernel costs: a page
+    of an `explorer`. What costs more stands out.
 
     Parameters
     ----------
-    row : of the record `pruning.formats`: "formats" {name: {"bytes", "code_bytes", "cycles"}} with `dense`, "zeros"
+    row : of the record `pruning.formats`: "formats" {name: {"bytes", "code_bytes", "cycles"}} with `shipped`,
+        "zeros"
     layer : its name in the title
     """
-    dense = row["formats"]["dense"]
+    shipped = row["formats"]["shipped"]
     parts = []
     for key, unit, title in (("bytes", "B", "bytes"), ("cycles", "cycles", "time")):
         costs = []
         for name, cost in row["formats"].items():
             value = cost[key] or cost["code_bytes"]
-            costs.append((name, value, dense[key], f"{value:,} {unit}"))
+            costs.append((name, value, shipped[key], f"{value:,} {unit}"))
         parts.append(cost_page(costs, f"{layer}, {row['zeros']:.0f} % zeros: {title}"))
     return "".join(parts)
 
