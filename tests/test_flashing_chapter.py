@@ -10,7 +10,7 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from tinyspeech import plots, toolchain, widgets, wiring
+from tinyspeech import UserError, plots, toolchain, widgets, wiring
 from tinyspeech.bookrules import code_cells, source
 from tinyspeech.chip import board, isp, rom
 from tinyspeech.chip.cable import Cable, Frame, frames
@@ -170,7 +170,11 @@ def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
     monkeypatch.setattr(list_ports, "comports", lambda: [Port("gone", *link), Port(virtual, *link)])
     assert isp.find_board() == virtual
     monkeypatch.setattr(list_ports, "comports", lambda: [Port(silent, *link)])
-    assert isp.find_board() is None
+    with pytest.raises(UserError, match=r"does not answer.*flash --link"):
+        isp.find_board()
+    monkeypatch.setattr(list_ports, "comports", lambda: [Port("gone", *link)])
+    with pytest.raises(UserError, match="no port gone"):
+        isp.find_board()
 
 
 def run_cells_with_port(namespace, edited=None):
