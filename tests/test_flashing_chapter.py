@@ -1,6 +1,7 @@
 """What chapter 12 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
 
 import json
+import math
 import re
 import struct
 from collections import namedtuple
@@ -208,7 +209,8 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     said = "".join((toolchain.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
                    for name in ("chip/isp.py", "chip/board.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
-    said += "Failed to identify chip"  # rvprog's
+    said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
+    said += "".join(source(c) for c in code_cells(json.loads((BOOK / "12_flashing.ipynb").read_text(encoding="utf-8"))))
     text = (BOOK / "troubleshooting.md").read_text(encoding="utf-8")
     first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]
@@ -216,3 +218,14 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     assert len(quoted) > 12
     missing = [part for part in quoted if part.replace(" 4 ", " {ATTEMPTS} ") not in said and "NAME" not in part]
     assert missing == []
+
+
+def test_the_table_of_attenuation_is_the_formulas():
+    text = (BOOK / "hardware.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) kHz \| −([\d.]+) dB \| −([\d.]+) dB \| −([\d.]+) dB \|$", text, re.M)
+    assert len(rows) == 6
+    for kilohertz, *decibels in rows:
+        x = math.pi * int(kilohertz) / 32
+        average = -20 * math.log10(math.sin(4 * x) / (4 * math.sin(x)))
+        rc = 10 * math.log10(1 + (2 * math.pi * 1e3 * int(kilohertz) * 1e3 * 39e-9) ** 2)
+        assert decibels == [f"{value:.1f}" for value in (average, rc, average + rc)], kilohertz
