@@ -17,7 +17,8 @@ static const uint16_t settings[] = {
     SET(IWDG_PSCR, 4), /* / 64 */
     SET(IWDG_RLDR, LSI_HZ / WATCHDOG_PRESCALER * WATCHDOG_S - 1),
     SET(IWDG_CTLR, 0xcccc),
-    SET(GPIOD_CFGLR, 0x44b44042u), /* PD0 push-pull, PD2 analogue, PD5 alternate push-pull, the others floating */
+    SET(GPIOD_CFGLR, 0x48b44042u), /* PD0 push-pull, PD2 analogue, PD5 alternate push-pull, PD6 pulled, the others floating */
+    SET(GPIOD_OUTDR, LED_OFF),
     SET(USART1_BRR, (CLOCK_HZ + BAUD / 2) / BAUD),
     SET(USART1_CTLR1, 1 << 13 | 1 << 3 | 1 << 2),
     SET(TIM1_ATRLR, CLOCK_HZ / ADC_HZ - 1),

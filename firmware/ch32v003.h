@@ -10,7 +10,7 @@ enum {
     IWDG_PSCR = 0x40003004, /* LSI / (4 << PR) */
     IWDG_RLDR = 0x40003008,
     GPIOD_CFGLR = 0x40011400, /* 4 bits a pin */
-    GPIOD_OUTDR = 0x4001140c,
+    GPIOD_OUTDR = 0x4001140c, /* of an input that is pulled: which way */
     ADC_CTLR2 = 0x40012408, /* bit 0 ADON, 2 CAL, 3 RSTCAL, 8 DMA, 19:17 EXTSEL (0: TIM1's TRGO), 20 EXTTRIG */
     ADC_SAMPTR2 = 0x40012410, /* 3 bits a channel */
     ADC_RSQR3 = 0x40012434, /* bits 4:0: the channel */

@@ -10,7 +10,8 @@
              "stopped FRAME\n". A second after reset without a command it listens by itself. PD0 is high after a word.
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
-     'B'  -> the ROM bootloader takes over, to flash the board. */
+     'B'  -> the ROM bootloader takes over, to flash the board.
+     0x7f -> nothing. Any other byte is noise: a second later the chip listens, as after a reset. */
 #define MODEL_WITH_WORDS
 #include <stdint.h>
 
@@ -102,7 +103,7 @@ static __attribute__((noinline)) uint8_t listen(int serial)
         frames++;
         if (scored) {
             int word = decision_step(&network_sums);
-            REGISTER(GPIOD_OUTDR) = network_sums.refractory > 0;
+            REGISTER(GPIOD_OUTDR) = network_sums.refractory ? LED_ON : LED_OFF;
             if (word >= 0) {
                 const char *name = model_words;
                 for (; word > DECISION_REJECTED; word--)
@@ -125,16 +126,16 @@ static __attribute__((noinline)) uint8_t listen(int serial)
 int main(void)
 {
     _Static_assert(MODEL_SCRATCH_BYTES <= sizeof work, "the network's scratch does not fit the transform's buffer");
-    int command = 0;
+    int command = -1; /* none: a zero is noise */
     board_start();
     for (;;) {
-        while (!command) {
+        while (command < 0) {
             if (usart_wait()) command = usart_get();
             if (MODEL_WEIGHED && REGISTER(SYSTICK_CNT) >= CLOCK_HZ) command = 'L';
         }
         REGISTER(SYSTICK_CTLR) = REGISTER(SYSTICK_CNT) = 0; /* that was the first second's command */
         int now = command;
-        command = 0;
+        command = -1;
         switch (now) {
         case 'V': usart_text("tinyspeech " MODEL_NAME " " MODEL_HASH "\n"); break;
         case 'C':
@@ -149,6 +150,8 @@ int main(void)
             if (MODEL_WEIGHED) command = listen(now == 'U');
             break;
         case 'B': enter_bootloader(); break;
+        case 0x7f: break;
+        default: REGISTER(SYSTICK_CTLR) = 1 << 2 | 1; /* noise: as after a reset */
         }
     }
 }

@@ -129,7 +129,8 @@ def test_from_reset_to_the_first_look(firmware, start):
 def test_the_registers_are_set_as_the_text_says(start):
     chip, steps = start
     writes = [(name, value) for _, name, value in trace.register_writes(steps)]
-    port = [("RCC_CFGR0", 0), ("RCC_APB2PCENR", 1 << 14 | 1 << 11 | 1 << 9 | 1 << 5), ("GPIOD_CFGLR", 0x44B44042),
+    port = [("RCC_CFGR0", 0), ("RCC_APB2PCENR", 1 << 14 | 1 << 11 | 1 << 9 | 1 << 5), ("GPIOD_CFGLR", 0x48B44042),
+            ("GPIOD_OUTDR", 1 << 6),
             ("USART1_BRR", round(24_000_000 / 115_200)), ("USART1_CTLR1", 0x200C)]
     assert [write for write in writes if write in port] == port
     assert [value for name, value in writes if name == "IWDG_CTLR"] == [0x5555, 0xCCCC]

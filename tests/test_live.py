@@ -271,6 +271,16 @@ def test_it_listens_by_itself_a_second_after_a_reset(image):
     assert say(board, b"", 3.0) == ""  # a command came: it waits for the next
 
 
+@pytest.mark.parametrize("noise", [0x00, 0x0D, 0xFF])
+def test_noise_on_the_line_does_not_make_it_deaf(board, yes, noise):
+    assert say(board, b"L", 0.3) == "listening\n"
+    assert re.fullmatch(r"stopped \d+\n", say(board, bytes([noise]), 0.5))
+    assert say(board, b"", 0.6) == "listening\n"
+    board.chip.connect_microphone(yes, SIGNAL_HZ)
+    assert say(board, b"", 2.0).startswith("word yes ")
+    assert re.fullmatch(r"stopped \d+\n", say(board, live.END, 3.0))  # who sends this means it
+
+
 def test_the_self_test_knows_its_second(board, model):
     assert say(board, b"T", 1.0) == "test ok\n"
     x = export.made_up_clip()
