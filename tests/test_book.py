@@ -338,3 +338,25 @@ def test_stale_numbers_are_reported_and_rewritten(tmp_path):
 def test_a_missing_notebook_is_one_line_and_exit_code_2(capsys):
     assert booktools.main(["check", "nowhere.ipynb"]) == 2
     assert capsys.readouterr().err == "nowhere.ipynb: no such notebook\n"
+
+
+def test_a_figure_of_several_is_quoted_by_its_name():
+    results = {"minutes.all": {"value": {"train": 27, "qat": 1.25}}}
+    page = "".join(f"<!-- results:minutes.all#{x} -->0<!-- /results -->" for x in ("train", "qat@.1f"))
+    assert re.findall(r">([\d.]+)<", booktools.renumbered(page, results)) == ["27", "1.2"]
+    with pytest.raises(UserError, match="no such figure"):
+        booktools.renumbered("<!-- results:minutes.all#x -->0<!-- /results -->", results)
+
+
+@pytest.mark.parametrize("mark", ["results:a b", "results:a#b#c#d", "results:a|"])
+def test_a_mark_that_is_none_is_refused(mark):
+    with pytest.raises(UserError, match="a mark is not of the form"):
+        booktools.renumbered(f"<!-- {mark} -->1<!-- /results -->", {})
+
+
+def test_the_glossary_is_in_the_order_of_the_alphabet():
+    text = (booktools.ROOT / "book" / "glossary.md").read_text()
+    terms = re.findall(r"(?:\{glossary\}|\n)\n(\S[^\n]*)\n  ", text)
+    assert len(terms) > 100
+    plain = [re.sub(r"[^a-z0-9 ]", "", term.lower().replace("-", " ")) for term in terms]
+    assert plain == sorted(plain) and len(set(plain)) == len(plain)

@@ -155,7 +155,7 @@ def execute(path: Path) -> None:
 # ---------------------------------------------------------------- numbers quoted from data/results.json
 
 _MARK = re.compile(
-    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
+    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|@<>]*[^#|@<>\s](?:#[\w.+-]+)?)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
     r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
 
@@ -173,13 +173,15 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     Parameters
     ----------
     results : what data/results.json holds
-    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY#LABEL#PATH
-        is of the row with that label, where KEY's value is a list of rows
+    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY#NAME is one
+        of the figures of KEY's value; KEY#LABEL#PATH is of the row with that label, where that value is a list of rows
     spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
     """
     table, *of_row = key.split("#")
     entry: Any = results.get(table)
-    if of_row:
+    if len(of_row) == 1:
+        entry = _at(entry, f"value.{of_row[0]}")
+    elif of_row:
         label, path = of_row
         rows = entry.get("value") if isinstance(entry, dict) else None
         entry = _at(next((r for r in rows or () if isinstance(r, dict) and r.get("label") == label), None), path)
@@ -204,6 +206,8 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
         start, end = match.start("shown") - match.start(), match.end("shown") - match.start()
         return match[0][:start] + quoted(results, match["key"], match["format"]) + match[0][end:]
 
+    if len(_MARK.findall(text)) != text.count("<!-- results:"):
+        raise UserError(f"a mark is not of the form <!-- results:KEY|FORMAT -->VALUE<!-- /results -->: {text[:60]!r}")
     return _MARK.sub(put, text)
 
 

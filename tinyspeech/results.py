@@ -419,7 +419,8 @@ def measure_live(speech: Path, model: str = SHIPPED) -> None:
 
 
 def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
-    """Seconds that an epoch takes on this computer: the data alone, in float, and at few bits (chapter 4)."""
+    """Seconds that an epoch takes on this computer, with one thread as `train`: the data alone, in float, and at few
+    bits (chapter 4)."""
     import torch
 
     from tinyspeech import datasets, quant, train, training_data
@@ -427,7 +428,8 @@ def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
     config = train.load_config(datasets.ROOT / "data" / "configs" / f"{model}.yaml")
     data = training_data.load(logmel, speech / datasets.BACKGROUND)
     network, generator = train.build(config), torch.Generator().manual_seed(0)
-    seconds = {}
+    seconds, threads = {}, torch.get_num_threads()
+    torch.set_num_threads(1)
 
     def batches():
         order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
@@ -447,23 +449,24 @@ def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
                 loss.backward()
                 optimizer.step()
         seconds[stage] = round(time.perf_counter() - began, 1)
-    record(f"{model}.seconds_per_epoch", seconds, "s", clips=clips, threads=torch.get_num_threads(),
+    torch.set_num_threads(threads)
+    record(f"{model}.seconds_per_epoch", seconds, "s", clips=clips, threads=1,
            cores=os.cpu_count(), command="python -m tinyspeech.results --speech FOLDER --logmel FILE",
            note="of the computer at hand: another one will not repeat it")
 
 
 def record_minutes(model: str = "tinyspeech_s") -> None:
-    """Minutes that each group of experiments takes on two cores (appendix on reproducing): as its trainings took, or,
-    where a stage was taken from an earlier run, its epochs times the measured seconds of one."""
+    """Minutes that each group of experiments takes (appendix on reproducing): its epochs, those of stages that may be
+    taken from an earlier run included, times the measured seconds of one."""
     figures, minutes = load(), {}
     epoch = figures[f"{model}.seconds_per_epoch"]["value"]
     for key, figure in figures.items():
         if key.startswith("experiments.") and "epochs" in figure["value"][0]:
             minutes[key.removeprefix("experiments.")] = round(sum(
-                len(row["seeds"]) * (row["seconds"] or row["epochs"] * epoch["float"] + row["qat_epochs"]
-                                     * epoch["quantised"]) for row in figure["value"]) / 60)
+                len(row["seeds"]) * (row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
+                for row in figure["value"]) / 60)
     minutes["train"] = round((80 * epoch["float"] + 36 * epoch["quantised"]) / 60)
-    record("reproduce.minutes", minutes, "minutes on two cores", note="train: TinySpeech-S, 80 + 36 epochs",
+    record("reproduce.minutes", minutes, "minutes on one core", note="train: TinySpeech-S, 80 + 36 epochs",
            command="python -m tinyspeech.results --speech FOLDER --logmel FILE")
 
 
