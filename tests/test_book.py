@@ -301,13 +301,15 @@ def test_an_unlisted_notebook_is_found(tmp_path):
     assert [p.name for p in booktools.notebooks(tmp_path)] == ["01_one.ipynb", "02_two.ipynb"]
 
 
-RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 93.876}}, "name": {"value": "S"}}
+RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 93.876}}, "name": {"value": "S"},
+           "z.right": {"value": 91.2, "n": 4445}}
 
 
 @pytest.mark.parametrize(
     ("mark", "text"),
     [("flash", "12,345"), ("s.accuracy", "93.876"),
-     ("s.accuracy|.1f", "93.9"), ("s.accuracy@.1f", "93.9"), ("name", "S")],
+     ("s.accuracy|.1f", "93.9"), ("s.accuracy@.1f", "93.9"), ("name", "S"),
+     ("z.right", "91.2"), ("z.right.n", "4,445")],
 )
 def test_a_quoted_number_is_brought_up_to_date(mark, text):
     page = f"a <!-- results:{mark} -->0<!-- /results --> b"
@@ -316,7 +318,7 @@ def test_a_quoted_number_is_brought_up_to_date(mark, text):
     assert booktools.renumbered(good, RESULTS) == good
 
 
-@pytest.mark.parametrize("key", ["speed", "s.speed", "flash.value.x", "s"])
+@pytest.mark.parametrize("key", ["speed", "s.speed", "flash.value.x", "s", "z.right.seed", "z"])
 def test_a_number_that_was_never_measured_is_refused(key):
     with pytest.raises(UserError, match=re.escape(key)):
         booktools.renumbered(f"<!-- results:{key} -->1<!-- /results -->", RESULTS)
@@ -342,10 +344,10 @@ def test_a_missing_notebook_is_one_line_and_exit_code_2(capsys):
 
 def test_a_figure_of_several_is_quoted_by_its_name():
     results = {"minutes.all": {"value": {"train": 27, "qat": 1.25}}}
-    page = "".join(f"<!-- results:minutes.all#{x} -->0<!-- /results -->" for x in ("train", "qat@.1f"))
+    page = "".join(f"<!-- results:minutes.all.value.{x} -->0<!-- /results -->" for x in ("train", "qat@.1f"))
     assert re.findall(r">([\d.]+)<", booktools.renumbered(page, results)) == ["27", "1.2"]
     with pytest.raises(UserError, match="no such figure"):
-        booktools.renumbered("<!-- results:minutes.all#x -->0<!-- /results -->", results)
+        booktools.renumbered("<!-- results:minutes.all.value.x -->0<!-- /results -->", results)
 
 
 @pytest.mark.parametrize("mark", ["results:a b", "results:a#b#c#d", "results:a|"])

@@ -1,4 +1,4 @@
-"""What the introduction and the README show as a run of the command line is what that run prints."""
+"""The runs of the command line that the introduction and the README show, in text and picture, are what they print."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tinyspeech import cover
 from tinyspeech.__main__ import main
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,3 +25,11 @@ def test_a_run_prints_what_the_page_shows(name, arguments, shown, capsys, monkey
     monkeypatch.chdir(ROOT)
     assert main(shlex.split(arguments)) == 0
     assert capsys.readouterr().out == shown, f"{name} shows another run: put in what this one prints"
+
+
+def test_stored_picture_is_what_the_code_draws():
+    stored = cover.PICTURE.read_text(encoding="utf-8")
+    assert stored == cover.picture(), "python -m tinyspeech.cover"
+    arguments, shown = next((arguments, shown) for name, arguments, shown in RUNS if name == "README.md")
+    lines = [f"$ python -m tinyspeech {arguments}", *shown.splitlines()]
+    assert re.findall(r"xml:space='preserve'>(.*)</text>", stored) == lines

@@ -155,7 +155,7 @@ def execute(path: Path) -> None:
 # ---------------------------------------------------------------- numbers quoted from data/results.json
 
 _MARK = re.compile(
-    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|@<>]*[^#|@<>\s](?:#[\w.+-]+)?)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
+    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
     r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
 
@@ -167,26 +167,32 @@ def _at(entry: Any, path: str) -> Any:
     return entry
 
 
+def _below(results: dict[str, Any], key: str) -> Any:
+    """What stands beside a figure's value: `s.accuracy.n` is the `n` of the top-level key `s.accuracy`."""
+    parts = key.split(".")
+    tables = ((".".join(parts[:i]), ".".join(parts[i:])) for i in range(len(parts) - 1, 0, -1))
+    return next((_at(results[table], path) for table, path in tables if table in results), None)
+
+
 def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     """A measured figure as text.
 
     Parameters
     ----------
     results : what data/results.json holds
-    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY#NAME is one
-        of the figures of KEY's value; KEY#LABEL#PATH is of the row with that label, where that value is a list of rows
+    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY.n is what
+        stands beside it, KEY.value.NAME one of several; KEY#LABEL#PATH is of the row with that label, where KEY's value
+        is a list of rows
     spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
     """
     table, *of_row = key.split("#")
     entry: Any = results.get(table)
-    if len(of_row) == 1:
-        entry = _at(entry, f"value.{of_row[0]}")
-    elif of_row:
+    if of_row:
         label, path = of_row
         rows = entry.get("value") if isinstance(entry, dict) else None
         entry = _at(next((r for r in rows or () if isinstance(r, dict) and r.get("label") == label), None), path)
     elif entry is None:
-        entry = _at(results, key)
+        entry = _at(results, key) or _below(results, key)
     if isinstance(entry, dict):
         entry = entry.get("value")
     if entry is None or isinstance(entry, list):
