@@ -1,6 +1,7 @@
 """What chapter 12 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
 
 import json
+import math
 import re
 import struct
 from collections import namedtuple
@@ -10,7 +11,7 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from tinyspeech import plots, toolchain, widgets, wiring
+from tinyspeech import UserError, plots, toolchain, widgets, wiring
 from tinyspeech.bookrules import code_cells, source
 from tinyspeech.chip import board, isp, rom
 from tinyspeech.chip.cable import Cable, Frame, frames
@@ -170,7 +171,11 @@ def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
     monkeypatch.setattr(list_ports, "comports", lambda: [Port("gone", *link), Port(virtual, *link)])
     assert isp.find_board() == virtual
     monkeypatch.setattr(list_ports, "comports", lambda: [Port(silent, *link)])
-    assert isp.find_board() is None
+    with pytest.raises(UserError, match=r"does not answer.*flash --link"):
+        isp.find_board()
+    monkeypatch.setattr(list_ports, "comports", lambda: [Port("gone", *link)])
+    with pytest.raises(UserError, match="no port gone"):
+        isp.find_board()
 
 
 def run_cells_with_port(namespace, edited=None):
@@ -204,7 +209,8 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     said = "".join((toolchain.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
                    for name in ("chip/isp.py", "chip/board.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
-    said += "Failed to identify chip"  # rvprog's
+    said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
+    said += "".join(source(c) for c in code_cells(json.loads((BOOK / "12_flashing.ipynb").read_text(encoding="utf-8"))))
     text = (BOOK / "troubleshooting.md").read_text(encoding="utf-8")
     first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]
@@ -212,3 +218,14 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     assert len(quoted) > 12
     missing = [part for part in quoted if part.replace(" 4 ", " {ATTEMPTS} ") not in said and "NAME" not in part]
     assert missing == []
+
+
+def test_the_table_of_attenuation_is_the_formulas():
+    text = (BOOK / "hardware.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) kHz \| −([\d.]+) dB \| −([\d.]+) dB \| −([\d.]+) dB \|$", text, re.M)
+    assert len(rows) == 6
+    for kilohertz, *decibels in rows:
+        x = math.pi * int(kilohertz) / 32
+        average = -20 * math.log10(math.sin(4 * x) / (4 * math.sin(x)))
+        rc = 10 * math.log10(1 + (2 * math.pi * 1e3 * int(kilohertz) * 1e3 * 39e-9) ** 2)
+        assert decibels == [f"{value:.1f}" for value in (average, rc, average + rc)], kilohertz

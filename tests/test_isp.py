@@ -91,6 +91,15 @@ def test_a_running_board_is_flashed_verified_and_started(old, new):
     assert told[-1] == (2 * len(pages(new)),) * 2 and told == sorted(told)
 
 
+def test_a_session_has_the_published_order(new):
+    line = Cable(VirtualBoard(None))
+    isp.flash(line, new)
+    asked = [f.data[2] for f in cable.frames(line.log) if f.way == "to" and f.data[:2] == b"\x57\xab"]
+    order = [command for i, command in enumerate(asked) if i == 0 or command != asked[i - 1]]
+    published = [0xA1, 0xA7, 0xA3, 0xA4, 0xA5, 0xA3, 0xA6]
+    assert order == [*published, 0xA7, 0xA6, 0xA7, 0xA6, 0xA2]  # then `_confirm` asks twice more
+
+
 def test_a_board_that_waits_in_its_rom_is_flashed(new):
     board = VirtualBoard(None)
     line = Cable(board)
@@ -370,6 +379,9 @@ def test_an_elf_file_and_a_flat_one_are_the_same_image():
     ("sys.exit('ERROR: [Errno 13] Access denied (insufficient permissions)!')", "udev"),
     ("sys.exit('ERROR: WCH-Link not found. Check if device is in RISC-V mode!')", "no WCH-Link"),
     ("sys.exit('ERROR: Failed to identify chip!')", "Failed to identify chip"),
+    ("print('WARNING: WCH-Link firmware needs to be updated!'); sys.exit('ERROR: Failed to identify chip!')",
+     "firmware needs to be updated.*Failed to identify chip"),
+    ("raise ZeroDivisionError('of its own')", "rvprog failed: ZeroDivisionError: of its own"),
     ("sys.exit(0)", "rvprog failed"),  # no word of success
 ])
 def test_what_a_wch_link_lacks_is_one_line(capsys, tmp_path, monkeypatch, said, match):

@@ -34,6 +34,14 @@ def test_what_cannot_be_estimated_is_one_line(cycles, clock_hz, match):
         power.estimate(cycles, clock_hz)
 
 
+def test_a_microphone_adds_its_current_and_is_no_longer_left_out():
+    alone, heard = (power.estimate(12_000_000, 24_000_000, ma) for ma in (0, power.MICROPHONE_MA))
+    assert heard["milliamps"] == pytest.approx(alone["milliamps"] + power.MICROPHONE_MA)
+    assert all(heard["battery_hours"][name] < hours / 2 for name, hours in alone["battery_hours"].items())
+    assert "microphone" in alone["not_included"] and "microphone" not in heard["not_included"]
+    assert heard["not_included"].endswith("LED, regulator")
+
+
 def test_bench_estimates_the_shipped_network():
     figures = bench()
     assert figures["power"] == power.estimate(figures["cycles_per_audio_second"], figures["clock_hz"])

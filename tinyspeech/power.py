@@ -17,18 +17,21 @@ TYPICAL_MA = {24_000_000: (3.1, 1.0), 48_000_000: (3.9, 1.8)}
 """{clock in Hz: (running from flash, sleeping)}. Source: WCH, CH32V003 datasheet V1.4, typical supply currents."""
 STANDBY_MA = 0.009
 """The same datasheet's standby, in which nothing listens: the least that there is."""
-NOT_INCLUDED = "ADC, timer, DMA, serial port, LED, microphone, regulator"
+NOT_INCLUDED = ("ADC", "timer", "DMA", "serial port", "LED", "microphone", "regulator")
+MICROPHONE_MA = 3.0
+"""About what a module with a MAX9814 draws all the time, by the typical supply current of its datasheet, rounded."""
 BATTERIES_MAH = {"CR2032": 235, "2 x AA": 2500}
 """Nominal charge: a lithium coin cell at 0.2 mA down to 2.0 V, and two alkaline cells in series, which give the charge
-of one, at a few mA down to 0.8 V each. What one gives before it falls below the 2.7 V that the chip needs is less, so
-the hours are at most these."""
+of one, at a few mA down to 0.8 V each. What one gives before it falls below the 2.7 V that the chip needs is less, and
+a coin cell's is much less at ten times its 0.2 mA, so the hours are at most these."""
 
 
-def estimate(cycles_per_audio_second: float, clock_hz: int) -> dict:
+def estimate(cycles_per_audio_second: float, clock_hz: int, microphone_ma: float = 0.0) -> dict:
     """Mean current of a chip that computes as soon as it can and sleeps for the rest of each second.
 
     cycles_per_audio_second : of computing, 0 .. clock_hz; the rest of the second is slept
     clock_hz : one of `TYPICAL_MA`
+    microphone_ma : of the microphone and its amplifier, such as `MICROPHONE_MA`; 0 leaves them out
 
     Returns {"duty" (0 .. 1, share of the time that is computed), "milliamps", "milliwatts" (at 3.3 V),
     "battery_hours" {battery: hours at most}, "not_included" (what the figures leave out)}. Raises `UserError` for a
@@ -41,7 +44,7 @@ def estimate(cycles_per_audio_second: float, clock_hz: int) -> dict:
         raise UserError(f"{cycles_per_audio_second:,.0f} cycles do not fit a second of {clock_hz:,}")
     run_ma, sleep_ma = TYPICAL_MA[clock_hz]
     duty = cycles_per_audio_second / clock_hz
-    milliamps = duty * run_ma + (1 - duty) * sleep_ma
+    milliamps = duty * run_ma + (1 - duty) * sleep_ma + microphone_ma
     return {"duty": duty, "milliamps": milliamps, "milliwatts": SUPPLY_V * milliamps,
             "battery_hours": {name: charge / milliamps for name, charge in BATTERIES_MAH.items()},
-            "not_included": NOT_INCLUDED}
+            "not_included": ", ".join(part for part in NOT_INCLUDED if not (microphone_ma and part == "microphone"))}

@@ -44,11 +44,20 @@ def _box(at: Point, size: Point, text: str = "", fill: str = "#ffffff", color: s
             f"stroke='{color}' stroke-width='1.5'/>{_text(middle, text, size=12) if text else ''}")
 
 
-def _wire(points: Sequence[Point], color: str) -> str:
-    """A wire from point to point, with a dot at each end."""
+def _wire(points: Sequence[Point], color: str, dots: slice = slice(None)) -> str:
+    """A wire from point to point, with a dot at each end, or at the chosen of the two."""
     path = " ".join(f"{x:.0f},{y:.0f}" for x, y in points)
-    ends = "".join(f"<circle cx='{x:.0f}' cy='{y:.0f}' r='4' fill='{color}'/>" for x, y in (points[0], points[-1]))
+    ends = "".join(f"<circle cx='{x:.0f}' cy='{y:.0f}' r='4' fill='{color}'/>"
+                   for x, y in (points[0], points[-1])[dots])
     return (f"<polyline points='{path}' fill='none' stroke='{color}' stroke-width='3' stroke-linejoin='round'/>{ends}")
+
+
+def _capacitor(middle: Point, upright: bool) -> str:
+    """Two plates across a wire; upright: those of a wire from left to right."""
+    x, y = middle
+    plates = ((x - 4, y - 12, "v24"), (x + 4, y - 12, "v24")) if upright else ((x - 12, y - 4, "h24"),
+                                                                               (x - 12, y + 4, "h24"))
+    return "".join(f"<path d='M{a:.0f} {b:.0f}{line}' stroke='{INK}' stroke-width='3'/>" for a, b, line in plates)
 
 
 class Board:
@@ -124,7 +133,7 @@ def board() -> str:
 
 
 def microphone() -> str:
-    """A microphone module on PD2, an LED on PD0."""
+    """A microphone module on PD2, through a capacitor, a bias and a low-pass filter; an LED on PD0."""
     mini = Board((440, 240))
     out, power, ground, led = (mini.pin("top", "PD2"), mini.pin("left", "3.3V"), mini.pin("left", "GND"),
                                mini.pin("left", "PD0"))
@@ -134,7 +143,18 @@ def microphone() -> str:
              f"<circle cx='70' cy='95' r='24' fill='#d9d6cf' stroke='{INK}' stroke-width='1.5'/>",
              _text((30, 25), "microphone module (MAX9814)", "start", 12.5, bold=True)]
     parts += [_text((x - 12, y + 4), name, "end", 12) for name, (x, y) in pins.items()]
-    parts += [_wire([pins["OUT"], (out[0], 60), out], AMBER),
+    ohms, none, first, last = "#f3e6c8", slice(0), slice(1), slice(1, None)
+    bias, shunt = 290, out[0] + 60
+    parts += [_wire([pins["OUT"], (221, 60)], AMBER, first), _capacitor((225, 60), True),
+              _text((225, 40), "1 µF", size=11), _wire([(229, 60), (335, 60)], AMBER, none),
+              _wire([(bias, 20), (bias, 60), (bias, 122)], AMBER, none), _wire([(bias, 60), (bias, 60)], AMBER),
+              _box((bias - 10, 22), (20, 24), "", ohms), _box((bias - 10, 76), (20, 24), "", ohms),
+              _text((bias + 15, 38), "100 kΩ", "start", 11), _text((bias + 15, 92), "100 kΩ", "start", 11),
+              _text((bias, 15), "3.3 V", size=11), _text((bias, 136), "ground", size=11),
+              _box((335, 50), (60, 20), "1 kΩ", ohms), _wire([(395, 60), (out[0], 60), out], AMBER, last),
+              _wire([(out[0], 60), (shunt, 60), (shunt, 81)], AMBER, first), _capacitor((shunt, 85), False),
+              _text((shunt + 18, 89), "39 nF", "start", 11), _wire([(shunt, 89), (shunt, 104)], AMBER, none),
+              _text((shunt, 118), "ground", size=11),
               _wire([pins["VDD"], (265, 95), (265, power[1]), power], RED),
               _wire([pins["GND"], (235, 130), (235, ground[1]), ground], INK),
               _wire([led, (200, led[1])], GREEN), _box((130, led[1] - 10), (70, 20), "330 Ω", "#f3e6c8"),

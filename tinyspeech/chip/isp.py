@@ -198,7 +198,9 @@ class Client:
         return Device(variant, data[18:], data[2:14], f"{10 * data[14] + data[15]}.{data[16]}{data[17]}")
 
     def session(self, image: bytes, step: Callable[[int], None], erased: Callable[[], None]) -> Device:
-        """Everything once: identify, configuration, key, erase, program, verify. image: whole pages.
+        """Everything once, in the published order: identify, configuration, key, erase, program, the key again, verify.
+
+        image : whole pages.
 
         step is told how many bytes were programmed or compared, erased that the old program is gone.
         """
@@ -206,8 +208,7 @@ class Client:
         if device.options[0] != 0xA5 or any(byte != 0xFF for byte in device.options[8:10]):
             raise UserError("the chip is protected against reading or writing: `rvprog -u` over a WCH-Link unlocks it")
         key = rom.key_of(SEED, device.unique_id, device.variant)
-        if self.request(rom.KEY, SEED)[0] != sum(key) & 0xFF:
-            raise _Trouble("another key")
+        self._agree_on(key)
         erased()
         self._expect_ok(rom.ERASE, struct.pack("<I", max(8, -(-len(image) // 1024))), ERASE_ANSWER_S)
         for command in (rom.PROGRAM, rom.VERIFY):
@@ -217,8 +218,14 @@ class Client:
                 step(len(page))
             if command == rom.PROGRAM:
                 self._expect_ok(command, struct.pack("<IB", len(image), 0))
+                self._agree_on(key)
         self._confirm(struct.pack("<IB", at, 0) + rom.xor(page, key), device)
         return device
+
+    def _agree_on(self, key: bytes) -> None:
+        """Send the seed; the ROM's key must be ours."""
+        if self.request(rom.KEY, SEED)[0] != sum(key) & 0xFF:
+            raise _Trouble("another key")
 
     def _expect_ok(self, command: int, data: bytes, seconds: float = ANSWER_S) -> None:
         if (answer := self.request(command, data, seconds=seconds)[0]) != rom.OK:
@@ -327,16 +334,25 @@ def find_version(line: Line) -> str:
 
 
 def find_board() -> str | None:
-    """The serial port of a WCH-Link behind which our firmware answers, or None. Nothing else is spoken to.
+    """The serial port of a WCH-Link behind which our firmware answers; None without any WCH-Link. `UserError` if there
+    is one, but no answer: a new board runs another program. Nothing else is spoken to.
 
     For whoever says that the attached board may be used: chapter 12 does not look for one by itself."""
     from serial.tools import list_ports
 
+    silent = ""
     for port in sorted(list_ports.comports()):
         if (port.vid, port.pid) == (LINK_VENDOR, LINK_PRODUCT):
-            with contextlib.suppress(UserError), contextlib.closing(SerialLine(port.device)) as line:
-                if ask_version(line):
-                    return port.device
+            try:
+                with contextlib.closing(SerialLine(port.device)) as line:
+                    if ask_version(line):
+                        return port.device
+            except UserError as error:
+                silent = silent or str(error)
+            silent = silent or (f"{port.device} is a WCH-Link, but our firmware does not answer behind it: a new board "
+                                "needs it once, by `python -m tinyspeech flash --link` in a terminal")
+    if silent:
+        raise UserError(silent)
     return None
 
 
@@ -360,7 +376,8 @@ def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
 LINK_PROBLEMS = (
     ("No module named 'rvprog'", f"rvprog is not installed: pip install {RVPROG}"),
     ("No module named 'usb'", "pyusb is not installed: pip install pyusb"),
-    ("No backend available", "libusb is missing: install it (Debian: apt install libusb-1.0-0)"),
+    ("No backend available", "libusb is missing: install it (Debian: apt install libusb-1.0-0; macOS: brew install "
+                             "libusb; Windows: libusb-1.0.dll on the PATH)"),
     ("Access denied", "no permission for the WCH-Link: add a udev rule for USB vendor 1a86, products 8010 and 8012, "
                       "MODE=\"666\", and plug it in again"),
     ("WCH-Link not found", "no WCH-Link in RISC-V mode was found: plug it in; if its blue LED is on, run `rvprog -v`"),
@@ -384,5 +401,7 @@ def flash_link(image: bytes) -> dict:
     for sign, meaning in LINK_PROBLEMS:
         if sign in said:
             raise UserError(meaning)
-    lines = [line for line in said.strip().splitlines() if "ERROR" in line] or said.strip().splitlines() or ["nothing"]
-    raise UserError(f"rvprog failed: {lines[-1]}")
+    lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
+    told = [line for line in lines if line.startswith("WARNING")]
+    told += [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+    raise UserError(f"rvprog failed: {' '.join(told)}")
