@@ -14,8 +14,8 @@ MicroPython. Copy both files, reset, and see what the board hears:
 | VDD | 3V3 | | | |
 | GND | GND | | | |
 
-Only one output may drive PD6. On a board whose USB programmer has its serial port on the same two pins, as the
-VSDSquadron Mini has, part that one first. Chapter 12.
+Only one output may drive PD6. Where a USB programmer has its serial port on the same two pins, take its wires off; on
+the VSDSquadron Mini they cannot be taken off (appendix on hardware and wiring). Chapter 12.
 """
 
 import time
