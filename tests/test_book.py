@@ -362,3 +362,8 @@ def test_the_glossary_is_in_the_order_of_the_alphabet():
     assert len(terms) > 100
     plain = [re.sub(r"[^a-z0-9 ]", "", term.lower().replace("-", " ")) for term in terms]
     assert plain == sorted(plain) and len(set(plain)) == len(plain)
+
+
+def test_only_words_that_are_read_are_counted():
+    text = ":::{tip}\nA {term}`frame <x>` in [it](12.ipynb): <!-- results:a.b|.1f -->9<!-- /results --> %.\n:::"
+    assert booktools.read_words(text) == ["A", "frame", "in", "[it", ":", "9", "%."]

@@ -245,6 +245,13 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
     return stale
 
 
+def read_words(markdown: str) -> list[str]:
+    """The words that a reader sees: no tags, no marks, no targets of links and of roles."""
+    text = re.sub(r"<!--.*?-->|^:::[^\n]*", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\{[\w:]+\}`([^`<]*)[^`]*`", r"\1", text)
+    return re.sub(r"<[^>]*>|\]\([^)]*\)", " ", text).split()
+
+
 # ---------------------------------------------------------------- the build
 
 
@@ -270,7 +277,7 @@ def setup(app: Any) -> dict[str, bool]:
 def _report(path: Path) -> list[str]:
     nb = load(path)
     shape = shape_of(cell_lines(nb))
-    words = sum(len(re.findall(r"\w+", re.sub(r"<[^>]*>", " ", source(c)))) for c in markdown_cells(nb))  # no tags
+    words = sum(len(read_words(source(c))) for c in markdown_cells(nb))
     lines = ", ".join(f"{name} {value:g}" for name, value in shape.items())
     kilobytes = path.stat().st_size / 1000
     print(
