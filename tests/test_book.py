@@ -206,6 +206,7 @@ BAD = {
     "drawing in HTML": (rules.figures_described, notebook(code("show()", shown(html="<svg width='9'></svg>")))),
     "figure directive": (rules.figures_described, notebook(markdown("```{figure} x.svg\n:name: x\n\nCaption.\n```"))),
     "too large": (rules.small, notebook(code("1", stream("x" * rules.MAX_BYTES)))),
+    "too many words": (rules.few_words, notebook(markdown("word " * (rules.MAX_WORDS + 1)))),
     "too much ignored": (
         rules.few_ignored,
         notebook(code("1", tags=["nbval-ignore-output"], nbval={"reason": "the sound's HTML holds a random id"})),
@@ -366,4 +367,10 @@ def test_the_glossary_is_in_the_order_of_the_alphabet():
 
 def test_only_words_that_are_read_are_counted():
     text = ":::{tip}\nA {term}`frame <x>` in [it](12.ipynb): <!-- results:a.b|.1f -->9<!-- /results --> %.\n:::"
-    assert booktools.read_words(text) == ["A", "frame", "in", "[it", ":", "9", "%."]
+    assert rules.read_words(text) == ["A", "frame", "in", "[it", ":", "9", "%."]
+
+
+def test_a_chapter_may_have_three_thousand_words_and_no_more():
+    title, most = markdown("# Title"), "word " * 2_998  # the title is two words, its sign included
+    assert rules.few_words(notebook(title, markdown(most), code("not " * 9, stream("counted ")))) == []
+    assert rules.few_words(notebook(title, markdown(most + "more"))) == ["3,001 words, more than 3,000"]

@@ -15,6 +15,7 @@ from typing import Any
 Notebook = dict[str, Any]
 
 MAX_BYTES = 400_000
+MAX_WORDS = 3_000
 MIN_ALT_CHARACTERS = 20
 MAX_IGNORED_SHARE = 0.03
 MIN_REASON_CHARACTERS = 15
@@ -88,6 +89,18 @@ def text_outputs(cell: dict[str, Any]) -> Iterator[str]:
 def figures(nb: Notebook) -> list[dict[str, Any]]:
     """The code cells with an image among their outputs."""
     return [c for c in code_cells(nb) if any(t in data_of(o) for o in c["outputs"] for t in IMAGE_TYPES)]
+
+
+def read_words(markdown: str) -> list[str]:
+    """The words that a reader sees: no tags, no marks, no targets of links and of roles."""
+    text = re.sub(r"<!--.*?-->|^:::[^\n]*", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\{[\w:]+\}`([^`<]*)[^`]*`", r"\1", text)
+    return re.sub(r"<[^>]*>|\]\([^)]*\)", " ", text).split()
+
+
+def words_of(nb: Notebook) -> int:
+    """How many words a chapter gives to read; its code and its outputs are not counted."""
+    return sum(len(read_words(source(c))) for c in markdown_cells(nb))
 
 
 # ---------------------------------------------------------------- rules
@@ -241,6 +254,12 @@ def small(nb: Notebook) -> list[str]:
     return [f"{size} bytes, more than {MAX_BYTES}"] if size > MAX_BYTES else []
 
 
+def few_words(nb: Notebook) -> list[str]:
+    """A chapter is read in one sitting."""
+    words = words_of(nb)
+    return [f"{words:,} words, more than {MAX_WORDS:,}"] if words > MAX_WORDS else []
+
+
 def _ignored(cell: dict[str, Any]) -> bool:
     return bool({"nbval-ignore-output", "nbval-skip"} & tags(cell)) or "NBVAL_" in source(cell)
 
@@ -315,6 +334,7 @@ RULES: tuple[Callable[[Notebook], list[str]], ...] = (
     figures_described,
     numbers_backed,
     small,
+    few_words,
     few_ignored,
     short_cells,
     no_machine,

@@ -35,6 +35,7 @@ from tinyspeech.bookrules import (
     source,
     where,
     widget_state,
+    words_of,
 )
 from tinyspeech.errors import UserError
 
@@ -245,13 +246,6 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
     return stale
 
 
-def read_words(markdown: str) -> list[str]:
-    """The words that a reader sees: no tags, no marks, no targets of links and of roles."""
-    text = re.sub(r"<!--.*?-->|^:::[^\n]*", "", markdown, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"\{[\w:]+\}`([^`<]*)[^`]*`", r"\1", text)
-    return re.sub(r"<[^>]*>|\]\([^)]*\)", " ", text).split()
-
-
 # ---------------------------------------------------------------- the build
 
 
@@ -277,11 +271,10 @@ def setup(app: Any) -> dict[str, bool]:
 def _report(path: Path) -> list[str]:
     nb = load(path)
     shape = shape_of(cell_lines(nb))
-    words = sum(len(read_words(source(c))) for c in markdown_cells(nb))
     lines = ", ".join(f"{name} {value:g}" for name, value in shape.items())
     kilobytes = path.stat().st_size / 1000
     print(
-        f"{path.name}: {len(code_cells(nb))} code cells (lines: {lines}), {words} words, "
+        f"{path.name}: {len(code_cells(nb))} code cells (lines: {lines}), {words_of(nb)} words, "
         f"{len(figures(nb))} computed figures, {kilobytes:.0f} kB"
     )
     return complaints_about(nb)
