@@ -95,8 +95,20 @@ def test_words_need_their_whole_batch_and_a_frame_more(model):
         assert (frame, word) not in live.words(model, sound[: enough - 1])
 
 
+def test_a_soft_last_sound_belongs_to_a_word_where_the_recording_is_quiet():
+    """100 ms of a loud tone, a pause, 50 ms of it 30 dB softer; noise 50 dB below, or 20."""
+    tone = 10_000 * np.sin(np.arange(16_000))
+    clip = np.where(np.arange(16_000) // 1600 == 3, tone, 0) + np.where(np.arange(16_000) // 800 == 10, tone / 32, 0)
+    noise = np.random.default_rng(0).normal(0, 1, 16_000)
+    clean, noisy = ((clip + share * noise).astype(np.int16) for share in (22, 700))
+    assert live.is_quiet(clean) and not live.is_quiet(noisy)
+    hard, soft = live.Event.of(clean, 2, 1.0), live.Event.of(clean, 2, 1.0, live.SOFT_DB)
+    assert (hard.at_s, hard.begin_s, soft.begin_s) == (1.0, 1.3, 1.3)
+    assert abs(hard.end_s - 1.4) < 0.011 and abs(soft.end_s - 1.55) < 0.011
+
+
 def test_reports_are_matched_with_what_was_said():
-    events = [live.Event(2, 0.0, 1.0), live.Event(3, 2.0, 3.0), live.Event(1, 4.0, 5.0)]
+    events = [live.Event(2, 0.0, 0.0, 1.0), live.Event(3, 2.0, 2.0, 3.0), live.Event(1, 4.0, 4.0, 5.0)]
     found = [(1.1, CLASSES[2]), (1.2, CLASSES[2]), (3.0 + live.LATE_S + 0.01, CLASSES[3]), (4.5, CLASSES[4])]
     result = live.rate(found, events)
     assert (result["keywords"], result["detected"], result["false"]) == (2, 1, 3)
