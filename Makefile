@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 
 .PHONY: book html test clean
 book: html
-	@$(BIN)/python -u -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	@$(BIN)/python -m tinyspeech.booktools serve --port $(PORT)
 
 html: $(INSTALLED)
 	$(BIN)/jupyter-book build -W -n --keep-going .

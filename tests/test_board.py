@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -193,3 +194,19 @@ def test_the_port_survives_programs_that_come_and_go(start):
     line = isp.SerialLine(port)
     assert isp.ask_version(line, 10.0).startswith("tinyspeech")
     line.close()
+
+
+def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp_path):
+    """`listen` needs a second to start, in which a board that listens by itself has heard a short recording."""
+    clip = next((datasets.BUNDLED / "yes").glob("6156aa59*"))
+    port, _ = start("--wav", clip)
+    time.sleep(2.5)
+    done = subprocess.run([sys.executable, "-m", "tinyspeech", "listen", "--port", port, "--seconds", "8"],
+                          cwd=toolchain.ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and done.stdout.split()[2:] == ["yes"], done
+
+
+@pytest.mark.parametrize(("gain", "noise"), [(float("nan"), 0), (0, 0), (-1, 0), (1, -5), (1, float("inf"))])
+def test_a_gain_or_a_noise_that_is_none_is_refused(gain, noise):
+    with pytest.raises(UserError, match="must be above 0"):
+        microphone(next((datasets.BUNDLED / "yes").glob("6156aa59*")), gain, noise)

@@ -7,7 +7,11 @@ import copy
 import hashlib
 import json
 import re
+import socket
 import sys
+import threading
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -374,3 +378,23 @@ def test_a_chapter_may_have_three_thousand_words_and_no_more():
     title, most = markdown("# Title"), "word " * 2_998  # the title is two words, its sign included
     assert rules.few_words(notebook(title, markdown(most), code("not " * 9, stream("counted ")))) == []
     assert rules.few_words(notebook(title, markdown(most + "more"))) == ["3,001 words, more than 3,000"]
+
+
+def test_the_built_book_is_served(tmp_path, capsys):
+    with pytest.raises(UserError, match="not built yet"):
+        booktools.serve(root=tmp_path)
+    site = tmp_path / "_build" / "html"
+    site.mkdir(parents=True)
+    (site / "index.html").write_text("a book")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match="cannot be had"):
+            booktools.serve(taken.getsockname()[1], tmp_path)
+    with pytest.raises(UserError, match="cannot be had"):
+        booktools.serve(70_000, tmp_path)
+    threading.Thread(target=booktools.serve, args=(0, tmp_path), daemon=True).start()
+    while not (said := capsys.readouterr().out):
+        time.sleep(0.01)
+    with urllib.request.urlopen(re.search(r"\((http://127.0.0.1:\d+/)\)", said)[1]) as reply:
+        assert reply.read() == b"a book"

@@ -439,7 +439,7 @@ def test_a_network_that_has_no_integers(word, tmp_path, monkeypatch, capsys):
     """Paper networks are float: the other engines say so."""
     monkeypatch.setattr(evaluate, "MODELS", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s_float.pt", tmp_path / "tinyspeech_z_float.pt")
-    refused(capsys, "no trained model 'tinyspeech_z' for this engine", "classify", word, "--engine", "int", "--model",
+    refused(capsys, "no trained model 'tinyspeech_z' of this kind", "classify", word, "--engine", "int", "--model",
             "tinyspeech_z")
 
 
@@ -521,3 +521,43 @@ def test_export_that_is_refused_writes_nothing(tmp_path, monkeypatch, capsys):
         assert [path.name for path in tmp_path.iterdir()] == ["tinyspeech_s.pt"]
     monkeypatch.setattr(export, "quantised", original)
     refused(capsys, "cannot write .*nowhere", "export")
+
+
+def test_what_a_new_user_ran_into(capsys, tmp_path):
+    (tmp_path / "odd.yaml").write_text("model: resnet\n")
+    refused(capsys, "resnet", "train", "--config", tmp_path / "odd.yaml")
+    refused(capsys, "a seed of -1: give 0 or more", "evaluate", "--seed", -1)
+    refused(capsys, "no trained model '../models/tinyspeech_s'", "evaluate", "--model", "../models/tinyspeech_s")
+    refused(capsys, "--gain and --noise are of a recording", "board", "--gain", 2)
+    word = next(BUNDLED.glob("yes/*.flac"))
+    refused(capsys, "noise -5 at least 0", "board", "--wav", word, "--noise", -5)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_line():
+    word = next(BUNDLED.glob("yes/*.flac"))
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "tinyspeech", "classify", word, "--engine", "int"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 2 and done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_a_package_that_is_missing_is_one_line(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "serial", None)
+    refused(capsys, "the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")
+
+
+@pytest.mark.parametrize("module", ["experiments", "bits", "results", "live"])
+def test_measuring_without_data_is_one_line(module, tmp_path):
+    arguments = ["--speech", tmp_path / "nowhere"] + ([] if module == "live" else ["--logmel", tmp_path / "nowhere"])
+    done = subprocess.run([sys.executable, "-m", f"tinyspeech.{module}", *arguments], capture_output=True, text=True,
+                          cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere" in done.stderr, done.stderr
+
+
+def test_help_tells_only_defaults_that_say_something(capsys):
+    for command in ("train", "evaluate", "listen", "board", "flash"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        text = capsys.readouterr().out
+        assert "(default: None)" not in text and "(default: False)" not in text and "usage:" in text

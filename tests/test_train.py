@@ -390,17 +390,17 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
 
 
 @pytest.mark.parametrize("text, match", [
-    ("colour: 3", "unknown key 'colour'"), ("epochs: many", "'epochs' must be a int"), ("epochs: 2.5", "'epochs'"),
+    ("colour: 3", "unknown key 'colour'"), ("epochs: many", "'epochs' must be of type int"), ("epochs: 2.5", "'epochs'"),
     ("epochs: true", "'epochs'"), ("epochs: 0", "1 or more"), ("batch_size: 0", "1 or more"), ("lr: fast", "'lr'"),
     ("lr: 0", "'lr'"), ("lr: -1", "'lr'"), ("lr: .nan", "'lr'"), ("lr: .inf", "'lr'"), ("qat_epochs: -1", "qat_epochs"),
     ("momentum: 1.5", "momentum"), ("momentum: -0.1", "momentum"), ("label_smoothing: 3", "label_smoothing"),
     ("weight_decay: -1", "weight_decay"), ("weight_bits: 9", "weight_bits"), ("weight_bits: 1", "weight_bits"),
     ("weight_bits: binary", "'weight_bits'.*2 to 8, not binary, or 'ternary'"), ("weight_bits: 4.0", "'weight_bits'"),
     ("granularity: row", "'granularity'.*channel, tensor, not 'row'"),
-    ("granularity: 3", "'granularity' must be a str"),
+    ("granularity: 3", "'granularity' must be of type str"),
     ("clipping: hard", "'clipping'.*max, optimum, learned, not 'hard'"),
     ("seed: -1", "seed"), ("seed: 99999999999", "seed"), ("unknown_share: -1", "unknown_share"),
-    ("silence_share: .nan", "silence_share"), ("network: 3", "'network' must be a dict"), ("epochs:", "'epochs'"),
+    ("silence_share: .nan", "silence_share"), ("network: 3", "'network' must be of type dict"), ("epochs:", "'epochs'"),
     ("augment: {colour: 1}", "unknown key 'colour' under 'augment'"), ("augment: {snr_db: 3}", "snr_db"),
     ("augment: {snr_db: [a, b]}", "snr_db"), ("augment: {shift_ms: long}", "shift_ms"),
     ("augment: {time_masks: 1.5}", "time_masks"), ("augment: {noise_probability: 2}", "noise_probability"),
@@ -409,7 +409,7 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
     ("3: 4", "unknown key"), ("optimizer: adam", "adamw or sgd"), ("unknown_weight: -1", "unknown_weight"),
     ("passes: -1", "passes"), ("average: 1", "average"), ("mixup: -1", "mixup"),
     ("temperature: 0", "temperature"), ("distill_weight: 2", "distill_weight"),
-    ("teacher: 3", "'teacher' must be a str"),
+    ("teacher: 3", "'teacher' must be of type str"),
     ("teacher: teacher", "needs 'passes'"), ("{teacher: teacher, passes: 1, mixup: 0.2}", "no 'mixup'"),
 ])
 def test_bad_configs_are_one_line(text, match, tmp_path):

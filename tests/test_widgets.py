@@ -4,6 +4,7 @@ import base64
 import io
 import re
 
+import ipywidgets
 import numpy as np
 import pytest
 import soundfile
@@ -90,3 +91,16 @@ def test_a_cost_above_its_limit_stands_out():
     assert "aria-label='C &lt; 9: RAM 3,000 B, too much; flash 4,096 B.'" in page
     assert "#d55e00 100.0%" in page and "#009e73 25.0%" in page
     assert re.findall(r"<b>(.*?)</b>", page) == ["C &lt; 9", "3,000 B"]
+
+
+def test_without_a_stack_python_turns_the_pages(monkeypatch):
+    """As with ipywidgets 7."""
+    monkeypatch.delattr(ipywidgets, "Stack")
+    slider, box = widgets.flip_book(["<b>one</b>", "<b>two</b>"], ["1", "2"], "page").children
+    assert slider.link is None and box.children[0].value == "<b>one</b>"
+    slider.index = 1
+    assert box.children[0].value == "<b>two</b>"
+    first, second, box = widgets.explorer({"a": "xy", "b": "pqr"}, lambda i, j: f"{i}{j}", (1, 0)).children
+    assert box.children[0].children[0].value == "10"
+    first.index, second.index = 0, 2
+    assert box.children[0].children[0].value == "02"

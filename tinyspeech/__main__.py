@@ -25,16 +25,22 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{self.prog}: {message} (see --help)")
 
 
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Defaults behind every flag that has one worth telling."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """All commands and flags; defaults are shown by --help."""
     parser = Parser(prog="python -m tinyspeech", description="Speech on a ten-cent chip.",
-                    formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+                    formatter_class=Help)
     parser.add_argument("--version", action="version", version=f"tinyspeech {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, text: str, **extra):
-        return commands.add_parser(name, help=text, description=text,
-                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter, **extra)
+        return commands.add_parser(name, help=text, description=text, formatter_class=Help, **extra)
 
     data = command("data", "what clips are here; rebuild the bundled ones; fetch Speech Commands")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
@@ -58,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--device", default="auto", help="auto, cpu or cuda")
     train.add_argument("--threads", type=int, default=1, help="of the CPU; with another number sums are taken in "
                        "another order, and the run ends at another network, as with another seed")
-    train.add_argument("--save-pth", default=None, metavar="FILE", help="the network's file (default: runs/MODEL.pt)")
+    train.add_argument("--save-pth", default=None, metavar="FILE", help="the network's file; by default runs/MODEL.pt")
     train.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     train.add_argument("--json", action="store_true", help="print JSON at the end")
@@ -105,9 +111,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     board = command("board", "a virtual board on a pseudo-terminal, until Ctrl-C; prints its port first")
     board.add_argument("--wav", default=None, metavar="FILE",
-                       help="a recording as the microphone's signal, from when the chip first listens")
-    board.add_argument("--gain", type=float, default=1.0, help="1: full scale of the recording fills the ADC's range")
-    board.add_argument("--noise", type=float, default=0.0, metavar="LSB", help="white noise at the ADC, in its steps")
+                       help="a recording as the microphone's signal, from when the chip first listens, and anew when a "
+                            "program at the port lets it listen")
+    board.add_argument("--gain", type=float, default=None,
+                       help="of the recording; by default 1: its full scale fills the ADC's range")
+    board.add_argument("--noise", type=float, default=None, metavar="LSB",
+                       help="white noise at the ADC beside the recording, in its steps; by default none")
     board.add_argument("--image", default=None, metavar="FILE", help="firmware to start with (.bin or .elf), not ours")
     board.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
     board.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
@@ -166,6 +175,7 @@ def run_train(args) -> None:
     if args.threads < 1:
         raise UserError(f"--threads must be 1 or more, not {args.threads}")
     torch.set_num_threads(args.threads)
+    train.build(config)  # refuses a network that cannot be, before the data is read
     out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
     data = training_data.load(args.data, args.noise)
     try:
@@ -291,12 +301,12 @@ def run_board(args) -> None:
 
     if args.blank and args.image:
         raise UserError("--blank and --image exclude each other")
+    if not args.wav and (args.gain, args.noise) != (None, None):
+        raise UserError("--gain and --noise are of a recording: give --wav, too")
+    volts = board.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0) if args.wav else None
     image = None if args.blank else board.load_image(args.image) if args.image else board.shipped_image()
     virtual = board.VirtualBoard(image, timed=not args.fast)
-    if args.wav:
-        signal = board.microphone(args.wav, args.gain, args.noise)
-        virtual.chip.connect_microphone(signal, board.SIGNAL_HZ, waits=True)
-    board.serve(virtual, lambda line: print(line, flush=True))
+    board.serve(virtual, lambda line: print(line, flush=True), volts)
 
 
 def run_listen(args) -> None:
@@ -341,9 +351,15 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away
+    except ModuleNotFoundError as error:
+        print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
+        return 2
+    except OSError as error:  # of our output: what is read and written otherwise raises UserError
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
-        return 0
+        if isinstance(error, BrokenPipeError):  # its reader went away
+            return 0
+        print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
 
 
 if __name__ == "__main__":

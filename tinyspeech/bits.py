@@ -180,6 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     unknown = set(args.only or ()) - set(listed)
     if unknown:
         raise UserError(f"no network {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
+    datasets.must_exist(args.logmel, args.speech)
     RUNS.mkdir(parents=True, exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // max(args.workers, 2))
     before = load().get("experiments.bits", {"value": []})["value"]

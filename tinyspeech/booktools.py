@@ -3,6 +3,7 @@
     python -m tinyspeech.booktools execute [NOTEBOOK ...]   run all (or these) and store them with clean metadata
     python -m tinyspeech.booktools check [NOTEBOOK ...]     what is wrong, and size, cells, words, figures
     python -m tinyspeech.booktools numbers [--check]        rewrite (or compare) what is quoted from data/results.json
+    python -m tinyspeech.booktools serve [--port N]         show the built book to a browser on this machine
 
 It does not build the book (`make html`) and does not compare outputs (`pytest --nbval book/`). The rules that a stored
 notebook is checked against are in bookrules.py.
@@ -11,6 +12,9 @@ notebook is checked against are in bookrules.py.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import http.server
 import json
 import re
 import sys
@@ -265,6 +269,25 @@ def setup(app: Any) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+def serve(port: int = 0, root: Path = ROOT) -> None:
+    """Serve the built book on this machine until Ctrl-C, and print its address. port : 0 takes any free one.
+
+    Raises `UserError` where it is not built, or the port is not free.
+    """
+    site = root / "_build" / "html"
+    if not (site / "index.html").exists():
+        raise UserError("the book is not built yet: make html")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=site)
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"port {port} cannot be had ({error}): choose another, or leave it out") from error
+    port = server.server_port
+    print(f"Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...", flush=True)
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
 # ---------------------------------------------------------------- command line
 
 
@@ -294,9 +317,14 @@ def main(arguments: list[str] | None = None) -> int:
         )
     numbers = commands.add_parser("numbers", help="rewrite the numbers that are quoted from data/results.json")
     numbers.add_argument("--check", action="store_true", help="only compare; exit code 1 if one is stale")
+    show = commands.add_parser("serve", help="show the built book to a browser on this machine")
+    show.add_argument("--port", type=int, default=0, help="0: any free one (default)")
     options = parser.parse_args(arguments)
 
     try:
+        if options.command == "serve":
+            serve(options.port)
+            return 0
         if options.command == "numbers":
             stale = renumber(write=not options.check)
             print("\n".join(stale) or "every quoted number is what was measured")

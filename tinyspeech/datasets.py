@@ -198,6 +198,8 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
     folder = Path(folder)
     if split not in SPLITS:
         raise UserError(f"no split is called {split!r}: choose one of {', '.join(SPLITS)}")
+    if seed < 0:
+        raise UserError(f"a seed of {seed}: give 0 or more")
     if limit is not None and limit < 1:
         raise UserError(f"a limit of {limit} clips leaves nothing: give 1 or more")
     by_word = _scan(folder)
@@ -503,6 +505,13 @@ def synthesize(out: str | Path = BUNDLED, **options) -> dict:
     return synthesis.synthesize(out, **options)
 
 
+def must_exist(*paths: str | Path | None) -> None:
+    """Raises `UserError` for the first of these files and folders that is not there; None stands for none."""
+    for path in paths:
+        if path is not None and not Path(path).exists():
+            raise UserError(f"{path} does not exist: `python -m tinyspeech data download` fetches the data")
+
+
 def download(out: str | Path, url: str = URL, sha256: str = SHA256, timeout_s: float = 30.0) -> Path:
     """Fetch Speech Commands v0.02 (2.3 GB) and unpack it into the folder `out`.
 
@@ -531,7 +540,6 @@ def download(out: str | Path, url: str = URL, sha256: str = SHA256, timeout_s: f
             return out
     part = out.with_name(out.name + ".tar.gz.part")
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, part, timeout_s)
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -553,11 +561,13 @@ def _fetch(url: str, part: Path, timeout_s: float) -> None:
     """Append to `part` what is still missing of `url`; the server may or may not be able to resume."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    again = f"run the command again to go on from {part}"
+    again = "run the command again" + (f" to go on from {part}" if have else "")
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as reply:
             if reply.status != 206:
                 have = 0  # the server sends everything from the start
+            part.parent.mkdir(parents=True, exist_ok=True)
+            again = f"run the command again to go on from {part}"
             length = reply.headers.get("Content-Length")
             total = have + int(length) if length else None
             with (

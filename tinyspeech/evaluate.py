@@ -70,11 +70,11 @@ def model_file(name: str, suffix: str) -> Path:
     suffix : `_float.pt`, `.pt` (quantised) or `.npz` (integers)
     """
     path = MODELS / f"{name}{suffix}"
-    if not path.exists():
+    if path.parent != MODELS or not path.exists():
         names = {file.name.removesuffix(suffix) for file in MODELS.glob(f"*{suffix}")}
         names = sorted(known for known in names if not known.endswith("_float"))  # *.pt are both
         there = ", ".join(names) or "none: run `python -m tinyspeech train`"
-        raise UserError(f"no trained model '{name}' for this engine; trained models: {there}")
+        raise UserError(f"no trained model '{name}' of this kind; there are: {there}")
     return path
 
 

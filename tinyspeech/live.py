@@ -16,6 +16,7 @@ This is the definition that the firmware's 'L' and 'U' follow, bit for bit and f
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,4 +284,8 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True, help="folder in Speech Commands layout")
-    measure(parser.parse_args().speech)
+    try:
+        measure(parser.parse_args().speech)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -12,12 +12,14 @@ import argparse
 import contextlib
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
 from tinyspeech import __version__
+from tinyspeech.errors import UserError
 
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results.json"
 
@@ -488,11 +490,15 @@ def record_minutes(model: str = "tinyspeech_s") -> None:
            command="python -m tinyspeech.results --speech FOLDER --logmel FILE")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure everything here, one after the other."""
+    from tinyspeech import datasets
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--speech", type=Path, required=True)
-    parser.add_argument("--logmel", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True, help="folder in Speech Commands layout")
+    parser.add_argument("--logmel", type=Path, required=True, help="the log-mel set, or such a folder")
     options = parser.parse_args()
+    datasets.must_exist(options.speech, options.logmel)
     for name in (SHIPPED, "tinyspeech_z_causal"):
         measure(options.speech, options.logmel, name)
     measure_frontend(options.speech, options.logmel)
@@ -505,3 +511,11 @@ if __name__ == "__main__":
     measure_compilers()
     measure_interpreter()
     record_minutes()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -98,7 +98,7 @@ class TrainConfig:
             wanted = {"str": str, "dict": dict, "int": int, "float": (int, float),
                       "int | str": (int, str)}[item.type]
             if not isinstance(value, wanted) or isinstance(value, bool):
-                raise UserError(f"config key '{item.name}' must be a {item.type}, not {value!r}")
+                raise UserError(f"config key '{item.name}' must be of type {item.type}, not {value!r}")
         if self.batch_size < 1:
             raise UserError(f"config key 'batch_size' must be 1 or more, not {self.batch_size}")
         if self.epochs < 1 and (self.epochs < 0 or not self.start or self.prune):

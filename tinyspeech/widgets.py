@@ -73,6 +73,21 @@ class LinkedSlider(ipywidgets.SelectionSlider):
     link = Instance(ipywidgets.Widget, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
 
+def turned_by(slider: ipywidgets.SelectionSlider, children: Sequence[ipywidgets.Widget],
+              **look: object) -> tuple[ipywidgets.Widget, ipywidgets.Widget | None]:
+    """What shows one of the children, the one at the slider's position, and the link that turns it in the browser.
+
+    ipywidgets 7, which Colab had for long, knows no such widget: there a box is filled anew, with Python behind it, and
+    no link is returned.
+    """
+    if hasattr(ipywidgets, "Stack"):
+        stack = ipywidgets.Stack(children, selected_index=slider.index, **look)
+        return stack, ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    box = ipywidgets.VBox([children[slider.index]], **look)
+    slider.observe(lambda change: setattr(box, "children", [children[change["new"]]]), "index")
+    return box, None
+
+
 def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidgets.VBox:
     """A slider over pages of HTML: position i shows page i. The browser does it, with or without Python behind it.
 
@@ -91,9 +106,8 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
         raise ValueError(f"{len(pages)} pages need as many labels, not {len(labels)}")
     wide = ipywidgets.Layout(width="100%", max_width="36em")
     style = ipywidgets.HTML().style  # one layout and one style for all pages: the stored state stays small
-    stack = ipywidgets.Stack([ipywidgets.HTML(page, layout=wide, style=style) for page in pages], selected_index=0)
     slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
-    slider.link = ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    stack, slider.link = turned_by(slider, [ipywidgets.HTML(page, layout=wide, style=style) for page in pages])
     return ipywidgets.VBox([slider, stack], layout=ipywidgets.Layout(width="100%"))
 
 
@@ -221,23 +235,23 @@ def explorer(
         raise ValueError(f"{len(start)} starts for dials of {sizes} positions")
     wide = ipywidgets.Layout(width="100%", max_width="36em")
     style = ipywidgets.HTML().style  # one layout and one style for all: the stored state stays small
-    stacks: list[list[ipywidgets.Stack]] = [[] for _ in sizes]
+    links: list[list[ipywidgets.Widget | None]] = [[] for _ in sizes]
+    look = {"layout": wide, "style": {"description_width": "8em"}}
+    sliders = [ManyLinkedSlider(options=list(labels), index=first, description=name, **look)
+               for (name, labels), first in zip(dials.items(), start, strict=True)]
 
     def pages(*chosen: int) -> ipywidgets.Widget:
         depth = len(chosen)
         if depth == len(sizes):
             return ipywidgets.HTML(page(*chosen), layout=wide, style=style)
         children = [pages(*chosen, i) for i in range(sizes[depth])]
-        stacks[depth].append(ipywidgets.Stack(children, selected_index=start[depth], layout=wide))
-        return stacks[depth][-1]
+        stack, link = turned_by(sliders[depth], children, layout=wide)
+        links[depth].append(link)
+        return stack
 
     book = pages()
-    sliders = []
-    for (name, labels), first, turned in zip(dials.items(), start, stacks, strict=True):
-        look = {"layout": wide, "style": {"description_width": "8em"}}
-        slider = ManyLinkedSlider(options=list(labels), index=first, description=name, **look)
-        slider.links = [ipywidgets.jslink((slider, "index"), (stack, "selected_index")) for stack in turned]
-        sliders.append(slider)
+    for slider, turning in zip(sliders, links, strict=True):
+        slider.links = [link for link in turning if link]
     return ipywidgets.VBox([*sliders, book], layout=ipywidgets.Layout(width="100%"))
 
 

@@ -9,6 +9,7 @@ USB device, or any other peripheral of the development board. Chapter 12.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -36,9 +37,12 @@ def microphone(path: str | Path, gain: float = 1.0, noise_lsb: float = 0.0, seed
 
     gain : 1 lays full scale of the recording on the whole range of the ADC; more clips.
     noise_lsb : standard deviation of white noise at the ADC, in steps of its 10 bits.
+    Raises `UserError` where the file cannot be read, or for a gain or a noise that is none.
     """
     from tinyspeech import audio
 
+    if not (math.isfinite(gain) and gain > 0 and math.isfinite(noise_lsb) and noise_lsb >= 0):
+        raise UserError(f"gain {gain:g} must be above 0, noise {noise_lsb:g} at least 0")
     samples, rate_hz = audio.read(path)
     wave = audio.resample(samples / 32768 if samples.dtype == np.int16 else samples, rate_hz, SIGNAL_HZ)
     volts = 32768 * (1 + gain * wave) + 64 * noise_lsb * np.random.default_rng(seed).standard_normal(len(wave))
@@ -206,8 +210,11 @@ def _open_terminal() -> tuple[int, int, str]:
     return host, device, os.ttyname(device)
 
 
-def serve(board: VirtualBoard, announce=print) -> None:
-    """Put a board on a pseudo-terminal and let it run until Ctrl-C or SIGTERM. announce is told the port's line."""
+def serve(board: VirtualBoard, announce=print, volts: np.ndarray | None = None) -> None:
+    """Put a board on a pseudo-terminal and let it run until Ctrl-C or SIGTERM. announce is told the port's line.
+
+    volts : of `microphone`; they begin when the chip first listens, and anew when a program at the port says so.
+    """
 
     def stop(*_):
         raise _Stop
@@ -216,7 +223,7 @@ def serve(board: VirtualBoard, announce=print) -> None:
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         announce(f"port: {name}")
-        _serve(board, host)
+        _serve(board, host, volts)
     except _Stop:
         pass
     finally:
@@ -233,14 +240,23 @@ def in_background(board: VirtualBoard) -> str:
     return name
 
 
-def _serve(board: VirtualBoard, host: int) -> None:
+def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> None:
     import select
+
+    def play() -> None:
+        if volts is not None:
+            board.chip.connect_microphone(volts, SIGNAL_HZ, waits=True)
+
+    play()
 
     began, told = time.monotonic() - board.now, None
     wait: float | None = 0.0
     while True:
         if select.select([host], [], [], wait)[0]:
-            board.send(os.read(host, 4096))
+            asked = os.read(host, 4096)
+            if b"L" in asked:
+                play()
+            board.send(asked)
         if board.timed:
             behind = time.monotonic() - began - board.now
             if behind > LAG_S:
