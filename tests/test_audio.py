@@ -5,7 +5,7 @@ import bisect
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tinyspeech import UserError, audio
@@ -90,13 +90,15 @@ def test_long_file_and_long_array_agree(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(length=st.integers(0, 40_000), at=st.integers(0, 39_999))
-def test_fit_to_second_never_loses_the_only_sound(length, at):
+@given(length=st.integers(0, 40_000), at=st.integers(0, 39_999), rate_hz=st.sampled_from((8_000, 11_025, 16_000)))
+@example(length=39_841, at=39_840, rate_hz=16_000)  # the only sample of the last grid step
+@example(length=21_995, at=21_994, rate_hz=11_025)  # a second is no whole number of steps
+def test_fit_to_second_never_loses_the_only_sound(length, at, rate_hz):
     x = np.zeros(length, np.int16)
     if at < length:
         x[at] = 1000
-    out = audio.fit_to_second(x)
-    assert out.shape == (16_000,)
+    out = audio.fit_to_second(x, rate_hz)
+    assert out.shape == (rate_hz,)
     assert out.sum() == x.sum()
 
 

@@ -114,7 +114,7 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
 
     monkeypatch.setattr(bits, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
-    bits.main(["--logmel", "x", "--speech", "y", "--only", "T"])
+    bits.main(["--logmel", str(folder), "--speech", str(folder), "--only", "T"])
     entry = json.loads((folder / "results.json").read_text())["experiments.bits"]
     assert [(row["label"], row["n"]) for row in entry["value"]] == [("U, UN", 3), ("T, UN", 5)]
     with pytest.raises(UserError, match="no network Q; there are U, T"):

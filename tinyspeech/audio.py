@@ -142,11 +142,12 @@ def _loudest_start(energy: np.ndarray, frames: int, window: int, step: int) -> i
     """First frame of the loudest window.
 
     `energy` float64 [ceil(frames / step)] holds the energy of each 10 ms step. Candidates start at multiples of
-    `step`, and one ends flush with the file; of equals the earliest wins.
+    `step`, and the last one ends flush with the file; each is judged by the whole steps that it holds for certain. Of
+    equals the earliest wins.
     """
-    steps = -(-window // step)
+    steps = window // step
     sums = np.concatenate([[0.0], np.cumsum(energy)])
-    starts = min(len(energy) - steps, (frames - window) // step) + 1
+    starts = len(energy) - steps + 1
     if starts < 1:
         return 0
     best = int(np.argmax(sums[steps : steps + starts] - sums[:starts])) * step
