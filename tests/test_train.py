@@ -391,7 +391,8 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
 
 @pytest.mark.parametrize("text, match", [
     ("colour: 3", "unknown key 'colour'"), ("epochs: many", "'epochs' must be of type int"),
-    ("epochs: 2.5", "'epochs'"), ("epochs: true", "'epochs'"), ("epochs: 0", "1 or more"), ("batch_size: 0", "1 or more"), ("lr: fast", "'lr'"),
+    ("epochs: 2.5", "'epochs'"), ("epochs: true", "'epochs'"),
+    ("epochs: 0", "1 or more"), ("batch_size: 0", "1 or more"), ("lr: fast", "'lr'"),
     ("lr: 0", "'lr'"), ("lr: -1", "'lr'"), ("lr: .nan", "'lr'"), ("lr: .inf", "'lr'"), ("qat_epochs: -1", "qat_epochs"),
     ("momentum: 1.5", "momentum"), ("momentum: -0.1", "momentum"), ("label_smoothing: 3", "label_smoothing"),
     ("weight_decay: -1", "weight_decay"), ("weight_bits: 9", "weight_bits"), ("weight_bits: 1", "weight_bits"),
