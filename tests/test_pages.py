@@ -137,6 +137,16 @@ def test_interactive_parts_live_without_a_kernel(opened, name):
     assert wrong == []
 
 
+def test_figures_can_be_read_on_a_phone(opened):
+    """They are wider than the screen, and scroll in a box that is not."""
+    page, _ = opened("book/00_one_word.html", "phone")
+    image, box = page.evaluate("""() => {
+        const image = document.querySelector('.cell_output figure img');
+        return [image, image.closest('figure')].map(e => e.getBoundingClientRect().width);
+    }""")
+    assert image > 1.4 * box and box < 390
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_figures_stay_readable_in_either_mode(opened, scheme):
     """Figures are opaque and light: what is drawn on them in black is seen on a dark page, too."""
