@@ -15,7 +15,6 @@ import hashlib
 import itertools
 import json
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 import yaml
 
 from tinyspeech import datasets
-from tinyspeech.errors import UserError
+from tinyspeech.errors import UserError, run_or_say
 from tinyspeech.experiments import CONFIGS, _worker, merged, start_worker, weight_bytes
 
 RUNS = Path("runs") / "bits"
@@ -199,8 +198,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_or_say(main)

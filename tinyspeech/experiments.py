@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 import yaml
 
 from tinyspeech import datasets
-from tinyspeech.errors import UserError
+from tinyspeech.errors import UserError, run_or_say
 
 CONFIGS = datasets.ROOT / "data" / "configs"
 RUNS = Path("runs") / "experiments"
@@ -191,8 +190,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_or_say(main)

@@ -16,7 +16,6 @@ This is the definition that the firmware's 'L' and 'U' follow, bit for bit and f
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyspeech import CLASSES, decision, frontend
-from tinyspeech.errors import UserError
+from tinyspeech.errors import UserError, run_or_say
 from tinyspeech.integer import IntegerModel
 
 if TYPE_CHECKING:
@@ -281,11 +280,11 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     record("live.stack_bytes", heard.stack_bytes, "bytes", **about)
 
 
-if __name__ == "__main__":
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True, help="folder in Speech Commands layout")
-    try:
-        measure(parser.parse_args().speech)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    measure(parser.parse_args().speech)
+
+
+if __name__ == "__main__":
+    run_or_say(main)

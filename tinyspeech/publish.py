@@ -18,7 +18,7 @@ from tinyspeech.bookrules import dumps
 from tinyspeech.booktools import ROOT, code_cells, load, notebooks, source
 from tinyspeech.errors import UserError
 
-_ADDRESS = re.compile(r"https://(?P<host>[\w.-]+)/[\w.-]+/[\w.-]+?(\.git)?/?")
+_ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+?(\.git)?/?")
 _CELL = re.compile(r'^ADDRESS = "[^"\n]*"', re.MULTILINE)
 
 

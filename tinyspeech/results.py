@@ -12,14 +12,13 @@ import argparse
 import contextlib
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
 from tinyspeech import __version__
-from tinyspeech.errors import UserError
+from tinyspeech.errors import run_or_say
 
 RESULTS = Path(__file__).resolve().parent.parent / "data" / "results.json"
 
@@ -514,8 +513,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    run_or_say(main)
