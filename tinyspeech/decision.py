@@ -13,9 +13,10 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 
 A lead is not divided by the weights: what was hardly heard cannot lead by much, whatever it was like.
 
-The constants were chosen on two hours of speakers that the network was trained on: 3,000 clips of Speech Commands with
-pauses and a little noise. Of the pairs of leak and least lead that heard as many words there as the rule before them (a
-lead of the average, and a leak of 3 bits) and 99 of 100 within 250 ms of their end, this one reported the fewest wrong.
+The constants were chosen on almost two hours of speakers that the network was trained on: 3,000 clips of Speech
+Commands with pauses and a little noise. Of the pairs of leak and least lead that heard as many words there as the rule
+before them (a lead of the average, and a leak of 3 bits) and 99 of 100 within 250 ms of their end, this one reported
+the fewest wrong.
 """
 
 from __future__ import annotations
