@@ -542,6 +542,15 @@ def test_a_full_disk_is_one_line():
     assert done.returncode == 2 and done.stderr == "error: the output cannot be written: No space left on device\n"
 
 
+def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
+    def fails(*_):
+        raise OSError("libc10_cuda.so: cannot open shared object file")
+
+    monkeypatch.setattr("tinyspeech.evaluate.classify", fails)
+    with pytest.raises(OSError, match="libc10_cuda"):
+        main(["classify", str(next(BUNDLED.glob("yes/*.flac")))])
+
+
 def test_a_package_that_is_missing_is_one_line(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "serial", None)
     refused(capsys, "the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")

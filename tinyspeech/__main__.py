@@ -6,6 +6,7 @@ Bad input of any kind ends in one line on standard error and exit code 2.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -354,9 +355,11 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
         return 2
-    except OSError as error:  # of our output: what is read and written otherwise raises UserError
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise  # not of our output: a library that does not load, say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit fails once more
-        if isinstance(error, BrokenPipeError):  # its reader went away
+        if error.errno == errno.EPIPE:  # its reader went away
             return 0
         print(f"error: the output cannot be written: {error.strerror}", file=sys.stderr)
         return 2
