@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, datasets, export, frontend, live, native, toolchain
+from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, results, toolchain
 from tinyspeech.chip import Chip
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import SRAM_BASE
@@ -347,3 +347,14 @@ def test_waiting_costs_the_untimed_chip_nothing(image):
     for _ in range(2000):
         assert chip.run() == "starved"
     assert chip.seconds < 0.2 and chip.state.resets == 1 and chip.received() == b""
+
+
+def test_constants_are_compared_on_training_speakers(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(live, "CHOICES", {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
+    live.choose(datasets.BUNDLED, clips=60, seeds=(0, 1))
+    entry = results.load()["live.choice"]
+    low, ours, never, slow = entry["value"]
+    assert [row["label"] for row in entry["value"]][1] == f"2 bits, {decision.LEAST_LEAD}" and entry["n"] > 50
+    assert low["false_per_hour"] > ours["false_per_hour"] and ours["detected"] > 50 and never["detected"] == 0
+    assert never["p99"] is None and slow != ours

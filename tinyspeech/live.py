@@ -280,10 +280,55 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     record("live.stack_bytes", heard.stack_bytes, "bytes", **about)
 
 
+CHOICES = {1: (61_440, 65_536, 69_632, 73_728), 2: (73_728, 81_920, 90_112, 98_304),
+           3: (90_112, 106_496, 122_880, 139_264)}
+"""Bits of the leak -> least leads that `choose` compares."""
+COMPUTING_S = 0.014
+"""From the last sample of a batch to its report, about: the burst of work, and a line over the serial port."""
+
+
+def choose(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> None:
+    """Compare leaks and least leads on training speakers, by the definition, and record `live.choice` (chapter 10)."""
+    from tinyspeech import audio, datasets
+    from tinyspeech.evaluate import model_file
+    from tinyspeech.results import SHIPPED, record
+
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+    x, labels = datasets.load_task(speech, "training").arrays()[:2]
+    noise = np.concatenate([audio.read(path)[0] for path in sorted((speech / datasets.BACKGROUND).glob("*.flac"))])
+    streams = []
+    for seed in seeds:
+        chosen = np.random.default_rng(seed).permutation(len(x))[:clips]
+        sound, events = in_a_row(x[chosen], labels[chosen], seed, noise)
+        eight = frontend.to_8khz(sound[: len(sound) // 2 * 2])
+        scores = decision.frame_scores(model, frontend.FrontendStream().push(eight))
+        streams.append((scores, events, len(sound) / 16_000))
+    seconds, rows = sum(stream[2] for stream in streams), []
+    for leak, leads in CHOICES.items():
+        for lead in leads:
+            rated = []
+            for scores, events, _ in streams:
+                found = decision.words(scores, leak_bits=leak, least_lead=lead)
+                at = [(frontend.WINDOW + 2 * frontend.HOP * (row + 1)) / frontend.SAMPLE_RATE_HZ for row, _ in found]
+                rated.append(rate([(t + COMPUTING_S, CLASSES[word]) for t, (_, word) in zip(at, found, strict=True)],
+                                  events))
+            keywords, detected, false = (sum(r[key] for r in rated) for key in ("keywords", "detected", "false"))
+            latencies = 1000 * np.concatenate([r["latencies"] for r in rated])
+            p99 = round(float(np.quantile(latencies, 0.99))) if detected else None
+            rows.append({"label": f"{leak} bits, {lead}", "detected": round(100 * detected / keywords, 2),
+                         "false_per_hour": round(3600 * false / seconds, 1), "p99": p99,
+                         "within_250_ms": round(100 * float((latencies <= 250).sum()) / max(detected, 1), 2)})
+    record("live.choice", rows, "%, reports an hour, ms", seeds=list(seeds), n=keywords, seconds=round(seconds),
+           data=f"Speech Commands v0.01 subset, training speakers: {len(seeds)} rows of {clips} clips as in `live.*`",
+           command="python -m tinyspeech.live --speech FOLDER --choose", model_hash=model.digest)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--speech", type=Path, required=True, help="folder in Speech Commands layout")
-    measure(parser.parse_args().speech)
+    parser.add_argument("--choose", action="store_true", help="compare constants of the decision on training speakers")
+    options = parser.parse_args()
+    (choose if options.choose else measure)(options.speech)
 
 
 if __name__ == "__main__":
