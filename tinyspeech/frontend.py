@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import functools
 import itertools
-from pathlib import Path
 
 import numpy as np
 
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 SAMPLE_RATE_HZ = 8000
 CLIP_SAMPLES = 8000
@@ -359,4 +359,4 @@ def c_header() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).resolve().parent.parent.joinpath("firmware", "frontend_tables.h").write_text(c_header())
+    (FIRMWARE / "frontend_tables.h").write_text(c_header())
