@@ -13,6 +13,7 @@ from tinyspeech import CLASSES, KEYWORDS, frontend, quant, train, training_data
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR
+from tinyspeech.paths import CONFIGS
 from tinyspeech.train import TrainConfig, load_config, load_model
 from tinyspeech.training_data import Bands, Cepstrum
 
@@ -447,7 +448,7 @@ def test_empty_config_is_the_default_and_flags_win(tmp_path):
 
 
 def test_shipped_configs_load_and_name_every_key_of_their_network():
-    folder = Path(train.__file__).resolve().parent.parent / "data" / "configs"
+    folder = CONFIGS
     paths = sorted(folder.glob("*.yaml"))
     assert "tinyspeech_s.yaml" in [path.name for path in paths]
     for path in paths:

@@ -26,14 +26,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, __version__, datasets, paths, prune, quant
+from tinyspeech import CLASSES, __version__, paths, prune, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
 from tinyspeech.models import build_model
 from tinyspeech.paths import MODELS  # noqa: F401 (the book still imports them from here)
-from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
+from tinyspeech.training_data import SILENCE, UNKNOWN, Bands, Passes, epoch_order, training_batches, validation_set
 
-SILENCE, UNKNOWN = CLASSES.index(datasets.SILENCE), CLASSES.index(datasets.UNKNOWN)
 NORM_BATCHES = 32
 """Batches from which batch norm's statistics of averaged weights are measured."""
 
