@@ -266,25 +266,32 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
         for word, names in by_word.items():
             by_class[word if word in CLASSES else UNKNOWN] += names
     else:
-        chosen = clips_by_split(folder, by_word, split)
-        by_class = {word: chosen.get(word, []) for word in KEYWORDS}
-        keywords = sum(map(len, by_class.values()))
-        others = [name for word, names in chosen.items() if word not in KEYWORDS for name in names]
-        if not keywords and not others:
-            counts = {s: sum(map(len, clips_by_split(folder, by_word, s).values())) for s in SPLITS[:3]}
-            there = ", ".join(f"{n} in {s}" for s, n in counts.items())
-            raise UserError(f"{folder} has no clip in its {split} split ({there}): choose another --split")
-        extra = math.ceil(keywords * EXTRA_PERCENT / 100)
-        # Without any keyword the folder is a bag of other words: then all of them are the unknown class.
-        by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
-        silence = _cut_silence(folder / BACKGROUND, split, seed, extra)
-        by_class[SILENCE] = list(silence)
-
+        by_class, silence = _drawn(folder, by_word, split, seed)
     if limit is not None:
         by_class = _limited(by_class, limit, seed)
     names = [name for word in CLASSES for name in by_class[word]]
     labels = [index for index, word in enumerate(CLASSES) for _ in by_class[word]]
-    return Task(folder, split, names, np.array(labels, np.int64), {n: s for n, s in silence.items() if n in set(names)})
+    left = set(names)
+    return Task(folder, split, names, np.array(labels, np.int64), {n: s for n, s in silence.items() if n in left})
+
+
+def _drawn(folder: Path, by_word: dict[str, list[str]], split: str,
+           seed: int) -> tuple[dict[str, list[str]], dict[str, Silence]]:
+    """Names by class from the layout of the full set, the unknown and the silent ones drawn; and where silence is."""
+    chosen = clips_by_split(folder, by_word, split)
+    by_class = {word: chosen.get(word, []) for word in KEYWORDS}
+    keywords = sum(map(len, by_class.values()))
+    others = [name for word, names in chosen.items() if word not in KEYWORDS for name in names]
+    if not keywords and not others:
+        counts = {s: sum(map(len, clips_by_split(folder, by_word, s).values())) for s in SPLITS[:3]}
+        there = ", ".join(f"{n} in {s}" for s, n in counts.items())
+        raise UserError(f"{folder} has no clip in its {split} split ({there}): choose another --split")
+    extra = math.ceil(keywords * EXTRA_PERCENT / 100)
+    # Without any keyword the folder is a bag of other words: then all of them are the unknown class.
+    by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
+    silence = _cut_silence(folder / BACKGROUND, split, seed, extra)
+    by_class[SILENCE] = list(silence)
+    return by_class, silence
 
 
 def _scan(folder: Path) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -262,12 +262,40 @@ def has_bands(model: IntegerModel) -> bool:
     return any(layer.bands > 1 or layer.kind.endswith("_bands") for layer in model.layers)
 
 
-def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
-    """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
-    (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last
-    stride), `front_bytes` (of slots that these use), `cut` (the layer with which a batch goes on a frame later) and
-    `held_bytes` (of slots that are kept until then). Everything is aligned to 4."""
+class MemoryPlan(TypedDict):
+    """Where a network's numbers are on the chip, in bytes, everything aligned to 4; and how its frames are computed."""
+
+    slots: dict[str, int]
+    """{slot: offset}."""
+    slot_bytes: int
+    """From one frame's slots to the next frame's."""
+    state: dict[str, int]
+    """{layer: offset of its history}."""
+    state_bytes: int
+    widest: int
+    """Outputs of the widest layer, whose sums stand before the slots."""
+    window: int
+    """Offset, from the slots, of the frames that a dense layer sees together."""
+    scratch_bytes: int
+    """Sums, slots and windows together, of `WORK_BYTES`."""
+    paired: int
+    """1: two frames share each weight that is read."""
+    band_pairs: int
+    """1: two bands do."""
+    batch: int
+    """Frames that are computed together."""
+    front: int
+    """Layers up to the last stride."""
+    front_bytes: int
+    """Of slots that these use."""
+    cut: int
+    """The layer with which a batch goes on a frame later."""
+    held_bytes: int
+    """Of slots that are kept until then."""
+
+
+def memory_plan(model: IntegerModel) -> MemoryPlan:
+    """Slots side by side, histories one after another, and frames or bands in pairs where there is room for them."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
