@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyspeech import CLASSES, decision, frontend
+from tinyspeech.board.protocol import LISTENING, Command, Stopped, Word
 from tinyspeech.errors import UserError, run_or_say
 from tinyspeech.integer import IntegerModel
 
@@ -37,8 +38,6 @@ SAMPLING_CYCLES = 43 * 2
 """From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
 CLOCK_HZ = 24_000_000
 BATCH_FRAMES = 4
-END = b"\x7f"
-"""The byte that ends 'U'."""
 
 
 def from_conversions(codes: np.ndarray) -> np.ndarray:
@@ -69,9 +68,9 @@ def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
 
 
 def lines(model: IntegerModel, samples: np.ndarray) -> list[str]:
-    """What the board sends for 'U', samples and `END`: int16 [n] at 8 kHz, after mu-law."""
+    """What the board sends for 'U', samples and `Command.STOP`: int16 [n] at 8 kHz, after mu-law."""
     frames = frame_count(len(samples))
-    return ["listening", *(f"word {word} {frame}" for frame, word in words(model, samples)), f"stopped {frames}"]
+    return [LISTENING, *(str(Word(word, frame)) for frame, word in words(model, samples)), str(Stopped(frames))]
 
 
 def frame_count(samples: int) -> int:
@@ -119,7 +118,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     chip, state = board.chip, board.chip.state
     conversions, dropped = state.conversions, state.dropped_triggers
     board.received()
-    board.send(b"L")
+    board.send(Command.MICROPHONE)
     board.advance(0.002)
     chip.connect_microphone(volts, rate_hz)
     began, start, slept = board.now, state.cycles, state.slept
