@@ -22,11 +22,11 @@ import numpy as np
 from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
+from tinyspeech.toolchain import SRAM_BASE
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
 READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
-SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
 TICKS_PER_SECOND = 48_000_000
