@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, results, toolchain
-from tinyspeech.board.protocol import Command
+from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.chip import Chip
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import SRAM_BASE
@@ -247,7 +247,7 @@ def test_samples_over_the_port_are_the_definitions(board, model, row, chunk):
         piece = codes[at : at + max(chunk, 8)].tobytes()
         text += say(board, piece, max(len(piece) / 8000 if chunk < 1000 else 0, 10 * len(piece) / 115_000))
     text += say(board, Command.STOP, 0.1)
-    expected = live.lines(model, audio.mulaw_decode(codes))
+    expected = transcript(live.words(model, audio.mulaw_decode(codes)), live.frame_count(len(codes)))
     assert len(expected) > 4 and text.splitlines() == expected
     assert board.chip.state.overruns == 0
     assert say(board, Command.VERSION, 0.05) == VERSION

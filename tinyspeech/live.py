@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyspeech import CLASSES, decision, frontend
-from tinyspeech.board.protocol import LISTENING, Command, Stopped, Word
 from tinyspeech.errors import UserError, run_or_say
 from tinyspeech.integer import IntegerModel
 
@@ -65,12 +64,6 @@ def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
     known = batches * decision.STEP_FRAMES
     stride = BATCH_FRAMES // decision.STEP_FRAMES
     return [(stride * (row + 1) + 1, CLASSES[label]) for row, label in decision.words(scores[:known])]
-
-
-def lines(model: IntegerModel, samples: np.ndarray) -> list[str]:
-    """What the board sends for 'U', samples and `Command.STOP`: int16 [n] at 8 kHz, after mu-law."""
-    frames = frame_count(len(samples))
-    return [LISTENING, *(str(Word(word, frame)) for frame, word in words(model, samples)), str(Stopped(frames))]
 
 
 def frame_count(samples: int) -> int:
@@ -118,7 +111,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     chip, state = board.chip, board.chip.state
     conversions, dropped = state.conversions, state.dropped_triggers
     board.received()
-    board.send(Command.MICROPHONE)
+    board.send(b"L")
     board.advance(0.002)
     chip.connect_microphone(volts, rate_hz)
     began, start, slept = board.now, state.cycles, state.slept

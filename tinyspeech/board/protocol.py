@@ -19,6 +19,7 @@ microphone, as it does a second after a reset.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -82,6 +83,11 @@ class Stopped:
 
     def __str__(self) -> str:
         return f"stopped {self.frames}"
+
+
+def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
+    """All the lines of a board that heard these (FRAME, NAME), `frames` frames in all, and lost nothing."""
+    return [LISTENING, *(str(Word(name, frame)) for frame, name in words), str(Stopped(frames))]
 
 
 def parse(line: str) -> Word | Lost | Stopped | None:
