@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import datasets, frontend, native, toolchain
+from tinyspeech import datasets, frontend, native, paths, toolchain
 from tinyspeech.__main__ import main
 from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp
@@ -138,7 +138,7 @@ def start():
 
     def begin(*arguments):
         process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", *map(str, arguments)],
-                                   cwd=toolchain.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
         line = process.stdout.readline()
         assert line.startswith("port: /dev/"), line + process.stderr.read()
@@ -219,7 +219,7 @@ def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp
     port, _ = start("--wav", clip)
     time.sleep(2.5)
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "listen", "--port", port, "--seconds", "8"],
-                          cwd=toolchain.ROOT, capture_output=True, text=True, timeout=120)
+                          cwd=paths.ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.split()[2:] == ["yes"], done
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from tinyspeech import toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
 from tinyspeech.board.protocol import Command
 from tinyspeech.chip import cable, isp, rom
@@ -49,7 +49,7 @@ int main(void)
 def build(folder, name: str, filler: int) -> bytes:
     source = folder / f"{name}.c"
     source.write_text(PROGRAM % (filler, name))
-    return toolchain.build_firmware([toolchain.FIRMWARE / "startup.S", source], name).bin.read_bytes()
+    return toolchain.build_firmware([paths.FIRMWARE / "startup.S", source], name).bin.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +389,7 @@ def test_what_a_wch_link_lacks_is_one_line(capsys, tmp_path, monkeypatch, said, 
     package = tmp_path / "rvprog"
     package.mkdir()
     (package / "rvprog.py").write_text(f"import sys\n{said}\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{toolchain.ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{paths.ROOT}")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     refused(capsys, match, "--link")
@@ -401,7 +401,7 @@ def test_a_wch_link_flashes_and_sets_the_option_byte(capsys, tmp_path, monkeypat
     (package / "rvprog.py").write_text(
         "import sys\nassert sys.argv[1] == '-f' and sys.argv[3] == '-R'\n"
         "print('SUCCESS: %d bytes written and verified.' % len(open(sys.argv[2], 'rb').read()))\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{toolchain.ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{paths.ROOT}")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     assert main(["flash", "--link"]) == 0

@@ -9,7 +9,7 @@ import re
 
 import pytest
 
-from tinyspeech import CLASSES, export, frontend, native, toolchain
+from tinyspeech import CLASSES, export, frontend, native, paths, toolchain
 from tinyspeech.chip import emulator, speed
 from tinyspeech.errors import UserError
 
@@ -46,7 +46,7 @@ def test_the_offsets_in_the_script_that_measures_webassembly(layout):
 @ALIKE
 def test_the_state_of_the_front_end(layout, target):
     """`Native.stream` keeps it in so many bytes, and chapter 8 counts them."""
-    layout.check(native.FIRMWARE / "frontend.h", {
+    layout.check(paths.FIRMWARE / "frontend.h", {
         "sizeof(struct frontend_stream)": frontend.FrontendStream.STATE_BYTES,
         "sizeof(((struct frontend_stream *)0)->ring)": 2 * frontend.WINDOW}, *target)
 
@@ -54,7 +54,7 @@ def test_the_state_of_the_front_end(layout, target):
 @ALIKE
 def test_the_work_buffer_holds_the_networks_scratch(layout, target):
     """What `Native` gives the network to work in, and `export` lets a network need."""
-    layout.check(native.FIRMWARE / "network.h", {
+    layout.check(paths.FIRMWARE / "network.h", {
         f"(MODEL_SCRATCH_BYTES <= {export.WORK_BYTES})": 1, "MODEL_CLASSES": len(CLASSES)}, *target)
     assert ctypes.sizeof(native.Native()._scratch) == export.WORK_BYTES
 
@@ -64,4 +64,4 @@ def test_a_wrong_layout_is_found(layout):
         _fields_ = (("ring", ctypes.c_int16 * 256), ("missing", ctypes.c_uint16), ("at", ctypes.c_uint16))
 
     with pytest.raises(UserError, match=r"missing\) is not 512"):
-        layout.check(native.FIRMWARE / "frontend.h", layout.of("frontend_stream", Stream))
+        layout.check(paths.FIRMWARE / "frontend.h", layout.of("frontend_stream", Stream))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import audio, frontend, live, toolchain
+from tinyspeech import audio, frontend, live, paths, toolchain
 from tinyspeech.board import protocol
 from tinyspeech.board.protocol import Command, CommandStream, Lost, Stopped, Word
 from tinyspeech.chip import emulator
 
-MAIN = (toolchain.FIRMWARE / "main.c").read_text()
+MAIN = (paths.FIRMWARE / "main.c").read_text()
 
 
 def block(start: str) -> str:
@@ -41,14 +41,14 @@ def test_the_lines_are_those_that_the_firmware_prints():
 
 def test_the_numbers_are_the_firmwares():
     """Of the serial line, the clock and the converter, as board.h, board.c and listen.h have them."""
-    text = "".join((toolchain.FIRMWARE / name).read_text() for name in ("board.h", "board.c", "listen.h"))
+    text = "".join((paths.FIRMWARE / name).read_text() for name in ("board.h", "board.c", "listen.h"))
     numbers = {name: int(value) for name, value in re.findall(r"\b([A-Z_]+) = (\d+)\b", text)}
     assert numbers["BAUD"] == emulator.LINE_BAUD and numbers["CLOCK_HZ"] == live.CLOCK_HZ
     assert numbers["ADC_HZ"] == live.ADC_HZ and numbers["CONVERSIONS"] == 2 * live.CONVERSIONS
 
 
 def test_the_esp32_speaks_the_same_protocol():
-    text = (toolchain.FIRMWARE / "esp32" / "speech.py").read_text()
+    text = (paths.FIRMWARE / "esp32" / "speech.py").read_text()
     assert f'STOP, START = b"\\x{Command.STOP[0]:02x}", b"{Command.RECORDING.decode()}"' in text
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import signal
 import sys
 import threading
@@ -41,9 +42,13 @@ def microphone(path: str | Path, gain: float = 1.0, noise_lsb: float = 0.0, seed
     noise_lsb : standard deviation of white noise at the ADC, in steps of its 10 bits.
     Raises `UserError` where the file cannot be read, or for a gain or a noise that is none.
     """
+    return as_volts(*audio.read(path), gain, noise_lsb, seed)
+
+
+def as_volts(samples: np.ndarray, rate_hz: int, gain: float = 1.0, noise_lsb: float = 0.0, seed: int = 0) -> np.ndarray:
+    """`microphone` of a sound at rate_hz, int16 [n] or float [n] within -1 .. 1; uint16 at `SIGNAL_HZ`."""
     if not (math.isfinite(gain) and gain > 0 and math.isfinite(noise_lsb) and noise_lsb >= 0):
         raise UserError(f"gain {gain:g} must be above 0, noise {noise_lsb:g} at least 0")
-    samples, rate_hz = audio.read(path)
     wave = audio.resample(samples / 32768 if samples.dtype == np.int16 else samples, rate_hz, SIGNAL_HZ)
     volts = 32768 * (1 + gain * wave) + 64 * noise_lsb * np.random.default_rng(seed).standard_normal(len(wave))
     return np.clip(np.rint(volts), 0, 65535).astype(np.uint16)
@@ -237,14 +242,11 @@ def in_background(board: VirtualBoard, volts: np.ndarray | None = None) -> str:
 
 
 def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> None:
-    import select  # of a descriptor that is no socket: POSIX only, as pty and tty
-
     def play() -> None:
         if volts is not None:
             board.chip.connect_microphone(volts, SIGNAL_HZ, waits=True)
 
     play()
-
     commands, firmware = CommandStream(), (board.chip.state.resets, board.rom.active)
     began, told = time.monotonic() - board.now, None
     wait: float | None = 0.0

@@ -308,21 +308,21 @@ class Board:
             raise ChipFault(f"the firmware should answer, but {stop}", self.chip.state.pc, 0)
         return self.chip.received()[0]
 
-    def version(self) -> str:
-        """The firmware's line: 'tinyspeech NAME HASH'."""
-        self.chip.send(Command.VERSION)
+    def _line(self, command: Command) -> str:
+        """What the firmware answers to a command that it answers with a line."""
+        self.chip.send(command)
         text = bytearray()
         while not text.endswith(b"\n"):
             text.append(self._byte())
         return text.decode().strip()
 
+    def version(self) -> str:
+        """The firmware's line: 'tinyspeech NAME HASH'."""
+        return self._line(Command.VERSION)
+
     def self_test(self) -> str:
         """What the firmware says of itself: 'test ok'."""
-        self.chip.send(Command.SELF_TEST)
-        text = bytearray()
-        while not text.endswith(b"\n"):
-            text.append(self._byte())
-        return text.decode().strip()
+        return self._line(Command.SELF_TEST)
 
     def listen(self, volts: np.ndarray) -> str:
         """What the firmware says while it listens to a signal for a second; uint16 [n], n a second."""

@@ -69,10 +69,10 @@ class Line(Protocol):
 
 
 class SerialLine:
-    """A serial port at 115200 baud, 8N1, ours alone. `UserError` if it cannot be opened."""
+    """A serial port at `LINE_BAUD`, 8N1, ours alone. `UserError` if it cannot be opened."""
 
     def __init__(self, port: str):
-        import serial
+        import serial  # only a real port needs it: the virtual board is flashed without
 
         self.port = port
         try:
@@ -338,7 +338,7 @@ def find_board() -> str | None:
     is one, but no answer: a new board runs another program. Nothing else is spoken to.
 
     For whoever says that the attached board may be used: chapter 12 does not look for one by itself."""
-    from serial.tools import list_ports
+    from serial.tools import list_ports  # as above
 
     silent = ""
     for port in sorted(list_ports.comports()):
@@ -358,7 +358,7 @@ def find_board() -> str | None:
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
     """`flash` over a port, with a progress bar on standard error; adds `port` and `answer`, the program's words."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # only people want a bar: `flash` itself shows none
 
     line = SerialLine(port)
     try:

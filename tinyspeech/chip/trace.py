@@ -15,6 +15,7 @@ from capstone import CsInsn, riscv
 from tinyspeech import toolchain
 from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BASE, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
@@ -116,7 +117,7 @@ def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> l
 
 def register_names() -> dict[int, str]:
     """{address: name} of the peripherals' registers that the firmware uses, from its header."""
-    text = (toolchain.FIRMWARE / "ch32v003.h").read_text()
+    text = (FIRMWARE / "ch32v003.h").read_text()
     return {int(at, 16): name for name, at in re.findall(r"(\w+) (?:= )?(0x[0-9a-fA-F]{8})", text)}
 
 
