@@ -11,11 +11,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, plots, toolchain, widgets
+from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, toolchain, widgets
 from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.pages import plots
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
 

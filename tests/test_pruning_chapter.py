@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bench, plots, sparse, widgets
+from tinyspeech import bench, sparse, widgets
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

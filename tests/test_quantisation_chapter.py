@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bookrules, plots, widgets
+from tinyspeech import bookrules, widgets
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

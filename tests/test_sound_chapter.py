@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import plots, widgets
+from tinyspeech import widgets
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

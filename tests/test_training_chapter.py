@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import booktools, plots, widgets
+from tinyspeech import booktools, widgets
 from tinyspeech.errors import UserError
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -19,7 +19,7 @@ from matplotlib.colors import to_hex
 
 from tinyspeech import CLASSES, audio, frontend, toolchain
 from tinyspeech.chip import Board
-from tinyspeech.plots import DIVERGING, INK, PALETTE, PAPER
+from tinyspeech.pages.plots import DIVERGING, INK, PALETTE, PAPER
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "book" / "images" / "answer.svg"

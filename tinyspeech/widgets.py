@@ -24,7 +24,7 @@ from traitlets import Instance, List
 from tinyspeech.chip import rom
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.chip.recorder import Recording
-from tinyspeech.plots import BANK_COLORS, GRID, INK, PALETTE, PAPER, region_colors
+from tinyspeech.pages.plots import BANK_COLORS, GRID, INK, PALETTE, PAPER, region_colors
 
 
 def sound(samples: np.ndarray, sample_rate_hz: int, label: str) -> HTML:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from tinyspeech.plots import INK, PALETTE, PAPER
+from tinyspeech.pages.plots import INK, PALETTE, PAPER
 
 IMAGES = Path(__file__).resolve().parent.parent / "book" / "images"
 MM = 9.0
