@@ -11,11 +11,11 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from tinyspeech import UserError, toolchain, widgets, wiring
+from tinyspeech import UserError, toolchain, wiring
 from tinyspeech.bookrules import code_cells, source
 from tinyspeech.chip import board, isp, rom
 from tinyspeech.chip.cable import Cable, Frame, frames
-from tinyspeech.pages import plots
+from tinyspeech.pages import plots, widgets
 
 BOOK = toolchain.ROOT / "book"
 

@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bench, sparse, widgets
-from tinyspeech.pages import plots
+from tinyspeech import bench, sparse
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import widgets
-from tinyspeech.pages import plots
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -4,9 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import booktools, widgets
+from tinyspeech import booktools
 from tinyspeech.errors import UserError
-from tinyspeech.pages import plots
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, bookrules, widgets
+from tinyspeech import CLASSES, bookrules
+from tinyspeech.pages import widgets
 
 
 def test_a_sound_is_played_sample_for_sample():
