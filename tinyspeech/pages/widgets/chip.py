@@ -42,8 +42,7 @@ def chip_page(programs: Sequence[dict]) -> HTML:
     It needs no Python behind it and loads nothing. One a page. programs : of `chip_program`, the first is shown.
     """
     exports = [f"page_{name}" for name in ("image", "received", "reset", "receive", "run", "sent", "value")]
-    here = emulator.SOURCES[0].parent
-    wasm = toolchain.build_wasm([here / "page.c", *emulator.SOURCES], exports, "page")
+    wasm = toolchain.build_wasm([emulator.CORE / "page.c", *emulator.SOURCES], exports, "page")
     data = {"wasm": base64.b64encode(wasm.read_bytes()).decode(), "programs": list(programs), "stops": emulator.STOPS,
             "faults": emulator.FAULTS, "registers": trace.REGISTERS, "classes": CLASSES}
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
