@@ -36,10 +36,7 @@ from tqdm import tqdm
 
 from tinyspeech import CLASSES, KEYWORDS, audio
 from tinyspeech.errors import UserError
-
-ROOT = Path(__file__).resolve().parent.parent
-BUNDLED = ROOT / "data" / "bundled"
-"""The synthesised clips that come with the repository; made by `tinyspeech.synthesis`."""
+from tinyspeech.paths import BUNDLED, ROOT, cache_folder  # noqa: F401 (the book still imports them from here)
 
 SPLITS = ("training", "validation", "testing", "all")
 SUFFIXES = (".wav", ".flac")
@@ -361,13 +358,6 @@ class LogMelSet:
     """str [N]: "training" or "validation", by `hash_split`."""
     noise: np.ndarray
     """uint8 [M, 98, 40]: background noise, one second each."""
-
-
-def cache_folder() -> Path:
-    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`."""
-    if os.environ.get("TINYSPEECH_CACHE"):
-        return Path(os.environ["TINYSPEECH_CACHE"])
-    return ROOT / ".cache" if (ROOT / "pyproject.toml").exists() else Path.home() / ".cache" / "tinyspeech"
 
 
 def load_logmel(path: str | Path) -> LogMelSet:

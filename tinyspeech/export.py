@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyspeech import CLASSES, toolchain
+from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.decision import REJECTED
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import CLIP_SAMPLES, HOP, N_COEFFICIENTS, WINDOW, features
@@ -557,18 +557,16 @@ def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
 def firmware_folder(model: IntegerModel) -> Path:
     """The folder of the firmware that holds this network: the shipped one, or a copy of its sources with another
     `model.h` among the builds. Raises `UserError` for a network that the firmware cannot hold."""
-    from tinyspeech.native import FIRMWARE, exported_hash
+    from tinyspeech.native import exported_hash
 
-    return FIRMWARE if exported_hash() == model.digest else toolchain.firmware_with(c_header(model))
+    return paths.FIRMWARE if exported_hash() == model.digest else toolchain.firmware_with(c_header(model))
 
 
 def export(name: str) -> IntegerModel:
     """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the model."""
-    from tinyspeech.evaluate import MODELS, model_file
-    from tinyspeech.native import FIRMWARE
     from tinyspeech.train import load_checkpoint, load_model
 
-    path = model_file(name, ".pt")
+    path = paths.model_file(name, ".pt")
     trained, content = load_model(path), load_checkpoint(path)  # the first one refuses foreign files
     config = content["config"]
     provenance = {
@@ -581,9 +579,9 @@ def export(name: str) -> IntegerModel:
     integer = quantised(trained, name, provenance)
     header = c_header(integer)  # refuses before anything is written
     try:
-        integer.save(MODELS / f"{name}.npz")
-        (FIRMWARE / "model.h").write_text(header)
-        (FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
+        integer.save(paths.MODELS / f"{name}.npz")
+        (paths.FIRMWARE / "model.h").write_text(header)
+        (paths.FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
     except OSError as error:
         raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
     return integer

@@ -220,8 +220,8 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     """Play validation speech to the virtual board and record what came of it under `live.` in data/results.json."""
     from tinyspeech import audio, datasets, power, toolchain
     from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
-    from tinyspeech.evaluate import model_file
-    from tinyspeech.results import SHIPPED, record
+    from tinyspeech.paths import SHIPPED, model_file
+    from tinyspeech.results import record
 
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     x, labels = datasets.load_task(speech, "validation").arrays()[:2]
@@ -290,8 +290,8 @@ COMPUTING_S = 0.014
 def choose(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> None:
     """Compare leaks and least leads on training speakers, by the definition, and record `live.choice` (chapter 10)."""
     from tinyspeech import audio, datasets
-    from tinyspeech.evaluate import model_file
-    from tinyspeech.results import SHIPPED, record
+    from tinyspeech.paths import SHIPPED, model_file
+    from tinyspeech.results import record
 
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     x, labels = datasets.load_task(speech, "training").arrays()[:2]

@@ -13,8 +13,8 @@ import numpy as np
 
 from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
-FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c", "bands.c",
            "network.c")
 

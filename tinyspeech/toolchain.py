@@ -20,9 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-FIRMWARE = ROOT / "firmware"
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",

@@ -26,11 +26,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, __version__, datasets, prune, quant
+from tinyspeech import CLASSES, __version__, datasets, paths, prune, quant
 from tinyspeech.augment import AugmentConfig
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import MODELS
 from tinyspeech.models import build_model
+from tinyspeech.paths import MODELS  # noqa: F401 (the book still imports them from here)
 from tinyspeech.training_data import Bands, Passes, epoch_order, training_batches, validation_set
 
 SILENCE, UNKNOWN = CLASSES.index(datasets.SILENCE), CLASSES.index(datasets.UNKNOWN)
@@ -242,7 +242,7 @@ def build(config: TrainConfig) -> nn.Module:
 
 def named_network(name: str, key: str) -> Path:
     """The file of a trained float network that a config names under `key`: a file itself, or a name in data/models."""
-    path = Path(name) if Path(name).suffix else MODELS / f"{name}_float.pt"
+    path = Path(name) if Path(name).suffix else paths.MODELS / f"{name}_float.pt"
     if not path.exists():
         raise UserError(f"config key '{key}': there is no {path}; train it first, or leave the key out")
     return path
@@ -312,7 +312,7 @@ def train(
     passes = None
     if config.passes:
         teacher = load_teacher(config.teacher, device) if config.teacher else None
-        passes = Passes(data, config, config.passes, teacher, datasets.cache_folder())
+        passes = Passes(data, config, config.passes, teacher, paths.cache_folder())
 
     def epoch(number: int, generator: torch.Generator = generator):
         if passes is not None:
