@@ -25,8 +25,8 @@ def bits_page(row: Mapping[str, object] | None, whole: Mapping[str, object], tit
     accuracy, full = row["accuracy"]["mean"], whole["accuracy"]["mean"]
     share = row["bytes"] / whole["bytes"]
     rows = [
-        ("accuracy", accuracy, f"{accuracy:.1f} % ({accuracy - full:+.1f} points)", PALETTE["vermilion"]),
-        ("size", 100 * share, f"{row['bytes']:,} B ({100 * share:.0f} % of float)", PALETTE["green"]),
+        ("accuracy", accuracy / 100, f"{accuracy:.1f} % ({accuracy - full:+.1f} points)", PALETTE["vermilion"]),
+        ("size", share, f"{row['bytes']:,} B ({100 * share:.0f} % of float)", PALETTE["green"]),
     ]
     label = f"{title}: {'; '.join(f'{name} {text}' for name, _, text, _ in rows)}."
     return render("bits.html", label=label, title=title, rows=rows)
