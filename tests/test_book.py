@@ -350,6 +350,8 @@ def test_what_is_no_notebook_is_refused_in_a_line(tmp_path):
         (tmp_path / "no.ipynb").write_text(text)
         with pytest.raises(UserError, match=r"no\.ipynb: not a notebook \([^\n]+\)$"):
             notebooks.load(tmp_path / "no.ipynb")
+    with pytest.raises(UserError, match="cannot be read"):
+        notebooks.load(tmp_path)
 
 
 def test_a_report_has_numbers_and_complaints(tmp_path):

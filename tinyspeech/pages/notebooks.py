@@ -40,7 +40,9 @@ def load(path: Path) -> NotebookNode:
         nbformat.validate(nb)
     except FileNotFoundError:
         raise UserError(f"{path}: no such notebook") from None
-    except (ValueError, OSError, AttributeError, nbformat.ValidationError) as error:  # AttributeError: a list, a number
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:  # AttributeError: a list, or a number
         raise UserError(f"{path}: not a notebook ({str(error).splitlines()[0]})") from None
     return nb
 
