@@ -6,16 +6,18 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, plots, toolchain, widgets
+from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, toolchain
 from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
 from tinyspeech.errors import UserError
 from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.pages import plots, widgets
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
 
@@ -259,7 +261,7 @@ def test_the_chip_hears_the_word_in_a_browsers_machine(page, firmware, clip, def
     if not (node := shutil.which("node")):
         pytest.skip("needs node")
     (tmp_path / "data.json").write_text(json.dumps(page_data(page)))
-    script = emulator.CORE.with_name("page.js")
+    script = Path(widgets.__file__).with_name("page.js")
     command = [node, "-e", NODE, script, tmp_path / "data.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     logits, cycles, stack = json.loads(done.stdout)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyspeech import cover
 from tinyspeech.__main__ import main
+from tinyspeech.pages import cover
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "book" / "intro.md", ROOT / "README.md"]
@@ -29,7 +29,7 @@ def test_a_run_prints_what_the_page_shows(name, arguments, shown, capsys, monkey
 
 def test_stored_picture_is_what_the_code_draws():
     stored = cover.PICTURE.read_text(encoding="utf-8")
-    assert stored == cover.picture(), "python -m tinyspeech.cover"
+    assert stored == cover.picture(), "python -m tinyspeech book pictures"
     arguments, shown = next((arguments, shown) for name, arguments, shown in RUNS if name == "README.md")
     lines = [f"$ python -m tinyspeech {arguments}", *shown.splitlines()]
     assert re.findall(r"xml:space='preserve'>(.*)</text>", stored) == lines

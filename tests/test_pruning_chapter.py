@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bench, plots, sparse, widgets
+from tinyspeech import bench, sparse
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

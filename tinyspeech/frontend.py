@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -66,8 +68,23 @@ def hz_to_mel(frequency_hz):
     return MEL_SCALE * np.log1p(np.asarray(frequency_hz) / MEL_CORNER_HZ)
 
 
+@dataclass(frozen=True)
+class Precision:
+    """How finely the front end computes; as it stands, what ships. Chapter 8 tries what else there is."""
+
+    twiddle_bits: int = TWIDDLE_BITS
+    """Fraction bits of the cosine table."""
+    ramp_bits: int = RAMP_BITS
+    """Fraction bits of the mel weights on a slope."""
+    log2: Callable[[np.ndarray], np.ndarray] | None = None
+    """Integers to 1/64 octaves, in place of `log2_q6`."""
+
+
+SHIPS = Precision()
+
+
 @functools.cache
-def tables() -> dict[str, np.ndarray]:
+def tables(precision: Precision = SHIPS) -> dict[str, np.ndarray]:
     """All constant tables, computed from their formulas. Keys:
 
     `halfband` [63] (Q15); `cosine` [65], quarter wave (Q8); `mel` [128], for each bin slot * 8 + ramp (`mel_energies`);
@@ -78,7 +95,7 @@ def tables() -> dict[str, np.ndarray]:
     taps = np.round(0.5 * np.sinc(n / 2) * np.kaiser(63, 8.0) * 32768).astype(np.int64)
     taps[31] += 32768 - taps.sum()
 
-    cosine = np.round((1 << TWIDDLE_BITS) * np.cos(2 * np.pi * np.arange(65) / WINDOW)).astype(np.int64)
+    cosine = np.round((1 << precision.twiddle_bits) * np.cos(2 * np.pi * np.arange(65) / WINDOW)).astype(np.int64)
 
     # 40 HTK triangles summed in pairs are 20 trapezoids, and neighbouring trapezoids add to one: a bin either lies on
     # the flat top of one band or on the slope that it shares with the next.
@@ -86,8 +103,8 @@ def tables() -> dict[str, np.ndarray]:
     mel = hz_to_mel(np.arange(HALF) * SAMPLE_RATE_HZ / WINDOW)
     position = (mel - edges[1]) / (edges[1] - edges[0])  # in triangles; band b is flat on [2b, 2b + 1]
     band = np.clip(np.floor(position / 2), -1, N_BANDS - 1).astype(np.int64)
-    ramp = np.round(np.clip(position - 2 * band - 1, 0.0, 1.0) * (1 << RAMP_BITS)).astype(np.int64)
-    mel_table = ((band + 1) << RAMP_BITS) + ramp  # a full ramp carries into the next slot, as it should
+    ramp = np.round(np.clip(position - 2 * band - 1, 0.0, 1.0) * (1 << precision.ramp_bits)).astype(np.int64)
+    mel_table = ((band + 1) << precision.ramp_bits) + ramp  # a full ramp carries into the next slot, as it should
 
     log_table = np.round((1 << LOG_BITS) * np.log2(1 + (np.arange(64) + 0.5) / 64)).astype(np.int64)
 
@@ -161,14 +178,14 @@ def block_exponent(frames: np.ndarray) -> np.ndarray:
     return np.where(peak > 0, np.clip(13 - top_bit, -1, MAX_EXPONENT), MAX_EXPONENT).astype(np.int32)
 
 
-def fft(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fft(frames: np.ndarray, precision: Precision = SHIPS) -> tuple[np.ndarray, np.ndarray]:
     """Spectrum of real frames: int32 [F, 256], |x| <= 2**14 -> (real, imaginary) int32 [F, 129], scaled by 1 / 256.
 
     256 real samples are 128 complex ones; radix 2, decimation in time. Each of the 7 stages halves, with one rounding
     (half up), so no modulus ever exceeds the input's bound sqrt(2) * 2**14 = 23170 by more than the roundings, and
     every value fits int16. A product is below 2**15 * 2**10 and a sum of three below 2**27.
     """
-    cosine = tables()["cosine"]
+    cosine, fraction_bits = tables(precision)["cosine"], precision.twiddle_bits
     index = np.arange(HALF + 1)
     cos = np.where(index <= 64, cosine[np.minimum(index, 64)], -cosine[np.minimum(HALF - index, 64)])
     sin = cosine[np.abs(64 - index)]
@@ -179,12 +196,12 @@ def fft(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         half = size // 2
         c, s = cos[: HALF : 2 * HALF // size][:half], sin[: HALF : 2 * HALF // size][:half]
         z_re, z_im = z_re.reshape(-1, HALF // size, size), z_im.reshape(-1, HALF // size, size)
-        a_re, a_im = z_re[..., :half] << TWIDDLE_BITS, z_im[..., :half] << TWIDDLE_BITS
+        a_re, a_im = z_re[..., :half] << fraction_bits, z_im[..., :half] << fraction_bits
         b_re, b_im = z_re[..., half:], z_im[..., half:]
         t_re, t_im = b_re * c + b_im * s, b_im * c - b_re * s
-        rounding = 1 << TWIDDLE_BITS
-        z_re = np.concatenate([a_re + t_re + rounding, a_re - t_re + rounding], -1) >> (TWIDDLE_BITS + 1)
-        z_im = np.concatenate([a_im + t_im + rounding, a_im - t_im + rounding], -1) >> (TWIDDLE_BITS + 1)
+        rounding = 1 << fraction_bits
+        z_re = np.concatenate([a_re + t_re + rounding, a_re - t_re + rounding], -1) >> (fraction_bits + 1)
+        z_im = np.concatenate([a_im + t_im + rounding, a_im - t_im + rounding], -1) >> (fraction_bits + 1)
         size *= 2
     z_re, z_im = z_re.reshape(-1, HALF), z_im.reshape(-1, HALF)
 
@@ -192,12 +209,12 @@ def fft(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     k = np.arange(HALF + 1)
     p_re, p_im = z_re[:, k % HALF], z_im[:, k % HALF]
     q_re, q_im = z_re[:, (HALF - k) % HALF], -z_im[:, (HALF - k) % HALF]
-    even_re, even_im = (p_re + q_re) << TWIDDLE_BITS, (p_im + q_im) << TWIDDLE_BITS
+    even_re, even_im = (p_re + q_re) << fraction_bits, (p_im + q_im) << fraction_bits
     odd_re, odd_im = p_im - q_im, q_re - p_re
     x_re = even_re + odd_re * cos + odd_im * sin
     x_im = even_im + odd_im * cos - odd_re * sin
-    rounding = 1 << (TWIDDLE_BITS + 1)
-    return (x_re + rounding) >> (TWIDDLE_BITS + 2), (x_im + rounding) >> (TWIDDLE_BITS + 2)
+    rounding = 1 << (fraction_bits + 1)
+    return (x_re + rounding) >> (fraction_bits + 2), (x_im + rounding) >> (fraction_bits + 2)
 
 
 def power(x_re: np.ndarray, x_im: np.ndarray) -> np.ndarray:
@@ -211,14 +228,15 @@ def power(x_re: np.ndarray, x_im: np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros((len(x_re), 1), np.int64), y_re * y_re + y_im * y_im], axis=-1)
 
 
-def mel_energies(bins: np.ndarray) -> np.ndarray:
+def mel_energies(bins: np.ndarray, precision: Precision = SHIPS) -> np.ndarray:
     """20 trapezoids: int64 [F, 128] -> [F, 20]. On a slope, r/8 of the bin goes to the next band and the rest stays.
 
     Slot 0 catches what lies below the first band, slots 1 .. 20 are the bands, the rest what lies above the last.
     A product is below 2**29 * 7 and fits 32 unsigned bits; a sum is bounded by `power`'s.
     """
-    slot, ramp = tables()["mel"] >> RAMP_BITS, tables()["mel"] & ((1 << RAMP_BITS) - 1)
-    upper = (bins * ramp) >> RAMP_BITS
+    mel, ramp_bits = tables(precision)["mel"], precision.ramp_bits
+    slot, ramp = mel >> ramp_bits, mel & ((1 << ramp_bits) - 1)
+    upper = (bins * ramp) >> ramp_bits
     weights = np.arange(N_BANDS + 3)
     energies = (bins - upper) @ (slot[:, None] == weights) + upper @ (slot[:, None] + 1 == weights)
     return energies[:, 1 : N_BANDS + 1]
@@ -232,7 +250,7 @@ def log2_q6(energies: np.ndarray) -> np.ndarray:
     return (top_bit << LOG_BITS) + tables()["log2"][mantissa]
 
 
-def log_mel(frames: np.ndarray) -> np.ndarray:
+def log_mel(frames: np.ndarray, precision: Precision = SHIPS) -> np.ndarray:
     """int16 [F, 256] -> log2 band energies int64 [F, 20] in 1/64 octaves, referred to the unscaled samples.
 
     The lowest band takes its neighbour's value. Below 100 Hz there is little speech, but that is where a microphone's
@@ -241,10 +259,11 @@ def log_mel(frames: np.ndarray) -> np.ndarray:
     frames = frames.astype(np.int32)
     exponent = block_exponent(frames)[:, None]
     scaled = np.where(exponent >= 0, frames << np.maximum(exponent, 0), frames >> 1)
-    energies = mel_energies(power(*fft(scaled)))
+    energies = mel_energies(power(*fft(scaled, precision)), precision)
     # bins carry 4 * 2**(2e) / 2**16 of the unscaled power, and so must the floor
     floor = (LOG_FLOOR << (2 * exponent + 2).astype(np.int64)) >> 16
-    logarithms = log2_q6(np.maximum(energies + floor, 1)) - (exponent << (LOG_BITS + 1))
+    log2 = precision.log2 or log2_q6
+    logarithms = log2(np.maximum(energies + floor, 1)) - (exponent << (LOG_BITS + 1))
     return logarithms[:, LOWEST_BANDS]
 
 
@@ -255,7 +274,7 @@ def cepstrum(log_energies: np.ndarray) -> np.ndarray:
     return np.clip(total >> DCT_SHIFT, -128, 127).astype(np.int8)
 
 
-def features(x: np.ndarray) -> np.ndarray:
+def features(x: np.ndarray, precision: Precision = SHIPS) -> np.ndarray:
     """Features of whole clips: int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12].
 
     Frame t sees samples 160 t .. 160 t + 255. Raises `UserError` on another type or length.
@@ -268,7 +287,7 @@ def features(x: np.ndarray) -> np.ndarray:
                         f"not an array of shape {list(x.shape)}")
     start = HOP * np.arange(N_FRAMES)[:, None] + np.arange(WINDOW)
     frames = x[..., start].reshape(-1, WINDOW)
-    return cepstrum(log_mel(frames)).reshape(*x.shape[:-1], N_FRAMES, N_COEFFICIENTS)
+    return cepstrum(log_mel(frames, precision)).reshape(*x.shape[:-1], N_FRAMES, N_COEFFICIENTS)
 
 
 ADC_MIDPOINT = 512
