@@ -56,11 +56,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, KEYWORDS, audio, datasets, frontend, metrics, paths
+from tinyspeech import CLASSES, ENGINES, KEYWORDS, audio, datasets, frontend, metrics, paths
 from tinyspeech.errors import UserError
 from tinyspeech.paths import MODELS, model_file  # noqa: F401 (the book still imports them from here)
-
-ENGINES = ("float", "fake", "int", "c", "chip")
 
 
 def float_features(x8: np.ndarray) -> np.ndarray:
