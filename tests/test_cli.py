@@ -1,5 +1,6 @@
 """The command line as a user meets it: figures on standard output, or one line on standard error and exit code 2."""
 
+import argparse
 import dataclasses
 import importlib.util
 import json
@@ -15,11 +16,28 @@ import pytest
 import soundfile
 
 from tinyspeech import CLASSES, KEYWORDS, __version__, audio, evaluate, native, paths, toolchain
-from tinyspeech.__main__ import build_parser, main
+from tinyspeech.__main__ import COMMANDS, build_parser, main
+from tinyspeech.commands._common import Parser
 from tinyspeech.integer import IntegerModel
 from tinyspeech.paths import BUNDLED, DATA, ROOT
 
-COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "listen", "flash")
+
+def parsers() -> dict[tuple[str, ...], Parser]:
+    """Every command and action of the tree, by its words; () is the program itself."""
+    found = {}
+
+    def walk(words, parser):
+        found[words] = parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for name, child in action.choices.items():
+                    walk((*words, name), child)
+
+    walk((), build_parser())
+    return found
+
+
+TREE = parsers()
 
 
 def run(capsys, *arguments) -> str:
@@ -97,41 +115,66 @@ def test_a_reader_that_goes_away_is_no_error():
     assert process.wait() == 0
 
 
-def test_help_and_version_do_not_load_torch():
-    code = ("import sys; from tinyspeech.__main__ import main\n"
-            "try: main(['train', '--help'])\nexcept SystemExit: pass\n"
-            "sys.exit('torch' in sys.modules)")
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False).returncode == 0
+HELP = """
+import contextlib, io, json, sys
+at_start = set(sys.modules)
+import tinyspeech
+from tinyspeech.__main__ import main
+text = {}
+for words in json.loads(sys.argv[1]):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            main([*words, "--help"])
+        except SystemExit as end:
+            assert end.code == 0
+    text[" ".join(words)] = out.getvalue()
+packages = {name.split(".")[0] for name in set(sys.modules) - at_start} - sys.stdlib_module_names
+print(json.dumps([text, sorted(packages)]))
+"""
 
 
-# --- help -------------------------------------------------------------------------------------------------------------
+def files() -> dict[Path, tuple[int, int]]:
+    """When each file of the repository was last written, and its size; what Python and builds keep for themselves, not.
+    """
+    kept = {".git", "__pycache__", "build", "_build", ".pytest_cache", ".ruff_cache", ".cache", ".venv"}
+    found = {}
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in kept]
+        found |= {path: (path.stat().st_mtime_ns, path.stat().st_size)
+                  for path in (Path(folder, name) for name in names)}
+    return found
 
 
-@pytest.mark.parametrize("arguments", [[], *([c] for c in COMMANDS), ["data", "info"], ["data", "synthesize"],
-                                       ["data", "download"]], ids=" ".join)
-def test_help(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main([*arguments, "--help"])
-    out, err = capsys.readouterr()
-    assert caught.value.code == 0 and err == ""
-    assert out.startswith("usage: python -m tinyspeech") and len(out.splitlines()) >= 4
-    if not arguments:
-        assert all(re.search(rf"^ +{c} ", out, re.M) for c in COMMANDS)
+def test_help_explains_and_does_nothing():
+    """Of all commands: their usage, on standard output. No package is loaded, and no file is touched."""
+    before = files()
+    done = subprocess.run([sys.executable, "-c", HELP, json.dumps(list(TREE))], cwd=ROOT, text=True,
+                          capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert files() == before
+    texts, packages = json.loads(done.stdout)
+    assert packages == ["tinyspeech"]
+    for words, text in texts.items():
+        assert text.startswith(f"usage: python -m tinyspeech {words}".rstrip()), words
+        assert len(text.splitlines()) >= 4 and "(default: None)" not in text and "(default: False)" not in text, words
+    for name in COMMANDS:
+        assert re.search(rf"^ +{name.__name__.split('.')[-1]} ", texts[""], re.M)
 
 
-def test_every_flag_is_explained():
-    def actions(parser):
-        for action in parser._actions:
-            if action.choices and hasattr(action.choices, "values"):
-                for child in action.choices.values():
-                    yield from actions(child)
-            elif action.dest not in ("help", "version"):
-                yield parser.prog, action
+@pytest.mark.parametrize("words", TREE, ids=lambda words: " ".join(words) or "itself")
+def test_every_flag_is_explained(words):
+    parser = TREE[words]
+    assert parser.description
+    for action in parser._actions:
+        assert action.dest in ("help", "version", "command", "action") or len(action.help or "") > 5, action.dest
 
-    rows = list(actions(build_parser()))
-    assert len(rows) > 25
-    for program, action in rows:
-        assert action.help and len(action.help) > 5, f"{program} {action.dest}"
+
+def test_every_command_runs_something():
+    """A word that ends a command has its function; one that does not asks for the next word."""
+    for words, parser in TREE.items():
+        inner = any(isinstance(action, argparse._SubParsersAction) for action in parser._actions)
+        assert inner != callable(parser.get_default("run")), words
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
@@ -451,6 +494,26 @@ def test_ctrl_c(word, monkeypatch, capsys):
     assert capsys.readouterr().err == "stopped\n"
 
 
+# --- models, tables, the book -----------------------------------------------------------------------------------------
+
+
+def test_models_counts_the_family(capsys):
+    rows = run(capsys, "models").splitlines()[1:]
+    assert [row.split()[0] for row in rows] == [f"tinyspeech_{letter}" for letter in "xyzm"]
+    assert rows[2].split()[1:3] == ["2,712", "2,700"]
+
+
+def test_tables_are_written_when_asked_for_and_only_they(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "FIRMWARE", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    assert run(capsys, "export", "--tables") == "firmware/frontend_tables.h\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["frontend_tables.h"]
+    assert (tmp_path / "frontend_tables.h").read_text() == (ROOT / "firmware" / "frontend_tables.h").read_text()
+    refused(capsys, "--dump.*not allowed with.*--tables", "export", "--tables", "--dump")
+    monkeypatch.setattr(paths, "FIRMWARE", tmp_path / "nowhere")
+    refused(capsys, "cannot write .*nowhere.*No such file", "export", "--tables")
+
+
 # --- data, export -----------------------------------------------------------------------------------------------------
 
 
@@ -561,11 +624,3 @@ def test_measuring_without_data_is_one_line(module, tmp_path):
     done = subprocess.run([sys.executable, "-m", f"tinyspeech.{module}", *arguments], capture_output=True, text=True,
                           cwd=ROOT)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere" in done.stderr, done.stderr
-
-
-def test_help_tells_only_defaults_that_say_something(capsys):
-    for command in ("train", "evaluate", "listen", "board", "flash"):
-        with pytest.raises(SystemExit):
-            main([command, "--help"])
-        text = capsys.readouterr().out
-        assert "(default: None)" not in text and "(default: False)" not in text and "usage:" in text

@@ -375,7 +375,7 @@ def test_golden_vectors_in_c(native):
 
 def test_the_header_is_what_the_tables_say():
     text = (FIRMWARE / "frontend_tables.h").read_text()
-    assert text == frontend.c_header(), "run `python -m tinyspeech.frontend`"
+    assert text == frontend.c_header(), "run `python -m tinyspeech export --tables`"
     rows = dict(re.findall(r"frontend_(\w+)\S* = \{([^;]*)\};", text))
     assert [int(v) for v in re.findall(r"-?\d+", rows["dct"])] == frontend.tables()["dct"][:, :10].ravel().tolist()
 

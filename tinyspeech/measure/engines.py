@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from tinyspeech import frontend, paths
+from tinyspeech import ENGINES, frontend, paths
 from tinyspeech.chip import classify_many
 from tinyspeech.errors import UserError
 from tinyspeech.export import firmware_folder
@@ -153,12 +153,12 @@ class ChipEngine(IntegerEngine):
                        np.array([r.cycles for r in results]))
 
 
-ENGINES: dict[str, type[Engine]] = {
-    "float": FloatEngine, "fake": FakeEngine, "int": IntegerEngine, "c": NativeEngine, "chip": ChipEngine}
+CLASSES_OF: dict[str, type[Engine]] = dict(zip(
+    ENGINES, (FloatEngine, FakeEngine, IntegerEngine, NativeEngine, ChipEngine), strict=True))
 
 
 def engine(name: str, model: str) -> Engine:
     """The engine of this name with a trained network; `UserError` for another name, or no such network."""
-    if name not in ENGINES:
+    if name not in CLASSES_OF:
         raise UserError(f"unknown engine '{name}'; there are {', '.join(ENGINES)}")
-    return ENGINES[name](model)
+    return CLASSES_OF[name](model)

@@ -174,7 +174,7 @@ def evaluate(
 
     Parameters
     ----------
-    model, engine : a network in data/models, one of `engines.ENGINES`
+    model, engine : a network in data/models, one of `tinyspeech.ENGINES`
     data, split, limit, seed : as in `datasets.load_task`
     dump : an .npz to write: `name`, `label` (index into `classes`), `features` int8 [N, 49, 12], `logits` int32
         [N, 12] and `classes`

@@ -1,0 +1,31 @@
+"""`classify`: one recording, one word."""
+
+from __future__ import annotations
+
+from tinyspeech import ENGINES
+from tinyspeech.commands._common import add_command, add_json, add_model, show
+
+
+def add(commands) -> None:
+    command = add_command(commands, "classify", "the word in one recording")
+    command.add_argument("file", help="wav, flac or ogg, any rate and length")
+    add_model(command)
+    command.add_argument("--engine", default="chip", choices=ENGINES, help="who computes")
+    add_json(command)
+    command.set_defaults(run=run)
+
+
+def run(args) -> None:
+    from tinyspeech.measure.evaluate import classify  # here: it loads numpy, and torch for some engines
+
+    result = classify(args.file, args.engine, args.model)
+    show(result, args.json, "\n".join(lines(result)))
+
+
+def lines(result: dict) -> list[str]:
+    """What is printed of an answer of `classify`; README's picture shows the same lines."""
+    best = sorted(result["scores"].items(), key=lambda item: -item[1])[:3]
+    text = [result["word"], "  " + "   ".join(f"{word} {100 * score:.1f} %" for word, score in best)]
+    if result["cycles"] is not None:
+        text.append(f"  {result['cycles']:,} cycles on the chip")
+    return text
