@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, KEYWORDS, __version__, audio, evaluate, native, paths, toolchain
+from tinyspeech import CLASSES, ENGINES, KEYWORDS, __version__, audio, native, paths, toolchain
 from tinyspeech.__main__ import COMMANDS, build_parser, main
 from tinyspeech.commands._common import Parser
 from tinyspeech.integer import IntegerModel
@@ -428,7 +428,8 @@ def test_one_bad_clip_in_a_folder_is_named(folder, tmp_path, capsys):
     (["train", "--config", "tinyspeech_s.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
 def test_bad_requests(arguments, match, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate.Engine, "run", lambda *_: pytest.fail("computed before all was checked"))
+    for kind in engines.CLASSES_OF.values():
+        monkeypatch.setattr(kind, "run", lambda *_: pytest.fail("computed before all was checked"))
     refused(capsys, match, *arguments)
 
 
@@ -460,12 +461,12 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
         assert main(["classify", str(word), "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
         answers[who] = json.loads(capsys.readouterr().out)["scores"]
     assert answers[engine] == answers["int"]
-    assert IntegerModel.load(evaluate.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
+    assert IntegerModel.load(paths.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
 
 
 def test_nothing_is_trained_yet(word, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
-    for engine in evaluate.ENGINES:
+    for engine in ENGINES:
         refused(capsys, "no trained model.*python -m tinyspeech train", "classify", word, "--engine", engine)
 
 
@@ -473,7 +474,7 @@ def test_damaged_models(word, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     for name in ("tinyspeech_s.npz", "tinyspeech_s.pt", "tinyspeech_s_float.pt"):
         (tmp_path / name).write_bytes((DATA / "models" / name).read_bytes()[:3000])
-    for engine in evaluate.ENGINES:
+    for engine in ENGINES:
         refused(capsys, "not a checkpoint|not an integer model", "classify", word, "--engine", engine)
 
 
@@ -489,7 +490,7 @@ def test_ctrl_c(word, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate.Engine, "run", interrupted)
+    monkeypatch.setattr(engines.IntegerEngine, "run", interrupted)
     assert main(["classify", str(word), "--engine", "int"]) == 130
     assert capsys.readouterr().err == "stopped\n"
 
@@ -608,7 +609,7 @@ def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
     def fails(*_):
         raise OSError("libc10_cuda.so: cannot open shared object file")
 
-    monkeypatch.setattr("tinyspeech.evaluate.classify", fails)
+    monkeypatch.setattr("tinyspeech.measure.evaluate.classify", fails)
     with pytest.raises(OSError, match="libc10_cuda"):
         main(["classify", str(next(BUNDLED.glob("yes/*.flac")))])
 
@@ -618,9 +619,9 @@ def test_a_package_that_is_missing_is_one_line(capsys, monkeypatch):
     refused(capsys, "the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")
 
 
-@pytest.mark.parametrize("module", ["experiments", "bits", "results", "live"])
-def test_measuring_without_data_is_one_line(module, tmp_path):
-    arguments = ["--speech", tmp_path / "nowhere"] + ([] if module == "live" else ["--logmel", tmp_path / "nowhere"])
-    done = subprocess.run([sys.executable, "-m", f"tinyspeech.{module}", *arguments], capture_output=True, text=True,
-                          cwd=ROOT)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere" in done.stderr, done.stderr
+@pytest.mark.parametrize("words", [["experiments", "--logmel"], ["bits", "--logmel", ".", "--speech"],
+                                   ["all", "--logmel", ".", "--speech"], ["live", "--speech"], ["choose", "--speech"],
+                                   ["live", "--choose", "--speech"], ["--only", "live.seconds", "--speech"]],
+                         ids=lambda words: words[0])
+def test_measuring_without_data_is_one_line(words, tmp_path, capsys):
+    refused(capsys, "nowhere does not exist", "measure", *words, tmp_path / "nowhere")

@@ -322,7 +322,7 @@ def test_integers_agree_with_the_float_twin():
     """In int8 units, where 32 are one standard deviation over speech: the integers cost less than a tenth of one, RMS.
 
     These signals are harder than speech: noise-free resonances, whose valleys lie below the transform's rounding."""
-    from tinyspeech.evaluate import float_features
+    from tinyspeech.measure.engines import float_features
 
     x = frontend.to_8khz(np.stack([speech_like(seed) for seed in range(30)]))
     integers, floats = frontend.features(x).astype(float), np.clip(float_features(x), -128, 127)
