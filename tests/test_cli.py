@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, ENGINES, KEYWORDS, __version__, audio, native, paths, toolchain
+from tinyspeech import CLASSES, KEYWORDS, __version__, audio, booktools, cover, evaluate, native, paths, toolchain
 from tinyspeech.__main__ import COMMANDS, build_parser, main
 from tinyspeech.commands._common import Parser
 from tinyspeech.integer import IntegerModel
@@ -418,18 +418,22 @@ def test_one_bad_clip_in_a_folder_is_named(folder, tmp_path, capsys):
     (["evaluate", "--dump", "/nowhere/d.npz"], "cannot write /nowhere/d.npz"),
     (["evaluate", "--dump", "/"], "cannot write /: .*folder"),
     (["classify", "x.wav", "--engine", "abacus"], "abacus"), (["data", "info", "/nowhere"], "does not exist"),
-    (["export", "--model", "gpt"], "no trained model 'gpt'"), (["train"], "--config"),
+    (["export", "--model", "gpt"], "no trained model 'gpt'"), (["models", "gpt"], "gpt"), (["train"], "--config"),
+    (["book"], "ACTION"), (["book", "eat"], "eat.*execute.*pictures"), (["book", "publish"], "address"),
+    (["book", "publish", "nowhere"], "nowhere: give the repository's address"), (["book", "serve", "--port", "x"], "x"),
     (["train", "--config", "nothing.yaml"], "cannot read config nothing.yaml"),
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "many"], "many"),
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "0"], "'epochs'.*1 or more"),
     (["train", "--config", "tinyspeech_s.yaml", "--lr", "-1"], "'lr'"),
-    (["train", "--config", "tinyspeech_s.yaml", "--threads", "0"], "--threads"),
+    *((["train", "--config", "tinyspeech_s.yaml", "--threads", n], f"--threads.*not {n}") for n in ("0", str(10**11))),
+    (["train", "--config", "tinyspeech_s.yaml", "--save-pth", ""], "give the name of a file"),
+    (["board", "--wav", ""], "is a folder"), (["board", "--image", ""], "cannot read firmware"),
+    (["flash", "--port", "none", "--image", ""], "cannot read firmware"),
     (["train", "--config", "tinyspeech_s.yaml", "--device", "tpu"], "unknown device 'tpu'"),
     (["train", "--config", "tinyspeech_s.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
 def test_bad_requests(arguments, match, capsys, monkeypatch):
-    for kind in engines.CLASSES_OF.values():
-        monkeypatch.setattr(kind, "run", lambda *_: pytest.fail("computed before all was checked"))
+    monkeypatch.setattr(evaluate.Engine, "run", lambda *_: pytest.fail("computed before all was checked"))
     refused(capsys, match, *arguments)
 
 
@@ -461,12 +465,12 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
         assert main(["classify", str(word), "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
         answers[who] = json.loads(capsys.readouterr().out)["scores"]
     assert answers[engine] == answers["int"]
-    assert IntegerModel.load(paths.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
+    assert IntegerModel.load(evaluate.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
 
 
 def test_nothing_is_trained_yet(word, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
-    for engine in ENGINES:
+    for engine in evaluate.ENGINES:
         refused(capsys, "no trained model.*python -m tinyspeech train", "classify", word, "--engine", engine)
 
 
@@ -474,7 +478,7 @@ def test_damaged_models(word, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     for name in ("tinyspeech_s.npz", "tinyspeech_s.pt", "tinyspeech_s_float.pt"):
         (tmp_path / name).write_bytes((DATA / "models" / name).read_bytes()[:3000])
-    for engine in ENGINES:
+    for engine in evaluate.ENGINES:
         refused(capsys, "not a checkpoint|not an integer model", "classify", word, "--engine", engine)
 
 
@@ -490,7 +494,7 @@ def test_ctrl_c(word, monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(engines.IntegerEngine, "run", interrupted)
+    monkeypatch.setattr(evaluate.Engine, "run", interrupted)
     assert main(["classify", str(word), "--engine", "int"]) == 130
     assert capsys.readouterr().err == "stopped\n"
 
@@ -513,6 +517,52 @@ def test_tables_are_written_when_asked_for_and_only_they(tmp_path, monkeypatch, 
     refused(capsys, "--dump.*not allowed with.*--tables", "export", "--tables", "--dump")
     monkeypatch.setattr(paths, "FIRMWARE", tmp_path / "nowhere")
     refused(capsys, "cannot write .*nowhere.*No such file", "export", "--tables")
+
+
+def test_book_checks_a_notebook_and_says_what_is_wrong(tmp_path, capsys):
+    notebook = next((ROOT / "book").glob("00_*.ipynb"))
+    out = run(capsys, "book", "check", notebook)
+    assert re.match(rf"{notebook.name}: \d+ code cells .*, \d+ words, \d+ computed figures, \d+ kB\n$", out)
+    worse = tmp_path / "worse.ipynb"
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    next(cell for cell in content["cells"] if cell["cell_type"] == "code")["execution_count"] = 99
+    worse.write_text(json.dumps(content), encoding="utf-8")
+    assert main(["book", "check", str(notebook), str(worse)]) == 1
+    assert re.search(r"^worse.ipynb: .*\n(  .*\n)*  .*execution counts are \[.*99, ", capsys.readouterr().out, re.M)
+
+
+@pytest.mark.parametrize("action", ["check", "execute"])
+def test_what_is_no_notebook_is_refused_before_anything_runs(action, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(booktools, "execute", lambda path: pytest.fail("ran one before all were looked at"))
+    good = next((ROOT / "book").glob("00_*.ipynb"))
+    for text, match in (("{", "not a notebook"), ("{}", "no cells"), ("[]", "no cells"), ('{"cells": 3}', "no cells")):
+        (tmp_path / "bad.ipynb").write_text(text)
+        refused(capsys, f"bad.ipynb: .*{match}", "book", action, good, tmp_path / "bad.ipynb")
+    refused(capsys, "no such notebook", "book", action, good, tmp_path / "none.ipynb")
+    refused(capsys, "cannot be read .*directory", "book", action, good, tmp_path)
+
+
+def test_book_compares_or_rewrites_numbers(monkeypatch, capsys):
+    calls = []
+    for stale in ([], ["README.md: quotes a number that data/results.json has otherwise"]):
+        monkeypatch.setattr(booktools, "renumber", lambda write, stale=stale: calls.append(write) or stale)
+        assert main(["book", "numbers", "--check"]) == bool(stale)
+        assert main(["book", "numbers"]) == 0
+        assert capsys.readouterr().out == 2 * f"{(stale or ['every quoted number is what was measured'])[0]}\n"
+    assert calls == [False, True, False, True]
+
+
+def test_book_draws_its_pictures(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "IMAGES", tmp_path)
+    monkeypatch.setattr(cover, "PICTURE", tmp_path / "answer.svg")
+    printed = run(capsys, "book", "pictures").split()
+    assert printed == ["answer.svg", "board.svg", "wiring-microphone.svg", "wiring-esp32.svg"]
+    for name in printed:
+        assert (tmp_path / name).read_text("utf-8") == (ROOT / "book" / "images" / name).read_text("utf-8"), name
+    monkeypatch.setattr(cover, "PICTURE", tmp_path / "nowhere" / "answer.svg")
+    monkeypatch.setattr(cover, "picture", lambda: "<svg/>")
+    refused(capsys, "cannot write .*nowhere", "book", "pictures")
 
 
 # --- data, export -----------------------------------------------------------------------------------------------------
@@ -609,7 +659,7 @@ def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
     def fails(*_):
         raise OSError("libc10_cuda.so: cannot open shared object file")
 
-    monkeypatch.setattr("tinyspeech.measure.evaluate.classify", fails)
+    monkeypatch.setattr("tinyspeech.evaluate.classify", fails)
     with pytest.raises(OSError, match="libc10_cuda"):
         main(["classify", str(next(BUNDLED.glob("yes/*.flac")))])
 
@@ -619,9 +669,9 @@ def test_a_package_that_is_missing_is_one_line(capsys, monkeypatch):
     refused(capsys, "the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")
 
 
-@pytest.mark.parametrize("words", [["experiments", "--logmel"], ["bits", "--logmel", ".", "--speech"],
-                                   ["all", "--logmel", ".", "--speech"], ["live", "--speech"], ["choose", "--speech"],
-                                   ["live", "--choose", "--speech"], ["--only", "live.seconds", "--speech"]],
-                         ids=lambda words: words[0])
-def test_measuring_without_data_is_one_line(words, tmp_path, capsys):
-    refused(capsys, "nowhere does not exist", "measure", *words, tmp_path / "nowhere")
+@pytest.mark.parametrize("module", ["experiments", "bits", "results", "live"])
+def test_measuring_without_data_is_one_line(module, tmp_path):
+    arguments = ["--speech", tmp_path / "nowhere"] + ([] if module == "live" else ["--logmel", tmp_path / "nowhere"])
+    done = subprocess.run([sys.executable, "-m", f"tinyspeech.{module}", *arguments], capture_output=True, text=True,
+                          cwd=ROOT)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere" in done.stderr, done.stderr

@@ -51,11 +51,16 @@ CELL_TIMEOUT_S = 120
 
 def load(path: Path) -> Notebook:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        nb = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such notebook") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"{path}: not a notebook ({error})") from None
+    if not isinstance(nb, dict) or not isinstance(nb.get("cells"), list):
+        raise UserError(f"{path}: not a notebook (it has no cells)")
+    return nb
 
 
 def toc_files(root: Path = ROOT) -> list[str]:

@@ -36,25 +36,24 @@ def add(commands) -> None:
 def run_execute(args) -> int:
     from tinyspeech import booktools  # here: it loads what reads notebooks
 
-    notebooks = args.notebook or booktools.notebooks()
-    for path in notebooks:
-        booktools.load(path)  # all are notebooks, before the first is run
-    return _report(notebooks, booktools.execute)
+    return _report(args.notebook, booktools.execute)
 
 
 def run_check(args) -> int:
-    from tinyspeech import booktools  # here: it loads what reads notebooks
-
-    return _report(args.notebook or booktools.notebooks(), lambda path: None)
+    return _report(args.notebook)
 
 
-def _report(notebooks: list[Path], first: Callable[[Path], None]) -> int:
+def _report(notebooks: list[Path], first: Callable[[Path], None] | None = None) -> int:
     """Do that first, then print what each notebook is and what is wrong with it; returns 1 if anything is."""
     from tinyspeech import booktools  # here: it loads what reads notebooks
 
     failed = False
+    notebooks = notebooks or booktools.notebooks()
     for path in notebooks:
-        first(path)
+        booktools.load(path)  # refuses what is no notebook, before anything is done
+    for path in notebooks:
+        if first is not None:
+            first(path)
         complaints = booktools._report(path)
         print("".join(f"  {complaint}\n" for complaint in complaints), end="")
         failed = failed or bool(complaints)
