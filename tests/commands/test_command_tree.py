@@ -173,3 +173,9 @@ def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
 def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "serial", None)
     refused("the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")
+
+
+def test_a_module_of_ours_that_is_missing_is_no_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tinyspeech.models", None)
+    with pytest.raises(ModuleNotFoundError, match="tinyspeech.models"):
+        main(["models"])
