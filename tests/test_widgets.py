@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, bookrules, widgets
+from tinyspeech import CLASSES
+from tinyspeech.pages import rules, widgets
 
 
 def test_a_sound_is_played_sample_for_sample():
@@ -45,7 +46,7 @@ def test_a_flip_book_uses_only_widgets_that_the_page_has():
         widget = pending.pop()
         seen.add(widget._model_module)
         pending += [*getattr(widget, "children", ()), widget.layout] if hasattr(widget, "layout") else []
-    assert seen <= bookrules.WIDGET_MODULES
+    assert seen <= rules.WIDGET_MODULES
 
 
 @pytest.mark.parametrize(("pages", "labels"), [([], []), (["a"], []), (["a"], ["1", "2"])])

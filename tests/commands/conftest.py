@@ -46,7 +46,6 @@ def word() -> Path:
     pytest.fail("no bundled 'yes' is understood")
 
 
-
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
     """A small folder in Speech Commands layout, cut from the bundled clips; its every clip is validation."""

@@ -51,11 +51,9 @@ def test_bad_requests(refused, arguments, match, monkeypatch):
     refused(match, *arguments)
 
 
-
 def test_unknown_config_key(refused, tmp_path):
     (tmp_path / "c.yaml").write_text("model: tinyspeech_s\ncolour: red\n")
     refused("unknown key 'colour'.*known: .*epochs", "train", "--config", tmp_path / "c.yaml")
-
 
 
 def test_asking_for_a_gpu_that_is_not_there(refused, monkeypatch):
@@ -65,14 +63,12 @@ def test_asking_for_a_gpu_that_is_not_there(refused, monkeypatch):
     refused("no GPU", "train", "--config", "tinyspeech_s.yaml", "--device", "cuda")
 
 
-
 @pytest.mark.parametrize("engine", ["c", "chip"])
 def test_missing_compiler(refused, engine, word, tmp_path, monkeypatch):
     original = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "ziglang" else original(name, *a))
     monkeypatch.setattr(toolchain, "CACHE", tmp_path / "build")
     refused("no C compiler: install the package ziglang", "classify", word, "--engine", engine)
-
 
 
 @pytest.mark.parametrize("engine", ["c", "chip"])
@@ -86,12 +82,10 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
     assert IntegerModel.load(paths.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
 
 
-
 def test_nothing_is_trained_yet(refused, word, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     for engine in ENGINES:
         refused("no trained model.*python -m tinyspeech train", "classify", word, "--engine", engine)
-
 
 
 def test_damaged_models(refused, word, tmp_path, monkeypatch):
@@ -102,14 +96,12 @@ def test_damaged_models(refused, word, tmp_path, monkeypatch):
         refused("not a checkpoint|not an integer model", "classify", word, "--engine", engine)
 
 
-
 def test_a_network_that_has_no_integers(refused, word, tmp_path, monkeypatch):
     """Paper networks are float: the other engines say so."""
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s_float.pt", tmp_path / "tinyspeech_z_float.pt")
     refused("no trained model 'tinyspeech_z' of this kind", "classify", word, "--engine", "int", "--model",
             "tinyspeech_z")
-
 
 
 def test_what_a_new_user_ran_into(refused, tmp_path):
@@ -120,7 +112,6 @@ def test_what_a_new_user_ran_into(refused, tmp_path):
     refused("--gain and --noise are of a recording", "board", "--gain", 2)
     word = next(BUNDLED.glob("yes/*.flac"))
     refused("noise -5 at least 0", "board", "--wav", word, "--noise", -5)
-
 
 
 @pytest.mark.parametrize("arguments, match", [

@@ -26,11 +26,9 @@ def test_classify_json(run, engine, word):
         assert result["logits"] == evaluate.classify(word, "int")["logits"]
 
 
-
 def test_classify_in_words(run, word):
     out = run("classify", word, "--engine", "c").splitlines()
     assert out[0] == "yes" and re.match(r"  yes \d+\.\d %   ", out[1])
-
 
 
 def variant(word: Path, folder: Path, kind: str) -> Path:
@@ -61,12 +59,10 @@ def variant(word: Path, folder: Path, kind: str) -> Path:
     return path
 
 
-
 @pytest.mark.parametrize("kind", ["stereo", "flac", "float", "24 bits", "no suffix"])
 def test_other_formats_of_the_same_samples_are_the_same(run, kind, word, tmp_path):
     got = json.loads(run("classify", variant(word, tmp_path, kind), "--engine", "int", "--json"))
     assert got["logits"] == evaluate.classify(word, "int")["logits"]
-
 
 
 @pytest.mark.parametrize("kind", ["44.1 kHz", "48 kHz", "8 kHz", "ten minutes"])
@@ -74,11 +70,9 @@ def test_other_rates_and_lengths_are_the_same_word(run, kind, word, tmp_path):
     assert run("classify", variant(word, tmp_path, kind), "--engine", "int").startswith("yes\n")
 
 
-
 def test_one_sample_is_heard_as_something(run, word, tmp_path):
     result = json.loads(run("classify", variant(word, tmp_path, "one sample"), "--engine", "int", "--json"))
     assert result["word"] in CLASSES
-
 
 
 @pytest.mark.parametrize("kind, match", [

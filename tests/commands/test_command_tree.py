@@ -32,9 +32,7 @@ def parsers() -> dict[tuple[str, ...], Parser]:
     return found
 
 
-
 TREE = parsers()
-
 
 
 HELP = """
@@ -56,11 +54,9 @@ print(json.dumps([text, sorted(packages)]))
 """
 
 
-
 def python(*arguments, **options) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-m", "tinyspeech", *map(str, arguments)], cwd=ROOT, text=True,
                           capture_output=True, check=False, **options)
-
 
 
 def test_as_a_process():
@@ -73,14 +69,12 @@ def test_as_a_process():
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "COMMAND" in done.stderr
 
 
-
 def test_from_any_folder(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "data", "info", "--json"], cwd=tmp_path, text=True,
                           capture_output=True, check=False, env=environment)
     assert done.returncode == 0 and json.loads(done.stdout)["clips"] > 1000
     assert not list(tmp_path.iterdir())
-
 
 
 def test_a_reader_that_goes_away_is_no_error():
@@ -90,7 +84,6 @@ def test_a_reader_that_goes_away_is_no_error():
     process.stdout.close()
     assert process.stderr.read() == ""
     assert process.wait() == 0
-
 
 
 def files() -> dict[Path, tuple[int, int]]:
@@ -103,7 +96,6 @@ def files() -> dict[Path, tuple[int, int]]:
         found |= {path: (path.stat().st_mtime_ns, path.stat().st_size)
                   for path in (Path(folder, name) for name in names)}
     return found
-
 
 
 def test_help_explains_and_does_nothing():
@@ -122,7 +114,6 @@ def test_help_explains_and_does_nothing():
         assert re.search(rf"^ +{name.__name__.split('.')[-1]} ", texts[""], re.M)
 
 
-
 @pytest.mark.parametrize("words", TREE, ids=lambda words: " ".join(words) or "itself")
 def test_every_flag_is_explained(words):
     parser = TREE[words]
@@ -131,13 +122,19 @@ def test_every_flag_is_explained(words):
         assert action.dest in ("help", "version", "command", "action") or len(action.help or "") > 5, action.dest
 
 
-
 def test_every_command_runs_something():
     """What has no words of its own below it has a function."""
     for words, parser in TREE.items():
         inner = any(isinstance(action, argparse._SubParsersAction) for action in parser._actions)
         assert inner or callable(parser.get_default("run")), words
 
+
+def test_there_is_one_program():
+    """No other module runs by itself or reads arguments."""
+    for file in (ROOT / "tinyspeech").rglob("*.py"):
+        text, name = file.read_text(encoding="utf-8"), file.relative_to(ROOT / "tinyspeech").as_posix()
+        assert ("__name__ ==" in text) == (name == "__main__.py"), name
+        assert ("argparse" in text) == (name == "commands/_common.py"), name
 
 
 def test_ctrl_c(word, monkeypatch, capsys):
@@ -149,7 +146,6 @@ def test_ctrl_c(word, monkeypatch, capsys):
     assert capsys.readouterr().err == "stopped\n"
 
 
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_a_full_disk_is_one_line():
     word = next(BUNDLED.glob("yes/*.flac"))
@@ -157,7 +153,6 @@ def test_a_full_disk_is_one_line():
         done = subprocess.run([sys.executable, "-m", "tinyspeech", "classify", word, "--engine", "int"], stdout=full,
                               stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert done.returncode == 2 and done.stderr == "error: the output cannot be written: No space left on device\n"
-
 
 
 def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
@@ -169,7 +164,6 @@ def test_a_library_that_does_not_load_is_not_taken_for_a_full_disk(monkeypatch):
         main(["classify", str(next(BUNDLED.glob("yes/*.flac")))])
 
 
-
 def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "serial", None)
     refused("the package serial is missing: pip install -r requirements.txt", "flash", "--port", "/dev/null")
@@ -177,5 +171,5 @@ def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
 
 def test_a_module_of_ours_that_is_missing_is_no_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinyspeech.models", None)
-    with pytest.raises(ModuleNotFoundError, match="tinyspeech.models"):
+    with pytest.raises(ModuleNotFoundError, match=r"tinyspeech\.models"):
         main(["models"])

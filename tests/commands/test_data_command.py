@@ -9,7 +9,6 @@ def test_data_info(run, folder):
     assert "24 clips of 12 words" in run("data", "info", folder)
 
 
-
 def test_download_without_network_is_one_line(refused, tmp_path, monkeypatch):
     import urllib.error
     import urllib.request
@@ -19,7 +18,6 @@ def test_download_without_network_is_one_line(refused, tmp_path, monkeypatch):
 
     monkeypatch.setattr(urllib.request, "urlopen", offline)
     refused("cannot be reached.*no route to host", "data", "download", "--out", tmp_path / "sc")
-
 
 
 def test_models_counts_the_family(run):

@@ -43,7 +43,6 @@ def test_evaluate_json_and_dump(run, engine, folder, tmp_path):
         assert CLASSES[label] == (first if first in CLASSES else "_unknown_")
 
 
-
 def test_the_chip_engine_agrees_and_counts_cycles(run, tmp_path):
     """The same command on the emulated chip: every feature and logit as in integers, and what each clip cost."""
     dumps = {}
@@ -55,7 +54,6 @@ def test_the_chip_engine_agrees_and_counts_cycles(run, tmp_path):
     assert dumps["chip"]["logits"].dtype == np.int32
     cycles = json.loads(out)["cycles_per_clip"]
     assert 1_000_000 < cycles["mean"] <= cycles["max"] <= 24_000_000
-
 
 
 def test_engines_agree_bit_for_bit(run, tmp_path):
@@ -75,12 +73,10 @@ def test_engines_agree_bit_for_bit(run, tmp_path):
         assert np.array_equal(dumps["c"][key], want[key]) and np.array_equal(dumps["fake"][key], want[key])
 
 
-
 def test_evaluate_in_words(run, folder):
     out = run("evaluate", "--data", folder).splitlines()
     assert re.fullmatch(r"tinyspeech_s on int: \d+\.\d\d % of 24 clips", out[0])
     assert [line.split()[0] for line in out[1:]] == list(CLASSES)
-
 
 
 def test_evaluate_in_noise_and_in_full(run, folder):
@@ -96,7 +92,6 @@ def test_evaluate_in_noise_and_in_full(run, folder):
     quiet = run(*arguments).splitlines()
     assert quiet == out[:13]
     assert run(*arguments, "--mulaw").splitlines()[0].endswith("words in noise at 5 dB, through 8-bit mu-law")
-
 
 
 def test_evaluate_without_noise_recordings(run, refused, word, tmp_path):
@@ -116,7 +111,6 @@ def test_evaluate_without_noise_recordings(run, refused, word, tmp_path):
     assert run(*arguments, "--noise", BUNDLED / "_background_noise_").startswith("tinyspeech_s on int")
 
 
-
 def test_evaluate_split_limit_and_seed(run, tmp_path):
     names = {}
     for seed in (0, 0, 1):
@@ -127,14 +121,12 @@ def test_evaluate_split_limit_and_seed(run, tmp_path):
     assert all(Path(n).stem in listed for n in names[0][0] if not n.startswith("_silence_"))
 
 
-
 def test_evaluate_a_folder_in_the_layout_of_the_test_set(run, folder, tmp_path):
     for name, source in (("_unknown_", "bed"), ("_silence_", "cat"), ("yes", "yes")):
         shutil.copytree(folder / source, tmp_path / name)
     result = json.loads(run("evaluate", "--data", tmp_path, "--json"))
     assert result["n"] == 6 and result["per_class"]["no"] is None
     assert "no clips" in run("evaluate", "--data", tmp_path)
-
 
 
 def test_one_bad_clip_in_a_folder_is_named(refused, folder, tmp_path):

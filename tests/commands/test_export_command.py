@@ -19,7 +19,6 @@ def test_tables_are_written_when_asked_for_and_only_they(run, refused, tmp_path,
     refused("cannot write .*nowhere.*No such file", "export", "--tables")
 
 
-
 def test_export_gives_the_shipped_header(run, tmp_path, monkeypatch):
     """The shipped integers and header were made of the shipped checkpoint, and exporting again changes nothing."""
     monkeypatch.setattr(paths, "MODELS", tmp_path)
@@ -35,7 +34,6 @@ def test_export_gives_the_shipped_header(run, tmp_path, monkeypatch):
     assert IntegerModel.load(tmp_path / "tinyspeech_s.npz").digest == native.exported_hash(shipped)
 
 
-
 def test_export_dump_shows_every_layer_and_writes_nothing(run, refused, tmp_path, monkeypatch):
 
     monkeypatch.setattr(paths, "MODELS", tmp_path)
@@ -49,7 +47,6 @@ def test_export_dump_shows_every_layer_and_writes_nothing(run, refused, tmp_path
     for row in model.worst():
         assert f"at worst: sum {row.accumulator:,}" in out
     refused("no trained model 'gpt'", "export", "--dump", "--model", "gpt")
-
 
 
 def test_export_that_is_refused_writes_nothing(refused, tmp_path, monkeypatch):

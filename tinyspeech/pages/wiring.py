@@ -1,6 +1,6 @@
 """Pictures of the board and of what is wired to it, drawn as SVG: where each pin is, and which wire goes where.
 
-    python -m tinyspeech.wiring      draws book/images/{board,wiring-microphone,wiring-esp32}.svg anew
+    python -m tinyspeech book pictures      draws book/images/{board,wiring-microphone,wiring-esp32}.svg anew, too
 
 The order of the pins is that of the maker's published footprint (github.com/vsdip/vsdsquadron_pio, pcb_libraries); the
 parts on the board are not to scale. Chapter 12 and the page "Hardware and wiring".
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER
 from tinyspeech.paths import IMAGES
-from tinyspeech.plots import INK, PALETTE, PAPER
 
 MM = 9.0
 """Units of the drawing for a millimetre of the board."""
@@ -187,13 +187,9 @@ def esp32() -> str:
     return _picture((920, 410), "An ESP32 with a digital microphone wired to the board's serial port", parts)
 
 
-PICTURES = {"board": board, "wiring-microphone": microphone, "wiring-esp32": esp32}
-
-
-def main() -> None:
-    for name, picture in PICTURES.items():
-        (IMAGES / f"{name}.svg").write_text(picture(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+PICTURES = {
+    IMAGES / "board.svg": board,
+    IMAGES / "wiring-microphone.svg": microphone,
+    IMAGES / "wiring-esp32.svg": esp32,
+}
+"""File -> what draws it."""
