@@ -7,8 +7,9 @@ import pytest
 
 from tinyspeech import bench, export, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, report_firmware, worst_case_clip
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.measure import stages
+from tinyspeech.paths import model_file
 
 NAME = "tinyspeech_z_causal"
 
@@ -41,11 +42,11 @@ def test_the_chip_equals_the_integers(z):
 
 def test_z_keeps_the_budgets_of_the_chip(z):
     """In real time at 24 MHz, asleep a fifth of it. Cycles are deterministic: this is the noise of `bench`."""
-    figures = bench.bench(NAME)
+    figures = stages.bench(NAME)
     assert figures["clock_hz"] == 24_000_000
     assert figures["cycles_per_audio_second"] <= 20_000_000
     assert 0.99 < sum(figures["stages"].values()) / figures["cycles_per_audio_second"] < 1.01
-    assert all(figures["stages"][stage] > 0 for stage in bench.WITH_BANDS.values())
+    assert all(figures["stages"][stage] > 0 for stage in stages.WITH_BANDS.values())
     report = report_firmware(export.firmware_folder(z))
     assert report["flash_bytes"] <= 16384 - 1024
     assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= 2048 - 64

@@ -7,8 +7,10 @@ import pytest
 import torch
 from test_train import NETWORK, bands
 
-from tinyspeech import bits, paths, results, train, training_data
+from tinyspeech import paths, train, training_data
+from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
+from tinyspeech.measure import bits, store
 from tinyspeech.quant import QuantConfig
 
 TINY = {"config": "tinyspeech_s.yaml", "seeds": [0, 1],
@@ -100,9 +102,9 @@ def test_measuring_norms_anew_changes_what_rounded_weights_answer():
 
 
 def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
-    monkeypatch.setattr(results, "RESULTS", folder / "results.json")
+    monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
     kept = [{"label": "U, UN", "network": "U", "n": 3}, {"label": "T, UN", "network": "T", "n": 3}]
-    results.record("experiments.bits", kept, "%")
+    store.record("experiments.bits", kept, "%")
     monkeypatch.setattr(bits, "plan", lambda: {**PLAN, "networks": {"U": TINY, "T": TINY}})
 
     class Here:
@@ -114,11 +116,11 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
 
     monkeypatch.setattr(bits, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
-    bits.main(["--logmel", str(folder), "--speech", str(folder), "--only", "T"])
+    assert main(["measure", "bits", "--logmel", str(folder), "--speech", str(folder), "--only", "T"]) == 0
     entry = json.loads((folder / "results.json").read_text())["experiments.bits"]
     assert [(row["label"], row["n"]) for row in entry["value"]] == [("U, UN", 3), ("T, UN", 5)]
     with pytest.raises(UserError, match="no network Q; there are U, T"):
-        bits.main(["--logmel", "x", "--speech", "y", "--only", "Q"])
+        next(bits.measure("x", "y", only=["Q"]))
 
 
 def test_every_row_that_the_chapter_quotes_is_measured():

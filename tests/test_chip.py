@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from tinyspeech import datasets, frontend, native, toolchain
-from tinyspeech.bench import bench
-from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, report_firmware, speed
+from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, report_firmware
 from tinyspeech.chip.emulator import SRAM_BASE
 from tinyspeech.errors import UserError
+from tinyspeech.measure import speed
+from tinyspeech.measure.stages import bench
 
 PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
 FAST_CLOCK = """
@@ -508,7 +509,7 @@ def test_a_stuck_firmware_is_reported(assemble, tmp_path):
 
 
 def test_stages_sum_to_the_clip_and_multiplications_belong_to_their_caller(board, clips):
-    from tinyspeech.bench import FRONT_END, STAGES
+    from tinyspeech.measure.stages import FRONT_END, STAGES
 
     stages = board.stages(clips[0], STAGES)
     assert sum(stages.values()) == board.chip.profile().sum()

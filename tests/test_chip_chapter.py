@@ -12,12 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, bench, datasets, frontend, live, toolchain
+from tinyspeech import CLASSES, audio, datasets, frontend, toolchain
 from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.measure.live import as_volts
+from tinyspeech.measure.stages import ACTIVITIES, firmware_at_48_mhz
 from tinyspeech.pages import plots, widgets
+from tinyspeech.paths import model_file
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
 
@@ -152,7 +154,7 @@ def test_the_text_reads_the_functions_as_they_are(firmware):
 
 def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
     """One between two sleeps: by the first of the two vectors, registers as before, a sample more in the ring."""
-    board = recorder.listening(live.as_volts(clip, 8_000), 0.5)
+    board = recorder.listening(as_volts(clip, 8_000), 0.5)
     before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 514
     left = board.chip.read_memory(missing, 2)
     steps = []
@@ -170,9 +172,9 @@ def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
 
 def test_a_burst_ends_before_the_next_frame(firmware, clip):
     """What the chapter shows of 80 ms: handler, front end and network share less than a frame's time, and it sleeps."""
-    board = recorder.listening(live.as_volts(clip, 8_000), 0.5)
+    board = recorder.listening(as_volts(clip, 8_000), 0.5)
     board.chip.state.longest_awake = 0
-    busy = recorder.record(board.chip, firmware.elf, bench.ACTIVITIES, 800, 2400).busy
+    busy = recorder.record(board.chip, firmware.elf, ACTIVITIES, 800, 2400).busy
     assert {"samples in", "front end", "network", "asleep"} <= set(busy) and all(row.any() for row in busy.values())
     assert board.chip.state.longest_awake < 480_000
     assert (busy["samples in"] > 0).sum() > 600  # of 640 samples
@@ -192,7 +194,7 @@ def test_functions_have_their_files(firmware):
 
 
 def test_the_fast_firmware_says_the_same_and_takes_more_cycles(firmware, clip, defined):
-    slow, fast = (Board(built.elf) for built in (firmware, bench.firmware_at_48_mhz()))
+    slow, fast = (Board(built.elf) for built in (firmware, firmware_at_48_mhz()))
     answers = [board.classify(clip) for board in (slow, fast)]
     assert all(answer.logits.tolist() == defined for answer in answers)
     assert (slow.chip.state.clock_hz, fast.chip.state.clock_hz) == (24_000_000, 48_000_000)

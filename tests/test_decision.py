@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tinyspeech import CLASSES, datasets, decision, frontend, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
 from tinyspeech.native import FIRMWARE
+from tinyspeech.paths import model_file
 
 YES, SILENCE, UNKNOWN = CLASSES.index("yes"), 0, 1
 IN_WORD = 100

@@ -2,14 +2,19 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, audio, datasets, evaluate, frontend, results
+from tinyspeech import CLASSES, ENGINES, audio, datasets, frontend
 from tinyspeech.errors import UserError
+from tinyspeech.measure import engines, evaluate
+from tinyspeech.measure.figures import robustness
+from tinyspeech.sound.noise import Noise, mix
 
 RATE = audio.SAMPLE_RATE_HZ
 BUNDLED_NOISE = datasets.BUNDLED / datasets.BACKGROUND
@@ -30,12 +35,12 @@ def task() -> datasets.Task:
 @pytest.mark.parametrize("snr_db", [0, 5, 10, 15, 20])
 def test_the_ratio_measured_back(task, snr_db):
     """Over bundled words: what was added, taken out again, has the power that was asked for."""
-    noise = evaluate.Noise(BUNDLED_NOISE, "validation")
+    noise = Noise(BUNDLED_NOISE, "validation")
     tried = 0
     for name, label, clip in task:
         if label:
             _, piece = noise.piece(name)
-            mixture, scaled = evaluate.mix(clip, piece, snr_db)
+            mixture, scaled = mix(clip, piece, snr_db)
             if not scaled:
                 added = mixture.astype(float) - clip
                 assert 10 * math.log10(power(clip) / power(added)) == pytest.approx(snr_db, abs=0.1)
@@ -48,7 +53,7 @@ def test_a_mixture_that_does_not_fit_is_turned_down_and_keeps_its_ratio():
     rng = np.random.default_rng(0)
     clip = np.rint(32767 * np.sin(np.arange(RATE))).astype(np.int16)
     piece = rng.integers(-50, 50, RATE).astype(np.int16)  # its level does not matter
-    mixture, scaled = evaluate.mix(clip, piece, 3)
+    mixture, scaled = mix(clip, piece, 3)
     assert scaled and np.abs(mixture.astype(int)).max() == 32767
     share, gain = np.linalg.lstsq(np.stack([clip, piece], 1).astype(float), mixture.astype(float), rcond=None)[0]
     assert 0 < share < 1
@@ -59,10 +64,10 @@ def test_a_mixture_that_does_not_fit_is_turned_down_and_keeps_its_ratio():
 def test_clips_and_noise_without_power():
     rng = np.random.default_rng(0)
     zeros, sound = np.zeros(RATE, np.int16), rng.integers(-99, 99, RATE).astype(np.int16)
-    mixture, scaled = evaluate.mix(zeros, sound, 0)
+    mixture, scaled = mix(zeros, sound, 0)
     assert not mixture.any() and not scaled
     with pytest.raises(ValueError, match="without power"):
-        evaluate.mix(sound, zeros, 0)
+        mix(sound, zeros, 0)
 
 
 # --- which noise ------------------------------------------------------------------------------------------------------
@@ -83,7 +88,7 @@ def test_no_split_hears_noise_of_another(tmp_path, rate):
     heard = {}
     for split in ("training", "validation", "testing"):
         begin, end = datasets.BACKGROUND_SHARE[split]
-        noise = evaluate.Noise(folder, split)
+        noise = Noise(folder, split)
         pieces = [noise.piece(f"yes/{i}.wav") for i in range(100)]
         for recording, piece in pieces:
             length = {"a": 40, "b": 70}[recording]
@@ -112,21 +117,21 @@ def test_spans_of_splits_never_overlap():
 def test_noise_depends_on_name_split_and_seed_alone(monkeypatch):
     """Not on order, on what was asked before, on how the folder is listed, on the format of the clip."""
     names = [f"{word}/{i}_nohash_0.flac" for word in ("yes", "bed") for i in range(20)]
-    noise = evaluate.Noise(BUNDLED_NOISE, "validation")
+    noise = Noise(BUNDLED_NOISE, "validation")
     forward = [noise.place(name) for name in names]
     listed = Path.iterdir
     monkeypatch.setattr(Path, "iterdir", lambda self: reversed(list(listed(self))))
-    again = evaluate.Noise(BUNDLED_NOISE, "validation")
+    again = Noise(BUNDLED_NOISE, "validation")
     assert [again.place(name) for name in reversed(names)][::-1] == forward
     assert [again.place(name.replace(".flac", ".WAV.wav")) for name in names] == forward
     assert len(set(forward)) > 30 and {index for index, _ in forward} == set(range(6))
-    assert [evaluate.Noise(BUNDLED_NOISE, "validation", 1).place(name) for name in names] != forward
-    assert [evaluate.Noise(BUNDLED_NOISE, "testing").place(name) for name in names] != forward
+    assert [Noise(BUNDLED_NOISE, "validation", 1).place(name) for name in names] != forward
+    assert [Noise(BUNDLED_NOISE, "testing").place(name) for name in names] != forward
 
 
 def test_the_places_themselves():
     """Pinned: another machine or version draws the same noise."""
-    noise = evaluate.Noise(BUNDLED_NOISE, "validation")
+    noise = Noise(BUNDLED_NOISE, "validation")
     assert [noise.place(f"yes/{i}.wav") for i in range(3)] == [(2, 259009), (3, 256318), (3, 261763)]
 
 
@@ -134,9 +139,9 @@ def test_a_silent_stretch_is_drawn_again_and_a_silent_folder_refused(tmp_path):
     x = np.zeros(100 * RATE, np.int16)
     x[89 * RATE :] = 7  # of the validation part, 80 to 90 s, only the last second sounds
     soundfile.write(tmp_path / "n.wav", x, RATE)
-    assert all(evaluate.Noise(tmp_path, "validation").piece(f"yes/{i}.wav")[1].any() for i in range(30))
+    assert all(Noise(tmp_path, "validation").piece(f"yes/{i}.wav")[1].any() for i in range(30))
     with pytest.raises(UserError, match="silence in its training part"):
-        evaluate.Noise(tmp_path, "training").piece("yes/0.wav")
+        Noise(tmp_path, "training").piece("yes/0.wav")
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
@@ -146,6 +151,23 @@ def kept(tmp_path: Path, **options):
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npz"
     options = {"engine": "int", "data": datasets.BUNDLED, "limit": 24, **options}
     return evaluate.evaluate("tinyspeech_s", dump=path, **options), np.load(path)
+
+
+def test_engines_are_made_by_their_names():
+    assert tuple(engines.CLASSES_OF) == ENGINES
+    for name, kind in engines.CLASSES_OF.items():
+        assert type(engines.engine(name, "tinyspeech_s")) is kind
+    with pytest.raises(UserError, match="unknown engine 'dsp'; there are float, fake, int, c, chip"):
+        engines.engine("dsp", "tinyspeech_s")
+
+
+def test_integers_are_computed_without_torch():
+    code = """import sys
+from tinyspeech.measure import evaluate
+from tinyspeech.paths import BUNDLED
+evaluate.evaluate("tinyspeech_s", "int", BUNDLED, limit=3)
+sys.exit("torch" in sys.modules)"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_engines_agree_in_noise(tmp_path):
@@ -222,36 +244,34 @@ def test_a_test_set_takes_noise_from_the_testing_part(tmp_path, monkeypatch):
 # --- recorded figures -------------------------------------------------------------------------------------------------
 
 
-def test_measure_robustness(tmp_path, monkeypatch):
-    """Every record of it, from the bundled clips into a file of its own."""
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
+def test_robustness_in_noise_and_confidence(monkeypatch):
+    """Every figure of both, from the bundled clips."""
     real = evaluate.evaluate
     monkeypatch.setattr(evaluate, "evaluate", lambda *a, **k: real(*a, **k, limit=24))
-    results.measure_robustness(datasets.BUNDLED)
-    written = results.load()
-    assert {key.split(".")[1] for key in written} == {
+    figures = {figure.key.removeprefix("tinyspeech_s."): figure for measure in (
+        robustness.in_noise, robustness.confidence) for figure in measure(datasets.BUNDLED)}
+    assert figures.keys() == {
         "interval_95_int_validation", "accuracy_int_noise_validation", "accuracy_int_noise_by_recording",
         "accuracy_int_other_noise_validation", "accuracy_int_other_noise_by_recording", "calibration_error_validation",
         "rejection_validation", "rejection_by_margin_validation"}
-    values = written["tinyspeech_s.accuracy_int_noise_validation"]["value"]
+    values = figures["accuracy_int_noise_validation"].value
     assert list(values) == ["clean", "0 dB", "5 dB", "10 dB", "15 dB", "20 dB"]
     for snr in (None, 0):
         want = real("tinyspeech_s", "int", datasets.BUNDLED, limit=24, snr_db=snr)["accuracy"]
         assert values["clean" if snr is None else "0 dB"] == round(100 * want, 2)
-    assert all(row["model_hash"] and row["command"] and row["n"] == 24 for row in written.values())
+    assert all(figure.about["model_hash"] and figure.about["n"] == 24 for figure in figures.values())
 
 
-def test_measure_microphone(tmp_path, monkeypatch):
+def test_robustness_to_a_microphone(monkeypatch):
     """A constant that costs a loud voice little costs a soft one the bits that the block exponent would have given."""
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
     real = datasets.load_task
     monkeypatch.setattr(datasets, "load_task", lambda *a, **k: real(*a, **k, limit=48))
-    results.measure_microphone(datasets.BUNDLED)
-    written = {key.removeprefix("frontend.robustness_"): row for key, row in results.load().items()}
-    assert set(written) == {"gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"}
-    rest = str(results.REST_UNITS)
-    assert rest == "-8341" and written["offset"]["value"][rest] == written["gain_offset"]["value"]["+0 dB"]
-    assert written["offset"]["value"]["0"] == written["gain"]["value"]["+0 dB"]
-    lost = {gain: written["gain"]["value"][gain] - value for gain, value in written["gain_offset"]["value"].items()}
+    figures = {figure.key.removeprefix("frontend.robustness_"): figure
+               for figure in robustness.microphone(datasets.BUNDLED)}
+    assert set(figures) == {"gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"}
+    values, rest = {key: figure.value for key, figure in figures.items()}, str(robustness.REST_UNITS)
+    assert rest == "-8341" and values["offset"][rest] == values["gain_offset"]["+0 dB"]
+    assert values["offset"]["0"] == values["gain"]["+0 dB"]
+    lost = {gain: values["gain"][gain] - value for gain, value in values["gain_offset"].items()}
     assert lost["-30 dB"] > max(lost["+0 dB"], 0)
-    assert all(row["n"] == 48 and row["command"] for row in written.values())
+    assert all(figure.about["n"] == 48 for figure in figures.values())

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from tinyspeech import experiments, train
+from tinyspeech import train
 from tinyspeech.errors import UserError
+from tinyspeech.measure import experiments
 from tinyspeech.models import build_model
 from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
 
@@ -115,11 +116,11 @@ def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
 
 def test_an_unknown_group_is_one_line():
     with pytest.raises(UserError, match="no group nothing; there are seeds, attention") as caught:
-        experiments.main(["--logmel", "x", "--only", "nothing"])
+        next(experiments.measure("x", only=["nothing"]))
     assert "\n" not in str(caught.value)
 
 
 def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
-    done = subprocess.run([sys.executable, "-m", "tinyspeech.experiments", "--logmel", "x", "--only", "nothing"],
+    done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only", "nothing"],
                           capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1

@@ -322,7 +322,7 @@ def test_integers_agree_with_the_float_twin():
     """In int8 units, where 32 are one standard deviation over speech: the integers cost less than a tenth of one, RMS.
 
     These signals are harder than speech: noise-free resonances, whose valleys lie below the transform's rounding."""
-    from tinyspeech.evaluate import float_features
+    from tinyspeech.measure.engines import float_features
 
     x = frontend.to_8khz(np.stack([speech_like(seed) for seed in range(30)]))
     integers, floats = frontend.features(x).astype(float), np.clip(float_features(x), -128, 127)
@@ -375,7 +375,7 @@ def test_golden_vectors_in_c(native):
 
 def test_the_header_is_what_the_tables_say():
     text = (FIRMWARE / "frontend_tables.h").read_text()
-    assert text == frontend.c_header(), "run `python -m tinyspeech.frontend`"
+    assert text == frontend.c_header(), "run `python -m tinyspeech export --tables`"
     rows = dict(re.findall(r"frontend_(\w+)\S* = \{([^;]*)\};", text))
     assert [int(v) for v in re.findall(r"-?\d+", rows["dct"])] == frontend.tables()["dct"][:, :10].ravel().tolist()
 

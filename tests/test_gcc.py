@@ -9,11 +9,12 @@ import shutil
 import numpy as np
 import pytest
 
-from tinyspeech import datasets, frontend, native, results, toolchain
+from tinyspeech import datasets, frontend, native, paths, toolchain
 from tinyspeech.__main__ import main
 from tinyspeech.chip import Board, Chip, report_firmware
 from tinyspeech.chip.emulator import worst_case_clip
 from tinyspeech.errors import UserError
+from tinyspeech.measure import store
 
 needs_gcc = pytest.mark.skipif(not toolchain.has_gcc(), reason="gcc-riscv64-unknown-elf is not installed")
 
@@ -112,9 +113,9 @@ def test_an_unknown_compiler_is_refused():
 
 
 def test_figures_leave_a_missing_compiler_out_and_say_so(no_gcc, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
-    results.measure_compilers()
-    entry = results.load()["firmware.compilers"]
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results.json")
+    assert main(["measure", "--only", "firmware.compilers"]) == 0
+    entry = store.load()["firmware.compilers"]
     assert list(entry["value"]) == ["zig"] and "gcc" in entry["note"]
     assert entry["value"]["zig"]["flash_bytes"] == toolchain.sizes(toolchain.build_firmware().elf)["flash_bytes"]
     assert "not installed" in capsys.readouterr().out

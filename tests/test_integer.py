@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as hnp
 
 from tinyspeech import CLASSES, export, integer, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import MODELS
 from tinyspeech.integer import IntegerModel, Layer
 from tinyspeech.native import FIRMWARE, Native, exported_hash
+from tinyspeech.paths import MODELS
 
 # --- random models ----------------------------------------------------------------------------------------------------
 

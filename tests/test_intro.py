@@ -29,7 +29,7 @@ def test_a_run_prints_what_the_page_shows(name, arguments, shown, capsys, monkey
 
 def test_stored_picture_is_what_the_code_draws():
     stored = cover.PICTURE.read_text(encoding="utf-8")
-    assert stored == cover.picture(), "python -m tinyspeech book pictures"
+    assert stored == cover.picture(), "run `python -m tinyspeech book pictures`"
     arguments, shown = next((arguments, shown) for name, arguments, shown in RUNS if name == "README.md")
     lines = [f"$ python -m tinyspeech {arguments}", *shown.splitlines()]
     assert re.findall(r"xml:space='preserve'>(.*)</text>", stored) == lines

@@ -10,9 +10,10 @@ from matplotlib.colors import to_hex
 from tinyspeech import bench, export, live, toolchain
 from tinyspeech.chip import ChipFault
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.measure import stages, ways
 from tinyspeech.pages import plots, widgets
+from tinyspeech.paths import model_file
 
 NETWORK = IntegerModel.load(model_file("tinyspeech_s", ".npz"))
 W = next(layer.weight for layer in NETWORK.layers if layer.name == "block1_expand")
@@ -22,7 +23,7 @@ X, Y = np.random.default_rng(9).integers(-128, 128, (2, 32))
 @pytest.fixture(scope="module")
 def kernel():
     """The shipped kernel on the layer of the chapter."""
-    return bench.WayOnChip(W, "subset_sums_pair")
+    return ways.WayOnChip(W, "subset_sums_pair")
 
 
 # ---------------------------------------------------------------- one function on the chip
@@ -97,7 +98,7 @@ def test_the_table_is_built_in_the_order_of_grays_code():
 
 def test_four_numbers_predict_the_dense_layers_of_a_clip_to_the_cycle():
     small = [(n, g) for n in (24, 48) for g in (4, 8)]
-    taken = [bench.WayOnChip(W[:n, : 4 * g], "subset_sums_pair").run(X[: 4 * g]).cycles for n, g in small]
+    taken = [ways.WayOnChip(W[:n, : 4 * g], "subset_sums_pair").run(X[: 4 * g]).cycles for n, g in small]
     price = np.linalg.solve([[1, n, g, g * n] for n, g in small], taken)
     predicted, frames = 0, -(-(49 + NETWORK.flush) // live.BATCH_FRAMES) * live.BATCH_FRAMES
     for layer in NETWORK.layers:
@@ -105,14 +106,14 @@ def test_four_numbers_predict_the_dense_layers_of_a_clip_to_the_cycle():
         if layer.kind in ("dense", "weighed_classifier"):
             n, g = len(layer.weight), layer.weight.shape[1] // 4
             predicted += frames // 2 * (price @ [1, n, g, g * n])
-    figures = bench.bench()
+    figures = stages.bench()
     assert round(predicted) == figures["stages"]["dense layers"]
 
 
 def test_a_full_lane_spoils_its_neighbour():
     """The upper sum never overflows, and comes out one too large: the lower one's top bit is taken for a sign."""
     heavy, loud, quiet = np.full((2, 64), 7), np.full(64, 127), np.ones(64, int)
-    pair = bench.WayOnChip(heavy, "subset_sums_pair").run(loud, quiet).accumulator.view(np.uint32)
+    pair = ways.WayOnChip(heavy, "subset_sums_pair").run(loud, quiet).accumulator.view(np.uint32)
     assert (pair & 0xFFFF == 7 * 64 * 127).all() and (pair >> 16 == 7 * 64).all()
     assert (pair[0] + 0x8000) >> 16 == 7 * 64 + 1
 

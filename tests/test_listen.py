@@ -22,8 +22,8 @@ from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp, monitor
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, microphone, shipped_image
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.paths import model_file
 
 VERSION = "tinyspeech tinyspeech_s 0123456789ab"
 

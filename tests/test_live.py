@@ -5,14 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, results, toolchain
+from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, toolchain
 from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.chip import Chip
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import SRAM_BASE
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel
+from tinyspeech.measure import live as hearing
+from tinyspeech.measure.figures import listening
+from tinyspeech.paths import model_file
 
 FRAME_CYCLES = frontend.HOP * live.CLOCK_HZ // frontend.SAMPLE_RATE_HZ
 VERSION = f"tinyspeech tinyspeech_s {native.exported_hash()}\n"
@@ -40,14 +42,14 @@ def board(image):
 def row():
     """Two and a half minutes of bundled clips in a row in noise, int16 at 16 kHz, and their events."""
     x, labels = datasets.load_task(datasets.BUNDLED, "validation", limit=64).arrays()[:2]
-    return live.in_a_row(x, labels, seed=0)
+    return hearing.in_a_row(x, labels, seed=0)
 
 
 @pytest.fixture(scope="module")
 def heard(image, row):
     board = VirtualBoard(image)
     board.advance(0.01)
-    return live.listen(board, live.as_volts(row[0]), SIGNAL_HZ)
+    return hearing.listen(board, hearing.as_volts(row[0]), SIGNAL_HZ)
 
 
 def say(board: VirtualBoard, data: bytes, seconds: float) -> str:
@@ -102,16 +104,16 @@ def test_a_soft_last_sound_belongs_to_a_word_where_the_recording_is_quiet():
     clip = np.where(np.arange(16_000) // 1600 == 3, tone, 0) + np.where(np.arange(16_000) // 800 == 10, tone / 32, 0)
     noise = np.random.default_rng(0).normal(0, 1, 16_000)
     clean, noisy = ((clip + share * noise).astype(np.int16) for share in (22, 700))
-    assert live.is_quiet(clean) and not live.is_quiet(noisy)
-    hard, soft = live.Event.of(clean, 2, 1.0), live.Event.of(clean, 2, 1.0, live.SOFT_DB)
+    assert hearing.is_quiet(clean) and not hearing.is_quiet(noisy)
+    hard, soft = hearing.Event.of(clean, 2, 1.0), hearing.Event.of(clean, 2, 1.0, hearing.SOFT_DB)
     assert (hard.at_s, hard.begin_s, soft.begin_s) == (1.0, 1.3, 1.3)
     assert abs(hard.end_s - 1.4) < 0.011 and abs(soft.end_s - 1.55) < 0.011
 
 
 def test_reports_are_matched_with_what_was_said():
-    events = [live.Event(2, 0.0, 0.0, 1.0), live.Event(3, 2.0, 2.0, 3.0), live.Event(1, 4.0, 4.0, 5.0)]
-    found = [(1.1, CLASSES[2]), (1.2, CLASSES[2]), (3.0 + live.LATE_S + 0.01, CLASSES[3]), (4.5, CLASSES[4])]
-    result = live.rate(found, events)
+    events = [hearing.Event(2, 0.0, 0.0, 1.0), hearing.Event(3, 2.0, 2.0, 3.0), hearing.Event(1, 4.0, 4.0, 5.0)]
+    found = [(1.1, CLASSES[2]), (1.2, CLASSES[2]), (3.0 + hearing.LATE_S + 0.01, CLASSES[3]), (4.5, CLASSES[4])]
+    result = hearing.rate(found, events)
     assert (result["keywords"], result["detected"], result["false"]) == (2, 1, 3)
     assert result["latencies"] == pytest.approx([0.1])
 
@@ -132,7 +134,7 @@ def test_every_line_is_the_definitions(heard, model):
 
 def test_words_are_heard_soon_and_few_others(heard, row):
     found = [(t, line.split()[1]) for t, line in heard.lines if line.startswith("word ")]
-    result = live.rate(found, row[1])
+    result = hearing.rate(found, row[1])
     latencies = np.array(result["latencies"])
     print(f"{result['detected']} of {result['keywords']} keywords, {result['false']} false; latency "
           f"{1000 * np.median(latencies):.0f} ms, at most {1000 * latencies.max():.0f}")
@@ -155,7 +157,7 @@ def test_no_burst_is_as_long_as_a_frame(heard):
 def test_loud_noise_takes_no_longer_and_no_sample_is_lost(board):
     """The dearest input: full-scale noise."""
     volts = np.random.default_rng(0).integers(0, 65536, 3 * SIGNAL_HZ).astype(np.uint16)
-    noisy = live.listen(board, volts, SIGNAL_HZ)
+    noisy = hearing.listen(board, volts, SIGNAL_HZ)
     assert noisy.longest_burst < 0.75 * FRAME_CYCLES
     assert not [line for _, line in noisy.lines if line.startswith("lost")]
 
@@ -163,7 +165,7 @@ def test_loud_noise_takes_no_longer_and_no_sample_is_lost(board):
 def test_ram_and_flash_are_kept_with_an_interrupt_at_the_worst_moment(board):
     """The deepest stack where interrupts are on plus the handler's, and the deepest of every other mode."""
     noise = np.random.default_rng(1).integers(0, 65536, SIGNAL_HZ).astype(np.uint16)
-    live.listen(board, noise, SIGNAL_HZ)
+    hearing.listen(board, noise, SIGNAL_HZ)
     say(board, Command.SELF_TEST, 1.0)
     codes = np.random.default_rng(2).integers(128, 256, 8000).astype(np.uint8)
     board.send(Command.RECORDING + codes.tobytes() + Command.STOP)
@@ -206,7 +208,7 @@ def test_any_byte_ends_it_and_is_taken_as_a_command(board):
 def yes():
     """A bundled clip and a second of silence, as the microphone's voltage."""
     x, labels = datasets.load_task(datasets.BUNDLED, "validation").arrays()[:2]
-    return live.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
+    return hearing.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
 
 
 def test_a_recording_can_wait_until_the_chip_listens(image, yes):
@@ -352,12 +354,11 @@ def test_waiting_costs_the_untimed_chip_nothing(image):
     assert chip.seconds < 0.2 and chip.state.resets == 1 and chip.received() == b""
 
 
-def test_constants_are_compared_on_training_speakers(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "RESULTS", tmp_path / "results.json")
-    monkeypatch.setattr(live, "CHOICES", {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
-    live.choose(datasets.BUNDLED, clips=60, seeds=(0, 1))
-    entry = results.load()["live.choice"]
-    low, ours, never, slow = entry["value"]
-    assert [row["label"] for row in entry["value"]][1] == f"2 bits, {decision.LEAST_LEAD}" and entry["n"] > 50
+def test_constants_are_compared_on_training_speakers(monkeypatch):
+    monkeypatch.setattr(listening, "CHOICES", {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
+    (figure,) = listening.choice(datasets.BUNDLED, clips=60, seeds=(0, 1))
+    low, ours, never, slow = figure.value
+    assert figure.key == "live.choice" and ours["label"] == f"2 bits, {decision.LEAST_LEAD}"
+    assert figure.about["n"] > 50
     assert low["false_per_hour"] > ours["false_per_hour"] and ours["detected"] > 50 and never["detected"] == 0
     assert never["p99"] is None and slow != ours

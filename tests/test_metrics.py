@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, metrics
+from tinyspeech import CLASSES
+from tinyspeech.measure import metrics
 
 PROBABILITIES = np.array([  # three classes: 0 is no keyword, 1 and 2 are
     [0.1, 0.8, 0.1],  # said 1, right

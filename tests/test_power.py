@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import UserError, power
-from tinyspeech.bench import bench
+from tinyspeech import UserError
+from tinyspeech.measure import power
+from tinyspeech.measure.stages import bench
 
 
 @pytest.mark.parametrize("clock_hz, run_ma, sleep_ma", [(24_000_000, 3.1, 1.0), (48_000_000, 3.9, 1.8)])

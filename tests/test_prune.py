@@ -290,7 +290,7 @@ def test_a_start_at_few_bits_is_refused(pruned, tmp_path):
 
 
 def test_runs_without_pruning_are_found_again():
-    from tinyspeech.experiments import what_counts
+    from tinyspeech.measure.experiments import what_counts
 
     old = json.loads(json.dumps(vars(config())))
     new = dict(old)

@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bench, sparse
+from tinyspeech import sparse
+from tinyspeech.measure.formats import FORMAT_CALLS
 from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
@@ -36,7 +37,7 @@ def test_formats_keep_their_colours():
     assert [line.get_label() for line in ax.lines[:3]] == ["dense", "runs", "else"]
     assert ax.lines[1].get_color() == plots.PALETTE["amber"] and list(ax.lines[1].get_ydata()) == [1362, 817]
     assert ax.lines[3].get_ydata()[0] == 700 and ax.get_yscale() == "linear"
-    assert {*plots.FORMAT_LOOKS} == {*bench.FORMAT_CALLS}
+    assert {*plots.FORMAT_LOOKS} == {*FORMAT_CALLS}
     plt.clf()
     plots.over_zeros({"dense": ([0], [2])}, "B", log=True)
     assert plt.gca().get_yscale() == "log"

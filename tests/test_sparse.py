@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyspeech import bench, results, sparse, toolchain
+from tinyspeech import sparse, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.measure import formats, store, ways
 from tinyspeech.native import FIRMWARE
+from tinyspeech.paths import model_file
 
 SHIPPED = {layer.name: layer.weight for layer in IntegerModel.load(model_file("tinyspeech_s", ".npz")).layers
            if layer.weight is not None}
@@ -145,25 +146,25 @@ def test_straight_line_c_computes_the_layer(tmp_path):
 
 def test_recorded_formats_are_what_the_chip_takes():
     """Bytes and cycles of data/results.json again, for the layers and sparsities with the most different programs."""
-    rows = {row["label"]: row for row in results.load()["pruning.formats"]["value"]}
+    rows = {row["label"]: row for row in store.load()["pruning.formats"]["value"]}
     for layer, group, label in (("block1_expand", 1, "weights"), ("block1_project", 4, "groups")):
         weight = sparse.prune_integers(SHIPPED[layer], 0.7, group)
         row = rows[f"{layer}, {label}, 70 %"]
-        assert bench.format_costs(weight) == row["formats"], "stale: run `python -m tinyspeech.bench`"
+        assert formats.format_costs(weight) == row["formats"], "stale: run `measure --only pruning.formats`"
         assert row["zeros"] == round(100 * (weight == 0).mean(), 1)
 
 
 def test_formats_on_layers_of_the_chips_extremes():
     """Nothing stored at all, and nothing but the largest weight: every answer is checked inside."""
     for weight in (np.zeros((4, 4), np.int8), np.full((8, 16), -8, np.int8)):
-        costs = bench.format_costs(weight)
-        assert set(costs) == {*bench.FORMAT_CALLS}
+        costs = formats.format_costs(weight)
+        assert set(costs) == {*formats.FORMAT_CALLS}
         assert costs["dense"]["bytes"] == costs["shipped"]["bytes"] == weight.size / 2
     assert costs["runs"]["bytes"] == 8 * 17
 
 
 def test_a_layer_runs_again_and_again():
-    layer = bench.LayerOnChip(SHIPPED["block1_expand"], ["dense", "runs"])
+    layer = formats.LayerOnChip(SHIPPED["block1_expand"], ["dense", "runs"])
     x = np.arange(32, dtype=np.int8)
     first = [layer.run(name, x) for name in ("dense", "runs", "dense")]
     assert (first[0][0] == first[1][0]).all() and first[0][1] == first[2][1]
@@ -172,7 +173,7 @@ def test_a_layer_runs_again_and_again():
 def test_the_shipped_kernel_alone_is_chapter_nines():
     """A format of its own here, a way to multiply there: the same cycles for two frames, at both clocks."""
     weight = SHIPPED["block1_expand"]
-    layer, way = bench.LayerOnChip(weight, ["shipped"]), bench.WayOnChip(weight, "subset_sums_pair")
+    layer, way = formats.LayerOnChip(weight, ["shipped"]), ways.WayOnChip(weight, "subset_sums_pair")
     x = np.arange(-16, 16)
     for mhz in (24, 48):
         out, cycles = layer.run("shipped", x, mhz)
@@ -181,22 +182,22 @@ def test_the_shipped_kernel_alone_is_chapter_nines():
 
 
 def test_a_clips_formats_are_of_the_networks_that_were_trained_again():
-    trained = {row["label"]: row["formats"] for row in results.load()["experiments.pruning"]["value"]}
-    clip = {row["label"]: row["formats"] for row in results.load()["pruning.clip"]["value"]}
+    trained = {row["label"]: row["formats"] for row in store.load()["experiments.pruning"]["value"]}
+    clip = {row["label"]: row["formats"] for row in store.load()["pruning.clip"]["value"]}
     assert {*trained} - {*clip} == {"70 %, by layer"}
     for label, costs in clip.items():
         assert costs["weights"] == trained[label]["weights"]
         assert costs["dense"]["bytes"] == costs["shipped"]["bytes"] == trained[label]["dense"]["bytes"]
-    whole = bench.network_formats(IntegerModel.load(model_file("tinyspeech_s", ".npz")))
-    assert whole == clip["0 %"], "stale: run `python -m tinyspeech.bench`"
+    whole = formats.network_formats(IntegerModel.load(model_file("tinyspeech_s", ".npz")))
+    assert whole == clip["0 %"], "stale: run `measure --only pruning.clip`"
 
 
 def test_channels_are_taken_out_whole():
     weight = np.arange(-8, 8, dtype=np.int8).repeat(6).reshape(8, 12)
-    assert bench.fewer_channels(weight, 0.5, axis=0).shape == (4, 12)
-    assert bench.fewer_channels(weight, 0.99, axis=1).shape == (8, 4)
-    assert (bench.fewer_channels(weight, 0, axis=0) == weight).all()
-    kept = bench.fewer_channels(weight, 0.5, axis=0)
+    assert formats.fewer_channels(weight, 0.5, axis=0).shape == (4, 12)
+    assert formats.fewer_channels(weight, 0.99, axis=1).shape == (8, 4)
+    assert (formats.fewer_channels(weight, 0, axis=0) == weight).all()
+    kept = formats.fewer_channels(weight, 0.5, axis=0)
     assert np.abs(kept.astype(int)).sum() == np.sort(np.abs(weight.astype(int)).sum(1))[-4:].sum()
 
 
@@ -211,8 +212,8 @@ def test_a_network_costs_its_dense_layers_by_their_frames():
 
     layers_ = [layer("dense", "stem", (8, 12)), layer("depthwise", "middle", (8, 3), stride=2),
                layer("classifier", "last", (12, 8))]
-    found = bench.network_formats(IntegerModel("small", (), layers_, 12, 1.0, flush=1), frames=9)
-    first, last = (bench.format_costs(layers_[i].weight) for i in (0, 2))
+    found = formats.network_formats(IntegerModel("small", (), layers_, 12, 1.0, flush=1), frames=9)
+    first, last = (formats.format_costs(layers_[i].weight) for i in (0, 2))
     assert found["weights"] == 8 * 12 + 12 * 8
     assert found["zeros"] == round(100 * sum((layers_[i].weight == 0).sum() for i in (0, 2)) / 192, 1)
     for name in (*sparse.FORMATS, "shipped"):

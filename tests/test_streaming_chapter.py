@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from tinyspeech import audio, bench, datasets, export, toolchain
+from tinyspeech import audio, datasets, export, toolchain
 from tinyspeech.chip import Board, Chip, report_firmware
 from tinyspeech.chip.board import SIGNAL_HZ, microphone
 from tinyspeech.chip.emulator import BY_DMA, READ, SRAM_BASE, WRITTEN
 from tinyspeech.chip.recorder import ROLES, Recording, lines, listening, record, regions
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.integer import IntegerModel, sigmoid_q7
+from tinyspeech.measure.stages import ACTIVITIES
 from tinyspeech.native import Native
 from tinyspeech.pages import plots, widgets
+from tinyspeech.paths import model_file
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_board_that_listens_says_when_a_word_was_heard():
 def test_what_the_converter_delivers_is_noted_as_the_dmas():
     elf = toolchain.build_firmware().elf
     board = listening(np.full(SIGNAL_HZ, 32768, np.uint16), 0.1)
-    recording = record(board.chip, elf, bench.ACTIVITIES, 10, 2400)
+    recording = record(board.chip, elf, ACTIVITIES, 10, 2400)
     start, end = next((a, b) for a, b, name in toolchain.ram_objects(elf) if name == "listening.conversions")
     by_dma = (recording.touched & BY_DMA).any(axis=0)
     assert np.array_equal(np.flatnonzero(by_dma), np.arange(start - SRAM_BASE, end - SRAM_BASE))

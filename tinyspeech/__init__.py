@@ -13,4 +13,8 @@ CLASSES = ("_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right",
 KEYWORDS = CLASSES[2:]
 """The ten words to be recognised."""
 
-__all__ = ["CLASSES", "KEYWORDS", "UserError", "__version__"]
+ENGINES = ("float", "fake", "int", "c", "chip")
+"""Who can compute the answer: the float network, the quantised one in torch, the definition in integers, the firmware's
+C on this computer, the firmware on the emulated chip."""
+
+__all__ = ["CLASSES", "ENGINES", "KEYWORDS", "UserError", "__version__"]

@@ -14,7 +14,7 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 A lead is not divided by the weights: what was hardly heard cannot lead by much, whatever it was like.
 
 The constants were chosen on almost two hours of speakers that the network was trained on: 3,000 clips of Speech
-Commands with pauses and a little noise (`python -m tinyspeech.live --choose`; `live.choice` in data/results.json). A
+Commands with pauses and a little noise (`python -m tinyspeech measure choose`; `live.choice` in data/results.json). A
 leak of three bits reports later; one bit and two are nearly equal. Of the least leads that were tried with two, this is
 the largest that hears 93 of 100 words; 99 of 100 reports come within 250 ms of a word's end.
 """

@@ -6,7 +6,7 @@
 Also here: `count_parameters` and `count_macs`. Not here: training, data, quantisation. Chapter 3 reads the family's
 counts, chapter 4 trains it.
 
-    python -m tinyspeech.models              # prints the counts next to the published ones
+    python -m tinyspeech models              # prints the counts next to the published ones
 """
 
 from __future__ import annotations
@@ -318,7 +318,3 @@ def family_table(input_shape: tuple[int, int] = (N_FRAMES, N_COEFFICIENTS)) -> s
                      f"{count_macs(model, input_shape):>14,}{count_macs(unpooled, (40, 26)):>16,}"
                      f"{published.mult_adds:>11,}")
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    print(family_table())

@@ -1,21 +1,22 @@
 """Training runs that are compared with each other, as `data/experiments.yaml` lists them (chapters 3 and 4).
 
-    python -m tinyspeech.experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
+    python -m tinyspeech measure experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
 
 A group is a table of one question: a base config and what each row changes. Every row is trained for each seed with
 `train.train`, single-threaded, `--workers` at a time; what is finished is skipped the next time. Accuracies are of the
 complete validation set of the log-mel archive, and, where a row is trained to few bits, of the integer network on the
 recordings of FOLDER too. The rows go into `data/results.json` as `experiments.GROUP`, with means and deviations.
-Not here: training itself, and the figures of the network that ships (`results.py`).
+Not here: training itself, and the figures of the network that ships (`figures/network.py`).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
+import sys
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -23,7 +24,9 @@ import numpy as np
 import yaml
 
 from tinyspeech import datasets, paths
-from tinyspeech.errors import UserError, run_or_say
+from tinyspeech.errors import UserError
+from tinyspeech.measure import formats
+from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import CONFIGS
 
 RUNS = paths.RUNS / "experiments"
@@ -103,7 +106,7 @@ def start_worker(logmel: str, speech: str | None, threads: int) -> None:
 
 def run_row(name: str, config) -> dict:
     """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
-    from tinyspeech import bench, export, prune, train, training_data
+    from tinyspeech import export, prune, train, training_data
     from tinyspeech.models import count_macs, count_parameters
 
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
@@ -128,7 +131,7 @@ def run_row(name: str, config) -> dict:
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
         if config.start:
-            row["formats"] = bench.network_formats(integer)
+            row["formats"] = formats.network_formats(integer)
         if "speech" in _worker:
             features, labels = _worker["speech"]
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
@@ -154,40 +157,47 @@ def summary(label: str, rows: list[dict]) -> dict:
     return line
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Run what is not finished, print and record every group that was asked for."""
-    from tinyspeech.results import record
+def key_of(group: str) -> str:
+    """Under which name a group's rows stand in data/results.json."""
+    return f"experiments.{group}"
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--logmel", required=True, help="the log-mel set, or a folder in Speech Commands layout")
-    parser.add_argument("--speech", help="recordings in Speech Commands layout, for the integer networks")
-    parser.add_argument("--only", nargs="*", help="groups to run (default: all)")
-    parser.add_argument("--workers", type=int, default=2, help="trainings side by side, the cores shared among them")
-    args = parser.parse_args(argv)
+
+def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable[str] | None = None,
+            workers: int = 2) -> Iterator[Figure]:
+    """Run what is not finished of the groups that are asked for; prints each row, yields each group.
+
+    Parameters
+    ----------
+    logmel : the log-mel set, or a folder in Speech Commands layout
+    speech : recordings in Speech Commands layout, for the integer networks
+    only : groups of data/experiments.yaml; None: all
+    workers : trainings side by side, the cores shared among them
+
+    Raises
+    ------
+    UserError : no such group, no such data
+    """
     listed = groups()
-    unknown = set(args.only or ()) - set(listed)
+    only = list(only or listed)
+    unknown = set(only) - set(listed)
     if unknown:
         raise UserError(f"no group {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
-    datasets.must_exist(args.logmel, args.speech)
+    datasets.must_exist(logmel, speech)
     RUNS.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // max(args.workers, 2))
-    with ProcessPoolExecutor(args.workers, initializer=start_worker,
-                             initargs=(args.logmel, args.speech, threads)) as pool:
+    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
+    given = (str(logmel), str(speech) if speech else None, threads)
+    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=given) as pool:
         waiting = {name: {(label, seed): pool.submit(run_row, f"{name}-{i}-{seed}", row_config(group, label, seed))
                           for i, label in enumerate(group["rows"]) for seed in seeds_of(group, label)}
-                   for name, group in listed.items() if name in (args.only or listed)}
+                   for name, group in listed.items() if name in only}
         for name, jobs in waiting.items():
             group = listed[name]
             lines = []
             for label in group["rows"]:
                 rows = [jobs[label, seed].result() for seed in seeds_of(group, label)]
                 lines.append(summary(label, rows))
-                print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), flush=True)
-            record(f"experiments.{name}", lines, "%", about=group["about"], n=rows[0]["n"],
-                   data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 subset's",
-                   config=f"data/experiments.yaml over {group['base']}",
-                   command="python -m tinyspeech.experiments --logmel FILE --speech FOLDER --only " + name)
-
-
-if __name__ == "__main__":
-    run_or_say(main)
+                print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), file=sys.stderr,
+                      flush=True)
+            yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
+                         data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 "
+                              "subset's", config=f"data/experiments.yaml over {group['base']}")

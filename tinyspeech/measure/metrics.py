@@ -1,6 +1,6 @@
 """Arithmetic of evaluation: labels and probabilities in, plain values out. No torch, no files, no engines.
 
-    from tinyspeech import metrics
+    from tinyspeech.measure import metrics
     metrics.confusion_matrix(labels, guesses, 12)       # int [12, 12], rows: truth
 
 `evaluate.py` says which clips these figures are computed of. Chapter 4.
@@ -12,13 +12,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import binomtest
 
 CALIBRATION_BINS = 15
 """Bins of equal width for the calibration error, as in Guo et al. (2017), arXiv:1706.04599."""
 THRESHOLDS = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 """Where the rejection curve is read; at 0 the network's plain answer counts."""
-NORMAL_95 = 1.959964
-"""Two-sided 95 % point of the normal distribution."""
 
 
 def confusion_matrix(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
@@ -40,10 +39,8 @@ def wilson_interval(right: int, n: int) -> list[float]:
     """
     if n < 1:
         raise ValueError("an interval needs at least one clip")
-    z2, share = NORMAL_95**2, right / n
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = NORMAL_95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return [max(0.0, middle - half), min(1.0, middle + half)]
+    interval = binomtest(right, n).proportion_ci(confidence_level=0.95, method="wilson")
+    return [float(interval.low), float(interval.high)]
 
 
 def calibration(probabilities: np.ndarray, labels: np.ndarray, bins: int = CALIBRATION_BINS) -> dict:
@@ -124,7 +121,7 @@ def threshold_margin(threshold: float, logit_step: float) -> int:
     Parameters
     ----------
     threshold : 0 .. 1, 1 excluded
-    logit_step : what one unit of the integer logits is worth (`evaluate.Engine.logit_step`)
+    logit_step : what one unit of the integer logits is worth (`engines.Engine.logit_step`)
 
     Returns
     -------

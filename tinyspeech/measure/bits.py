@@ -1,6 +1,6 @@
 """Accuracy against bits: one float network each for S, Z and M, brought to few bits in every way (chapter 5).
 
-    python -m tinyspeech.bits --logmel FILE --speech FOLDER [--only NETWORK ...] [--workers 2]
+    python -m tinyspeech measure bits --logmel FILE --speech FOLDER [--only NETWORK ...] [--workers 2]
 
 `data/bits.yaml` lists networks and rows. Every row starts from the same float network and is judged on the same clips,
 the complete validation set of the log-mel archive; S is judged as the chip computes it. What is finished is skipped the
@@ -10,11 +10,12 @@ next time. The rows go into `data/results.json` as `experiments.bits`. Not here:
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import itertools
 import json
 import os
+import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,11 +24,15 @@ import numpy as np
 import yaml
 
 from tinyspeech import datasets, paths
-from tinyspeech.errors import UserError, run_or_say
-from tinyspeech.experiments import _worker, merged, start_worker, weight_bytes
+from tinyspeech.errors import UserError
+from tinyspeech.measure import store
+from tinyspeech.measure.experiments import _worker, merged, start_worker, weight_bytes
+from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import CONFIGS
 
 RUNS = paths.RUNS / "bits"
+KEY = "experiments.bits"
+"""Under which name the rows stand in data/results.json."""
 STORED_BITS = {"ternary": 8 / 5, None: 32}
 """Bits that a weight takes where it is not the grid's own number: five of three values fit in a byte; float."""
 
@@ -103,7 +108,7 @@ def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict
                 "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
     line = {"label": label_of(name, bits=bits, **way), "network": name, **way, "bits": bits, "accuracy": accuracy,
             "bytes": weight_bytes(model, STORED_BITS.get(bits, bits)), "n": n}
-    print(line["label"], accuracy["mean"], flush=True)
+    print(line["label"], accuracy["mean"], file=sys.stderr, flush=True)
     return line
 
 
@@ -166,37 +171,38 @@ def run_network(name: str, network: dict) -> list[dict]:
     return measured(name, network, _worker["bands"])
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Measure what is not finished, print and record all rows."""
-    from tinyspeech.results import load, record
+def measure(logmel: str | Path, speech: str | Path, only: Iterable[str] | None = None,
+            workers: int = 2) -> Iterator[Figure]:
+    """Measure what is not finished; prints each row, yields the table.
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--logmel", required=True, help="the log-mel set, or a folder in Speech Commands layout")
-    parser.add_argument("--speech", required=True, help="recordings in Speech Commands layout, for their noise")
-    parser.add_argument("--only", nargs="*", help="networks to measure (default: all); the others' rows stay")
-    parser.add_argument("--workers", type=int, default=2, help="networks side by side, the cores shared among them")
-    args = parser.parse_args(argv)
+    Parameters
+    ----------
+    logmel : the log-mel set, or a folder in Speech Commands layout
+    speech : recordings in Speech Commands layout, for their noise
+    only : networks of data/bits.yaml to measure, the rows of others stay as they are recorded; None: all
+    workers : networks side by side, the cores shared among them
+
+    Raises
+    ------
+    UserError : no such network, no such data
+    """
     listed = plan()["networks"]
-    unknown = set(args.only or ()) - set(listed)
+    only = list(only or listed)
+    unknown = set(only) - set(listed)
     if unknown:
         raise UserError(f"no network {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
-    datasets.must_exist(args.logmel, args.speech)
+    datasets.must_exist(logmel, speech)
     RUNS.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // max(args.workers, 2))
-    before = load().get("experiments.bits", {"value": []})["value"]
+    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
+    before = store.load().get(KEY, {"value": []})["value"]
     rows = {name: [row for row in before if row["network"] == name] for name in listed}
-    loaded = (args.logmel, args.speech, threads)
-    with ProcessPoolExecutor(args.workers, initializer=start_worker, initargs=loaded) as pool:
-        jobs = {name: pool.submit(run_network, name, listed[name]) for name in args.only or listed}
+    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=(str(logmel), str(speech), threads)) as pool:
+        jobs = {name: pool.submit(run_network, name, listed[name]) for name in only}
         for name, job in jobs.items():
             rows[name] = job.result()
     value = list(itertools.chain(*rows.values()))
-    record("experiments.bits", value, "%", about="S, Z and M at few bits, in every mode, from one float network each",
-           n=value[0]["n"], data="Speech Commands v0.02 validation, log-mel set, 12 classes", config="data/bits.yaml",
-           note="bytes: weights packed at their bits, ternary five in a byte, and 4 bytes a channel; "
-                "accuracies of S as the chip computes; seeds are of the stage at few bits",
-           command="python -m tinyspeech.bits --logmel FILE --speech FOLDER")
-
-
-if __name__ == "__main__":
-    run_or_say(main)
+    yield figure(KEY, value, "%", about="S, Z and M at few bits, in every mode, from one float network each",
+                 n=value[0]["n"], data="Speech Commands v0.02 validation, log-mel set, 12 classes",
+                 config="data/bits.yaml",
+                 note="bytes: weights packed at their bits, ternary five in a byte, and 4 bytes a channel; "
+                      "accuracies of S as the chip computes; seeds are of the stage at few bits")

@@ -1,6 +1,6 @@
 """How fast the interpreter is: the shipped firmware hears a second of noise, natively and as WebAssembly (chapter 11).
 
-    python -m tinyspeech.chip.speed
+    python -m tinyspeech measure speed
 
 Millions of instructions a second of processor time, the best of several runs: of the computer at hand, so no test
 asserts it. WebAssembly runs in node, where that is installed.
@@ -78,9 +78,3 @@ def wasm_mips(runs: int = RUNS) -> tuple[float, int] | None:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     best, instructions = done.stdout.split()
     return float(best), int(instructions)
-
-
-if __name__ == "__main__":
-    for name, measured in (("native", native_mips()), ("WebAssembly in node", wasm_mips())):
-        print(f"{name}: " + ("no node here" if measured is None else
-                             f"{measured[0]:.0f} million instructions a second ({measured[1]:,} a run)"))

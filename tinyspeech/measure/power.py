@@ -1,6 +1,6 @@
 """What the chip draws: an estimate from the datasheet's typical currents and the measured duty (chapter 11).
 
-    from tinyspeech import power
+    from tinyspeech.measure import power
     power.estimate(cycles_per_audio_second=10_500_000, clock_hz=24_000_000)["milliamps"]
 
 Not a measurement: nobody has put a meter to a board. The currents are those of core, memories and clock at 3.3 V and
