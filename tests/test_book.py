@@ -346,10 +346,12 @@ def test_stale_numbers_are_reported_and_rewritten(tmp_path):
 def test_what_is_no_notebook_is_refused_in_a_line(tmp_path):
     with pytest.raises(UserError, match=r"^nowhere\.ipynb: no such notebook$"):
         rules.report(Path("nowhere.ipynb"))
-    for text in ("", "{", "{}", "[]", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}'):
+    for text in ("", "{", "{}", "[]", '{"cells": 3}', '{"cells": [3], "nbformat": 4}', '{"nbformat": 4, "metadata": {}}'):
         (tmp_path / "no.ipynb").write_text(text)
         with pytest.raises(UserError, match=r"no\.ipynb: not a notebook \([^\n]+\)$"):
             notebooks.load(tmp_path / "no.ipynb")
+    with pytest.raises(UserError, match="cannot be read"):
+        notebooks.load(tmp_path)
 
 
 def test_a_report_has_numbers_and_complaints(tmp_path):

@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 
 from tinyspeech import CLASSES, audio, frontend, toolchain
 from tinyspeech.chip import Board
-from tinyspeech.pages.plots.theme import DIVERGING, INK, PALETTE, PAPER
+from tinyspeech.pages.plots.theme import DIVERGING, INK, PALETTE, PAPER, SANS
 from tinyspeech.paths import IMAGES, ROOT
 
 PICTURE = IMAGES / "answer.svg"
@@ -28,7 +28,6 @@ TOP, BOTTOM = 44, 204
 """Between these the three panels lie; x grows to the right, y downwards."""
 LEVELS = 15
 """Colours of the map of features."""
-SANS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 MONO = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 ALT = ("One word through the chip. Left, the waveform of a voice that says yes; middle, its map of 49 frames by 12 "
        "coefficients; right, twelve scores as bars, yes by far the longest; below, the command and what it prints.")

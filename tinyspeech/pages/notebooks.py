@@ -42,7 +42,9 @@ def load(path: Path) -> NotebookNode:
         raise UserError(f"{path}: no such notebook") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError) as error:  # of other JSON, any
+    except (AttributeError, TypeError):  # nbformat stumbles over JSON of another layout
+        raise UserError(f"{path}: not a notebook (it has no cells)") from None
+    except (ValueError, nbformat.ValidationError) as error:
         raise UserError(f"{path}: not a notebook ({str(error).splitlines()[0]})") from None
     return nb
 

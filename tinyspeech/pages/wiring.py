@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER
+from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER, SANS
 from tinyspeech.paths import IMAGES
 
 MM = 9.0
@@ -26,7 +26,6 @@ ROWS = {
     "top": ((7.78, -10.26), (-1, 0), ("5V", "PC7", "PD1", "PD2", "PD3", "PD4", "PD5")),
 }
 """Row -> place of its first pin in mm, the direction to the next, and the names of the pins."""
-FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 Point = tuple[float, float]
 
 
@@ -100,7 +99,7 @@ class Board:
 
 def _picture(size: Point, title: str, parts: Sequence[str]) -> str:
     return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {size[0]:g} {size[1]:g}' role='img' "
-            f"font-family=\"{FONT}\">\n<title>{escape(title)}</title>\n"
+            f"font-family=\"{SANS}\">\n<title>{escape(title)}</title>\n"
             f"<rect width='{size[0]:g}' height='{size[1]:g}' fill='{PAPER}'/>\n" + "\n".join(parts) + "\n</svg>\n")
 
 

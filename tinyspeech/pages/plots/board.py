@@ -16,6 +16,11 @@ from tinyspeech.pages.plots.theme import GRID, PALE, PALETTE, PAPER, hide_spines
 if TYPE_CHECKING:
     from tinyspeech.chip.cable import Frame
 
+PAGE_KINDS = ("erased", "old program", "programmed", "compared", "half done")
+"""What may be in a page of flash while it is programmed anew; a page's kind is its place in here."""
+BANK_COLORS = (PAPER, PALE, PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
+"""Of each kind."""
+
 
 def packets(rows: Mapping[str, Sequence[tuple[str, bytes]]]) -> None:
     """Packets byte by byte in a new figure, each field in a colour of its own and named below.
@@ -107,7 +112,3 @@ def bank(pages: ArrayLike, names: Mapping[int, str], columns: int = 32, ax: Axes
     ax.tick_params(length=0)
     handles = [Patch(facecolor=BANK_COLORS[kind], edgecolor=GRID, label=name) for kind, name in names.items()]
     legend_above(ax, len(handles), 8, handles=handles)
-
-
-BANK_COLORS = (PAPER, PALE, PALETTE["sky"], PALETTE["green"], PALETTE["vermilion"])
-"""Erased, the old program, programmed, compared, half done."""

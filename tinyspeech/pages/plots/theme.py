@@ -37,6 +37,8 @@ SEQUENTIAL = "cividis"
 DIVERGING = LinearSegmentedColormap.from_list("blue-white-orange", [PALETTE["blue"], "#ffffff", PALETTE["vermilion"]])
 THOUSANDS = "{x:,.0f}"
 """Numbers along an axis with a comma every three digits."""
+SANS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+"""Font of the drawings that are SVG: whatever the reader's computer has."""
 WIDTH = 7.2
 """Inches: of every figure, so that all fill a page's column."""
 

@@ -9,10 +9,11 @@ from markupsafe import Markup
 
 from tinyspeech.chip import rom
 from tinyspeech.chip.emulator import FLASH_BYTES
-from tinyspeech.pages.plots.board import BANK_COLORS
+from tinyspeech.pages.plots.board import BANK_COLORS, PAGE_KINDS
 from tinyspeech.pages.widgets.markup import render
 from tinyspeech.pages.widgets.sliders import explorer
 
+ERASED, OLD, PROGRAMMED, COMPARED, HALF_DONE = range(len(PAGE_KINDS))
 FLASHING_STEPS = {
     rom.IDENTIFY: "identify: the password, and what chip is it?",
     rom.READ_CONFIG: "configuration: option bytes, version, unique id",
@@ -29,7 +30,7 @@ def bank_drawing(pages: Sequence[int], text: str, columns: int = 32) -> str:
 
     Parameters
     ----------
-    pages : what is in each page, as an index into `plots.BANK_COLORS`
+    pages : what is in each page, as an index into `PAGE_KINDS`
     text : what one would see, for readers who cannot
     """
     size, rows = 14, -(-len(pages) // columns)
@@ -57,11 +58,10 @@ def flashing_page(title: str, pages: Sequence[int], lines: Sequence[tuple[str, s
     pages : as of `bank_drawing`
     lines : name and text of each line
     """
-    kinds = ("erased", "old program", "programmed", "compared", "half done")
-    seen = [f"{list(pages).count(kind)} pages {name}" for kind, name in enumerate(kinds) if kind in pages]
+    seen = [f"{list(pages).count(kind)} pages {name}" for kind, name in enumerate(PAGE_KINDS) if kind in pages]
     drawing = Markup(bank_drawing(pages, f"{title}: {', '.join(seen)}."))
     return render("flashing.html", title=title, drawing=drawing, lines=lines,
-                  kinds=list(zip(kinds, BANK_COLORS, strict=True)))
+                  kinds=list(zip(PAGE_KINDS, BANK_COLORS, strict=True)))
 
 
 def flashing_memory(request: bytes, old: bytes, new: bytes, cut: bool) -> tuple[bytes, list[int]]:
@@ -86,11 +86,11 @@ def flashing_memory(request: bytes, old: bytes, new: bytes, cut: bool) -> tuple[
     for start in range(0, FLASH_BYTES, rom.PAGE_BYTES):
         page, before, after = (image[start : start + rom.PAGE_BYTES] for image in (memory, old, new))
         if page == b"\xff" * rom.PAGE_BYTES:
-            kinds.append(0)
+            kinds.append(ERASED)
         elif page == after:
-            kinds.append(3 if start < compared else 2)
+            kinds.append(COMPARED if start < compared else PROGRAMMED)
         else:
-            kinds.append(1 if page == before else 4)
+            kinds.append(OLD if page == before else HALF_DONE)
     return memory, kinds
 
 

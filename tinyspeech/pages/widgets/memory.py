@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import ipywidgets
 import numpy as np
 
 from tinyspeech.chip.recorder import Recording
-from tinyspeech.pages.plots.memory import region_colors
+from tinyspeech.pages.plots.memory import Regions, region_colors
 from tinyspeech.pages.widgets.markup import render
 from tinyspeech.pages.widgets.sliders import flip_book
 
@@ -22,7 +20,7 @@ def _runs(marked: np.ndarray, row: int) -> str:
     return "".join(parts)
 
 
-def byte_page(touched: np.ndarray, regions: Sequence[tuple[int, int, str]], title: str, row: int = 64) -> str:
+def byte_page(touched: np.ndarray, regions: Regions, title: str, row: int = 64) -> str:
     """All bytes of RAM in one stretch of time: what was written in full colour, what was only read half pale, the rest
     paler still. A pointer over a byte shows whose it is.
 
@@ -50,7 +48,7 @@ def byte_page(touched: np.ndarray, regions: Sequence[tuple[int, int, str]], titl
 
 
 def ram_film(
-    recording: Recording, regions: Sequence[tuple[int, int, str]], every: int, clock_hz: int
+    recording: Recording, regions: Regions, every: int, clock_hz: int
 ) -> ipywidgets.VBox:
     """A recording of RAM as a slider over `byte_page`s, each over `every` of its steps."""
     pages, labels = [], []
