@@ -27,7 +27,8 @@ def test_book_checks_a_notebook_and_says_what_is_wrong(run, tmp_path, capsys):
 def test_what_is_no_notebook_is_refused_before_anything_runs(refused, action, tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "execute", lambda path: pytest.fail("ran one before all were looked at"))
     good = next((ROOT / "book").glob("00_*.ipynb"))
-    for text in ("", "hello", "{", "{}", "[]", "3", "null", '{"cells": 3}', '{"cells": [3], "nbformat": 4}'):
+    for text in ("", "hello", "{", "{}", "[]", "3", "null", '{"cells": 3}', '{"cells": [3], "nbformat": 4}',
+                 '{"nbformat": 3}', '{"nbformat": 9, "cells": []}'):
         (tmp_path / "bad.ipynb").write_text(text)
         refused("bad.ipynb: not a notebook", "book", action, good, tmp_path / "bad.ipynb")
     refused("no such notebook", "book", action, good, tmp_path / "none.ipynb")

@@ -123,10 +123,11 @@ def test_every_flag_is_explained(words):
 
 
 def test_every_command_runs_something():
-    """What has no words of its own below it has a function."""
+    """A word that ends a command has its function; one that does not asks for the next word. `measure --only` is both.
+    """
     for words, parser in TREE.items():
         inner = any(isinstance(action, argparse._SubParsersAction) for action in parser._actions)
-        assert inner or callable(parser.get_default("run")), words
+        assert words == ("measure",) or inner != callable(parser.get_default("run")), words
 
 
 def test_there_is_one_program():
