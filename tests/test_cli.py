@@ -19,6 +19,7 @@ from tinyspeech import CLASSES, ENGINES, KEYWORDS, __version__, audio, native, p
 from tinyspeech.__main__ import COMMANDS, build_parser, main
 from tinyspeech.commands._common import Parser
 from tinyspeech.integer import IntegerModel
+from tinyspeech.measure import engines, evaluate
 from tinyspeech.paths import BUNDLED, DATA, ROOT
 
 
@@ -171,10 +172,11 @@ def test_every_flag_is_explained(words):
 
 
 def test_every_command_runs_something():
-    """A word that ends a command has its function; one that does not asks for the next word."""
+    """A word that ends a command has its function; one that does not asks for the next word. `measure --only` is both.
+    """
     for words, parser in TREE.items():
         inner = any(isinstance(action, argparse._SubParsersAction) for action in parser._actions)
-        assert inner != callable(parser.get_default("run")), words
+        assert words == ("measure",) or inner != callable(parser.get_default("run")), words
 
 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
