@@ -121,6 +121,6 @@ def test_an_unknown_group_is_one_line():
 
 
 def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
-    done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only", "nothing"],
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only",
+                           "nothing"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1
