@@ -178,10 +178,10 @@ def test_sanitised_code_stops_at_undefined_behaviour(what, tmp_path):
 
 
 def test_firmware_sources_exist_and_are_all_there():
-    assert all((paths.FIRMWARE / name).is_file() for name in paths.FIRMWARE_SOURCES)
+    assert all((paths.FIRMWARE / name).is_file() for name in toolchain.FIRMWARE_SOURCES)
     there = {p.name for p in paths.FIRMWARE.iterdir() if p.suffix in (".c", ".S")}
     twins = {"dense.c", "depthwise.c", "requantise.c", "lanes.c"}  # of the .S, for every computer but the chip
-    assert there - twins == {*paths.FIRMWARE_SOURCES}
+    assert there - twins == {*toolchain.FIRMWARE_SOURCES}
 
 
 # --- reading what was built -------------------------------------------------------------------------------------------
