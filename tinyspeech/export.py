@@ -615,16 +615,3 @@ def lowered(name: str) -> IntegerModel:
         "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
     return quantised(trained, name, provenance)
-
-
-def export(name: str) -> IntegerModel:
-    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the model."""
-    integer = lowered(name)
-    header = c_header(integer)  # refuses before anything is written
-    try:
-        integer.save(paths.MODELS / f"{name}.npz")
-        (paths.FIRMWARE / "model.h").write_text(header)
-        (paths.FIRMWARE / "sigmoid.h").write_text(sigmoid_header())
-    except OSError as error:
-        raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
-    return integer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinyspeech import paths
 from tinyspeech.commands._common import add_command, add_model, write
+from tinyspeech.errors import UserError
 
 
 def add(commands) -> None:
@@ -21,14 +22,29 @@ def run(args) -> None:
     if args.tables:
         write_tables()
         return
-    from tinyspeech import export  # here, as all below: they load numpy and torch
+    from tinyspeech.export import dump  # here, as all below: they load numpy and torch
     from tinyspeech.integer import IntegerModel
 
     if args.dump:
-        print(export.dump(IntegerModel.load(paths.model_file(args.model, ".npz"))))
+        print(dump(IntegerModel.load(paths.model_file(args.model, ".npz"))))
         return
-    integer = export.export(args.model)
+    integer = write_network(args.model)
     print(f"firmware/model.h and data/models/{args.model}.npz: {integer.parameters} weights, hash {integer.digest}")
+
+
+def write_network(name: str):
+    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the integers."""
+    from tinyspeech.export import c_header, lowered, sigmoid_header  # here: they load torch
+
+    integer = lowered(name)
+    header = c_header(integer)  # refuses before anything is written
+    try:
+        integer.save(paths.MODELS / f"{name}.npz")
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename}: {error.strerror}") from error
+    write(paths.FIRMWARE / "model.h", header)
+    write(paths.FIRMWARE / "sigmoid.h", sigmoid_header())
+    return integer
 
 
 def write_tables() -> None:
