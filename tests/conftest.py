@@ -19,7 +19,7 @@ def figure():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from tinyspeech import plots
+    from tinyspeech.pages import plots
 
     with plt.rc_context():
         plots.style()

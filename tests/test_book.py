@@ -1,4 +1,4 @@
-"""The stored notebooks keep the rules of tinyspeech/bookrules.py, each rule catches what it is for, the book builds.
+"""The stored notebooks keep the rules of tinyspeech/pages/rules.py, each rule catches what it is for, the book builds.
 
 What the cells compute is compared by `pytest --nbval book/`, not here.
 """
@@ -6,22 +6,23 @@ What the cells compute is compared by `pytest --nbval book/`, not here.
 import copy
 import hashlib
 import json
+import queue
 import re
 import socket
 import sys
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tinyspeech import bookrules as rules
-from tinyspeech import booktools
 from tinyspeech.errors import UserError
+from tinyspeech.pages import notebooks, numbers, rules
+from tinyspeech.pages.site import missing_from_toc, notebook_files, serve, toc_files
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = booktools.notebooks(ROOT)
+NOTEBOOKS = notebook_files(ROOT)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 
 
@@ -30,16 +31,16 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
 def test_stored_notebook(path):
-    assert rules.complaints_about(booktools.load(path)) == []
+    assert rules.complaints_about(notebooks.load(path)) == []
     assert path.stat().st_size <= rules.MAX_BYTES
 
 
 def test_toc_lists_every_page():
-    assert booktools.missing_from_toc(ROOT) == []
+    assert missing_from_toc(ROOT) == []
 
 
 def test_figure_names_are_unique():
-    names = [c["metadata"]["mystnb"]["figure"]["name"] for p in NOTEBOOKS for c in rules.figures(booktools.load(p))]
+    names = [c["metadata"]["mystnb"]["figure"]["name"] for p in NOTEBOOKS for c in notebooks.figures(notebooks.load(p))]
     assert sorted(names) == sorted(set(names))
 
 
@@ -57,7 +58,7 @@ def test_numbers_of_pages_have_a_source(path):
 
 
 def test_quoted_numbers_are_the_measured_ones():
-    assert booktools.renumber(ROOT) == []
+    assert numbers.renumber(ROOT) == []
 
 
 def test_vendored_scripts_are_unchanged():
@@ -81,7 +82,7 @@ def test_requirements_are_pinned_once():
 
 
 def test_every_page_is_built(site):
-    for name in booktools.toc_files(ROOT):
+    for name in toc_files(ROOT):
         assert (site / name).with_suffix(".html").exists()
 
 
@@ -109,7 +110,6 @@ def test_formulas_and_widgets_come_from_the_site(site):
 def code(text, *outputs, count=1, **metadata):
     return {
         "cell_type": "code",
-        "id": f"c{count}",
         "source": text,
         "outputs": list(outputs),
         "execution_count": count,
@@ -118,11 +118,11 @@ def code(text, *outputs, count=1, **metadata):
 
 
 def stream(text, name="stdout"):
-    return {"output_type": "stream", "name": name, "text": [text]}
+    return {"output_type": "stream", "name": name, "text": text}
 
 
 def shown(**data):
-    names = {"png": "image/png", "html": "text/html", "text": "text/plain", "view": rules.WIDGET_VIEW}
+    names = {"png": "image/png", "html": "text/html", "text": "text/plain", "view": notebooks.WIDGET_VIEW}
     return {"output_type": "display_data", "metadata": {}, "data": {names[k]: v for k, v in data.items()}}
 
 
@@ -138,14 +138,15 @@ def model(module="@jupyter-widgets/controls", **state):
 
 
 def notebook(*cells, widgets=None):
-    metadata = {"kernelspec": rules.KERNELSPEC, "language_info": rules.LANGUAGE_INFO}
+    metadata = {"kernelspec": notebooks.KERNELSPEC, "language_info": notebooks.LANGUAGE_INFO}
     if widgets is not None:
-        metadata["widgets"] = {rules.WIDGET_STATE: {"state": widgets, "version_major": 2, "version_minor": 0}}
-    return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+        metadata["widgets"] = {notebooks.WIDGET_STATE: {"state": widgets, "version_major": 2, "version_minor": 0}}
+    cells = [{**cell, "id": f"c{i}"} for i, cell in enumerate(cells)]
+    return nbformat.from_dict({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
 def markdown(text):
-    return {"cell_type": "markdown", "id": "m", "source": text.splitlines(keepends=True), "metadata": {}}
+    return {"cell_type": "markdown", "source": text, "metadata": {}}
 
 
 def test_a_good_notebook_has_no_complaints():
@@ -258,10 +259,10 @@ def test_clean_keeps_what_is_shown_and_names_it_in_order():
         widgets={"dead": model(), "f00": model(layout="IPY_MODEL_ba2"), "ba2": model("@jupyter-widgets/base")},
     )
     nb["metadata"]["kernelspec"] = {"name": "conda-env"}
-    once = booktools.clean(copy.deepcopy(nb))
+    once = notebooks.clean(copy.deepcopy(nb))
     assert rules.complaints_about(once) == []
-    assert list(once["metadata"]["widgets"][rules.WIDGET_STATE]["state"]) == ["widget0001", "widget0002"]
-    assert once["cells"][0]["outputs"][0]["data"][rules.WIDGET_VIEW] == {"model_id": "widget0001"}
+    assert list(once["metadata"]["widgets"][notebooks.WIDGET_STATE]["state"]) == ["widget0001", "widget0002"]
+    assert once["cells"][0]["outputs"][0]["data"][notebooks.WIDGET_VIEW] == {"model_id": "widget0001"}
     assert once["cells"][0]["metadata"] == {"tags": ["x"]}
 
 
@@ -271,7 +272,7 @@ def small_book(root, cell):
     (root / "README.md").write_text("")
     (root / "book" / "intro.md").write_text("")
     nb = notebook(code(cell, count=7))
-    (root / "book" / "01_one.ipynb").write_text(rules.dumps(nb))
+    (root / "book" / "01_one.ipynb").write_text(notebooks.dumps(nb))
     return root / "book" / "01_one.ipynb"
 
 
@@ -281,11 +282,11 @@ def test_execute_stores_outputs_and_repeats_itself(tmp_path):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HERE", sys.executable)
-        booktools.execute(path)
+        notebooks.execute(path)
         first = path.read_text()
-        booktools.execute(path)
-    nb = json.loads(first)
-    assert rules.source(nb["cells"][0]["outputs"][0], "text") == "book True\n"
+        notebooks.execute(path)
+    nb = nbformat.reads(first, as_version=4)
+    assert nb.cells[0].outputs[0].text == "book True\n"
     assert rules.complaints_about(nb) == []
     assert path.read_text() == first
 
@@ -294,16 +295,16 @@ def test_a_failing_notebook_is_left_as_it_was(tmp_path):
     path = small_book(tmp_path, "1 / 0")
     before = path.read_text()
     with pytest.raises(UserError, match="ZeroDivisionError"):
-        booktools.execute(path)
+        notebooks.execute(path)
     assert path.read_text() == before
 
 
 def test_an_unlisted_notebook_is_found(tmp_path):
     path = small_book(tmp_path, "1")
-    assert booktools.missing_from_toc(tmp_path) == []
+    assert missing_from_toc(tmp_path) == []
     path.with_name("02_two.ipynb").write_text(path.read_text())
-    assert booktools.missing_from_toc(tmp_path) == ["book/02_two"]
-    assert [p.name for p in booktools.notebooks(tmp_path)] == ["01_one.ipynb", "02_two.ipynb"]
+    assert missing_from_toc(tmp_path) == ["book/02_two"]
+    assert [p.name for p in notebook_files(tmp_path)] == ["01_one.ipynb", "02_two.ipynb"]
 
 
 RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 93.876}}, "name": {"value": "S"},
@@ -319,50 +320,67 @@ RESULTS = {"flash": {"value": 12345, "unit": "B"}, "s": {"accuracy": {"value": 9
 def test_a_quoted_number_is_brought_up_to_date(mark, text):
     page = f"a <!-- results:{mark} -->0<!-- /results --> b"
     good = f"a <!-- results:{mark} -->{text}<!-- /results --> b"
-    assert booktools.renumbered(page, RESULTS) == good
-    assert booktools.renumbered(good, RESULTS) == good
+    assert numbers.renumbered(page, RESULTS) == good
+    assert numbers.renumbered(good, RESULTS) == good
 
 
 @pytest.mark.parametrize("key", ["speed", "s.speed", "flash.value.x", "s", "z.right.seed", "z"])
 def test_a_number_that_was_never_measured_is_refused(key):
     with pytest.raises(UserError, match=re.escape(key)):
-        booktools.renumbered(f"<!-- results:{key} -->1<!-- /results -->", RESULTS)
+        numbers.renumbered(f"<!-- results:{key} -->1<!-- /results -->", RESULTS)
 
 
 def test_stale_numbers_are_reported_and_rewritten(tmp_path):
     path = small_book(tmp_path, "1")
     nb = notebook(markdown("It takes <!-- results:flash -->1<!-- /results --> bytes.\n"), code("1"))
-    path.write_text(rules.dumps(nb))
+    path.write_text(notebooks.dumps(nb))
     (tmp_path / "README.md").write_text("<!-- results:flash -->12,345<!-- /results -->")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "results.json").write_text(json.dumps(RESULTS))
-    assert len(booktools.renumber(tmp_path)) == 1
-    assert len(booktools.renumber(tmp_path, write=True)) == 1
-    assert booktools.renumber(tmp_path) == []
+    assert len(numbers.renumber(tmp_path)) == 1
+    assert len(numbers.renumber(tmp_path, write=True)) == 1
+    assert numbers.renumber(tmp_path) == []
     assert "12,345" in path.read_text()
 
 
-def test_a_missing_notebook_is_one_line_and_exit_code_2(capsys):
-    assert booktools.main(["check", "nowhere.ipynb"]) == 2
-    assert capsys.readouterr().err == "nowhere.ipynb: no such notebook\n"
+def test_what_is_no_notebook_is_refused_in_a_line(tmp_path):
+    with pytest.raises(UserError, match=r"^nowhere\.ipynb: no such notebook$"):
+        rules.report(Path("nowhere.ipynb"))
+    for text in ("", "{", "{}", "[]", '{"cells": 3}', '{"cells": [3], "nbformat": 4}', '{"nbformat": 4, "metadata": {}}'):
+        (tmp_path / "no.ipynb").write_text(text)
+        with pytest.raises(UserError, match=r"no\.ipynb: not a notebook \([^\n]+\)$"):
+            notebooks.load(tmp_path / "no.ipynb")
+    with pytest.raises(UserError, match="cannot be read"):
+        notebooks.load(tmp_path)
+
+
+def test_a_report_has_numbers_and_complaints(tmp_path):
+    text, complaints = rules.report(small_book(tmp_path, "a\nb"))
+    assert text.startswith("01_one.ipynb: 1 code cells (lines: median 2, p90 2, longest 2), 0 words, 0 computed")
+    assert len(complaints) == 1 and complaints[0].startswith("executed_in_order: execution counts are [7], not 1 to 1")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_notebook_is_stored_as_it_was_read(path):
+    assert notebooks.dumps(notebooks.load(path)) == path.read_text(encoding="utf-8")
 
 
 def test_a_figure_of_several_is_quoted_by_its_name():
     results = {"minutes.all": {"value": {"train": 27, "qat": 1.25}}}
     page = "".join(f"<!-- results:minutes.all.value.{x} -->0<!-- /results -->" for x in ("train", "qat@.1f"))
-    assert re.findall(r">([\d.]+)<", booktools.renumbered(page, results)) == ["27", "1.2"]
+    assert re.findall(r">([\d.]+)<", numbers.renumbered(page, results)) == ["27", "1.2"]
     with pytest.raises(UserError, match="no such figure"):
-        booktools.renumbered("<!-- results:minutes.all.value.x -->0<!-- /results -->", results)
+        numbers.renumbered("<!-- results:minutes.all.value.x -->0<!-- /results -->", results)
 
 
 @pytest.mark.parametrize("mark", ["results:a b", "results:a#b#c#d", "results:a|"])
 def test_a_mark_that_is_none_is_refused(mark):
     with pytest.raises(UserError, match="a mark is not of the form"):
-        booktools.renumbered(f"<!-- {mark} -->1<!-- /results -->", {})
+        numbers.renumbered(f"<!-- {mark} -->1<!-- /results -->", {})
 
 
 def test_the_glossary_is_in_the_order_of_the_alphabet():
-    text = (booktools.ROOT / "book" / "glossary.md").read_text()
+    text = (ROOT / "book" / "glossary.md").read_text()
     terms = re.findall(r"(?:\{glossary\}|\n)\n(\S[^\n]*)\n  ", text)
     assert len(terms) > 100
     plain = [re.sub(r"[^a-z0-9 ]", "", term.lower().replace("-", " ")) for term in terms]
@@ -380,21 +398,20 @@ def test_a_chapter_may_have_three_thousand_words_and_no_more():
     assert rules.few_words(notebook(title, markdown(most + "more"))) == ["3,001 words, more than 3,000"]
 
 
-def test_the_built_book_is_served(tmp_path, capsys):
+def test_the_built_book_is_served(tmp_path):
+    said = queue.Queue()
     with pytest.raises(UserError, match="not built yet"):
-        booktools.serve(root=tmp_path)
-    site = tmp_path / "_build" / "html"
-    site.mkdir(parents=True)
-    (site / "index.html").write_text("a book")
+        serve(0, said.put, tmp_path)
+    built = tmp_path / "_build" / "html"
+    built.mkdir(parents=True)
+    (built / "index.html").write_text("a book")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UserError, match="cannot be had"):
-            booktools.serve(taken.getsockname()[1], tmp_path)
+            serve(taken.getsockname()[1], said.put, tmp_path)
     with pytest.raises(UserError, match="cannot be had"):
-        booktools.serve(70_000, tmp_path)
-    threading.Thread(target=booktools.serve, args=(0, tmp_path), daemon=True).start()
-    while not (said := capsys.readouterr().out):
-        time.sleep(0.01)
-    with urllib.request.urlopen(re.search(r"\((http://127.0.0.1:\d+/)\)", said)[1]) as reply:
+        serve(70_000, said.put, tmp_path)
+    threading.Thread(target=serve, args=(0, said.put, tmp_path), daemon=True).start()
+    with urllib.request.urlopen(re.search(r"\((http://127.0.0.1:\d+/)\)", said.get(timeout=60))[1]) as reply:
         assert reply.read() == b"a book"

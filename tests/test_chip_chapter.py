@@ -6,17 +6,19 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, datasets, frontend, plots, toolchain, widgets
+from tinyspeech import CLASSES, audio, datasets, frontend, toolchain
 from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
 from tinyspeech.errors import UserError
 from tinyspeech.integer import IntegerModel
 from tinyspeech.measure.live import as_volts
 from tinyspeech.measure.stages import ACTIVITIES, firmware_at_48_mhz
+from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
@@ -204,8 +206,7 @@ def test_the_fast_firmware_says_the_same_and_takes_more_cycles(firmware, clip, d
 
 
 def test_the_pages_c_runs_as_the_emulator_does():
-    here = emulator.SOURCES[0].parent
-    page = ctypes.CDLL(str(toolchain.build_host_library([*emulator.SOURCES, here / "page.c"])))
+    page = ctypes.CDLL(str(toolchain.build_host_library([*emulator.SOURCES, emulator.CORE / "page.c"])))
     page.page_image.restype, page.page_value.restype = ctypes.c_void_p, ctypes.c_double
     page.page_run.argtypes = (ctypes.c_double,)
     code, chip = toolchain.assemble(LOOP), Chip(toolchain.assemble(LOOP))
@@ -262,7 +263,7 @@ def test_the_chip_hears_the_word_in_a_browsers_machine(page, firmware, clip, def
     if not (node := shutil.which("node")):
         pytest.skip("needs node")
     (tmp_path / "data.json").write_text(json.dumps(page_data(page)))
-    script = emulator.SOURCES[0].with_name("page.js")
+    script = Path(widgets.__file__).with_name("page.js")
     command = [node, "-e", NODE, script, tmp_path / "data.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     logits, cycles, stack = json.loads(done.stdout)

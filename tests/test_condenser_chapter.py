@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import plots
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -1,6 +1,5 @@
 """What chapter 12 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
 
-import json
 import math
 import re
 import struct
@@ -11,10 +10,11 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from tinyspeech import UserError, plots, toolchain, widgets, wiring
-from tinyspeech.bookrules import code_cells, source
+from tinyspeech import UserError, toolchain
 from tinyspeech.chip import board, isp, rom
 from tinyspeech.chip.cable import Cable, Frame, frames
+from tinyspeech.pages import plots, widgets, wiring
+from tinyspeech.pages.notebooks import code_cells, load
 
 BOOK = toolchain.ROOT / "book"
 
@@ -23,8 +23,8 @@ BOOK = toolchain.ROOT / "book"
 
 
 def test_stored_wiring_is_what_the_code_draws():
-    for name, picture in wiring.PICTURES.items():
-        assert (BOOK / "images" / f"{name}.svg").read_text(encoding="utf-8") == picture(), name
+    for file, picture in wiring.PICTURES.items():
+        assert file.read_text(encoding="utf-8") == picture(), file.name
 
 
 def test_wires_end_at_the_pins_that_the_page_names():
@@ -180,7 +180,7 @@ def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
 
 def run_cells_with_port(namespace, edited=None):
     """Run the chapter's cells that set PORT, the first one as a reader may have edited it."""
-    cells = [source(cell) for cell in code_cells(json.loads((BOOK / "12_flashing.ipynb").read_text(encoding="utf-8")))]
+    cells = [cell.source for cell in code_cells(load(BOOK / "12_flashing.ipynb"))]
     choice, found = [cell for cell in cells if re.search(r"\bPORT = ", cell)]
     exec(edited or choice, namespace)
     exec(found, namespace)
@@ -210,7 +210,7 @@ def test_messages_in_troubleshooting_are_the_programs_own():
                    for name in ("chip/isp.py", "chip/board.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
-    said += "".join(source(c) for c in code_cells(json.loads((BOOK / "12_flashing.ipynb").read_text(encoding="utf-8"))))
+    said += "".join(cell.source for cell in code_cells(load(BOOK / "12_flashing.ipynb")))
     text = (BOOK / "troubleshooting.md").read_text(encoding="utf-8")
     first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from tinyspeech import plots
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

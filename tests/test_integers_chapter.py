@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tinyspeech import plots
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyspeech import cover
 from tinyspeech.__main__ import main
+from tinyspeech.pages import cover
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "book" / "intro.md", ROOT / "README.md"]

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tinyspeech import bench, export, live, plots, toolchain, widgets
+from tinyspeech import bench, export, live, toolchain
 from tinyspeech.chip import ChipFault
 from tinyspeech.errors import UserError
 from tinyspeech.integer import IntegerModel
 from tinyspeech.measure import stages, ways
+from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
 
 NETWORK = IntegerModel.load(model_file("tinyspeech_s", ".npz"))

@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tinyspeech import booktools
+from tinyspeech.pages.site import toc_files
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [f"{name}.html" for name in booktools.toc_files(ROOT)]
+PAGES = [f"{name}.html" for name in toc_files(ROOT)]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}

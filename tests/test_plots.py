@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from tinyspeech import CLASSES, plots
+from tinyspeech import CLASSES
+from tinyspeech.pages import plots
 
 pytestmark = pytest.mark.usefixtures("figure")
 

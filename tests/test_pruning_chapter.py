@@ -6,8 +6,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import plots, sparse, widgets
+from tinyspeech import sparse
 from tinyspeech.measure.formats import FORMAT_CALLS
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -5,18 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from tinyspeech import booktools
-from tinyspeech.booktools import ROOT
 from tinyspeech.errors import UserError
-from tinyspeech.publish import main, publish, settings
+from tinyspeech.pages.notebooks import code_cells, dumps, load
+from tinyspeech.pages.publish import publish, settings
+from tinyspeech.pages.site import notebook_files
+from tinyspeech.paths import ROOT
 
 ADDRESS = "https://github.com/somebody/ten-cent-speech"
 
 
 def first_cell(path) -> str:
-    return booktools.source(booktools.code_cells(booktools.load(path))[0])
+    return code_cells(load(path))[0].source
 
 
 @pytest.fixture
@@ -29,11 +31,11 @@ def copy(tmp_path):
         (tmp_path / "book" / name).symlink_to(ROOT / "book" / name)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters: [{file: book/01_page}]\n")
     (tmp_path / "book" / "intro.md").write_text("# A book\n")
-    page = booktools.load(ROOT / "book" / "01_sound_and_data.ipynb")
-    cell = booktools.code_cells(page)[0]
-    page["cells"] = [{"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A page"}, cell]
-    page["metadata"].pop("widgets", None)
-    (tmp_path / "book" / "01_page.ipynb").write_text(booktools.dumps(page))
+    page = load(ROOT / "book" / "01_sound_and_data.ipynb")
+    cell = code_cells(page)[0]
+    page.cells = [nbformat.v4.new_markdown_cell("# A page", id="title"), cell]
+    page.metadata.pop("widgets", None)
+    (tmp_path / "book" / "01_page.ipynb").write_text(dumps(page))
     return tmp_path
 
 
@@ -57,10 +59,9 @@ def test_other_hosts_have_no_colab():
 
 
 @pytest.mark.parametrize("address", ["", "github.com/a/b", "https://github.com/a", "git@a.com:b/c", "https://a b/c/d"])
-def test_what_is_no_address_is_refused(address, capsys):
+def test_what_is_no_address_is_refused(address):
     with pytest.raises(UserError, match="give the repository's address"):
         publish(address)
-    assert main([address]) == 2 and len(capsys.readouterr().err.splitlines()) == 1
 
 
 def test_a_page_without_a_place_for_it_is_refused_and_nothing_changes(copy):
@@ -72,7 +73,7 @@ def test_a_page_without_a_place_for_it_is_refused_and_nothing_changes(copy):
     assert (copy / "_config.yml").read_text() == before
 
 
-@pytest.mark.parametrize("path", booktools.notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", notebook_files(), ids=lambda path: path.stem)
 def test_every_page_begins_with_the_same_cell(path):
     cell, model = first_cell(path), first_cell(ROOT / "book" / "01_sound_and_data.ipynb")
     assert cell == model

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import bookrules, plots, widgets
+from tinyspeech.pages import plots, rules, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 
@@ -98,4 +98,4 @@ def test_the_bits_explorer_uses_only_widgets_that_the_page_has():
         widget = pending.pop()
         seen.add(widget._model_module)
         pending += [*getattr(widget, "children", ()), *([widget.layout] if hasattr(widget, "layout") else ())]
-    assert seen <= bookrules.WIDGET_MODULES
+    assert seen <= rules.WIDGET_MODULES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import plots, widgets
+from tinyspeech.pages import plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from tinyspeech import audio, datasets, export, plots, toolchain, widgets
+from tinyspeech import audio, datasets, export, toolchain
 from tinyspeech.chip import Board, Chip, report_firmware
 from tinyspeech.chip.board import SIGNAL_HZ, microphone
 from tinyspeech.chip.emulator import BY_DMA, READ, SRAM_BASE, WRITTEN
@@ -17,6 +17,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import IntegerModel, sigmoid_q7
 from tinyspeech.measure.stages import ACTIVITIES
 from tinyspeech.native import Native
+from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
 
 

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import booktools, plots, widgets
 from tinyspeech.errors import UserError
+from tinyspeech.pages import numbers, plots, widgets
 
 pytestmark = pytest.mark.usefixtures("figure")
 
@@ -100,11 +100,11 @@ ROWS = {"experiments.z": {"value": [{"label": "as printed: kernel 1", "epochs": 
 def test_a_row_of_a_table_is_quoted_by_its_label(mark, text):
     page = f"<!-- results:experiments.z#as printed: kernel 1#{mark} -->0<!-- /results -->"
     good = f"<!-- results:experiments.z#as printed: kernel 1#{mark} -->{text}<!-- /results -->"
-    assert booktools.renumbered(page, ROWS) == good == booktools.renumbered(good, ROWS)
+    assert numbers.renumbered(page, ROWS) == good == numbers.renumbered(good, ROWS)
 
 
 @pytest.mark.parametrize("key", ["experiments.z#no such row#epochs", "experiments.z#as printed: kernel 1#sd",
                                  "experiments.y#a#epochs"])
 def test_a_row_that_is_not_there_is_refused(key):
     with pytest.raises(UserError, match="no such figure"):
-        booktools.renumbered(f"<!-- results:{key} -->0<!-- /results -->", ROWS)
+        numbers.renumbered(f"<!-- results:{key} -->0<!-- /results -->", ROWS)

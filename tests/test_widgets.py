@@ -3,13 +3,17 @@
 import base64
 import io
 import re
+from html import escape
 
 import ipywidgets
+import jinja2
 import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, bookrules, widgets
+from tinyspeech import CLASSES
+from tinyspeech.pages import rules, widgets
+from tinyspeech.pages.widgets import markup
 
 
 def test_a_sound_is_played_sample_for_sample():
@@ -45,7 +49,7 @@ def test_a_flip_book_uses_only_widgets_that_the_page_has():
         widget = pending.pop()
         seen.add(widget._model_module)
         pending += [*getattr(widget, "children", ()), widget.layout] if hasattr(widget, "layout") else []
-    assert seen <= bookrules.WIDGET_MODULES
+    assert seen <= rules.WIDGET_MODULES
 
 
 @pytest.mark.parametrize(("pages", "labels"), [([], []), (["a"], []), (["a"], ["1", "2"])])
@@ -104,3 +108,17 @@ def test_without_a_stack_python_turns_the_pages(monkeypatch):
     assert box.children[0].children[0].value == "10"
     first.index, second.index = 0, 2
     assert box.children[0].children[0].value == "02"
+
+
+def test_what_is_put_into_a_template_is_escaped_as_html_escape_does():
+    text = "a \"b\" <c> & 'd'"
+    assert escape(text) in markup.render("unmeasured.html", text=text)
+    page = widgets.flashing_page(text, [0, 4], [(text, text)])
+    assert page.count(escape(text)) == 4 and text not in page  # title, label, name and line
+    with pytest.raises(jinja2.UndefinedError, match="'text' is undefined"):
+        markup.render("unmeasured.html")
+
+
+def test_a_template_keeps_no_line_break_and_no_indentation():
+    page = widgets.cost_page([("RAM", 1, 2, "1 B"), ("flash", 3, 2, "3 B")], "title")
+    assert "\n" not in page and "  " not in page and page.count("<tr><td>") == 2

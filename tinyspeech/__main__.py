@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "tinyspeech":
+            raise  # a mistake of ours, which no installation mends
         print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
         return 2
     except OSError as error:

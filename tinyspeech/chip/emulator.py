@@ -1,4 +1,4 @@
-"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
+"""Python's side of the interpreter in `core/rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
 
     from tinyspeech.chip import Board
     from tinyspeech.toolchain import build_firmware
@@ -59,7 +59,9 @@ def slot(address: int) -> int:
     return address // 2 if address < FLASH_BYTES else FLASH_BYTES // 2 + 2 + (address - SRAM_BASE) // 2
 
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("peripherals.c", "rv32ec.c"))
+CORE = Path(__file__).with_name("core")
+"""The emulated chip's C."""
+SOURCES = tuple(CORE / name for name in ("peripherals.c", "rv32ec.c"))
 
 
 class ChipFault(RuntimeError):

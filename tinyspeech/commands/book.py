@@ -34,58 +34,56 @@ def add(commands) -> None:
 
 
 def run_execute(args) -> int:
-    from tinyspeech import booktools  # here: it loads what reads notebooks
+    from tinyspeech.pages import notebooks  # here, as all below: it loads what reads notebooks
 
-    notebooks = args.notebook or booktools.notebooks()
-    for path in notebooks:
-        booktools.load(path)  # all are notebooks, before the first is run
-    return _report(notebooks, booktools.execute)
+    return _report(args.notebook, notebooks.execute)
 
 
 def run_check(args) -> int:
-    from tinyspeech import booktools  # here: it loads what reads notebooks
-
-    return _report(args.notebook or booktools.notebooks(), lambda path: None)
+    return _report(args.notebook)
 
 
-def _report(notebooks: list[Path], first: Callable[[Path], None]) -> int:
+def _report(files: list[Path], first: Callable[[Path], None] | None = None) -> int:
     """Do that first, then print what each notebook is and what is wrong with it; returns 1 if anything is."""
-    from tinyspeech import booktools  # here: it loads what reads notebooks
+    from tinyspeech.pages import notebooks, rules, site
 
     failed = False
-    for path in notebooks:
-        first(path)
-        complaints = booktools._report(path)
-        print("".join(f"  {complaint}\n" for complaint in complaints), end="")
+    files = files or site.notebook_files()
+    for file in files:
+        notebooks.load(file)  # refuses what is no notebook, before anything is done
+    for file in files:
+        if first is not None:
+            first(file)
+        line, complaints = rules.report(file)
+        print("\n  ".join([line, *complaints]))
         failed = failed or bool(complaints)
     return int(failed)
 
 
 def run_numbers(args) -> int:
-    from tinyspeech import booktools  # here: it loads what reads notebooks
+    from tinyspeech.pages import numbers
 
-    stale = booktools.renumber(write=not args.check)
+    stale = numbers.renumber(write=not args.check)
     print("\n".join(stale) or "every quoted number is what was measured")
     return int(args.check and bool(stale))
 
 
 def run_serve(args) -> None:
-    from tinyspeech import booktools  # here: it loads a web server
+    from tinyspeech.pages import site
 
-    booktools.serve(args.port)
+    site.serve(args.port, lambda line: print(line, flush=True))
 
 
 def run_publish(args) -> None:
-    from tinyspeech.publish import publish  # here: it loads what reads notebooks
+    from tinyspeech.pages.publish import publish
 
     changed = publish(args.address)
-    print("\n".join(str(path.relative_to(paths.ROOT)) for path in changed) or "nothing to change")
+    print("\n".join(str(file.relative_to(paths.ROOT)) for file in changed) or "nothing to change")
 
 
 def run_pictures(args) -> None:
-    from tinyspeech import cover, wiring  # here: they load matplotlib
+    from tinyspeech.pages import cover, wiring  # here: they load matplotlib
 
-    for file, draw in ({cover.PICTURE: cover.picture} |
-                       {paths.IMAGES / f"{name}.svg": draw for name, draw in wiring.PICTURES.items()}).items():
+    for file, draw in ({cover.PICTURE: cover.picture} | wiring.PICTURES).items():
         write(file, draw())
         print(file.relative_to(paths.ROOT))

@@ -19,13 +19,8 @@ def run(args) -> None:
     from tinyspeech.measure.evaluate import classify  # here: it loads numpy, and torch for some engines
 
     result = classify(args.file, args.engine, args.model)
-    show(result, args.json, "\n".join(lines(result)))
-
-
-def lines(result: dict) -> list[str]:
-    """What is printed of an answer of `classify`; README's picture shows the same lines."""
     best = sorted(result["scores"].items(), key=lambda item: -item[1])[:3]
-    text = [result["word"], "  " + "   ".join(f"{word} {100 * score:.1f} %" for word, score in best)]
+    lines = [result["word"], "  " + "   ".join(f"{word} {100 * score:.1f} %" for word, score in best)]
     if result["cycles"] is not None:
-        text.append(f"  {result['cycles']:,} cycles on the chip")
-    return text
+        lines.append(f"  {result['cycles']:,} cycles on the chip")
+    show(result, args.json, "\n".join(lines))

@@ -50,6 +50,7 @@ def run(args) -> None:
     torch.set_num_threads(args.threads)
     train.build(config)  # refuses a network that cannot be, before the data is read
     out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
+    train.check_writable(out)  # so is a file that cannot be
     data = training_data.load(args.data, args.noise)
     try:
         metrics = train.train(config, data, out, device, args.resume, args.quiet)

@@ -1,6 +1,6 @@
 """The picture at the top of README.md, drawn as SVG: one word in, what the chip computes of it, and what it answers.
 
-    python -m tinyspeech.cover      draws book/images/answer.svg anew
+    python -m tinyspeech book pictures      draws book/images/answer.svg anew, too
 
 Nothing in it is made up: samples, features and scores are those of the clip that README's first run is about, the last
 two as the emulated chip sends them, and the lines below are what that run prints. tests/test_intro.py draws it again.
@@ -8,8 +8,8 @@ two as the emulated chip sends them, and the lines below are what that run print
 
 from __future__ import annotations
 
-import contextlib
-import io
+import subprocess
+import sys
 from collections.abc import Sequence
 from html import escape
 
@@ -18,8 +18,8 @@ from matplotlib.colors import to_hex
 
 from tinyspeech import CLASSES, audio, frontend, toolchain
 from tinyspeech.chip import Board
+from tinyspeech.pages.plots.theme import DIVERGING, INK, PALETTE, PAPER, SANS
 from tinyspeech.paths import IMAGES, ROOT
-from tinyspeech.plots import DIVERGING, INK, PALETTE, PAPER
 
 PICTURE = IMAGES / "answer.svg"
 CLIP = "data/bundled/yes/6156aa59_nohash_0.flac"
@@ -28,21 +28,15 @@ TOP, BOTTOM = 44, 204
 """Between these the three panels lie; x grows to the right, y downwards."""
 LEVELS = 15
 """Colours of the map of features."""
-SANS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 MONO = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 ALT = ("One word through the chip. Left, the waveform of a voice that says yes; middle, its map of 49 frames by 12 "
        "coefficients; right, twelve scores as bars, yes by far the longest; below, the command and what it prints.")
 
 
 def printed(path: str) -> list[str]:
-    """The lines that `python -m tinyspeech classify PATH` prints."""
-    from tinyspeech.__main__ import main
-
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        if main(["classify", str(ROOT / path)]):
-            raise AssertionError(f"{path} could not be classified")
-    return text.getvalue().splitlines()
+    """The lines that `python -m tinyspeech classify PATH` prints, in the folder of this repository."""
+    command = [sys.executable, "-m", "tinyspeech", "classify", path]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
 
 
 def _wave(samples: np.ndarray, left: float, right: float) -> str:
@@ -110,7 +104,3 @@ def picture() -> str:
     parts += [_wave(sound, 20, 280), *_map(answer.features, 310, 560), *_bars(answer.logits, 660, 846)]
     parts += _terminal([f"$ python -m tinyspeech classify {CLIP}", *printed(CLIP)])
     return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-if __name__ == "__main__":
-    PICTURE.write_text(picture(), encoding="utf-8")

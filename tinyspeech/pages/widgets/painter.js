@@ -1,4 +1,4 @@
-// An attention condenser inside a web page (`tinyspeech.widgets.gate_painter`): condenserGates computes it, gatePainter
+// An attention condenser inside a web page (`widgets.gate_painter`): condenserGates computes it, gatePainter
 // lets the reader paint its input and draws the gates. No library, nothing loaded from anywhere. Chapter 3.
 
 function condenserGates(net, x) { // x: [time * bands] -> gates [channels][time * bands]

@@ -120,10 +120,10 @@ struct chip {
     struct decoded cache[SLOTS];
 };
 
-#pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
-/* rv32ec.c */
-void forget_decoded(struct chip *chip);
+/* Whoever changes memory that may hold code says so here: the core decodes it anew. */
+static inline void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
 
+#pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
 /* peripherals.c */
 uint32_t peripheral_read(struct chip *chip, uint32_t address);
 void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);

@@ -1,18 +1,36 @@
 """What a stored notebook of the book must be: one function a rule, from a notebook to a list of complaints.
 
-A notebook is the dict that its JSON holds. `python -m tinyspeech.booktools check` and tests/test_book.py apply all
-of them. Whether the stored outputs are still what the cells give is not checked here but by `pytest --nbval book/`.
+`python -m tinyspeech book check` and the tests apply all of them. Whether the stored outputs are still what the cells
+give is not checked here but by `pytest --nbval book/`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
 
-Notebook = dict[str, Any]
+from nbformat import NotebookNode
+
+from tinyspeech.pages.notebooks import (
+    IMAGE_TYPES,
+    KEPT_METADATA,
+    KERNELSPEC,
+    LANGUAGE_INFO,
+    code_cells,
+    data_of,
+    dumps,
+    figures,
+    load,
+    markdown_cells,
+    reachable,
+    shown_widgets,
+    tags,
+    text_outputs,
+    where,
+    widget_state,
+)
 
 MAX_BYTES = 400_000
 MAX_WORDS = 3_000
@@ -20,11 +38,7 @@ MIN_ALT_CHARACTERS = 20
 MAX_IGNORED_SHARE = 0.03
 MIN_REASON_CHARACTERS = 15
 MAX_CELL_LINES = {"median": 4, "p90": 12, "longest": 25}
-KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-LANGUAGE_INFO = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
 
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 WIDGET_MODULES = {"@jupyter-widgets/base", "@jupyter-widgets/controls", "@jupyter-widgets/output"}
 """The modules inside book/vendor/widgets/embed-amd.js: a widget from any other one would stay blank in the page."""
 
@@ -37,58 +51,8 @@ FACTS = {
 }
 """Numbers that prose may quote without a source beside them, and what they are."""
 
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/svg+xml")
 
-
-# ---------------------------------------------------------------- reading a notebook
-
-
-def dumps(nb: Notebook) -> str:
-    """The notebook as Jupyter itself writes it."""
-    return json.dumps(nb, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def source(cell: dict[str, Any], key: str = "source") -> str:
-    """A cell's text, which the format allows to be a string or a list of lines."""
-    text = cell.get(key, "")
-    return text if isinstance(text, str) else "".join(text)
-
-
-def code_cells(nb: Notebook) -> list[dict[str, Any]]:
-    """The code cells that are not empty."""
-    return [c for c in nb["cells"] if c["cell_type"] == "code" and source(c).strip()]
-
-
-def markdown_cells(nb: Notebook) -> list[dict[str, Any]]:
-    return [c for c in nb["cells"] if c["cell_type"] == "markdown"]
-
-
-def tags(cell: dict[str, Any]) -> set[str]:
-    return set(cell.get("metadata", {}).get("tags", []))
-
-
-def where(cell: dict[str, Any]) -> str:
-    """How a complaint names a cell: by its first line."""
-    return f"cell {source(cell).strip().splitlines()[0][:50]!r}"
-
-
-def data_of(output: dict[str, Any]) -> dict[str, Any]:
-    """MIME type -> content; a stream's text counts as text/plain."""
-    if output["output_type"] == "stream":
-        return {"text/plain": source(output, "text")}
-    return {k: "".join(v) if isinstance(v, list) else v for k, v in output.get("data", {}).items()}
-
-
-def text_outputs(cell: dict[str, Any]) -> Iterator[str]:
-    for output in cell["outputs"]:
-        if output["output_type"] == "error":
-            yield "\n".join([output["evalue"], *output["traceback"]])
-        yield from (v for k, v in data_of(output).items() if k.startswith("text/"))
-
-
-def figures(nb: Notebook) -> list[dict[str, Any]]:
-    """The code cells with an image among their outputs."""
-    return [c for c in code_cells(nb) if any(t in data_of(o) for o in c["outputs"] for t in IMAGE_TYPES)]
+# ---------------------------------------------------------------- words
 
 
 def read_words(markdown: str) -> list[str]:
@@ -98,29 +62,29 @@ def read_words(markdown: str) -> list[str]:
     return re.sub(r"<[^>]*>|\]\([^)]*\)", " ", text).split()
 
 
-def words_of(nb: Notebook) -> int:
+def words_of(nb: NotebookNode) -> int:
     """How many words a chapter gives to read; its code and its outputs are not counted."""
-    return sum(len(read_words(source(c))) for c in markdown_cells(nb))
+    return sum(len(read_words(c.source)) for c in markdown_cells(nb))
 
 
 # ---------------------------------------------------------------- rules
 
 
-def executed_in_order(nb: Notebook) -> list[str]:
+def executed_in_order(nb: NotebookNode) -> list[str]:
     """nbval silently compares nothing in a cell without an execution count."""
     counts = [c.get("execution_count") for c in code_cells(nb)]
     if counts == list(range(1, len(counts) + 1)):
         return []
     return [
-        f"execution counts are {counts}, not 1 to {len(counts)} in order: run `python -m tinyspeech.booktools execute`"
+        f"execution counts are {counts}, not 1 to {len(counts)} in order: run `python -m tinyspeech book execute`"
     ]
 
 
-def no_stderr(nb: Notebook) -> list[str]:
+def no_stderr(nb: NotebookNode) -> list[str]:
     return [f"{where(c)} wrote to stderr" for c in code_cells(nb) for o in c["outputs"] if o.get("name") == "stderr"]
 
 
-def no_errors(nb: Notebook) -> list[str]:
+def no_errors(nb: NotebookNode) -> list[str]:
     """A failure shown on purpose carries the tag `raises-exception`, which nbval and the executor know too."""
     bad = (c for c in code_cells(nb) if "raises-exception" not in tags(c))
     return [
@@ -128,40 +92,7 @@ def no_errors(nb: Notebook) -> list[str]:
     ]
 
 
-def _references(state: Any) -> Iterator[str]:
-    """The ids of the models that a widget's state points to, at any depth."""
-    if isinstance(state, str) and state.startswith("IPY_MODEL_"):
-        yield state.removeprefix("IPY_MODEL_")
-    elif isinstance(state, dict):
-        for value in state.values():
-            yield from _references(value)
-    elif isinstance(state, list):
-        for value in state:
-            yield from _references(value)
-
-
-def shown_widgets(nb: Notebook) -> list[str]:
-    views = (data_of(o).get(WIDGET_VIEW) for c in code_cells(nb) for o in c["outputs"])
-    return [view["model_id"] for view in views if view]
-
-
-def widget_state(nb: Notebook) -> dict[str, Any]:
-    return nb.get("metadata", {}).get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
-
-
-def reachable(state: dict[str, Any], roots: list[str]) -> list[str]:
-    """The ids that the roots need, in order of appearance; an id that has no state is among them."""
-    seen: dict[str, None] = {}
-    pending = list(roots)
-    while pending:
-        model = pending.pop(0)
-        if model not in seen:
-            seen[model] = None
-            pending.extend(_references(state.get(model, {}).get("state", {})))
-    return list(seen)
-
-
-def widgets_whole(nb: Notebook) -> list[str]:
+def widgets_whole(nb: NotebookNode) -> list[str]:
     """State that rots: a widget shown without its state, state that nothing shows, a module that the page lacks."""
     state = widget_state(nb)
     needed = reachable(state, shown_widgets(nb))
@@ -180,7 +111,7 @@ def widgets_whole(nb: Notebook) -> list[str]:
     return complaints
 
 
-def figures_described(nb: Notebook) -> list[str]:
+def figures_described(nb: NotebookNode) -> list[str]:
     """Every picture says what one would see, and every computed figure has a caption and a name to refer to."""
     complaints = []
     for cell in figures(nb):
@@ -196,7 +127,7 @@ def figures_described(nb: Notebook) -> list[str]:
             if not myst.get("figure", {}).get(key, "").strip():
                 complaints.append(f"{where(cell)} draws a figure without a {key}")
     for cell in markdown_cells(nb):
-        complaints += [f"{where(cell)}: {c}" for c in images_described(source(cell))]
+        complaints += [f"{where(cell)}: {c}" for c in images_described(cell.source)]
     html = (data_of(o).get("text/html", "") for c in code_cells(nb) for o in c["outputs"])
     return complaints + [c for text in html for c in images_described(text)]
 
@@ -239,32 +170,32 @@ def unbacked(text: str, sources: str = "") -> list[str]:
     return found
 
 
-def numbers_backed(nb: Notebook) -> list[str]:
+def numbers_backed(nb: NotebookNode) -> list[str]:
     """A quantity in the text comes from data/results.json or from what the page itself computes."""
     cells = code_cells(nb)
-    sources = "\n".join([*map(source, cells), *(text for c in cells for text in text_outputs(c))])
+    sources = "\n".join([*(c.source for c in cells), *(text for c in cells for text in text_outputs(c))])
     return [
         f"{where(c)}: {quantity!r} has no source on the page" for c in markdown_cells(nb)
-        for quantity in unbacked(source(c), sources)
+        for quantity in unbacked(c.source, sources)
     ]
 
 
-def small(nb: Notebook) -> list[str]:
+def small(nb: NotebookNode) -> list[str]:
     size = len(dumps(nb).encode())
     return [f"{size} bytes, more than {MAX_BYTES}"] if size > MAX_BYTES else []
 
 
-def few_words(nb: Notebook) -> list[str]:
+def few_words(nb: NotebookNode) -> list[str]:
     """A chapter is read in one sitting."""
     words = words_of(nb)
     return [f"{words:,} words, more than {MAX_WORDS:,}"] if words > MAX_WORDS else []
 
 
-def _ignored(cell: dict[str, Any]) -> bool:
-    return bool({"nbval-ignore-output", "nbval-skip"} & tags(cell)) or "NBVAL_" in source(cell)
+def _ignored(cell: NotebookNode) -> bool:
+    return bool({"nbval-ignore-output", "nbval-skip"} & tags(cell)) or "NBVAL_" in cell.source
 
 
-def few_ignored(nb: Notebook) -> list[str]:
+def few_ignored(nb: NotebookNode) -> list[str]:
     """A cell whose output nbval does not compare says why, in its metadata: {"nbval": {"reason": "..."}}."""
     cells = code_cells(nb)
     ignored = [c for c in cells if _ignored(c)]
@@ -277,16 +208,16 @@ def few_ignored(nb: Notebook) -> list[str]:
     return complaints
 
 
-def cell_lines(nb: Notebook) -> list[int]:
+def cell_lines(nb: NotebookNode) -> list[int]:
     """Non-blank lines of each code cell, ascending."""
-    return sorted(sum(bool(line.strip()) for line in source(c).splitlines()) for c in code_cells(nb)) or [0]
+    return sorted(sum(bool(line.strip()) for line in c.source.splitlines()) for c in code_cells(nb)) or [0]
 
 
 def shape_of(lines: list[int]) -> dict[str, float]:
     return {"median": statistics.median(lines), "p90": lines[int(0.9 * (len(lines) - 1) + 0.5)], "longest": lines[-1]}
 
 
-def short_cells(nb: Notebook) -> list[str]:
+def short_cells(nb: NotebookNode) -> list[str]:
     shape = shape_of(cell_lines(nb))
     return [
         f"cells are too long: {key} {shape[key]:g} lines, at most {top}"
@@ -302,13 +233,13 @@ _MACHINE = re.compile(
 )
 
 
-def no_machine(nb: Notebook) -> list[str]:
+def no_machine(nb: NotebookNode) -> list[str]:
     """No path, memory address or terminal of the machine that ran it, in text or in outputs."""
-    texts = [(c, source(c)) for c in nb["cells"]] + [(c, t) for c in code_cells(nb) for t in text_outputs(c)]
+    texts = [(c, c.source) for c in nb["cells"]] + [(c, t) for c in code_cells(nb) for t in text_outputs(c)]
     return [f"{where(c)}: {m.group()!r} belongs to one machine" for c, t in texts for m in [_MACHINE.search(t)] if m]
 
 
-def no_progress_bars(nb: Notebook) -> list[str]:
+def no_progress_bars(nb: NotebookNode) -> list[str]:
     texts = ((c, t) for c in code_cells(nb) for t in text_outputs(c))
     return [
         f"{where(c)} printed a progress bar or a speed"
@@ -317,16 +248,16 @@ def no_progress_bars(nb: Notebook) -> list[str]:
     ]
 
 
-def clean_metadata(nb: Notebook) -> list[str]:
+def clean_metadata(nb: NotebookNode) -> list[str]:
     """Nothing that changes from one editor, kernel or run to the next."""
     complaints = []
     if nb["metadata"].get("kernelspec") != KERNELSPEC or nb["metadata"].get("language_info") != LANGUAGE_INFO:
-        complaints.append("kernelspec or language_info differ from what `booktools execute` writes")
-    extra = {k for c in nb["cells"] for k in c.get("metadata", {})} - {"tags", "mystnb", "nbval", "slideshow"}
+        complaints.append("kernelspec or language_info differ from what `python -m tinyspeech book execute` writes")
+    extra = {k for c in nb["cells"] for k in c.get("metadata", {})} - set(KEPT_METADATA)
     return complaints + [f"cell metadata {key!r} has no use here" for key in sorted(extra)]
 
 
-RULES: tuple[Callable[[Notebook], list[str]], ...] = (
+RULES: tuple[Callable[[NotebookNode], list[str]], ...] = (
     executed_in_order,
     no_stderr,
     no_errors,
@@ -343,6 +274,16 @@ RULES: tuple[Callable[[Notebook], list[str]], ...] = (
 )
 
 
-def complaints_about(nb: Notebook) -> list[str]:
+def complaints_about(nb: NotebookNode) -> list[str]:
     """All that is wrong with a stored notebook, one line each; empty for a good one."""
     return [f"{rule.__name__}: {complaint}" for rule in RULES for complaint in rule(nb)]
+
+
+def report(path: Path) -> tuple[str, list[str]]:
+    """A stored notebook in one line of numbers, and all that is wrong with it. `UserError` where the file is none."""
+    nb = load(path)
+    lines = ", ".join(f"{name} {value:g}" for name, value in shape_of(cell_lines(nb)).items())
+    kilobytes = path.stat().st_size / 1000
+    text = (f"{path.name}: {len(code_cells(nb))} code cells (lines: {lines}), {words_of(nb)} words, "
+            f"{len(figures(nb))} computed figures, {kilobytes:.0f} kB")
+    return text, complaints_about(nb)

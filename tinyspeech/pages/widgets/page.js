@@ -1,4 +1,4 @@
-// The emulated chip inside a web page (`tinyspeech.widgets.chip_page`): chipMachine speaks to the WebAssembly of page.c
+// The emulated chip inside a web page (`widgets.chip_page`): chipMachine speaks to the WebAssembly of page.c
 // and plays the other side of the serial port; chipPage draws it. No library, nothing loaded from anywhere. Chapter 11.
 
 function chipMachine(chip) {

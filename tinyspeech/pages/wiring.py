@@ -1,6 +1,6 @@
 """Pictures of the board and of what is wired to it, drawn as SVG: where each pin is, and which wire goes where.
 
-    python -m tinyspeech.wiring      draws book/images/{board,wiring-microphone,wiring-esp32}.svg anew
+    python -m tinyspeech book pictures      draws book/images/{board,wiring-microphone,wiring-esp32}.svg anew, too
 
 The order of the pins is that of the maker's published footprint (github.com/vsdip/vsdsquadron_pio, pcb_libraries); the
 parts on the board are not to scale. Chapter 12 and the page "Hardware and wiring".
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER, SANS
 from tinyspeech.paths import IMAGES
-from tinyspeech.plots import INK, PALETTE, PAPER
 
 MM = 9.0
 """Units of the drawing for a millimetre of the board."""
@@ -26,7 +26,6 @@ ROWS = {
     "top": ((7.78, -10.26), (-1, 0), ("5V", "PC7", "PD1", "PD2", "PD3", "PD4", "PD5")),
 }
 """Row -> place of its first pin in mm, the direction to the next, and the names of the pins."""
-FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 Point = tuple[float, float]
 
 
@@ -100,7 +99,7 @@ class Board:
 
 def _picture(size: Point, title: str, parts: Sequence[str]) -> str:
     return (f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {size[0]:g} {size[1]:g}' role='img' "
-            f"font-family=\"{FONT}\">\n<title>{escape(title)}</title>\n"
+            f"font-family=\"{SANS}\">\n<title>{escape(title)}</title>\n"
             f"<rect width='{size[0]:g}' height='{size[1]:g}' fill='{PAPER}'/>\n" + "\n".join(parts) + "\n</svg>\n")
 
 
@@ -187,13 +186,9 @@ def esp32() -> str:
     return _picture((920, 410), "An ESP32 with a digital microphone wired to the board's serial port", parts)
 
 
-PICTURES = {"board": board, "wiring-microphone": microphone, "wiring-esp32": esp32}
-
-
-def main() -> None:
-    for name, picture in PICTURES.items():
-        (IMAGES / f"{name}.svg").write_text(picture(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+PICTURES = {
+    IMAGES / "board.svg": board,
+    IMAGES / "wiring-microphone.svg": microphone,
+    IMAGES / "wiring-esp32.svg": esp32,
+}
+"""File -> what draws it."""

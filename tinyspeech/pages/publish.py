@@ -1,6 +1,6 @@
 """Give the book a public address: what its buttons and the first cells of its notebooks need to work elsewhere.
 
-    python -m tinyspeech.publish https://github.com/OWNER/NAME
+    python -m tinyspeech book publish https://github.com/OWNER/NAME
 
 It writes the address into _config.yml, which turns on the buttons for the repository, its issues, edits, Binder and (on
 GitHub) Colab, and into the first cell of every notebook, which clones the repository where it is missing. It uploads
@@ -9,14 +9,13 @@ nothing and may be run again with another address. Appendix on contributing.
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from pathlib import Path
 
-from tinyspeech.bookrules import dumps
-from tinyspeech.booktools import ROOT, code_cells, load, notebooks, source
 from tinyspeech.errors import UserError
+from tinyspeech.pages.notebooks import code_cells, dumps, load
+from tinyspeech.pages.site import notebook_files
+from tinyspeech.paths import ROOT
 
 _ADDRESS = re.compile(r"https://[\w.-]+/[\w.-]+/[\w.-]+?(\.git)?/?")
 _CELL = re.compile(r'^ADDRESS = "[^"\n]*"', re.MULTILINE)
@@ -48,31 +47,15 @@ def publish(address: str, root: Path = ROOT) -> list[Path]:
     address = re.sub(r"(\.git)?/?$", "", address)
     config = root / "_config.yml"
     new = {config: settings(config.read_text(encoding="utf-8"), address)}
-    for path in notebooks(root):
+    for path in notebook_files(root):
         nb = load(path)
         cell = code_cells(nb)[0]
-        text, found = _CELL.subn(f'ADDRESS = "{address}"', source(cell))
+        text, found = _CELL.subn(f'ADDRESS = "{address}"', cell.source)
         if found != 1:
             raise UserError(f'{path.name}: its first cell has no line ADDRESS = "..."')
-        cell["source"] = text.splitlines(keepends=True)
+        cell.source = text
         new[path] = dumps(nb)
     changed = [path for path, text in new.items() if path.read_text(encoding="utf-8") != text]
     for path in changed:
         path.write_text(new[path], encoding="utf-8")
     return changed
-
-
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tinyspeech.publish", description=__doc__.splitlines()[0])
-    parser.add_argument("address", help="of the repository, as https://github.com/OWNER/NAME")
-    try:
-        changed = publish(parser.parse_args(arguments).address)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n".join(str(path.relative_to(ROOT)) for path in changed) or "nothing to change")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
