@@ -8,7 +8,8 @@ import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tinyspeech import UserError, audio
+from tinyspeech.errors import UserError
+from tinyspeech.sound import audio, mulaw
 
 
 def tone(seconds: float, rate: int, hz: float = 440.0, amplitude: float = 0.5) -> np.ndarray:
@@ -187,29 +188,29 @@ def standard_intervals() -> tuple[list[int], list[int]]:
 def test_mulaw_is_the_standards_in_every_sample():
     begins, levels = standard_intervals()
     assert len(begins) == 128 and levels[-1] == 32124
-    for sample, code in zip(ALL_INT16.tolist(), audio.mulaw_encode(ALL_INT16).tolist(), strict=True):
+    for sample, code in zip(ALL_INT16.tolist(), mulaw.mulaw_encode(ALL_INT16).tolist(), strict=True):
         number = bisect.bisect(begins, abs(sample)) - 1  # of the interval, counted from zero
         assert code == (0xFF - number if sample >= 0 or number == 0 else 0x7F - number), sample
-    decoded = audio.mulaw_decode(np.arange(256, dtype=np.uint8))
+    decoded = mulaw.mulaw_decode(np.arange(256, dtype=np.uint8))
     assert decoded.dtype == np.int16
     assert decoded.tolist() == [-level for level in levels[::-1]] + levels[::-1]
 
 
 def test_the_byte_that_ends_a_stream_is_no_sample():
-    codes = audio.mulaw_encode(ALL_INT16)
+    codes = mulaw.mulaw_encode(ALL_INT16)
     assert codes.dtype == np.uint8 and set(range(256)) - set(codes.tolist()) == {0x7F}
-    assert audio.mulaw_encode(np.zeros(1, np.int16)) == audio.MULAW_ZERO
+    assert mulaw.mulaw_encode(np.zeros(1, np.int16)) == mulaw.MULAW_ZERO
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=50), st.sampled_from([(-1,), (1, -1), (-1, 1)]))
 def test_mulaw_errs_by_half_a_step_at_most_and_only_once(values, shape):
     x = np.array(values, np.int16).reshape(shape)
-    code = audio.mulaw_encode(x)
-    y = audio.mulaw_decode(code)
+    code = mulaw.mulaw_encode(x)
+    y = mulaw.mulaw_decode(code)
     assert code.shape == y.shape == x.shape
-    assert np.array_equal(audio.mulaw_encode(y), code)
+    assert np.array_equal(mulaw.mulaw_encode(y), code)
     magnitude = np.abs(x.astype(int))
-    error, loud = np.abs(y.astype(int) - x), magnitude >= audio.MULAW_CLIP
+    error, loud = np.abs(y.astype(int) - x), magnitude >= mulaw.MULAW_CLIP
     assert (error[~loud] <= np.maximum(4, (magnitude[~loud] + 132) / 32)).all()  # a step is at most 1/16
     assert (error[loud] <= 32768 - 32124).all()
     assert ((x.astype(int) * y >= 0) & (np.abs(y.astype(int)) <= 32124)).all()
@@ -217,4 +218,4 @@ def test_mulaw_errs_by_half_a_step_at_most_and_only_once(values, shape):
 
 def test_mulaw_of_floats_is_refused():
     with pytest.raises(UserError, match="int16 samples, not float64"):
-        audio.mulaw_encode(np.zeros(3))
+        mulaw.mulaw_encode(np.zeros(3))

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from tinyspeech.augment import (
+from tinyspeech.errors import UserError
+from tinyspeech.training.augment import (
     AugmentConfig,
     add_noise_audio,
     add_noise_power,
@@ -21,7 +22,6 @@ from tinyspeech.augment import (
     tilt_power,
     warp_power,
 )
-from tinyspeech.errors import UserError
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -5,11 +5,18 @@ import re
 import numpy as np
 import pytest
 
-from tinyspeech import bench, export, toolchain
-from tinyspeech.chip.emulator import SRAM_BASE, Board, report_firmware, worst_case_clip
-from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech import toolchain
+from tinyspeech.board.direct import Board, report_firmware
+from tinyspeech.chip import firmware
+from tinyspeech.chip.program import Program
+from tinyspeech.integer import packing
+from tinyspeech.integer import plan as integer_plan
+from tinyspeech.integer.header import c_header
+from tinyspeech.integer.network import IntegerModel, Layer
+from tinyspeech.integer.trials import worst_case_clip
 from tinyspeech.measure import stages
 from tinyspeech.paths import model_file
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 NAME = "tinyspeech_z_causal"
 
@@ -28,7 +35,7 @@ def clips() -> np.ndarray:
 
 def differences(model: IntegerModel) -> int:
     """Between the chip's logits and the integers', on the features that the chip makes."""
-    board = Board(toolchain.build_firmware(export.firmware_folder(model)).elf)
+    board = Board(toolchain.build_firmware(firmware.firmware_folder(model)).elf)
     found = 0
     for clip in clips():
         result = board.classify(clip, features=True)
@@ -47,7 +54,7 @@ def test_z_keeps_the_budgets_of_the_chip(z):
     assert figures["cycles_per_audio_second"] <= 20_000_000
     assert 0.99 < sum(figures["stages"].values()) / figures["cycles_per_audio_second"] < 1.01
     assert all(figures["stages"][stage] > 0 for stage in stages.WITH_BANDS.values())
-    report = report_firmware(export.firmware_folder(z))
+    report = report_firmware(firmware.firmware_folder(z))
     assert report["flash_bytes"] <= 16384 - 1024
     assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= 2048 - 64
 
@@ -64,35 +71,35 @@ def test_sums_beyond_half_a_word_are_not_paired(z):
     head.weight = np.where(head.weight < 0, -8, 7).astype(np.int8)
     z.check()
     assert 2**15 <= next(row for row in z.worst() if row.layer == "head").accumulator
-    header = export.c_header(z)
+    header = c_header(z)
     assert "#define MODEL_BANDED 1\n" in header and "#define MODEL_BAND_PAIRS 0\n" in header
     assert differences(z) == 0
     head.weight[:, ::2] = 0
-    assert "#define MODEL_BAND_PAIRS 1\n" in export.c_header(z)
+    assert "#define MODEL_BAND_PAIRS 1\n" in c_header(z)
     assert differences(z) == 0
 
 
 def test_where_the_sums_of_subsets_find_no_room_bands_are_not_paired(z, monkeypatch):
-    plan = export.memory_plan(z)
-    monkeypatch.setattr(export, "WORK_BYTES", plan["scratch_bytes"] - 4)
-    smaller = export.memory_plan(z)
+    plan = integer_plan.memory_plan(z)
+    monkeypatch.setattr(integer_plan, "WORK_BYTES", plan["scratch_bytes"] - 4)
+    smaller = integer_plan.memory_plan(z)
     assert (plan["band_pairs"], smaller["band_pairs"]) == (1, 0)
     assert smaller["scratch_bytes"] < plan["scratch_bytes"]
 
 
 def test_slots_share_a_place_only_when_never_live_at_once(z):
     """What conv2 writes lies where the condensers were, beside what it reads; a gate's argument stays to its end."""
-    at = export.memory_plan(z)["slots"]
+    at = integer_plan.memory_plan(z)["slots"]
     assert at["wide"] == at["pooled"] < at["squeezed"] < at["pooled"] + 104  # 6 bands of 17, in fours
     assert at["branch"] + 44 <= at["pooled"]
     live = {"stream": range(3), "branch": range(1, 4), "wide": range(3, 5), "pooled": range(2, 5)}
     sizes = {"stream": 12, "branch": 8, "wide": 12, "pooled": 4, "squeezed": 0}
-    places = export._places(sizes, live)
+    places = integer_plan._places(sizes, live)
     assert places["wide"] == places["stream"] == 0 and places["branch"] == 12 and places["pooled"] == 20
     layers = [Layer("dense", "a", "stream", "pooled"), Layer("dense", "b", "stream", "branch"),
               Layer("gated_add", "c", "branch", "stream"), Layer("weighed_classifier", "d", "stream", "stream")]
     model = IntegerModel("gated", z.classes, layers, 12, 1.0)
-    assert export._live(model) == {"stream": range(4), "pooled": range(4), "branch": range(1, 3)}
+    assert integer_plan._live(model) == {"stream": range(4), "pooled": range(4), "branch": range(1, 3)}
 
 
 # --- the kernels, by hand ---------------------------------------------------------------------------------------------
@@ -102,7 +109,7 @@ def array(kind: str, name: str, values: np.ndarray) -> str:
     return f"static const {kind} {name}[] = {{{', '.join(map(str, values.reshape(-1).tolist()))}}};\n"
 
 
-class OnChip(bench.Program):
+class OnChip(Program):
     """C statements over `in` (int8 [128]) and `out` (int32 [64]) as a program of its own."""
 
     def __init__(self, tables: str, call: str):
@@ -125,7 +132,7 @@ def test_depthwise_lanes_with_every_weight_and_both_ends(taps, channels):
     """Two windows anywhere, each lane at one end while the other is at the other; an odd number of taps ends a row."""
     rng = np.random.default_rng(taps)
     weight = rng.permutation(np.arange(channels * taps) % 16 - 8).reshape(channels, taps).astype(np.int8)
-    table = array("uint8_t", "weights", export.pack_nibbles(weight))
+    table = array("uint8_t", "weights", packing.pack_nibbles(weight))
     program = OnChip(table, f"kernel_depthwise_lanes(in, in + 64, {channels}, {taps}, weights, out)")
     worst = np.where(weight.T > 0, 127, -128)
     pairs = [*rng.integers(-128, 128, (4, 2, taps, channels)), (worst, -1 - worst), (-1 - worst, worst),
@@ -149,7 +156,7 @@ def test_requantise_lanes_at_every_shift_and_both_ends(low):
     layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.choice([-2048, 2047, -1, 0, 1, 77], outputs)
                   .astype(np.int16), multiplier=rng.choice([128, 129, 171, 255], outputs).astype(np.uint8),
                   shift=(np.arange(outputs) % 15 + 1).astype(np.uint8))
-    program = OnChip(array("uint16_t", "table", export.pack_requant(layer)),
+    program = OnChip(array("uint16_t", "table", packing.pack_requant(layer)),
                      f"kernel_requantise_lanes((const int32_t *)(const void *)in, table, {outputs}, {low}, "
                      "(int8_t *)out, (int8_t *)out + 32)")
     ends = np.array([-32768, 32767, -1, 0])

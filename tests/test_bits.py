@@ -10,10 +10,12 @@ from test_quant import SMALL, features_of, network
 from test_train import bands, config, same
 from torch import nn
 
-from tinyspeech import export, quant, train, training_data
 from tinyspeech.errors import UserError
-from tinyspeech.models import build_model
-from tinyspeech.quant import GridLayer, LearnedStep, MeasuredStep, QuantConfig, largest, optimal_clip
+from tinyspeech.lowbit import lower, quant, saved
+from tinyspeech.lowbit.quant import GridLayer, LearnedStep, MeasuredStep, QuantConfig, largest, optimal_clip
+from tinyspeech.networks.models import build_model
+from tinyspeech.training import train
+from tinyspeech.training.data import validation_set
 
 IMPROVED = {"multiplier": 1, "kernel": 3, "selection": "sum"}
 NETWORKS = {"X": {}, "Y": {}, "Z": {}, "M": {}, "Z improved": IMPROVED, "teacher": {"widths": [8, 12], "strides": [2]}}
@@ -214,9 +216,9 @@ def test_tiny_speech_s_by_sq_is_what_the_chip_computes(bits, settings):
     few = quant.quantised(network(SMALL), QuantConfig("SQ", bits, **settings), x * quant.INPUT_STEP)
     if bits == 8:
         with pytest.raises(UserError, match="4 bits"):
-            export.quantised(few, "test")
+            lower.quantised(few, "test")
         return
-    integer = export.quantised(few, "test")
+    integer = lower.quantised(few, "test")
     in_units = answers(few, x).numpy() / integer.logit_unit(49)
     got = integer.run(x.numpy().astype(np.int8))
     assert np.array_equal(np.rint(in_units), got) and np.abs(in_units - got).max() < 1e-3
@@ -257,9 +259,9 @@ def test_any_network_trains_at_few_bits_and_is_read_back(name, tmp_path):
     metrics = train.train(settings, data, tmp_path / "net.pt", quiet=True)
     content = torch.load(tmp_path / "net.pt", weights_only=True)
     assert content["stage"] == "qat" and content["config"] == asdict(settings)
-    features, labels = training_data.validation_set(data)
-    model = train.load_model(tmp_path / "net.pt")
-    assert train.accuracy(model, features, labels) == metrics["accuracy"]
+    features, labels = validation_set(data)
+    model = saved.load_model(tmp_path / "net.pt")
+    assert saved.accuracy(model, features, labels) == metrics["accuracy"]
     low, high, spacing = settings.quantisation().grid
     for layer in quant.layers(model):
         q = layer.weight_quantizer
@@ -303,12 +305,12 @@ def test_a_float_network_that_is_there_takes_the_place_of_the_float_stage(tmp_pa
 def test_accuracy_without_training(tmp_path):
     data = bands(clips=240)
     train.train(config(epochs=6, qat_epochs=0), data, tmp_path / "net.pt", quiet=True)
-    model = train.load_model(tmp_path / "net.pt")
-    features, labels = training_data.validation_set(data)
+    model = saved.load_model(tmp_path / "net.pt")
+    features, labels = validation_set(data)
     weights = copy.deepcopy(model.state_dict())
-    got = {key: train.evaluate_quantised(model, QuantConfig(*key, clipping="max"), features[:64], features, labels)
+    got = {key: saved.evaluate_quantised(model, QuantConfig(*key, clipping="max"), features[:64], features, labels)
            for key in (("UN", 8), ("DQ", 8), ("SQ", 8), ("SQ", "ternary"))}
-    assert got["UN", 8] == train.accuracy(model, features, labels)
+    assert got["UN", 8] == saved.accuracy(model, features, labels)
     assert abs(got["DQ", 8] - got["UN", 8]) < 5 and abs(got["SQ", 8] - got["UN", 8]) < 5
     assert got["SQ", "ternary"] < got["SQ", 8]
     assert all(torch.equal(v, weights[k]) for k, v in model.state_dict().items())

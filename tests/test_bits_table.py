@@ -7,11 +7,14 @@ import pytest
 import torch
 from test_train import NETWORK, bands
 
-from tinyspeech import paths, train, training_data
+from tinyspeech import paths
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
+from tinyspeech.lowbit import saved
+from tinyspeech.lowbit.quant import QuantConfig
 from tinyspeech.measure import bits, store
-from tinyspeech.quant import QuantConfig
+from tinyspeech.training import train
+from tinyspeech.training.data import validation_set
 
 TINY = {"config": "tinyspeech_s.yaml", "seeds": [0, 1],
         "change": {"network": {**NETWORK, "attention": None, "pool": None, "flush": None}, "epochs": 1, "qat_epochs": 1,
@@ -60,14 +63,14 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
     assert [row["label"] for row in rows] == [
         "T, UN", "T, DQ, 8, channel, max", "T, SQ, 4, tensor, optimum", "T, SQ, ternary, tensor, optimum",
         "T, SQ, 2, channel, max, norms", "T, QAT, 4, channel, learned", "T, QAT, ternary, channel, learned"]
-    features, labels = training_data.validation_set(data)
+    features, labels = validation_set(data)
     first = rows[0]["accuracy"]
-    assert first["mean"] == round(train.accuracy(train.load_model(folder / "T_float.pt"), features, labels), 2)
+    assert first["mean"] == round(saved.accuracy(saved.load_model(folder / "T_float.pt"), features, labels), 2)
     assert first["sd"] is None and rows[0]["bits"] is None and {row["n"] for row in rows} == {len(labels)}
     four = rows[5]["accuracy"]
     assert len(four["values"]) == 2 and four["sd"] is not None
-    again = train.load_model(folder / "T-4-channel-learned-1.pt")
-    assert four["values"][1] == round(train.accuracy(again, features, labels), 2)
+    again = saved.load_model(folder / "T-4-channel-learned-1.pt")
+    assert four["values"][1] == round(saved.accuracy(again, features, labels), 2)
     floats, eights, fours, thirds = (rows[i]["bytes"] for i in (0, 1, 2, 3))
     assert floats > eights > fours > thirds
     assert not list(folder.glob("*.checkpoint"))
@@ -92,7 +95,7 @@ def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monk
 def test_measuring_norms_anew_changes_what_rounded_weights_answer():
     from test_quant import SMALL, features_of, network
 
-    from tinyspeech import quant
+    from tinyspeech.lowbit import quant
 
     config, x = QuantConfig("SQ", 2, clipping="max"), [features_of(i, 16) * quant.INPUT_STEP for i in range(4)]
     old, new = (quant.quantised(network(SMALL), config, x[0], batches) for batches in ((), x))

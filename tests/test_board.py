@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import datasets, frontend, native, paths, toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board import isp
+from tinyspeech.board.direct import Board
+from tinyspeech.board.microphone import SIGNAL_HZ, microphone
 from tinyspeech.board.protocol import Command
-from tinyspeech.chip import isp
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, in_background, load_image, microphone, shipped_image
-from tinyspeech.chip.emulator import Board
+from tinyspeech.board.virtual import VirtualBoard, in_background, load_image, shipped_image
+from tinyspeech.chip import firmware
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.sound import datasets
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,7 @@ def image():
 
 @pytest.fixture(scope="module")
 def clip():
-    return frontend.to_8khz(datasets.load_task(datasets.BUNDLED, "validation", limit=1).arrays()[0])[0]
+    return frontend.to_8khz(datasets.load_task(paths.BUNDLED, "validation", limit=1).arrays()[0])[0]
 
 
 class Ear:
@@ -88,7 +92,7 @@ def test_the_reset_pin_and_power_start_the_program_again(image):
         action()
         board.advance(0.01)
         board.send(Command.VERSION)
-        assert Ear(board).read(100, 0.05) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
+        assert Ear(board).read(100, 0.05) == f"tinyspeech tinyspeech_s {firmware.exported_hash()}\n".encode()
 
 
 def test_a_fault_stops_the_chip_and_a_reset_ends_it():
@@ -154,7 +158,7 @@ def test_flash_ask_and_classify_over_a_pseudo_terminal(start, capsys, clip):
     port, process = start()
     assert main(["flash", "--port", port, "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["verified"] and result["answer"] == f"tinyspeech tinyspeech_s {native.exported_hash()}"
+    assert result["verified"] and result["answer"] == f"tinyspeech tinyspeech_s {firmware.exported_hash()}"
     line = isp.SerialLine(port)
     logits, best = classify(line.write, lambda count: line.read(count, 20.0), clip)
     line.close()
@@ -215,7 +219,7 @@ def test_the_port_survives_programs_that_come_and_go(start):
 
 def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp_path):
     """`listen` needs a second to start, in which a board that listens by itself has heard a short recording."""
-    clip = next((datasets.BUNDLED / "yes").glob("6156aa59*"))
+    clip = next((paths.BUNDLED / "yes").glob("6156aa59*"))
     port, _ = start("--wav", clip)
     time.sleep(2.5)
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "listen", "--port", port, "--seconds", "8"],
@@ -226,4 +230,4 @@ def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp
 @pytest.mark.parametrize(("gain", "noise"), [(float("nan"), 0), (0, 0), (-1, 0), (1, -5), (1, float("inf"))])
 def test_a_gain_or_a_noise_that_is_none_is_refused(gain, noise):
     with pytest.raises(UserError, match="must be above 0"):
-        microphone(next((datasets.BUNDLED / "yes").glob("6156aa59*")), gain, noise)
+        microphone(next((paths.BUNDLED / "yes").glob("6156aa59*")), gain, noise)

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from tinyspeech import CLASSES, export, quant
-from tinyspeech.causal import BandConv, CausalTinySpeech
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel, Layer
-from tinyspeech.models import build_model, count_macs
-from tinyspeech.streaming import CausalConv
+from tinyspeech.integer.header import c_header, dump
+from tinyspeech.integer.network import IntegerModel, Layer
+from tinyspeech.integer.plan import WORK_BYTES, memory_plan
+from tinyspeech.lowbit import lower, quant
+from tinyspeech.networks.causal import BandConv, CausalTinySpeech
+from tinyspeech.networks.counting import count_macs
+from tinyspeech.networks.models import build_model
+from tinyspeech.networks.streaming import CausalConv
 
 
 def features_of(seed: int, count: int = 8, frames: int = 49) -> torch.Tensor:
@@ -54,17 +58,17 @@ def test_what_comes_later_does_not_reach_back():
 
 
 def test_histories_are_what_the_file_says_and_all_fits():
-    integer = export.quantised(trained(), "test")
+    integer = lower.quantised(trained(), "test")
     width, histories = {"stream": 12}, 0
     for layer in integer.layers:
         histories += (layer.kernel - 1) * width[layer.source]
         width[layer.target] = layer.width(width[layer.source])
     assert histories == 618
-    header = export.c_header(integer)  # refuses what does not fit
+    header = c_header(integer)  # refuses what does not fit
     assert "#define MODEL_BANDED 1" in header and "LAYER_ADD_BANDS, " in header
-    plan = export.memory_plan(integer)
-    assert 618 <= plan["state_bytes"] <= 640 and plan["scratch_bytes"] <= export.WORK_BYTES
-    text = export.dump(integer)
+    plan = memory_plan(integer)
+    assert 618 <= plan["state_bytes"] <= 640 and plan["scratch_bytes"] <= WORK_BYTES
+    text = dump(integer)
     assert "condenser5_grouped2: depthwise pooled[10] -> squeezed[10], 3 frames, 3 bands, 3 under the kernel" in text
 
 
@@ -75,7 +79,7 @@ def test_every_condenser_is_missed(i):
     with torch.no_grad():
         without.condensers[i].pointwise2.weight.zero_()
         without.condensers[i].pointwise2.bias.zero_()
-    answers = [export.quantised(m, "test").run(features) for m in (model, without)]
+    answers = [lower.quantised(m, "test").run(features) for m in (model, without)]
     assert not np.array_equal(*answers)
 
 

@@ -12,12 +12,17 @@ import capstone
 import numpy as np
 import pytest
 
-from tinyspeech import datasets, frontend, native, toolchain
-from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, report_firmware
-from tinyspeech.chip.emulator import SRAM_BASE
+from tinyspeech import paths, toolchain
+from tinyspeech.board.direct import Board, classify_many, report_firmware
+from tinyspeech.chip import emulator, firmware, native
+from tinyspeech.chip.emulator import Chip, ChipFault
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
 from tinyspeech.measure import speed
 from tinyspeech.measure.stages import bench
+from tinyspeech.sound import datasets
+from tinyspeech.toolchain import compile
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
 FAST_CLOCK = """
@@ -59,7 +64,7 @@ def board():
 
 @pytest.fixture(scope="module")
 def clips():
-    task = datasets.load_task(datasets.BUNDLED, "validation", limit=24)
+    task = datasets.load_task(paths.BUNDLED, "validation", limit=24)
     return frontend.to_8khz(task.arrays()[0])
 
 
@@ -435,7 +440,7 @@ def test_the_serial_port_has_the_baud_rate_of_the_protocol(board):
 
 
 def test_the_firmware_says_which_network_it_holds(board):
-    assert board.version() == f"tinyspeech tinyspeech_s {native.exported_hash()}"
+    assert board.version() == f"tinyspeech tinyspeech_s {firmware.exported_hash()}"
 
 
 def test_a_wrong_clip_is_refused(board):
@@ -485,7 +490,7 @@ def test_the_flat_image_is_code_then_the_image_of_data(tmp_path):
 
 def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
     first = toolchain.build_firmware()
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "elsewhere")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     second = toolchain.build_firmware()
     assert second.bin != first.bin and second.bin.read_bytes() == first.bin.read_bytes()
@@ -526,7 +531,7 @@ def test_lines_sum_to_the_functions_of_our_own_sources(board, clips):
     functions = board.profile(clips[0])
     files = {name.split(":")[0] for name in lines}
     files = {file for file in files if not file.endswith(".zig")}  # the compiler's runtime
-    assert files <= {path.name for path in toolchain.FIRMWARE.iterdir()} and {"frontend.c", "usart.c"} <= files
+    assert files <= {path.name for path in paths.FIRMWARE.iterdir()} and {"frontend.c", "usart.c"} <= files
     assert 0.98 < sum(lines.values()) / sum(functions.values()) <= 1
     usart = sum(cycles for name, cycles in lines.items() if name.startswith("usart.c"))
     assert usart == sum(functions[name] for name in ("usart_wait", "usart_get", "usart_put", "usart_bytes"))

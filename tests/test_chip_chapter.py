@@ -12,21 +12,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, datasets, frontend, toolchain
-from tinyspeech.chip import Board, Chip, ChipFault, emulator, recorder, trace
+from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.board import virtual
+from tinyspeech.board.direct import Board
+from tinyspeech.chip import emulator, recorder, trace
+from tinyspeech.chip.emulator import Chip, ChipFault
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel
+from tinyspeech.integer import frontend
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure.live import as_volts
 from tinyspeech.measure.stages import ACTIVITIES, firmware_at_48_mhz
 from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
+from tinyspeech.sound import audio
+from tinyspeech.toolchain import elf
 
 LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, again; ebreak"
 
 
 def chapter_code() -> str:
     """The C in the chapter's text."""
-    cells = json.loads((toolchain.FIRMWARE.parent / "book" / "11_the_chip.ipynb").read_text())["cells"]
+    cells = json.loads((paths.FIRMWARE.parent / "book" / "11_the_chip.ipynb").read_text())["cells"]
     return next(found[1] for cell in cells if (found := re.search(r"```c\n(.*?)```", "".join(cell["source"]), re.S)))
 
 
@@ -37,7 +43,7 @@ def firmware():
 
 @pytest.fixture(scope="module")
 def clip():
-    return frontend.to_8khz(audio.load_clip(datasets.BUNDLED / "yes" / "6156aa59_nohash_0.flac"))
+    return frontend.to_8khz(audio.load_clip(paths.BUNDLED / "yes" / "6156aa59_nohash_0.flac"))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +133,7 @@ def test_from_reset_to_the_first_look(firmware, start):
     zeros = [s.store[0] for s in steps if s.store and s.instruction.text.startswith("sw zero")
              and s.store[0] < trace.PERIPHERALS]
     assert sizes["data_bytes"] == 0  # as the text says
-    assert len(zeros) == sizes["bss_bytes"] // 4 and zeros[0] == emulator.SRAM_BASE
+    assert len(zeros) == sizes["bss_bytes"] // 4 and zeros[0] == elf.SRAM_BASE
 
 
 def test_the_registers_are_set_as_the_text_says(start):
@@ -147,14 +153,14 @@ def test_the_text_reads_the_functions_as_they_are(firmware):
     where = {name: (start, end) for start, end, name in toolchain.function_addresses(firmware.elf)}
     read = {name: [i.text.split()[0] for i in trace.disassemble(image[slice(*where[name])], where[name][0])]
             for name in ("usart_put", "reset")}
-    assert chapter_code() in (toolchain.FIRMWARE / "usart.c").read_text()
+    assert chapter_code() in (paths.FIRMWARE / "usart.c").read_text()
     assert read["usart_put"] == ["lui", "lw", "andi", "c.beqz", "sw", "c.jr"]
     assert read["reset"] == ["lui", "lw", "c.addi", "c.beqz"]
 
 
 def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
     """One between two sleeps: by the first of the two vectors, registers as before, a sample more in the ring."""
-    board = recorder.listening(as_volts(clip, 8_000), 0.5)
+    board = virtual.listening(as_volts(clip, 8_000), 0.5)
     before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 514
     left = board.chip.read_memory(missing, 2)
     steps = []
@@ -172,7 +178,7 @@ def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
 
 def test_a_burst_ends_before_the_next_frame(firmware, clip):
     """What the chapter shows of 80 ms: handler, front end and network share less than a frame's time, and it sleeps."""
-    board = recorder.listening(as_volts(clip, 8_000), 0.5)
+    board = virtual.listening(as_volts(clip, 8_000), 0.5)
     board.chip.state.longest_awake = 0
     busy = recorder.record(board.chip, firmware.elf, ACTIVITIES, 800, 2400).busy
     assert {"samples in", "front end", "network", "asleep"} <= set(busy) and all(row.any() for row in busy.values())

@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from tinyspeech.condenser import SELECTIONS, AttentionCondenser, CondenserConfig, collapsed_weight, receptive_field
 from tinyspeech.errors import UserError
+from tinyspeech.networks.condenser import (
+    SELECTIONS,
+    AttentionCondenser,
+    CondenserConfig,
+    collapsed_weight,
+    receptive_field,
+)
 
 QUADRUPLE = {"channels": 6, "expand": 12, "squeeze": 4, "regrow": 8}
 

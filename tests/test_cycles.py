@@ -12,8 +12,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tinyspeech import toolchain
-from tinyspeech.chip import Chip
-from tinyspeech.chip.emulator import SRAM_BASE, slot
+from tinyspeech.chip.emulator import Chip, slot
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 FLASH_START = 0x1000
 FAST = """

@@ -13,7 +13,10 @@ import pytest
 import soundfile
 from PIL import Image
 
-from tinyspeech import CLASSES, KEYWORDS, UserError, audio, datasets, synthesis
+from tinyspeech import CLASSES, KEYWORDS, paths
+from tinyspeech.errors import UserError
+from tinyspeech.sound import audio, datasets, download, logmel, synthesis
+from tinyspeech.sound.splits import SPLITS, hash_split
 
 RATE = 16_000
 
@@ -26,7 +29,7 @@ def put(path: Path, samples) -> None:
 def speakers_of(split: str, count: int) -> list[str]:
     """Speaker ids that the hash rule puts into `split`."""
     ids = (f"{i:08x}" for i in range(10_000))
-    return [s for _, s in zip(range(count), (s for s in ids if datasets.hash_split(s) == split), strict=False)]
+    return [s for _, s in zip(range(count), (s for s in ids if hash_split(s) == split), strict=False)]
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +60,21 @@ def test_hash_rule_agrees_with_the_official_lists():
         "testing": "2aa787cf ffa76c4a 24ad3ebe d7467392 5828dfa2 91223b83 f0ae7203 95ba4996 94de6a6a caf9fceb",
     }
     for split, speakers in listed.items():
-        assert {datasets.hash_split(f"cat/{s}_nohash_0.wav") for s in speakers.split()} == {split}
-    assert datasets.hash_split("yes/004ae714_nohash_0.wav") == "training"  # in neither list
+        assert {hash_split(f"cat/{s}_nohash_0.wav") for s in speakers.split()} == {split}
+    assert hash_split("yes/004ae714_nohash_0.wav") == "training"  # in neither list
 
 
 def test_hash_rule_depends_on_the_speaker_alone():
-    splits = {datasets.hash_split(f"{w}/0a7c2a8d_nohash_{n}{s}") for w in "ab" for n in "01" for s in (".wav", ".flac")}
+    splits = {hash_split(f"{w}/0a7c2a8d_nohash_{n}{s}") for w in "ab" for n in "01" for s in (".wav", ".flac")}
     assert len(splits) == 1
-    shares = [datasets.hash_split(f"{i:08x}") for i in range(5000)]
+    shares = [hash_split(f"{i:08x}") for i in range(5000)]
     assert abs(shares.count("validation") / 5000 - 0.1) < 0.02 and abs(shares.count("testing") / 5000 - 0.1) < 0.02
 
 
 def test_splits_are_disjoint_and_complete(folder):
-    names = {s: [n for n in datasets.load_task(folder, s).names if not n.startswith("_")] for s in datasets.SPLITS}
+    names = {s: [n for n in datasets.load_task(folder, s).names if not n.startswith("_")] for s in SPLITS}
     keywords = {s: {n for n in v if n.split("/")[0] in KEYWORDS} for s, v in names.items()}
-    assert [len(keywords[s]) for s in datasets.SPLITS] == [80, 30, 20, 130]
+    assert [len(keywords[s]) for s in SPLITS] == [80, 30, 20, 130]
     assert keywords["training"] | keywords["validation"] | keywords["testing"] == keywords["all"]
     speakers = {s: {n.split("/")[1] for n in v} for s, v in keywords.items()}
     assert not speakers["training"] & speakers["validation"] and not speakers["testing"] & speakers["validation"]
@@ -171,7 +174,7 @@ def test_official_test_set_uses_every_file_and_its_folder(tmp_path):
     for word in ("_silence_", "_unknown_", "yes", "go"):
         for i in range(3):
             put(tmp_path / word / f"{i}_nohash_0.wav.wav", [i])
-    for split in datasets.SPLITS:
+    for split in SPLITS:
         task = datasets.load_task(tmp_path, split)
         assert np.bincount(task.labels, minlength=12).tolist() == [3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 3]
     assert all((tmp_path / name).is_file() for name in task.names)
@@ -236,19 +239,19 @@ def logmel_archive(path: Path) -> dict[str, np.ndarray]:
 def test_logmel_from_archive_then_from_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path / "cache"))
     pictures = logmel_archive(tmp_path / "set.tar.gz")
-    first = datasets.load_logmel(tmp_path / "set.tar.gz")
+    first = logmel.load_logmel(tmp_path / "set.tar.gz")
     assert first.x.shape == (3, 98, 40) and first.x.dtype == np.uint8 and first.noise.shape == (1, 98, 40)
     for word, name, split, x in zip(first.words, first.names, first.splits, first.x, strict=True):
         assert np.abs(x.astype(int) - pictures[f"{word}/{name}"]).max() <= 3  # a JPEG is not exact
-        assert split == datasets.hash_split(name)
+        assert split == hash_split(name)
     assert first.splits.tolist().count("validation") == 1
     assert np.abs(first.noise[0].astype(int) - pictures["_background_noise_/0"]).max() <= 3
 
     cached = list((tmp_path / "cache").iterdir())
     assert len(cached) == 1
-    monkeypatch.setattr(datasets, "_decode_logmel", lambda path: pytest.fail("decoded again"))
+    monkeypatch.setattr(logmel, "_decode_logmel", lambda path: pytest.fail("decoded again"))
     for path in (tmp_path / "set.tar.gz", cached[0]):
-        again = datasets.load_logmel(path)
+        again = logmel.load_logmel(path)
         for name in ("x", "words", "names", "splits", "noise"):
             assert np.array_equal(getattr(first, name), getattr(again, name))
 
@@ -256,10 +259,10 @@ def test_logmel_from_archive_then_from_cache(tmp_path, monkeypatch):
 def test_a_damaged_cache_is_made_again(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path / "cache"))
     logmel_archive(tmp_path / "set.tar.gz")
-    first = datasets.load_logmel(tmp_path / "set.tar.gz")
+    first = logmel.load_logmel(tmp_path / "set.tar.gz")
     (cached,) = (tmp_path / "cache").iterdir()
     cached.write_bytes(cached.read_bytes()[:100])
-    assert np.array_equal(datasets.load_logmel(tmp_path / "set.tar.gz").x, first.x)
+    assert np.array_equal(logmel.load_logmel(tmp_path / "set.tar.gz").x, first.x)
 
 
 def test_bad_logmel_sets_are_one_clear_line(tmp_path, monkeypatch):
@@ -276,7 +279,7 @@ def test_bad_logmel_sets_are_one_clear_line(tmp_path, monkeypatch):
     (tmp_path / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
     for name in ("none.npz", "", "keys.npz", "type.npz", "text.npz", "text.tar.gz", "other.tar.gz", "cut.tar.gz"):
         with pytest.raises(UserError) as caught:
-            datasets.load_logmel(tmp_path / name)
+            logmel.load_logmel(tmp_path / name)
         assert "\n" not in str(caught.value) and name in str(caught.value)
 
 
@@ -328,7 +331,7 @@ def server():
 
 
 def fetch(server, out):
-    return datasets.download(out, server.url, hashlib.sha256(server.content).hexdigest(), timeout_s=5)
+    return download.download(out, server.url, hashlib.sha256(server.content).hexdigest(), timeout_s=5)
 
 
 def test_download_unpacks_and_leaves_nothing_else(server, tmp_path):
@@ -359,7 +362,7 @@ def test_download_interrupted_before_unpacking_asks_for_nothing_more(server, tmp
 
 def test_wrong_checksum_is_thrown_away(server, tmp_path):
     with pytest.raises(UserError, match="thrown away"):
-        datasets.download(tmp_path / "set", server.url, "0" * 64)
+        download.download(tmp_path / "set", server.url, "0" * 64)
     assert not list(tmp_path.iterdir())
 
 
@@ -372,7 +375,7 @@ def test_offline_unknown_and_in_the_way_are_one_clear_line(server, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(UserError, match="in the way"):
-        datasets.download(tmp_path / "full", server.url)
+        download.download(tmp_path / "full", server.url)
     assert (tmp_path / "full" / "letter.txt").read_text() == "mine"
 
 
@@ -392,19 +395,19 @@ def manifest():
 
 def test_bundled_clips_are_those_of_the_manifest():
     assert synthesis.verify() == []
-    files = {str(p.relative_to(datasets.BUNDLED)) for p in datasets.BUNDLED.rglob("*.flac")}
+    files = {str(p.relative_to(paths.BUNDLED)) for p in paths.BUNDLED.rglob("*.flac")}
     assert files == {row["file"] for row in synthesis.read_manifest()}
-    assert sum(p.stat().st_size for p in datasets.BUNDLED.rglob("*")) <= 12_000_000
+    assert sum(p.stat().st_size for p in paths.BUNDLED.rglob("*")) <= 12_000_000
 
 
 def test_verify_notices_a_changed_and_a_missing_clip(tmp_path):
     rows = synthesis.read_manifest()
     keep = [row["file"] for row in rows if row["word"] == "yes"][:3]
-    lines = (datasets.BUNDLED / "manifest.csv").read_text().splitlines()
+    lines = (paths.BUNDLED / "manifest.csv").read_text().splitlines()
     (tmp_path / "yes").mkdir()
     (tmp_path / "manifest.csv").write_text("\n".join([lines[0], *(x for x in lines if x.split(",")[0] in keep)]))
     for file in keep[:2]:
-        (tmp_path / file).write_bytes((datasets.BUNDLED / file).read_bytes())
+        (tmp_path / file).write_bytes((paths.BUNDLED / file).read_bytes())
     samples, _ = audio.read(tmp_path / keep[1])
     samples[100] += 1
     audio.write(tmp_path / keep[1], samples)
@@ -415,17 +418,17 @@ def test_no_bundled_voice_is_in_two_splits_by_either_rule(manifest):
     splits = {}
     for row in manifest:
         splits.setdefault(row["voice"], set()).add(row["split"])
-        assert datasets.hash_split(row["file"]) == row["split"]
+        assert hash_split(row["file"]) == row["split"]
     assert all(len(found) == 1 for found in splits.values())
     assert len(splits) >= 10 and len({row["engine"] for row in manifest}) == 6
-    for split in datasets.SPLITS[:3]:
-        listed = {n for n in datasets.load_task(datasets.BUNDLED, split).names if n[0] != "_"}
+    for split in SPLITS[:3]:
+        listed = {n for n in datasets.load_task(paths.BUNDLED, split).names if n[0] != "_"}
         assert listed <= {row["file"] for row in manifest if row["split"] == split}
 
 
 @pytest.mark.parametrize(("split", "least"), [("training", 100), ("validation", 20), ("testing", 20)])
 def test_bundled_task_is_balanced(split, least):
-    count = np.bincount(datasets.load_task(datasets.BUNDLED, split).labels, minlength=12)
+    count = np.bincount(datasets.load_task(paths.BUNDLED, split).labels, minlength=12)
     assert len(set(count[2:])) == 1 and count[2] >= least
     assert count[0] == count[1] == -(-count[2:].sum() // 10)
 
@@ -434,7 +437,7 @@ def test_bundled_clips_sound_right(manifest):
     """A tenth of them: 16-bit seconds, audible, not clipped, with a word of credible length at varied places."""
     starts = []
     for row in manifest[::10]:
-        samples, rate = audio.read(datasets.BUNDLED / row["file"])
+        samples, rate = audio.read(paths.BUNDLED / row["file"])
         assert samples.dtype == np.int16 and len(samples) == rate == RATE
         x = samples.astype(float)
         assert 0.05 < np.abs(x).max() / 32768 < 0.95
@@ -451,7 +454,7 @@ def test_bundled_snr_is_what_the_manifest_says(manifest):
     for row in manifest:
         if float(row["snr_db"]) < 20 and row["noise"] in ("white_noise", "pink_noise"):
             power = np.mean(
-                audio.load_clip(datasets.BUNDLED / row["file"]).reshape(100, 160).astype(float) ** 2, axis=1
+                audio.load_clip(paths.BUNDLED / row["file"]).reshape(100, 160).astype(float) ** 2, axis=1
             )
             noise = np.mean(np.sort(power)[:20])
             word = power[power > 2 * noise]

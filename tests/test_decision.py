@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyspeech import CLASSES, datasets, decision, frontend, toolchain
+from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel
-from tinyspeech.native import FIRMWARE
-from tinyspeech.paths import model_file
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import FIRMWARE, model_file
+from tinyspeech.sound import datasets
 
 YES, SILENCE, UNKNOWN = CLASSES.index("yes"), 0, 1
 IN_WORD = 100
@@ -109,7 +110,7 @@ def test_c_equals_the_definition_on_random_scores(c, seed, size):
 def minutes(model):
     """About a minute of bundled clips with pauses in noise: scores, events (label, first and last second, its clip's
     answer leads by 300)."""
-    task = datasets.load_task(datasets.BUNDLED, "validation", limit=48)
+    task = datasets.load_task(paths.BUNDLED, "validation", limit=48)
     clips, labels = task.arrays()[:2]
     answers = model.run(frontend.features(frontend.to_8khz(clips)))
     lead = np.diff(np.sort(answers, axis=1)[:, -2:], axis=1)[:, 0]

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyspeech import audio, datasets, frontend, paths
+from tinyspeech import paths
+from tinyspeech.integer import frontend
+from tinyspeech.sound import datasets, mulaw
 
 SCRIPTS = paths.FIRMWARE / "esp32"
 LATE = 15
@@ -80,7 +82,7 @@ def test_samples_are_those_of_the_library(python, tmp_path, gain_bits):
     rng = np.random.default_rng(gain_bits)
     sign = np.repeat(np.sign(frontend.tables()["halfband"][::2]), 2)[:63]  # of the worst input for the filter
     x = np.concatenate([
-        datasets.load_task(datasets.BUNDLED, "validation", limit=1).arrays()[0][0],
+        datasets.load_task(paths.BUNDLED, "validation", limit=1).arrays()[0][0],
         rng.integers(-32768, 32768, 6000).astype(np.int16), np.tile(np.int16([32767, -32768]), 300),
         np.where(np.tile(sign, 40) > 0, 32767, -32768), np.full(500, -32768), np.arange(-400, 400),
     ]).astype(np.int16)
@@ -89,7 +91,7 @@ def test_samples_are_those_of_the_library(python, tmp_path, gain_bits):
     (tmp_path / "words").write_bytes(words.tobytes())
     python(CONVERT, gain_bits)
     got = np.frombuffer((tmp_path / "bytes").read_bytes(), np.uint8)
-    want = audio.mulaw_encode(frontend.to_8khz(heard(words, gain_bits)))
+    want = mulaw.mulaw_encode(frontend.to_8khz(heard(words, gain_bits)))
     assert len(got) == len(want) == len(words) // 2 and not (got == 0x7F).any()
     assert np.array_equal(got[LATE:], want[:-LATE])
     assert len(np.unique(got)) == 255  # every code that there is
@@ -174,7 +176,7 @@ SOURCE, TARGET = open("words", "rb"), open("bytes", "wb")
 
 def test_the_script_talks_to_its_board(python, tmp_path):
     """Power comes late; words and losses are printed; a reset amid speech and a long silence are survived."""
-    x = np.concatenate(datasets.load_task(datasets.BUNDLED, "validation", limit=8).arrays()[0])
+    x = np.concatenate(datasets.load_task(paths.BUNDLED, "validation", limit=8).arrays()[0])
     words = microphone_words(x, 5)
     (tmp_path / "words").write_bytes(words.tobytes())
     out = python(HARDWARE + """
@@ -193,7 +195,7 @@ print(Machine.board.mode, Machine.board.starts)
     assert lines[3:-1] == ["word yes 99", "word no 149", "lost 3", "word go 12"]
     assert lines[-1] == "U 4"  # at first; after the reset a sample does it, then the script; after the pause
     sent = np.frombuffer((tmp_path / "bytes").read_bytes(), np.uint8)
-    want = audio.mulaw_encode(frontend.to_8khz(heard(words, 5)))
+    want = mulaw.mulaw_encode(frontend.to_8khz(heard(words, 5)))
     dropped = 4 * BLOCK // 2  # what the driver may have held back while nobody listened
     assert np.array_equal(sent[LATE + 31 : 40000], want[dropped + 31 : 40000 + dropped - LATE])
     assert len(want) - len(sent) < 3 * dropped + 8000  # after the reset and after the pause a moment is lost

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, ENGINES, audio, datasets, frontend
+from tinyspeech import CLASSES, ENGINES, paths
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
 from tinyspeech.measure import engines, evaluate
 from tinyspeech.measure.figures import robustness
+from tinyspeech.sound import audio, datasets, mulaw
+from tinyspeech.sound import noise as sound_noise
 from tinyspeech.sound.noise import Noise, mix
 
 RATE = audio.SAMPLE_RATE_HZ
-BUNDLED_NOISE = datasets.BUNDLED / datasets.BACKGROUND
+BUNDLED_NOISE = paths.BUNDLED / sound_noise.BACKGROUND
 
 
 def power(x: np.ndarray) -> float:
@@ -26,7 +29,7 @@ def power(x: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def task() -> datasets.Task:
-    return datasets.load_task(datasets.BUNDLED, "validation", limit=48)
+    return datasets.load_task(paths.BUNDLED, "validation", limit=48)
 
 
 # --- the mixture ------------------------------------------------------------------------------------------------------
@@ -87,7 +90,7 @@ def test_no_split_hears_noise_of_another(tmp_path, rate):
     folder = ramp(tmp_path / "noise", {"a": 40, "b": 70}, rate)
     heard = {}
     for split in ("training", "validation", "testing"):
-        begin, end = datasets.BACKGROUND_SHARE[split]
+        begin, end = sound_noise.BACKGROUND_SHARE[split]
         noise = Noise(folder, split)
         pieces = [noise.piece(f"yes/{i}.wav") for i in range(100)]
         for recording, piece in pieces:
@@ -108,7 +111,7 @@ def test_spans_of_splits_never_overlap():
         last = -1
         length = seconds * RATE + 37
         for split in ("training", "validation", "testing"):
-            begin, end = datasets.BACKGROUND_SHARE[split]
+            begin, end = sound_noise.BACKGROUND_SHARE[split]
             first, stop = round(begin * length), round(end * length)
             assert last <= first < stop <= length
             last = stop
@@ -149,7 +152,7 @@ def test_a_silent_stretch_is_drawn_again_and_a_silent_folder_refused(tmp_path):
 
 def kept(tmp_path: Path, **options):
     path = tmp_path / f"{len(list(tmp_path.iterdir()))}.npz"
-    options = {"engine": "int", "data": datasets.BUNDLED, "limit": 24, **options}
+    options = {"engine": "int", "data": paths.BUNDLED, "limit": 24, **options}
     return evaluate.evaluate("tinyspeech_s", dump=path, **options), np.load(path)
 
 
@@ -201,8 +204,8 @@ def test_words_change_silence_does_not_and_no_order_matters(tmp_path):
 
 def test_through_mulaw_the_samples_are_those_of_the_serial_port(tmp_path):
     result, arrays = kept(tmp_path, mulaw=True)
-    clips = datasets.load_task(datasets.BUNDLED, "validation", limit=24).arrays()[0]
-    x8 = audio.mulaw_decode(audio.mulaw_encode(frontend.to_8khz(clips)))
+    clips = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]
+    x8 = mulaw.mulaw_decode(mulaw.mulaw_encode(frontend.to_8khz(clips)))
     assert result["mulaw"] and np.array_equal(arrays["features"], frontend.features(x8))
     plain, exact = kept(tmp_path)
     assert "mulaw" not in plain and not np.array_equal(arrays["features"], exact["features"])
@@ -229,13 +232,13 @@ def test_a_test_set_takes_noise_from_the_testing_part(tmp_path, monkeypatch):
     data = tmp_path / "data"
     for word, source in (("_unknown_", "bed"), ("yes", "yes"), ("_silence_", "cat")):
         (data / word).mkdir(parents=True)
-        for path in sorted((datasets.BUNDLED / source).iterdir())[:2]:
+        for path in sorted((paths.BUNDLED / source).iterdir())[:2]:
             (data / word / path.name).write_bytes(path.read_bytes())
     splits = []
-    monkeypatch.setattr(datasets, "noise_spans",
-                        lambda folder, split, real=datasets.noise_spans: splits.append(split) or real(folder, split))
+    monkeypatch.setattr(sound_noise, "noise_spans",
+                        lambda folder, split, real=sound_noise.noise_spans: splits.append(split) or real(folder, split))
     (tmp_path / "out").mkdir()
-    for noise in (BUNDLED_NOISE, datasets.BUNDLED):  # the recordings, or a corpus that has them
+    for noise in (BUNDLED_NOISE, paths.BUNDLED):  # the recordings, or a corpus that has them
         result, _ = kept(tmp_path / "out", data=data, snr_db=5, noise=noise)
         assert result["split"] == "testing" and sum(row["n"] for row in result["per_noise"].values()) == 4
     assert splits == ["testing"] * 2
@@ -249,7 +252,7 @@ def test_robustness_in_noise_and_confidence(monkeypatch):
     real = evaluate.evaluate
     monkeypatch.setattr(evaluate, "evaluate", lambda *a, **k: real(*a, **k, limit=24))
     figures = {figure.key.removeprefix("tinyspeech_s."): figure for measure in (
-        robustness.in_noise, robustness.confidence) for figure in measure(datasets.BUNDLED)}
+        robustness.in_noise, robustness.confidence) for figure in measure(paths.BUNDLED)}
     assert figures.keys() == {
         "interval_95_int_validation", "accuracy_int_noise_validation", "accuracy_int_noise_by_recording",
         "accuracy_int_other_noise_validation", "accuracy_int_other_noise_by_recording", "calibration_error_validation",
@@ -257,7 +260,7 @@ def test_robustness_in_noise_and_confidence(monkeypatch):
     values = figures["accuracy_int_noise_validation"].value
     assert list(values) == ["clean", "0 dB", "5 dB", "10 dB", "15 dB", "20 dB"]
     for snr in (None, 0):
-        want = real("tinyspeech_s", "int", datasets.BUNDLED, limit=24, snr_db=snr)["accuracy"]
+        want = real("tinyspeech_s", "int", paths.BUNDLED, limit=24, snr_db=snr)["accuracy"]
         assert values["clean" if snr is None else "0 dB"] == round(100 * want, 2)
     assert all(figure.about["model_hash"] and figure.about["n"] == 24 for figure in figures.values())
 
@@ -267,7 +270,7 @@ def test_robustness_to_a_microphone(monkeypatch):
     real = datasets.load_task
     monkeypatch.setattr(datasets, "load_task", lambda *a, **k: real(*a, **k, limit=48))
     figures = {figure.key.removeprefix("frontend.robustness_"): figure
-               for figure in robustness.microphone(datasets.BUNDLED)}
+               for figure in robustness.microphone(paths.BUNDLED)}
     assert set(figures) == {"gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"}
     values, rest = {key: figure.value for key, figure in figures.items()}, str(robustness.REST_UNITS)
     assert rest == "-8341" and values["offset"][rest] == values["gain_offset"]["+0 dB"]

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from tinyspeech import train
 from tinyspeech.errors import UserError
+from tinyspeech.lowbit import saved
 from tinyspeech.measure import experiments
-from tinyspeech.models import build_model
-from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
+from tinyspeech.networks import counting
+from tinyspeech.networks.models import build_model
+from tinyspeech.networks.streaming import CausalConv, StreamingConfig, TinySpeechS
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.data import validation_set
 
 NETWORK = {"channels": 8, "expansion": 8, "kernels": [3], "strides": [2], "condenser": 4, "head": 8}
 
@@ -44,7 +48,7 @@ def test_merging_reaches_into_dictionaries_and_alters_nothing():
 
 
 def test_runs_from_before_a_key_was_there_are_not_made_again():
-    now = vars(train.TrainConfig(qat_epochs=0))
+    now = vars(TrainConfig(qat_epochs=0))
     before = {k: v for k, v in now.items() if k not in ("granularity", "clipping")}
     assert experiments.what_counts(before) == experiments.what_counts(now)
     assert experiments.what_counts({**now, "weight_bits": 2}) == experiments.what_counts(now)
@@ -55,12 +59,12 @@ def test_runs_from_before_a_key_was_there_are_not_made_again():
 def test_bytes_by_hand():
     model = TinySpeechS(StreamingConfig.from_dict({**NETWORK, "kernels": [3], "strides": [2]}))
     layers = [m for m in model.modules() if isinstance(m, CausalConv)]
-    assert experiments.weight_bytes(model) == sum(-(-m.weight.numel() // 2) + 4 * m.weight.shape[0] for m in layers)
-    assert experiments.weight_bytes(model, bits=8) == sum(m.weight.numel() + 4 * m.weight.shape[0] for m in layers)
+    assert counting.weight_bytes(model) == sum(-(-m.weight.numel() // 2) + 4 * m.weight.shape[0] for m in layers)
+    assert counting.weight_bytes(model, bits=8) == sum(m.weight.numel() + 4 * m.weight.shape[0] for m in layers)
     thirds = sum(-(-m.weight.numel() // 5) + 4 * m.weight.shape[0] for m in layers)
-    assert experiments.weight_bytes(model, bits=8 / 5) == thirds  # five ternary weights in a byte
+    assert counting.weight_bytes(model, bits=8 / 5) == thirds  # five ternary weights in a byte
     z = build_model("Z")
-    assert experiments.weight_bytes(z) > 2712 // 2
+    assert counting.weight_bytes(z) > 2712 // 2
 
 
 def test_summary_is_mean_and_deviation():
@@ -80,18 +84,18 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
     features = np.random.default_rng(0).integers(-60, 60, (6, 49, 12)).astype(np.int8)
     monkeypatch.setitem(experiments._worker, "bands", data)
     monkeypatch.setitem(experiments._worker, "speech", (features, np.arange(6)))
-    config = train.TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    config = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
     row = experiments.run_row("x-0-0", config)
-    model = train.load_model(tmp_path / "x-0-0.pt")
-    want = train.predict(model, torch.from_numpy(features)).argmax(1).numpy()
+    model = saved.load_model(tmp_path / "x-0-0.pt")
+    want = saved.predict(model, torch.from_numpy(features)).argmax(1).numpy()
     assert row["int_recordings"] == pytest.approx(100 * (want == np.arange(6)).mean())
-    assert row["n"] == len(train.validation_set(data)[1])
+    assert row["n"] == len(validation_set(data)[1])
     assert row["parameters"] > 0 and row["macs"] > 0 and 0 <= row["int"] <= 100
     assert not list(tmp_path.glob("*.checkpoint"))
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
     assert experiments.run_row("x-0-0", config) == row
     with pytest.raises(pytest.fail.Exception):
-        experiments.run_row("x-0-0", train.TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
+        experiments.run_row("x-0-0", TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
 
 
 def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
@@ -99,16 +103,16 @@ def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiments, "RUNS", tmp_path)
     monkeypatch.setitem(experiments._worker, "bands", bands())
-    whole = train.TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    whole = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
     first = experiments.run_row("x-0-0", whole)
-    wide = train.TrainConfig(**{**vars(whole), "network": {**NETWORK, "expansion": 16}, "qat_epochs": 0})
+    wide = TrainConfig(**{**vars(whole), "network": {**NETWORK, "expansion": 16}, "qat_epochs": 0})
     experiments.run_row("x-1-0", wide)
     pruned = {**vars(wide), "start": str(tmp_path / "x-1-0.pt"), "qat_epochs": 1}
-    row = experiments.run_row("x-2-0", train.TrainConfig(**{**pruned, "prune": {"share": 0.5}}))
+    row = experiments.run_row("x-2-0", TrainConfig(**{**pruned, "prune": {"share": 0.5}}))
     assert row["zeros_float"] == pytest.approx(50, abs=0.5) and row["formats"]["zeros"] >= row["zeros_float"] - 0.1
     assert row["formats"]["groups"]["cycles"] > 0
     channels = {"share": 0.5, "of": "channels", "scope": "layer"}
-    row = experiments.run_row("x-3-0", train.TrainConfig(**{**pruned, "prune": channels}))
+    row = experiments.run_row("x-3-0", TrainConfig(**{**pruned, "prune": channels}))
     assert {key: row[key] for key in ("parameters", "macs", "bytes")} == {
         key: first[key] for key in ("parameters", "macs", "bytes")}  # what is left is the narrow network
     assert experiments.summary("x", [row])["formats"] == row["formats"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tinyspeech.errors import UserError
-from tinyspeech.features import (
+from tinyspeech.training.features import (
     MFCC,
     POWER_RATIO,
     FrontendConfig,
@@ -39,7 +39,7 @@ def test_default_shapes():
 
 def test_equals_torchaudio_mfcc_given_our_filters():
     """Everything but the form of the mel slopes is torchaudio's MFCC, to float rounding (in octaves, not nepers)."""
-    from tinyspeech._torchaudio import transforms
+    from tinyspeech.training._torchaudio import transforms
 
     config = FrontendConfig(log_floor=1e-6)  # torchaudio's own
     theirs = transforms.MFCC(config.sample_rate_hz, config.n_mfcc, log_mels=True, melkwargs={
@@ -50,7 +50,7 @@ def test_equals_torchaudio_mfcc_given_our_filters():
 
 
 def test_torchaudio_filters_differ_only_in_the_form_of_the_slopes():
-    from tinyspeech._torchaudio import functional
+    from tinyspeech.training._torchaudio import functional
 
     theirs = functional.melscale_fbanks(129, 0.0, 4000.0, 40, 8000, mel_scale="htk")
     ours = mel_filterbank(FrontendConfig(n_mels=40, triangles_per_band=1))

@@ -10,13 +10,16 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from tinyspeech import UserError, toolchain
-from tinyspeech.chip import board, isp, rom
-from tinyspeech.chip.cable import Cable, Frame, frames
+from tinyspeech import paths
+from tinyspeech.board import isp, rom
+from tinyspeech.board import virtual as board_virtual
+from tinyspeech.board.cable import Cable, Frame, frames
+from tinyspeech.errors import UserError
 from tinyspeech.pages import plots, widgets, wiring
 from tinyspeech.pages.notebooks import code_cells, load
+from tinyspeech.pages.plots import theme
 
-BOOK = toolchain.ROOT / "book"
+BOOK = paths.ROOT / "book"
 
 
 # ---------------------------------------------------------------- pictures
@@ -30,7 +33,7 @@ def test_stored_wiring_is_what_the_code_draws():
 def test_wires_end_at_the_pins_that_the_page_names():
     mini = wiring.Board((440, 240))
     drawn = wiring.microphone()
-    for row, name, color in (("top", "PD2", wiring.AMBER), ("left", "3.3V", wiring.RED), ("left", "GND", wiring.INK),
+    for row, name, color in (("top", "PD2", wiring.AMBER), ("left", "3.3V", wiring.RED), ("left", "GND", theme.INK),
                              ("left", "PD0", wiring.GREEN)):
         x, y = mini.pin(row, name)
         assert re.search(rf"<circle cx='{x:.0f}' cy='{y:.0f}' r='4' fill='{color}'/>", drawn), name
@@ -137,14 +140,14 @@ def test_frames_are_cut_at_turns_and_pauses():
 def test_a_session_over_the_cable_is_the_same_every_time():
     logs = []
     for _ in range(2):
-        cable = Cable(board.VirtualBoard(None))
+        cable = Cable(board_virtual.VirtualBoard(None))
         assert isp.flash(cable, b"\x01" * 100)["verified"]
         logs.append(cable.log)
     assert logs[0] == logs[1]
 
 
 def test_time_passes_for_whoever_waits_however_shortly():
-    cable = Cable(board.VirtualBoard(None))
+    cable = Cable(board_virtual.VirtualBoard(None))
     before = cable.board.now
     assert cable.read(1, 0) == b"" and cable.board.now == before
     assert cable.read(1, 1e-9) == b"" and before < cable.board.now < before + 1e-4
@@ -155,8 +158,8 @@ Port = namedtuple("Port", "device vid pid")
 
 def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
     pytest.importorskip("pty")
-    virtual = board.in_background(board.VirtualBoard(board.shipped_image(), timed=False))
-    silent = board.in_background(board.VirtualBoard(None, timed=False))
+    virtual = board_virtual.in_background(board_virtual.VirtualBoard(board_virtual.shipped_image(), timed=False))
+    silent = board_virtual.in_background(board_virtual.VirtualBoard(None, timed=False))
     link = (isp.LINK_VENDOR, isp.LINK_PRODUCT)
     opened = []
     real = serial.Serial
@@ -196,9 +199,9 @@ def run_cells_with_port(namespace, edited=None):
 def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edited, answers, port, looked):
     searches = []
     monkeypatch.setattr(isp, "find_board", lambda: searches.append(1) or answers)
-    monkeypatch.setattr(board, "in_background", lambda virtual: "pseudo")
-    image = board.shipped_image()
-    assert run_cells_with_port({"isp": isp, "board": board, "image": image}, edited) == port
+    monkeypatch.setattr(board_virtual, "in_background", lambda virtual: "pseudo")
+    image = board_virtual.shipped_image()
+    assert run_cells_with_port({"isp": isp, "board": board_virtual, "image": image}, edited) == port
     assert len(searches) == looked
 
 
@@ -206,7 +209,7 @@ def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edit
 
 
 def test_messages_in_troubleshooting_are_the_programs_own():
-    said = "".join((toolchain.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
+    said = "".join((paths.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
                    for name in ("chip/isp.py", "chip/board.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's

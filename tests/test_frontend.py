@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyspeech import __version__, frontend
+from tinyspeech import __version__
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend, tables
 from tinyspeech.paths import FIRMWARE
 
 GOLDEN = Path(__file__).parent / "golden" / "frontend.json"
@@ -65,7 +66,7 @@ def windows() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def native():
-    from tinyspeech.native import Native
+    from tinyspeech.chip.native import Native
 
     return Native(sanitize=True)
 
@@ -252,19 +253,19 @@ def test_log2_never_falls_and_holds_at_every_power_of_two():
 def test_tables_fit_the_types_of_the_header(table, kind):
     values = frontend.tables()[table]
     assert np.array_equal(values, values.astype(kind))
-    assert f"{np.dtype(kind)}_t frontend_{table}[" in frontend.c_header()
+    assert f"{np.dtype(kind)}_t frontend_{table}[" in tables.c_header()
 
 
 def test_the_steps_of_the_mel_table_fit_four_bits():
-    steps = frontend.nibbles(np.diff(frontend.tables()["mel"], prepend=0))
+    steps = tables.nibbles(np.diff(frontend.tables()["mel"], prepend=0))
     assert np.array_equal(np.cumsum(np.stack([steps & 15, steps >> 4], axis=1)), frontend.tables()["mel"])
-    assert "uint8_t frontend_mel_steps[64]" in frontend.c_header()
+    assert "uint8_t frontend_mel_steps[64]" in tables.c_header()
 
 
 def test_the_digits_of_a_turn_are_its_cosine_and_its_sine():
     """And a digit that is not there adds nothing to an even number of 32 bits."""
     cosine, turns = frontend.tables()["cosine"], frontend.turns()
-    assert np.array_equal(turns, turns.astype(np.uint16)) and "uint16_t frontend_turn[33][3]" in frontend.c_header()
+    assert np.array_equal(turns, turns.astype(np.uint16)) and "uint16_t frontend_turn[33][3]" in tables.c_header()
     for k in range(33):
         shifts = [int(word) >> at & 31 for word in turns[k] for at in (0, 5, 10)]
         powers = np.array([(2 << s) % 2**32 // 2 for s in shifts])  # of 2 x, halved
@@ -375,7 +376,7 @@ def test_golden_vectors_in_c(native):
 
 def test_the_header_is_what_the_tables_say():
     text = (FIRMWARE / "frontend_tables.h").read_text()
-    assert text == frontend.c_header(), "run `python -m tinyspeech export --tables`"
+    assert text == tables.c_header(), "run `python -m tinyspeech export --tables`"
     rows = dict(re.findall(r"frontend_(\w+)\S* = \{([^;]*)\};", text))
     assert [int(v) for v in re.findall(r"-?\d+", rows["dct"])] == frontend.tables()["dct"][:, :10].ravel().tolist()
 
@@ -403,7 +404,7 @@ def test_c_equals_python_in_whole_clips(native):
 @given(st.lists(st.integers(*INT16), min_size=256, max_size=256))
 @settings(max_examples=60, deadline=None)
 def test_c_equals_python_in_windows_that_hypothesis_finds(samples):
-    from tinyspeech.native import Native
+    from tinyspeech.chip.native import Native
 
     window = np.array(samples, np.int16)
     assert np.array_equal(Native(sanitize=True).frame(window), frontend.cepstrum(frontend.log_mel(window[None]))[0])
@@ -474,7 +475,7 @@ def test_c_writes_nothing_beside_its_two_arrays(native):
     """Hostile windows between canaries; reads and writes inside the C's own arrays trap in the sanitised build."""
     import ctypes
 
-    from tinyspeech.results import hostile_windows
+    from tinyspeech.integer.trials import hostile_windows
 
     memory = np.full(64 + 256 + 64, 0x5A5A, np.int16)
     out = np.full(64 + 12 + 64, 0x5A, np.int8)
@@ -489,7 +490,7 @@ def test_c_writes_nothing_beside_its_two_arrays(native):
 
 
 def test_hostile_windows_are_many_and_reach_the_ends():
-    from tinyspeech.results import hostile_windows
+    from tinyspeech.integer.trials import hostile_windows
 
     windows = hostile_windows()
     assert windows.shape == (10_000, 256) and windows.dtype == np.int16

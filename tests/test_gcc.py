@@ -9,12 +9,18 @@ import shutil
 import numpy as np
 import pytest
 
-from tinyspeech import datasets, frontend, native, paths, toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
-from tinyspeech.chip import Board, Chip, report_firmware
-from tinyspeech.chip.emulator import worst_case_clip
+from tinyspeech.board.direct import Board, report_firmware
+from tinyspeech.chip import native
+from tinyspeech.chip.emulator import Chip
+from tinyspeech.chip.firmware import exported_hash
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.integer.trials import worst_case_clip
 from tinyspeech.measure import store
+from tinyspeech.sound import datasets
+from tinyspeech.toolchain import compile
 
 needs_gcc = pytest.mark.skipif(not toolchain.has_gcc(), reason="gcc-riscv64-unknown-elf is not installed")
 
@@ -32,7 +38,7 @@ def firmware():
 
 @needs_gcc
 def test_the_chip_equals_the_c_when_gcc_built_it(firmware):
-    clips = frontend.to_8khz(datasets.load_task(datasets.BUNDLED, "validation", limit=24).arrays()[0])
+    clips = frontend.to_8khz(datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0])
     x = np.concatenate([clips, worst_case_clip()[None], np.full((1, 8000), -32768, np.int16)])
     board, host = Board(firmware.elf), native.Native()
     features = host.features(x)
@@ -43,7 +49,7 @@ def test_the_chip_equals_the_c_when_gcc_built_it(firmware):
         assert result.best == z.argmax()
     print(f"{len(x)} clips: {differences} differences")
     assert differences == 0
-    assert board.version() == f"tinyspeech tinyspeech_s {native.exported_hash()}"
+    assert board.version() == f"tinyspeech tinyspeech_s {exported_hash()}"
 
 
 @needs_gcc
@@ -79,7 +85,7 @@ def test_gcc_knows_control_registers_and_brings_its_own_division(tmp_path):
 
 @needs_gcc
 def test_two_builds_by_gcc_give_the_same_bytes_and_are_not_taken_for_zigs(firmware, tmp_path, monkeypatch):
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "elsewhere")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "elsewhere")
     again = toolchain.build_firmware(compiler="gcc")
     assert again.elf.read_bytes() == firmware.elf.read_bytes()
     assert toolchain.build_firmware().bin.parent != again.bin.parent
@@ -101,7 +107,7 @@ def test_both_compilers_side_by_side(capsys):
 
 
 def test_a_missing_gcc_is_one_line(no_gcc, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
     assert main(["firmware", "--compiler", "gcc"]) == 2
     said = capsys.readouterr().err
     assert "gcc-riscv64-unknown-elf" in said and said.count("\n") == 1

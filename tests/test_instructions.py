@@ -17,8 +17,8 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tinyspeech import toolchain
-from tinyspeech.chip import Chip, ChipFault
-from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BASE, SRAM_BYTES
+from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BYTES, Chip, ChipFault
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 ALIAS = 0x0800_0000
 PLACES = (0x2000, ALIAS + 0x2000, SRAM_BASE + 0x400)

@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinyspeech import CLASSES, export, integer, toolchain
+from tinyspeech import CLASSES, toolchain
+from tinyspeech.chip.firmware import exported_hash
+from tinyspeech.chip.native import Native
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel, Layer
-from tinyspeech.native import FIRMWARE, Native, exported_hash
-from tinyspeech.paths import MODELS
+from tinyspeech.integer import header, network, packing
+from tinyspeech.integer.network import IntegerModel, Layer
+from tinyspeech.integer.plan import WORK_BYTES, memory_plan
+from tinyspeech.paths import FIRMWARE, MODELS
+from tinyspeech.toolchain import compile
 
 # --- random models ----------------------------------------------------------------------------------------------------
 
@@ -79,7 +83,7 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
 
 def native_of(model: IntegerModel) -> Native:
     """The firmware's C with the header of `model`, built with every check on."""
-    return Native(toolchain.firmware_with(export.c_header(model)), sanitize=True)
+    return Native(toolchain.firmware_with(header.c_header(model)), sanitize=True)
 
 
 def features_of(seed: int, count: int = 12) -> np.ndarray:
@@ -97,7 +101,7 @@ def features_of(seed: int, count: int = 12) -> np.ndarray:
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Builds of random models do not fill the checkout."""
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
     return tmp_path
 
 
@@ -149,11 +153,11 @@ ON_CHIP = {
 @pytest.mark.parametrize("seed, shape", list(enumerate(ON_CHIP)), ids=str)
 def test_the_chip_equals_python_for_random_models(seed, shape, cache):
     """Not only the network that ships: any header, compiled for RV32EC and run by the interpreter."""
-    from tinyspeech import frontend
-    from tinyspeech.chip import Board
+    from tinyspeech.board.direct import Board
+    from tinyspeech.integer import frontend
 
     model = random_model(40 + seed, **ON_CHIP[shape])
-    board = Board(toolchain.build_firmware(toolchain.firmware_with(export.c_header(model))).elf)
+    board = Board(toolchain.build_firmware(toolchain.firmware_with(header.c_header(model))).elf)
     assert model.digest in board.version()
     rng = np.random.default_rng(seed)
     clips = np.stack([rng.integers(-32768, 32768, 8000), rng.choice([-32768, 32767], 8000),
@@ -195,18 +199,18 @@ def test_shipped_model_in_c_and_in_python():
 def test_the_memory_plan_is_what_the_firmware_holds():
     """Bytes computed from the graph against those of the compiled firmware's own arrays."""
     shipped = IntegerModel.load(MODELS / "tinyspeech_s.npz")
-    plan = export.memory_plan(shipped)
+    plan = memory_plan(shipped)
     ram = toolchain.sizes(toolchain.build_firmware().elf)["ram_symbols"]
     between = max(plan["batch"] * shipped.inputs, 2 * plan["held_bytes"])
     assert ram["net"] == plan["state_bytes"] + between + plan["front"] + 1 + 3
-    assert ram["work"] == export.WORK_BYTES >= plan["scratch_bytes"]
+    assert ram["work"] == WORK_BYTES >= plan["scratch_bytes"]
     assert ram["network_sums"] == 4 * (len(shipped.classes) + 2)
 
 
 def test_shipped_headers_are_what_the_model_gives():
     shipped = IntegerModel.load(MODELS / "tinyspeech_s.npz")
-    assert (FIRMWARE / "model.h").read_text() == export.c_header(shipped)
-    assert (FIRMWARE / "sigmoid.h").read_text() == export.sigmoid_header()
+    assert (FIRMWARE / "model.h").read_text() == header.c_header(shipped)
+    assert (FIRMWARE / "sigmoid.h").read_text() == header.sigmoid_header()
 
 
 def test_shipped_condensers_are_alive():
@@ -283,11 +287,11 @@ def test_run_is_the_contract(condenser, frames):
 
 
 def test_sigmoid_table_and_gate():
-    table = integer.sigmoid_table()
+    table = network.sigmoid_table()
     assert table.shape == (129,) and table.dtype == np.uint8 and table[0] == 64 and table[128] == 128
     a = np.arange(-128, 128)
     for scale in (-128, -32, -1, 0, 1, 31, 32, 127):
-        gate = integer.gate_q7(a, np.int64(scale))
+        gate = network.gate_q7(a, np.int64(scale))
         assert np.abs(gate - 128 / (1 + np.exp(-a / 16)) * scale / 32).max() <= 0.5 + 0.5 * abs(scale) / 32 + 1e-9
         assert np.abs(gate).max() <= 512
 
@@ -326,7 +330,7 @@ def test_check_refuses_weights_of_five_bits(model, name, weight):
     with pytest.raises(UserError, match=rf"{name}.*4 bits"):
         changed(model, name, weight=bad).check()
     with pytest.raises(UserError):
-        export.c_header(changed(model, name, weight=bad))
+        header.c_header(changed(model, name, weight=bad))
 
 
 def test_check_refuses_overflow(model):
@@ -356,7 +360,7 @@ def test_check_bounds_what_runs(model):
         drawn.check()
         record = {}
         total = drawn.run(features_of(seed), record)
-        weight = integer.sigmoid_q7(record["frames_excite"][..., 0]).sum(1) + len(record["frames_excite"][0]) if \
+        weight = network.sigmoid_q7(record["frames_excite"][..., 0]).sum(1) + len(record["frames_excite"][0]) if \
             drawn.layers[-1].kind == "weighed_classifier" else 1
         assert np.array_equal((record["classifier"].sum(axis=1).T // weight).T, total)
 
@@ -369,26 +373,26 @@ WEIGHT = st.integers(-8, 7)
 @given(hnp.arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 8).map(lambda n: 4 * n)), elements=WEIGHT))
 @settings(deadline=None)
 def test_dense_weights_survive_packing(weight):
-    packed = export.pack_dense(weight)
+    packed = packing.pack_dense(weight)
     assert packed.dtype == np.uint16 and packed.shape == (weight.shape[1] // 4, weight.shape[0])
-    assert np.array_equal(export.unpack_dense(packed), weight)
+    assert np.array_equal(packing.unpack_dense(packed), weight)
 
 
 @given(hnp.arrays(np.int8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=WEIGHT))
 @settings(deadline=None)
 def test_depthwise_weights_survive_packing(weight):
-    packed = export.pack_nibbles(weight)
+    packed = packing.pack_nibbles(weight)
     assert packed.dtype == np.uint8 and packed.shape == (len(weight), (weight.shape[1] + 1) // 2)
-    assert np.array_equal(export.unpack_nibbles(packed, weight.shape[1]), weight)
+    assert np.array_equal(packing.unpack_nibbles(packed, weight.shape[1]), weight)
 
 
 def test_packing_by_hand():
     # weights 1, -1, -8, 7 in two's complement: 0001, 1111, 1000, 0111; nibble b holds bit b of each
-    assert export.pack_dense(np.array([[1, -1, -8, 7]], np.int8)).tolist() == [[0b0110_1010_1010_1011]]
-    assert export.pack_nibbles(np.array([[1, -1, -8]], np.int8)).tolist() == [[0xF1, 0x08]]
+    assert packing.pack_dense(np.array([[1, -1, -8, 7]], np.int8)).tolist() == [[0b0110_1010_1010_1011]]
+    assert packing.pack_nibbles(np.array([[1, -1, -8]], np.int8)).tolist() == [[0xF1, 0x08]]
 
 
-@pytest.mark.parametrize("pack", [export.pack_dense, export.pack_nibbles])
+@pytest.mark.parametrize("pack", [packing.pack_dense, packing.pack_nibbles])
 def test_packing_refuses_five_bits(pack):
     for value in (8, -9):
         with pytest.raises(UserError, match="4-bit"):
@@ -397,7 +401,7 @@ def test_packing_refuses_five_bits(pack):
 
 def test_packing_refuses_a_width_that_is_no_multiple_of_four():
     with pytest.raises(UserError, match="multiple of 4"):
-        export.pack_dense(np.zeros((4, 6), np.int8))
+        packing.pack_dense(np.zeros((4, 6), np.int8))
 
 
 # --- kernels alone ----------------------------------------------------------------------------------------------------
@@ -431,7 +435,7 @@ def test_kernels_equal_numpy(kernels, data):
     ends = data.draw(st.booleans())
     x = (rng.choice([-128, 127], inputs) if ends else rng.integers(-128, 128, inputs)).astype(np.int8)
     w = (rng.choice([-8, 7], (outputs, inputs)) if ends else rng.integers(-8, 8, (outputs, inputs))).astype(np.int8)
-    packed, total = np.ascontiguousarray(export.pack_dense(w)), np.full(outputs, 77, np.int32)
+    packed, total = np.ascontiguousarray(packing.pack_dense(w)), np.full(outputs, 77, np.int32)
     kernels.kernel_dense(pointer(x), inputs, pointer(packed), outputs, pointer(total))
     assert np.array_equal(total, w.astype(int) @ x)
 
@@ -443,7 +447,7 @@ def test_kernels_equal_numpy(kernels, data):
     kernel = data.draw(st.integers(1, 9))
     w = rng.integers(-8, 8, (inputs, kernel)).astype(np.int8)
     past = rng.integers(-128, 128, (kernel - 1, inputs)).astype(np.int8)
-    packed, total = export.pack_nibbles(w), np.full(inputs, 77, np.int32)
+    packed, total = packing.pack_nibbles(w), np.full(inputs, 77, np.int32)
     kernels.kernel_depthwise(pointer(past), pointer(x), inputs, kernel, pointer(packed), pointer(total))
     want = [(w.astype(int) * frames.T).sum(axis=1)
             for frames in (np.vstack([past, x]), np.vstack([past, x, second])[1:])]
@@ -457,7 +461,7 @@ def test_kernels_equal_numpy(kernels, data):
     layer = Layer("dense", "x", "stream", "stream", low=low, bias=rng.integers(-2048, 2048, inputs).astype(np.int16),
                   multiplier=rng.integers(128, 256, inputs).astype(np.uint8),
                   shift=rng.integers(1, 16, inputs).astype(np.uint8))
-    table = export.pack_requant(layer)
+    table = packing.pack_requant(layer)
     kernels.kernel_requantise(pointer(total), WHOLE, pointer(table), inputs, low, pointer(out))
     assert np.array_equal(out, layer.requantise(total.astype(np.int64)))
     both = rng.integers(-32768, 32768, (2, inputs))
@@ -483,7 +487,7 @@ def test_gated_add_over_its_whole_range(kernels):
     for v, stream in [(-128, 127), (127, 127), (-128, 0), (127, 0), (1, 64), (-1, 64)]:
         x, value = np.full(a.size, stream, np.int8), np.full(a.size, v, np.int8)
         kernels.kernel_gated_add(pointer(x), pointer(value), pointer(a), pointer(scale), a.size)
-        gate = integer.gate_q7(a.astype(int), scale.astype(int))
+        gate = network.gate_q7(a.astype(int), scale.astype(int))
         assert np.array_equal(x, np.clip(stream + v + ((v * gate + 64) >> 7), 0, 127))
 
 
@@ -498,7 +502,7 @@ def test_save_and_load(model, tmp_path):
     assert (again.name, again.classes, again.inputs) == (model.name, model.classes, model.inputs)
     assert (again.logit_step, again.provenance) == (model.logit_step, model.provenance)
     assert np.array_equal(again.run(features), model.run(features))
-    assert export.c_header(again) == export.c_header(model)
+    assert header.c_header(again) == header.c_header(model)
     for ours, theirs in zip(model.layers, again.layers, strict=True):
         for key, value in vars(ours).items():
             assert np.array_equal(value, getattr(theirs, key)) and type(value) is type(getattr(theirs, key))
@@ -551,8 +555,8 @@ def test_digest_sees_every_number(model):
 
 
 def test_header_says_what_it_is_and_is_the_same_each_time(model):
-    text = export.c_header(model)
-    assert text == export.c_header(model)
+    text = header.c_header(model)
+    assert text == header.c_header(model)
     for wanted in (f'#define MODEL_HASH "{model.digest}"', f'#define MODEL_NAME "{model.name}"', "seed: 5",
                    "#define MODEL_CLASSES 12", "generated by"):
         assert wanted in text
@@ -562,7 +566,7 @@ def test_header_says_what_it_is_and_is_the_same_each_time(model):
 def test_slots_and_histories_do_not_overlap():
     for seed in range(10):
         model = random_model(seed)
-        plan = export.memory_plan(model)
+        plan = memory_plan(model)
         width = {"stream": 12}
         spans = {}
         for layer in model.layers:
@@ -583,13 +587,13 @@ def test_slots_and_histories_do_not_overlap():
 def test_export_refuses_what_the_chip_cannot_hold():
     wide = random_model(1, condenser=True, channels=80, expansion=80, head=80, kernels=[3], strides=[1])
     with pytest.raises(UserError, match="too wide"):
-        export.c_header(wide)
+        header.c_header(wide)
     # scratch: 4 bytes for each output of the widest layer, the slots and the stem's window share 512 bytes
     deep = random_model(1, condenser=True, channels=44, expansion=76, head=12, kernels=[3], strides=[1], stem_kernel=9)
-    plan = export.memory_plan(deep)
+    plan = memory_plan(deep)
     assert plan["slot_bytes"] <= 255 and plan["scratch_bytes"] > 512
     with pytest.raises(UserError, match="512"):
-        export.c_header(deep)
+        header.c_header(deep)
 
 
 def test_exported_hash_of_a_foreign_folder(tmp_path):

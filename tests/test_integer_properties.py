@@ -15,14 +15,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinyspeech import CLASSES, export, integer, quant, toolchain
-from tinyspeech.causal import CausalConfig, CausalTinySpeech
+from tinyspeech import CLASSES, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel, Layer
-from tinyspeech.native import FIRMWARE
-from tinyspeech.quant import FixedStep, LearnedStep
-from tinyspeech.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
-from tinyspeech.train import predict
+from tinyspeech.integer import header, packing
+from tinyspeech.integer import plan as integer_plan
+from tinyspeech.integer.network import SLOTS, IntegerModel, Layer, gate_q7
+from tinyspeech.lowbit import lower, quant
+from tinyspeech.lowbit.quant import FixedStep, LearnedStep
+from tinyspeech.lowbit.saved import predict
+from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
+from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
+from tinyspeech.paths import FIRMWARE
 
 MOST_LAYERS, MOST_STATE, WIDTH = 40, 4096, 48
 HEADER = f"""#pragma once
@@ -47,7 +50,7 @@ HEADER = f"""#pragma once
 #define MODEL_WINDOW model_window
 int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes;
 int model_window;
-{export.LAYER_STRUCT}
+{header.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
 C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c")
@@ -99,7 +102,7 @@ def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
 def run_in_c(libraries: dict[tuple, ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
     """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same again
     where frames or bands may be paired."""
-    plan = export.memory_plan(model)
+    plan = integer_plan.memory_plan(model)
     single = {**plan, "window": plan["slot_bytes"], "cut": len(model.layers)}
     answer = fill_and_run(libraries[0, 1, 0], model, single, features)
     if plan["paired"] or plan["band_pairs"]:
@@ -133,7 +136,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
         row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
         width[layer.target] = layer.width(width[layer.source])
         if layer.weight is not None:
-            kept += [np.ascontiguousarray(export.packed(layer)), export.pack_requant(layer)]
+            kept += [np.ascontiguousarray(packing.packed(layer)), packing.pack_requant(layer)]
             row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
         elif layer.scale is not None:
             kept.append(layer.scale)
@@ -219,7 +222,7 @@ def models(draw) -> IntegerModel:
     for _ in range(draw(st.integers(1, 6))):
         source = draw(st.sampled_from(sorted(width)))
         kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands"]))
-        target = draw(st.sampled_from(integer.SLOTS))
+        target = draw(st.sampled_from(SLOTS))
         if kind == "pool_bands" or (kind in ("dense", "depthwise") and draw(st.booleans())):
             if add_with_bands(kind, source, target) and kind == "pool_bands" and draw(st.booleans()):
                 add_with_bands("add_bands", target, source)
@@ -230,7 +233,7 @@ def models(draw) -> IntegerModel:
         elif kind == "depthwise":
             add(kind, source, target, width[source])
         elif kind == "pool":
-            target = target if target != source else next(slot for slot in integer.SLOTS if slot != source)
+            target = target if target != source else next(slot for slot in SLOTS if slot != source)
             layers.append(Layer(kind, f"l{len(layers)}", source, target, draw(st.integers(1, 4))))
             width[target] = width[source]
         else:
@@ -291,9 +294,9 @@ def test_two_bands_at_once_are_two_bands(c, model, features):
     """Wherever both sums fit a word, which is where the exporter pairs them; nowhere else."""
     model.check(features.shape[1])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "WORK_BYTES", 2048)  # as `fill_and_run` has
+        patch.setattr(integer_plan, "WORK_BYTES", 2048)  # as `fill_and_run` has
         fits = max(row.accumulator for row in model.worst()) < 2**15
-        assert export.memory_plan(model)["band_pairs"] == fits
+        assert integer_plan.memory_plan(model)["band_pairs"] == fits
         assert np.array_equal(run_in_c(c, model, features), model.run(features))
 
 
@@ -310,7 +313,7 @@ def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
     for high, low in ((127, least), (least, 127)):
         for line in weight:
             x = np.where(line > 0, high, low).astype(np.int8)
-            packed = np.ascontiguousarray(export.pack_dense(layer.weight))
+            packed = np.ascontiguousarray(packing.pack_dense(layer.weight))
             c[0, 1, 0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data),
                                     outputs, ctypes.c_void_p(kept.ctypes.data))
             assert np.array_equal(kept, weight @ x)
@@ -333,7 +336,7 @@ def test_worst_gated_addition_is_the_worst_of_all(scale, least, target):
     layers[3].scale = np.array(scale * 2, np.int8)
     row = next(row for row in IntegerModel("small", CLASSES, layers, 12, 1.0).worst() if row.layer == "add")
     v, a = np.arange(least, 128)[:, None, None], np.arange(-128, 128)[:, None]
-    product = v * integer.gate_q7(a, layers[3].scale.astype(int)) + 64
+    product = v * gate_q7(a, layers[3].scale.astype(int)) + 64
     sums = v + (product >> 7)
     assert row.product == np.abs(product).max() and row.accumulator == max(sums.max() + 127, -sums.min() - target)
 
@@ -374,19 +377,19 @@ NIBBLES = st.one_of(st.integers(-8, 7), st.sampled_from([-8, 7]))
 @given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), FOUR), elements=NIBBLES))
 @settings(max_examples=100, deadline=None)
 def test_dense_weights_survive(weight):
-    assert np.array_equal(export.unpack_dense(export.pack_dense(weight)), weight)
+    assert np.array_equal(packing.unpack_dense(packing.pack_dense(weight)), weight)
 
 
 @given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), st.integers(1, 11)), elements=NIBBLES))
 @settings(max_examples=100, deadline=None)
 def test_depthwise_weights_survive(weight):
-    assert np.array_equal(export.unpack_nibbles(export.pack_nibbles(weight), weight.shape[1]), weight)
+    assert np.array_equal(packing.unpack_nibbles(packing.pack_nibbles(weight), weight.shape[1]), weight)
 
 
 @given(hnp.arrays(np.uint16, st.tuples(st.integers(1, 6), st.integers(1, 12))))
 @settings(max_examples=60, deadline=None)
 def test_every_word_is_some_four_weights(packed):
-    assert np.array_equal(export.pack_dense(export.unpack_dense(packed)), packed)
+    assert np.array_equal(packing.pack_dense(packing.unpack_dense(packed)), packed)
 
 
 # --- torch = integers = C ---------------------------------------------------------------------------------------------
@@ -437,10 +440,10 @@ def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features)
     model = wild(config, bits, seed, spread)
     quant.snap(model)
     try:
-        twin = export.quantised(model, "drawn")
+        twin = lower.quantised(model, "drawn")
         for layer in twin.layers:
             if layer.weight is not None:
-                export.pack_requant(layer)
+                packing.pack_requant(layer)
     except UserError as error:  # steps too far apart for eight bits and a shift, or a bias: refused, as it should be
         assert re.search("has no 8-bit form|takes biases of 12 bits", str(error)) and spread >= 1
         assume(False)
@@ -450,7 +453,7 @@ def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features)
     assert np.array_equal(np.rint(units), want) and np.array_equal(run_in_c(c, twin, features), want)
     assert np.array_equal(want[np.arange(2), units.argmax(1)], want.max(1))  # where scores are equal, either is right
     if spread < 1:
-        assert export.c_header(twin) == export.c_header(twin) and twin.digest in export.c_header(twin)
+        assert header.c_header(twin) == header.c_header(twin) and twin.digest in header.c_header(twin)
 
 
 @given(SEED, st.integers(1, 12), st.booleans())
@@ -518,7 +521,7 @@ def test_a_program_that_the_c_cannot_run_is_one_line(which, change, match):
         model.check()
     assert "\n" not in str(caught.value)
     with pytest.raises(UserError):
-        export.c_header(model)
+        header.c_header(model)
 
 
 def test_no_layers_and_no_gate():
@@ -536,15 +539,15 @@ def test_no_layers_and_no_gate():
 
 def test_what_the_firmware_cannot_hold_is_one_line():
     model = IntegerModel("small", CLASSES, small(), 12, 1.0)
-    export.c_header(model)
+    header.c_header(model)
     model.flush = -1
     with pytest.raises(UserError, match="flush"):
-        export.c_header(model)
+        header.c_header(model)
     layers = small()
     layers[0].weight = np.ones((8, 16), np.int8)
     with pytest.raises(UserError, match="the front end gives 12"):
-        export.c_header(IntegerModel("small", CLASSES, layers, 16, 1.0))
+        header.c_header(IntegerModel("small", CLASSES, layers, 16, 1.0))
     layers = small()
     layers[0].weight, layers[0].kernel = np.ones((8, 12 * 300), np.int8), 300
     with pytest.raises(UserError, match=r"bytes at once|fit a byte"):
-        export.c_header(IntegerModel("small", CLASSES, layers, 12, 1.0))
+        header.c_header(IntegerModel("small", CLASSES, layers, 12, 1.0))

@@ -12,9 +12,10 @@ import pytest
 
 from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board import cable as board_cable
+from tinyspeech.board import isp, rom
 from tinyspeech.board.protocol import Command
-from tinyspeech.chip import cable, isp, rom
-from tinyspeech.chip.board import VirtualBoard, load_image
+from tinyspeech.board.virtual import VirtualBoard, load_image
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.errors import UserError
 
@@ -64,7 +65,7 @@ def new(tmp_path_factory):
     return image
 
 
-Cable = functools.partial(cable.Cable, usb_frame_s=0.005)
+Cable = functools.partial(board_cable.Cable, usb_frame_s=0.005)
 """An adapter that is in no hurry: a thousand sessions take half the time."""
 
 
@@ -95,7 +96,7 @@ def test_a_running_board_is_flashed_verified_and_started(old, new):
 def test_a_session_has_the_published_order(new):
     line = Cable(VirtualBoard(None))
     isp.flash(line, new)
-    asked = [f.data[2] for f in cable.frames(line.log) if f.way == "to" and f.data[:2] == b"\x57\xab"]
+    asked = [f.data[2] for f in board_cable.frames(line.log) if f.way == "to" and f.data[:2] == b"\x57\xab"]
     order = [command for i, command in enumerate(asked) if i == 0 or command != asked[i - 1]]
     published = [0xA1, 0xA7, 0xA3, 0xA4, 0xA5, 0xA3, 0xA6]
     assert order == [*published, 0xA7, 0xA6, 0xA7, 0xA6, 0xA2]  # then `_confirm` asks twice more

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tinyspeech import bench, export, live, toolchain
-from tinyspeech.chip import ChipFault
+from tinyspeech import paths
+from tinyspeech.chip import program
+from tinyspeech.chip.emulator import ChipFault
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel
+from tinyspeech.integer import listening, plan
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import stages, ways
 from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
@@ -30,7 +32,7 @@ def kernel():
 
 
 def test_a_routine_returns_its_result_and_its_cycles():
-    triple = bench.Routine("triple", "    slli a1, a0, 1\n    add a0, a0, a1\n    ret")
+    triple = program.Routine("triple", "    slli a1, a0, 1\n    add a0, a0, a1\n    ret")
     assert triple(14) == (42, 1 + 1 + 3) and triple(-5)[0] == -15
     assert triple(14, mhz=48) == (42, 2 + 1 + 5)  # slli to another register is long
     assert [i.bytes for i in triple.listing("triple")] == [4, 2, 2]
@@ -39,14 +41,14 @@ def test_a_routine_returns_its_result_and_its_cycles():
 
 
 def test_a_routine_that_does_not_return_is_stopped(monkeypatch):
-    monkeypatch.setattr(bench, "MOST_CYCLES", 10_000)
+    monkeypatch.setattr(program, "MOST_CYCLES", 10_000)
     with pytest.raises(UserError, match="forever has not returned after 10,000 cycles"):
-        bench.Routine("forever", "1:  j 1b")(1)
+        program.Routine("forever", "1:  j 1b")(1)
 
 
 def test_the_core_refuses_a_multiplication():
     with pytest.raises(ChipFault, match="multiplication"):
-        bench.Routine("product", "    .word 0x02b50533", arguments=2)(6, 7)
+        program.Routine("product", "    .word 0x02b50533", arguments=2)(6, 7)
 
 
 @pytest.mark.parametrize("mhz", [24, 48])
@@ -59,18 +61,19 @@ def test_a_listing_adds_up_to_the_call(kernel, mhz):
 
 
 def test_the_compilers_product_takes_its_time_by_the_sign_of_one_factor():
-    times = bench.Routine("times", "#include <stdint.h>\nint32_t times(int32_t a, int32_t b) { return a * b; }", 2, "c")
+    source = "#include <stdint.h>\nint32_t times(int32_t a, int32_t b) { return a * b; }"
+    times = program.Routine("times", source, 2, "c")
     runs = {(a, b): times(a, b) for a in (100, -77) for b in (5, -5)}
     assert all(value == a * b for (a, b), (value, _) in runs.items())
     assert runs[100, -5][1] > 8 * runs[100, 5][1] and runs[-77, 5][1] == runs[100, 5][1]
 
 
-BY_HAND = (toolchain.FIRMWARE / "requantise.S").read_text().split("multiply:\n")[1].split("    .size")[0]
+BY_HAND = (paths.FIRMWARE / "requantise.S").read_text().split("multiply:\n")[1].split("    .size")[0]
 
 
-@pytest.mark.parametrize("routine", [(BY_HAND, 2), ((toolchain.FIRMWARE / "multiply.c").read_text(), 2, "c")])
+@pytest.mark.parametrize("routine", [(BY_HAND, 2), ((paths.FIRMWARE / "multiply.c").read_text(), 2, "c")])
 def test_the_firmwares_product_takes_the_same_time_for_all(routine):
-    multiply = bench.Routine("multiply", *routine)
+    multiply = program.Routine("multiply", *routine)
     runs = {(a, m): multiply(a, m) for a in (0, 1, -15648, 16544) for m in (0, 1, 128, 255, 511)}
     assert all(value == a * m for (a, m), (value, _) in runs.items())
     assert len({cycles for _, cycles in runs.values()}) == 1
@@ -91,7 +94,7 @@ def test_the_inner_loop_is_as_the_chapter_reads_it(kernel):
 
 
 def test_the_table_is_built_in_the_order_of_grays_code():
-    text = (toolchain.FIRMWARE / "dense.S").read_text()
+    text = (paths.FIRMWARE / "dense.S").read_text()
     order = [int(bits, 2) for bits in re.findall(r"# ([01]{4})$", text, re.M)]
     assert order == [i ^ (i >> 1) for i in range(1, 16)]
 
@@ -100,7 +103,7 @@ def test_four_numbers_predict_the_dense_layers_of_a_clip_to_the_cycle():
     small = [(n, g) for n in (24, 48) for g in (4, 8)]
     taken = [ways.WayOnChip(W[:n, : 4 * g], "subset_sums_pair").run(X[: 4 * g]).cycles for n, g in small]
     price = np.linalg.solve([[1, n, g, g * n] for n, g in small], taken)
-    predicted, frames = 0, -(-(49 + NETWORK.flush) // live.BATCH_FRAMES) * live.BATCH_FRAMES
+    predicted, frames = 0, -(-(49 + NETWORK.flush) // listening.BATCH_FRAMES) * listening.BATCH_FRAMES
     for layer in NETWORK.layers:
         frames //= layer.stride
         if layer.kind in ("dense", "weighed_classifier"):
@@ -119,7 +122,7 @@ def test_a_full_lane_spoils_its_neighbour():
 
 
 def test_groups_of_six_do_not_fit_the_work_buffer():
-    assert export.memory_plan(NETWORK)["scratch_bytes"] + 4 * (64 - 16) > export.WORK_BYTES
+    assert plan.memory_plan(NETWORK)["scratch_bytes"] + 4 * (64 - 16) > plan.WORK_BYTES
 
 
 # ---------------------------------------------------------------- pictures

@@ -9,9 +9,11 @@ import re
 
 import pytest
 
-from tinyspeech import CLASSES, export, frontend, native, paths, toolchain
-from tinyspeech.chip import emulator, speed
+from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.chip import emulator, native
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend, plan
+from tinyspeech.measure import speed
 
 ALIKE = pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
 """A structure without pointers lies the same on both, and Python relies on that."""
@@ -55,8 +57,8 @@ def test_the_state_of_the_front_end(layout, target):
 def test_the_work_buffer_holds_the_networks_scratch(layout, target):
     """What `Native` gives the network to work in, and `export` lets a network need."""
     layout.check(paths.FIRMWARE / "network.h", {
-        f"(MODEL_SCRATCH_BYTES <= {export.WORK_BYTES})": 1, "MODEL_CLASSES": len(CLASSES)}, *target)
-    assert ctypes.sizeof(native.Native()._scratch) == export.WORK_BYTES
+        f"(MODEL_SCRATCH_BYTES <= {plan.WORK_BYTES})": 1, "MODEL_CLASSES": len(CLASSES)}, *target)
+    assert ctypes.sizeof(native.Native()._scratch) == plan.WORK_BYTES
 
 
 def test_a_wrong_layout_is_found(layout):

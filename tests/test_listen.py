@@ -16,14 +16,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, audio, datasets, decision, frontend, native, paths
+from tinyspeech import CLASSES, paths
 from tinyspeech.__main__ import main
+from tinyspeech.board import isp, monitor
+from tinyspeech.board.microphone import SIGNAL_HZ, microphone
 from tinyspeech.board.protocol import Command
-from tinyspeech.chip import isp, monitor
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, microphone, shipped_image
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip.firmware import exported_hash
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import model_file
+from tinyspeech.sound import audio, datasets, mulaw
 
 VERSION = "tinyspeech tinyspeech_s 0123456789ab"
 
@@ -57,7 +61,7 @@ class Firmware:
         return b"stopped %d\n" % frames
 
     def _frame(self) -> bytes:
-        was, levels = self._loud, audio.mulaw_decode(np.frombuffer(self.samples[-frontend.HOP :], np.uint8))
+        was, levels = self._loud, mulaw.mulaw_decode(np.frombuffer(self.samples[-frontend.HOP :], np.uint8))
         self._loud = bool(np.abs(levels.astype(int)).max() > 3000)
         return b"word yes %d\n" % (len(self.samples) // frontend.HOP) if self._loud and not was else b""
 
@@ -125,8 +129,8 @@ def test_a_recording_is_the_front_ends_8_khz_in_mulaw_with_silence_behind_it(bee
     x, _ = audio.read(beeps)
     sent = monitor.recording(beeps)
     assert len(sent) == 8000 * 3 + 4000 and 0x7F not in sent
-    assert sent == audio.mulaw_encode(frontend.to_8khz(np.pad(x, (0, 8000)))).tobytes()
-    assert set(sent[-3900:]) == {audio.MULAW_ZERO}
+    assert sent == mulaw.mulaw_encode(frontend.to_8khz(np.pad(x, (0, 8000)))).tobytes()
+    assert set(sent[-3900:]) == {mulaw.MULAW_ZERO}
     assert monitor.recording(beeps, 1.5)[:11_900] == sent[:11_900] and len(monitor.recording(beeps, 1.5)) == 16_000
     soundfile.write(tmp_path / "odd.flac", np.stack([x[:999], x[:999]], 1), 44_100)
     assert len(monitor.recording(tmp_path / "odd.flac")) == 4000 + 182  # 999 / 44.1 kHz are 181.2 samples
@@ -394,7 +398,7 @@ def image():
 def speech(tmp_path_factory):
     """A file with three seconds of a room, then four bundled words with pauses; 16 kHz."""
     rng = np.random.default_rng(0)
-    task = datasets.load_task(datasets.BUNDLED, "validation")
+    task = datasets.load_task(paths.BUNDLED, "validation")
     wanted = [next(i for i, name in enumerate(task.names) if name.startswith(f"{word}/")) for word in SPOKEN]
     x = [rng.normal(0, 20, 48_000).astype(np.int16)]
     for i in wanted:
@@ -409,7 +413,7 @@ SPOKEN = ("yes", "right", "stop", "go")
 
 def defined(samples: bytes) -> list[tuple[str, int]]:
     """Words, and the frames of 20 ms after which the chip says them, by the definitions in Python."""
-    x8 = audio.mulaw_decode(np.frombuffer(samples, np.uint8))
+    x8 = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
     windows = np.lib.stride_tricks.sliding_window_view(x8, frontend.WINDOW)[:: frontend.HOP].astype(np.int32)
     features = frontend.cepstrum(frontend.log_mel(windows))
     scores = decision.frame_scores(IntegerModel.load(model_file("tinyspeech_s", ".npz")), features)
@@ -418,7 +422,7 @@ def defined(samples: bytes) -> list[tuple[str, int]]:
 
 def waits_for_commands(line: Cable) -> bool:
     line.write(Command.VERSION)
-    return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
+    return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {exported_hash()}\n".encode()
 
 
 def test_the_firmware_hears_in_a_recording_what_the_definitions_hear(image, speech):

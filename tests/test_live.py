@@ -5,19 +5,23 @@ import re
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, toolchain
+from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.board.microphone import SIGNAL_HZ
 from tinyspeech.board.protocol import Command, transcript
-from tinyspeech.chip import Chip
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
-from tinyspeech.chip.emulator import SRAM_BASE
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip import firmware
+from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel
-from tinyspeech.measure import live as hearing
-from tinyspeech.measure.figures import listening
+from tinyspeech.integer import decision, frontend, listening, trials
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.measure import live
+from tinyspeech.measure.figures import listening as figures_listening
 from tinyspeech.paths import model_file
+from tinyspeech.sound import datasets, mulaw
+from tinyspeech.toolchain.elf import SRAM_BASE
 
-FRAME_CYCLES = frontend.HOP * live.CLOCK_HZ // frontend.SAMPLE_RATE_HZ
-VERSION = f"tinyspeech tinyspeech_s {native.exported_hash()}\n"
+FRAME_CYCLES = frontend.HOP * listening.CLOCK_HZ // frontend.SAMPLE_RATE_HZ
+VERSION = f"tinyspeech tinyspeech_s {firmware.exported_hash()}\n"
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +45,15 @@ def board(image):
 @pytest.fixture(scope="module")
 def row():
     """Two and a half minutes of bundled clips in a row in noise, int16 at 16 kHz, and their events."""
-    x, labels = datasets.load_task(datasets.BUNDLED, "validation", limit=64).arrays()[:2]
-    return hearing.in_a_row(x, labels, seed=0)
+    x, labels = datasets.load_task(paths.BUNDLED, "validation", limit=64).arrays()[:2]
+    return live.in_a_row(x, labels, seed=0)
 
 
 @pytest.fixture(scope="module")
 def heard(image, row):
     board = VirtualBoard(image)
     board.advance(0.01)
-    return hearing.listen(board, hearing.as_volts(row[0]), SIGNAL_HZ)
+    return live.listen(board, live.as_volts(row[0]), SIGNAL_HZ)
 
 
 def say(board: VirtualBoard, data: bytes, seconds: float) -> str:
@@ -70,32 +74,32 @@ def itself() -> int:
 
 def test_samples_are_sums_of_four_readings():
     codes = np.array([512, 512, 512, 512, 0, 0, 0, 0, 1023, 1023, 1023, 1023, 513, 512, 512, 512])
-    assert live.from_conversions(codes).tolist() == [0, -32768, 32704, 16]
+    assert listening.from_conversions(codes).tolist() == [0, -32768, 32704, 16]
     same = np.repeat(np.arange(1024), 4)
-    assert np.array_equal(live.from_conversions(same), frontend.from_adc(np.arange(1024)))
+    assert np.array_equal(listening.from_conversions(same), frontend.from_adc(np.arange(1024)))
 
 
 @pytest.mark.parametrize("codes", [[1, 2, 3], [0, 0, 0, 1024], [-1, 0, 0, 0], [0.5, 0, 0, 0]])
 def test_other_readings_are_refused(codes):
     with pytest.raises(UserError, match="readings"):
-        live.from_conversions(np.array(codes))
+        listening.from_conversions(np.array(codes))
 
 
 def test_frames_are_counted():
-    assert [live.frame_count(n) for n in (0, 255, 256, 415, 416, 8000)] == [0, 0, 1, 1, 2, 49]
+    assert [listening.frame_count(n) for n in (0, 255, 256, 415, 416, 8000)] == [0, 0, 1, 1, 2, 49]
 
 
 def test_words_need_their_whole_batch_and_a_frame_more(model):
     """However many samples follow, the words so far are the same."""
-    x, labels = datasets.load_task(datasets.BUNDLED, "validation").arrays()[:2]
+    x, labels = datasets.load_task(paths.BUNDLED, "validation").arrays()[:2]
     clips = frontend.to_8khz(x[np.flatnonzero(np.asarray(labels) >= 2)[:6]])
     sound = np.concatenate([np.pad(clip, (0, 4000)) for clip in clips])
-    whole = live.words(model, sound)
-    assert len(whole) >= 4 and all(frame % live.BATCH_FRAMES == 1 for frame, _ in whole)
+    whole = listening.words(model, sound)
+    assert len(whole) >= 4 and all(frame % listening.BATCH_FRAMES == 1 for frame, _ in whole)
     for frame, word in whole:
         enough = frontend.WINDOW + frontend.HOP * (frame - 1)
-        assert live.words(model, sound[:enough])[-1] == (frame, word)
-        assert (frame, word) not in live.words(model, sound[: enough - 1])
+        assert listening.words(model, sound[:enough])[-1] == (frame, word)
+        assert (frame, word) not in listening.words(model, sound[: enough - 1])
 
 
 def test_a_soft_last_sound_belongs_to_a_word_where_the_recording_is_quiet():
@@ -104,16 +108,16 @@ def test_a_soft_last_sound_belongs_to_a_word_where_the_recording_is_quiet():
     clip = np.where(np.arange(16_000) // 1600 == 3, tone, 0) + np.where(np.arange(16_000) // 800 == 10, tone / 32, 0)
     noise = np.random.default_rng(0).normal(0, 1, 16_000)
     clean, noisy = ((clip + share * noise).astype(np.int16) for share in (22, 700))
-    assert hearing.is_quiet(clean) and not hearing.is_quiet(noisy)
-    hard, soft = hearing.Event.of(clean, 2, 1.0), hearing.Event.of(clean, 2, 1.0, hearing.SOFT_DB)
+    assert live.is_quiet(clean) and not live.is_quiet(noisy)
+    hard, soft = live.Event.of(clean, 2, 1.0), live.Event.of(clean, 2, 1.0, live.SOFT_DB)
     assert (hard.at_s, hard.begin_s, soft.begin_s) == (1.0, 1.3, 1.3)
     assert abs(hard.end_s - 1.4) < 0.011 and abs(soft.end_s - 1.55) < 0.011
 
 
 def test_reports_are_matched_with_what_was_said():
-    events = [hearing.Event(2, 0.0, 0.0, 1.0), hearing.Event(3, 2.0, 2.0, 3.0), hearing.Event(1, 4.0, 4.0, 5.0)]
-    found = [(1.1, CLASSES[2]), (1.2, CLASSES[2]), (3.0 + hearing.LATE_S + 0.01, CLASSES[3]), (4.5, CLASSES[4])]
-    result = hearing.rate(found, events)
+    events = [live.Event(2, 0.0, 0.0, 1.0), live.Event(3, 2.0, 2.0, 3.0), live.Event(1, 4.0, 4.0, 5.0)]
+    found = [(1.1, CLASSES[2]), (1.2, CLASSES[2]), (3.0 + live.LATE_S + 0.01, CLASSES[3]), (4.5, CLASSES[4])]
+    result = live.rate(found, events)
     assert (result["keywords"], result["detected"], result["false"]) == (2, 1, 3)
     assert result["latencies"] == pytest.approx([0.1])
 
@@ -125,16 +129,16 @@ def test_every_line_is_the_definitions(heard, model):
     """Minutes of words and noise through timer, ADC, DMA, handler, front end, network and decision: not a sample is
     lost, and every word and every frame number is that of the readings that the definition takes from the voltage."""
     lines = [line for _, line in heard.lines]
-    expected = [f"word {word} {frame}" for frame, word in live.words(model, heard.samples)]
+    expected = [f"word {word} {frame}" for frame, word in listening.words(model, heard.samples)]
     assert lines[0] == "listening" and len(heard.samples) > 140 * 8000
-    frames = live.frame_count(len(heard.samples))
+    frames = listening.frame_count(len(heard.samples))
     late = [line for line in expected if int(line.split()[2]) >= frames - 1]  # may still be on its way
     assert lines[1:] in (expected, expected[: len(expected) - len(late)]) and len(expected) > 20
 
 
 def test_words_are_heard_soon_and_few_others(heard, row):
     found = [(t, line.split()[1]) for t, line in heard.lines if line.startswith("word ")]
-    result = hearing.rate(found, row[1])
+    result = live.rate(found, row[1])
     latencies = np.array(result["latencies"])
     print(f"{result['detected']} of {result['keywords']} keywords, {result['false']} false; latency "
           f"{1000 * np.median(latencies):.0f} ms, at most {1000 * latencies.max():.0f}")
@@ -143,7 +147,7 @@ def test_words_are_heard_soon_and_few_others(heard, row):
 
 
 def test_twelve_million_cycles_a_second_and_asleep_half_the_time(heard):
-    seconds = heard.cycles / live.CLOCK_HZ
+    seconds = heard.cycles / listening.CLOCK_HZ
     assert (heard.cycles - heard.asleep) / seconds <= 12_000_000
     assert heard.asleep >= heard.cycles / 2
 
@@ -157,7 +161,7 @@ def test_no_burst_is_as_long_as_a_frame(heard):
 def test_loud_noise_takes_no_longer_and_no_sample_is_lost(board):
     """The dearest input: full-scale noise."""
     volts = np.random.default_rng(0).integers(0, 65536, 3 * SIGNAL_HZ).astype(np.uint16)
-    noisy = hearing.listen(board, volts, SIGNAL_HZ)
+    noisy = live.listen(board, volts, SIGNAL_HZ)
     assert noisy.longest_burst < 0.75 * FRAME_CYCLES
     assert not [line for _, line in noisy.lines if line.startswith("lost")]
 
@@ -165,7 +169,7 @@ def test_loud_noise_takes_no_longer_and_no_sample_is_lost(board):
 def test_ram_and_flash_are_kept_with_an_interrupt_at_the_worst_moment(board):
     """The deepest stack where interrupts are on plus the handler's, and the deepest of every other mode."""
     noise = np.random.default_rng(1).integers(0, 65536, SIGNAL_HZ).astype(np.uint16)
-    hearing.listen(board, noise, SIGNAL_HZ)
+    live.listen(board, noise, SIGNAL_HZ)
     say(board, Command.SELF_TEST, 1.0)
     codes = np.random.default_rng(2).integers(128, 256, 8000).astype(np.uint8)
     board.send(Command.RECORDING + codes.tobytes() + Command.STOP)
@@ -207,8 +211,8 @@ def test_any_byte_ends_it_and_is_taken_as_a_command(board):
 @pytest.fixture(scope="module")
 def yes():
     """A bundled clip and a second of silence, as the microphone's voltage."""
-    x, labels = datasets.load_task(datasets.BUNDLED, "validation").arrays()[:2]
-    return hearing.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
+    x, labels = datasets.load_task(paths.BUNDLED, "validation").arrays()[:2]
+    return live.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
 
 
 def test_a_recording_can_wait_until_the_chip_listens(image, yes):
@@ -237,7 +241,7 @@ def test_the_led_is_on_after_a_word(board, yes):
 
 
 def mulaw_of(sound: np.ndarray) -> np.ndarray:
-    return audio.mulaw_encode(frontend.to_8khz(sound))
+    return mulaw.mulaw_encode(frontend.to_8khz(sound))
 
 
 @pytest.mark.parametrize("chunk", [1, 160, 100_000])
@@ -249,7 +253,7 @@ def test_samples_over_the_port_are_the_definitions(board, model, row, chunk):
         piece = codes[at : at + max(chunk, 8)].tobytes()
         text += say(board, piece, max(len(piece) / 8000 if chunk < 1000 else 0, 10 * len(piece) / 115_000))
     text += say(board, Command.STOP, 0.1)
-    expected = transcript(live.words(model, audio.mulaw_decode(codes)), live.frame_count(len(codes)))
+    expected = transcript(listening.words(model, mulaw.mulaw_decode(codes)), listening.frame_count(len(codes)))
     assert len(expected) > 4 and text.splitlines() == expected
     assert board.chip.state.overruns == 0
     assert say(board, Command.VERSION, 0.05) == VERSION
@@ -262,7 +266,7 @@ def test_the_handler_decodes_every_byte(board):
     board.send(Command.RECORDING + codes.tobytes())
     board.advance(0.03)
     ring = np.frombuffer(board.chip.read_memory(at, 2 * len(codes)), "<i2")
-    assert np.array_equal(ring, audio.mulaw_decode(codes))
+    assert np.array_equal(ring, mulaw.mulaw_decode(codes))
 
 
 def test_a_silent_sender_is_waited_for(board):
@@ -299,7 +303,7 @@ def test_noise_on_the_line_does_not_make_it_deaf(board, yes, noise):
 
 def test_the_self_test_knows_its_second(board, model):
     assert say(board, Command.SELF_TEST, 1.0) == "test ok\n"
-    x = export.made_up_clip()
+    x = trials.made_up_clip()
     assert x.dtype == np.int16 and np.abs(x[:256].astype(int)).max() > 30_000
     assert np.abs(x[-160:].astype(int)).max() < 16
 
@@ -355,8 +359,9 @@ def test_waiting_costs_the_untimed_chip_nothing(image):
 
 
 def test_constants_are_compared_on_training_speakers(monkeypatch):
-    monkeypatch.setattr(listening, "CHOICES", {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
-    (figure,) = listening.choice(datasets.BUNDLED, clips=60, seeds=(0, 1))
+    monkeypatch.setattr(figures_listening, "CHOICES",
+                        {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
+    (figure,) = figures_listening.choice(paths.BUNDLED, clips=60, seeds=(0, 1))
     low, ours, never, slow = figure.value
     assert figure.key == "live.choice" and ours["label"] == f"2 bits, {decision.LEAST_LEAD}"
     assert figure.about["n"] > 50

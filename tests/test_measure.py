@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyspeech import UserError, paths
+from tinyspeech import paths
 from tinyspeech.__main__ import main
+from tinyspeech.errors import UserError
 from tinyspeech.measure import registry, store
 from tinyspeech.measure.store import figure
 
@@ -57,7 +58,7 @@ def test_whoever_reads_meanwhile_finds_a_whole_file(results, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", half)
-    with pytest.raises(UserError, match="cannot write .*No space left"):
+    with pytest.raises(UserError, match=r"cannot write .*No space left"):
         store.record("b", 2, "1")
     assert results.read_bytes() == before
 

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from tinyspeech.errors import UserError
-from tinyspeech.models import FAMILY, MODELS, TinySpeech, build_model, count_macs, count_parameters, family_table
+from tinyspeech.networks.counting import count_macs, count_parameters
+from tinyspeech.networks.family import FAMILY, TinySpeech
+from tinyspeech.networks.models import MODELS, build_model, family_table
 
 COUNTS = {"tinyspeech_x": 10_923, "tinyspeech_y": 6_222, "tinyspeech_z": 2_712, "tinyspeech_m": 4_729}
 

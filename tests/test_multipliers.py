@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinyspeech.errors import UserError
+from tinyspeech.integer import packing
 from tinyspeech.measure import ways
 from tinyspeech.measure.stages import bench
 
@@ -22,7 +23,7 @@ def test_every_way_computes_the_layer_from_flash_and_from_sram(name):
 
 def test_a_wrong_layer_is_noticed(monkeypatch):
     weight = np.ones((4, 8), np.int8)
-    monkeypatch.setitem(ways.PACKED, "words", lambda w: ways.pack_dense(-w))
+    monkeypatch.setitem(ways.PACKED, "words", lambda w: packing.pack_dense(-w))
     with pytest.raises(AssertionError, match="another layer"):
         ways.race_one(weight, "subset_sums_pair")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinyspeech import toolchain
-from tinyspeech.chip import Chip, ChipFault
-from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, RESETS, SRAM_BASE
+from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, RESETS, Chip, ChipFault
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 HEAD = '.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\nj start\n'
 

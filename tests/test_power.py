@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import UserError
+from tinyspeech.errors import UserError
 from tinyspeech.measure import power
 from tinyspeech.measure.stages import bench
 

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import audio, frontend, live, paths, toolchain
-from tinyspeech.board import protocol
+from tinyspeech import paths, toolchain
+from tinyspeech.board import direct, protocol
 from tinyspeech.board.protocol import Command, CommandStream, Lost, Stopped, Word
 from tinyspeech.chip import emulator
+from tinyspeech.integer import frontend, listening
+from tinyspeech.sound import mulaw
 
 MAIN = (paths.FIRMWARE / "main.c").read_text()
 
@@ -43,8 +45,8 @@ def test_the_numbers_are_the_firmwares():
     """Of the serial line, the clock and the converter, as board.h, board.c and listen.h have them."""
     text = "".join((paths.FIRMWARE / name).read_text() for name in ("board.h", "board.c", "listen.h"))
     numbers = {name: int(value) for name, value in re.findall(r"\b([A-Z_]+) = (\d+)\b", text)}
-    assert numbers["BAUD"] == emulator.LINE_BAUD and numbers["CLOCK_HZ"] == live.CLOCK_HZ
-    assert numbers["ADC_HZ"] == live.ADC_HZ and numbers["CONVERSIONS"] == 2 * live.CONVERSIONS
+    assert numbers["BAUD"] == emulator.LINE_BAUD and numbers["CLOCK_HZ"] == listening.CLOCK_HZ
+    assert numbers["ADC_HZ"] == listening.ADC_HZ and numbers["CONVERSIONS"] == 2 * listening.CONVERSIONS
 
 
 def test_the_esp32_speaks_the_same_protocol():
@@ -53,7 +55,7 @@ def test_the_esp32_speaks_the_same_protocol():
 
 
 def test_no_sample_of_a_recording_is_the_byte_that_ends_it():
-    every = audio.mulaw_encode(np.arange(-32768, 32768).astype(np.int16))
+    every = mulaw.mulaw_encode(np.arange(-32768, 32768).astype(np.int16))
     assert Command.STOP[0] not in every and len({*every.tolist()}) == 255
 
 
@@ -84,7 +86,7 @@ CLIP = b"L" * protocol.CLIP_BYTES
 
 
 def test_a_clip_is_what_the_firmware_asks_for():
-    board, wanted = emulator.Board(toolchain.build_firmware().elf), []
+    board, wanted = direct.Board(toolchain.build_firmware().elf), []
     board.chip.send(Command.CLASSIFY)
     while board.chip.run() == "transmit" and (count := board.chip.received()[0]):
         wanted.append(count)

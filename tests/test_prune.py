@@ -9,13 +9,15 @@ import torch
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
-from tinyspeech import export, prune, train
 from tinyspeech.errors import UserError
-from tinyspeech.models import build_model
-from tinyspeech.prune import PruneConfig, Pruner
-from tinyspeech.streaming import StreamingConfig, TinySpeechS
-from tinyspeech.train import TrainConfig
-from tinyspeech.training_data import Bands
+from tinyspeech.integer import header
+from tinyspeech.lowbit import lower, prune, saved
+from tinyspeech.lowbit.prune import PruneConfig, Pruner
+from tinyspeech.networks.models import build_model
+from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.data import Bands
 
 NETWORK = {"channels": 8, "expansion": 16, "stem_kernel": 2, "kernels": [3, 3], "strides": [2, 2], "condenser": 4,
            "head": 8}
@@ -208,14 +210,14 @@ def pruned(request, tmp_path_factory):
 
 def test_a_pruned_weight_is_an_integer_zero(pruned):
     kind, settings, out = pruned
-    before = train.load_model(out.with_name("net_float.pt"))
-    integer = export.quantised(train.load_model(out), "net")
+    before = saved.load_model(out.with_name("net_float.pt"))
+    integer = lower.quantised(saved.load_model(out), "net")
     layers = {layer.name: layer.weight for layer in integer.layers if layer.weight is not None}
     if kind == "channels":
         assert before.config.expansion == 8 and len(layers["block0_expand"]) == 8
         assert layers["block1_project"].shape == (8, 8)
-        assert TrainConfig(**train.load_checkpoint(out)["config"]).network == NETWORK  # what was asked for stays told
-        assert "block1_expand_weights[16]" in export.c_header(integer)  # 2 groups of inputs, 8 outputs
+        assert TrainConfig(**saved.load_checkpoint(out)["config"]).network == NETWORK  # what was asked for stays told
+        assert "block1_expand_weights[16]" in header.c_header(integer)  # 2 groups of inputs, 8 outputs
         return
     assert prune.zeros(before) == pytest.approx(settings.prune["share"], abs=0.005)
     for name, weight in prune.prunable(before).items():
@@ -232,7 +234,7 @@ def test_a_pruned_weight_is_an_integer_zero(pruned):
 def test_resuming_is_bit_for_bit(pruned, place, tmp_path, monkeypatch):
     """Stop after each epoch in turn: while weights go, behind the float training, and at few bits."""
     _, settings, reference = pruned
-    out, written, real = tmp_path / "net.pt", [], train.save_atomically
+    out, written, real = tmp_path / "net.pt", [], saved.save_atomically
 
     class Stopped(Exception):
         pass
@@ -243,10 +245,10 @@ def test_resuming_is_bit_for_bit(pruned, place, tmp_path, monkeypatch):
         if written.count(".checkpoint") == place and path.suffix == ".checkpoint":
             raise Stopped
 
-    monkeypatch.setattr(train, "save_atomically", stop)
+    monkeypatch.setattr(saved, "save_atomically", stop)
     with pytest.raises(Stopped):
         train.train(settings, bands(), out, quiet=True)
-    monkeypatch.setattr(train, "save_atomically", real)
+    monkeypatch.setattr(saved, "save_atomically", real)
     train.train(settings, bands(), out, resume=True, quiet=True)
     one, two = (torch.load(path, weights_only=True) for path in (out, reference))
     assert one["state_dict"].keys() == two["state_dict"].keys()
@@ -257,10 +259,10 @@ def test_resuming_is_bit_for_bit(pruned, place, tmp_path, monkeypatch):
 def test_float_networks_alone_and_the_papers_too(tmp_path):
     settings = config(model="tinyspeech_z", network={}, qat_epochs=0, epochs=1, prune={"share": 0.5, "end": 0.5})
     train.train(settings, bands(), tmp_path / "z.pt", quiet=True)
-    assert prune.zeros(train.load_model(tmp_path / "z.pt")) == pytest.approx(0.5, abs=0.005)
+    assert prune.zeros(saved.load_model(tmp_path / "z.pt")) == pytest.approx(0.5, abs=0.005)
     settings = config(qat_epochs=0, epochs=1, prune=KINDS["channels"])
     train.train(settings, bands(), tmp_path / "s.pt", quiet=True)
-    assert train.load_model(tmp_path / "s.pt").config.expansion == 8
+    assert saved.load_model(tmp_path / "s.pt").config.expansion == 8
 
 
 def test_a_training_starts_from_a_named_network(pruned, tmp_path):
@@ -272,7 +274,7 @@ def test_a_training_starts_from_a_named_network(pruned, tmp_path):
         return
     settings = config(start=str(start), epochs=1, qat_epochs=0, lr=1e-9, prune={"share": 0.8, "end": 0.0})
     train.train(settings, bands(), tmp_path / "net.pt", quiet=True)
-    old, new = (dict(train.load_model(path).named_parameters()) for path in (start, tmp_path / "net.pt"))
+    old, new = (dict(saved.load_model(path).named_parameters()) for path in (start, tmp_path / "net.pt"))
     stays = new["head.weight"] != 0
     assert torch.allclose(old["head.weight"][stays], new["head.weight"][stays], atol=1e-5)
     assert 0 < stays.sum() < (old["head.weight"] != 0).sum()
@@ -302,9 +304,9 @@ def test_runs_without_pruning_are_found_again():
 def test_the_papers_networks_hold_their_zeros_through_few_bits(tmp_path):
     settings = config(model="tinyspeech_z", network={}, epochs=1, prune={"share": 0.5, "end": 0.5, "every": 2})
     train.train(settings, bands(), tmp_path / "z.pt", quiet=True)
-    before = prune.prunable(train.load_model(tmp_path / "z_float.pt"))
-    after = prune.prunable(train.load_model(tmp_path / "z.pt"))
+    before = prune.prunable(saved.load_model(tmp_path / "z_float.pt"))
+    after = prune.prunable(saved.load_model(tmp_path / "z.pt"))
     assert before.keys() == after.keys()
     for name, weight in before.items():
         assert not after[name][weight == 0].any(), name
-    assert prune.zeros(train.load_model(tmp_path / "z.pt")) >= 0.49
+    assert prune.zeros(saved.load_model(tmp_path / "z.pt")) >= 0.49

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from tinyspeech import sparse
+from tinyspeech.integer import sparse
 from tinyspeech.measure.formats import FORMAT_CALLS
 from tinyspeech.pages import plots, widgets
 

@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from tinyspeech import export, quant
 from tinyspeech.errors import UserError
-from tinyspeech.quant import FixedStep, GateQuantizer, LearnedStep, round_half_up
-from tinyspeech.streaming import CausalConv, FrameCondenser, StreamingCondenser, StreamingConfig, TinySpeechS
-from tinyspeech.train import predict
+from tinyspeech.integer.header import c_header, dump
+from tinyspeech.integer.network import MAX_SHIFT
+from tinyspeech.lowbit import lower, quant
+from tinyspeech.lowbit.quant import FixedStep, GateQuantizer, LearnedStep, round_half_up
+from tinyspeech.lowbit.saved import predict
+from tinyspeech.networks.streaming import CausalConv, FrameCondenser, StreamingCondenser, StreamingConfig, TinySpeechS
 
 SMALL = StreamingConfig(channels=8, expansion=12, stem_kernel=2, kernels=(3, 4), strides=(2, 3), condenser=4, head=8)
 CHANNELS = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 3), attention="channels", pool=2,
@@ -175,7 +177,7 @@ def test_fit_of_nothing_and_of_a_grid():
 
 
 def test_gate_quantizer_is_the_fixed_point_gate():
-    from tinyspeech.integer import gate_q7
+    from tinyspeech.integer.network import gate_q7
 
     a = torch.arange(-128, 128, dtype=torch.float64)
     for scale in (-200, -128, -17, 0, 1, 33, 127, 200):  # in Q5; beyond int8 it saturates
@@ -257,7 +259,7 @@ def test_calibrate_leaves_no_hook_behind_and_no_clipping_of_most_values():
 
 def assert_integers_equal_torch(model: TinySpeechS, features: torch.Tensor) -> None:
     quant.snap(model)
-    integer = export.quantised(model.eval(), "test")
+    integer = lower.quantised(model.eval(), "test")
     with torch.no_grad():
         want = predict(model, features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
@@ -280,11 +282,11 @@ def test_every_shape_becomes_one_header(config):
     """The same bytes each time, and a dump that names each layer."""
     model = quantised(config)
     quant.snap(model)
-    integer = export.quantised(model, "test", {"note": "ends a comment? */ no"})
-    header = export.c_header(integer)
-    assert header == export.c_header(export.quantised(model, "test", {"note": "ends a comment? */ no"}))
+    integer = lower.quantised(model, "test", {"note": "ends a comment? */ no"})
+    header = c_header(integer)
+    assert header == c_header(lower.quantised(model, "test", {"note": "ends a comment? */ no"}))
     assert "ends a comment? * / no" in header and integer.digest in header
-    assert all(f"/* {layer.name}" in header and f"\n{layer.name}: " in export.dump(integer) for layer in integer.layers)
+    assert all(f"/* {layer.name}" in header and f"\n{layer.name}: " in dump(integer) for layer in integer.layers)
 
 
 @pytest.mark.parametrize("bits", [2, 3])
@@ -327,11 +329,11 @@ def test_snapping_moves_steps_but_no_weight_on_its_grid(config):
 def test_integers_are_int8_4bit_and_proved():
     model = quantised(StreamingConfig())
     quant.snap(model)
-    integer = export.quantised(model, "test")
+    integer = lower.quantised(model, "test")
     weights = np.concatenate([layer.weight.ravel() for layer in integer.layers if layer.weight is not None])
     assert weights.dtype == np.int8 and weights.min() == -7 and weights.max() == 7
     assert integer.parameters == weights.size
-    assert export.c_header(integer) == export.c_header(export.quantised(model, "test"))
+    assert c_header(integer) == c_header(lower.quantised(model, "test"))
 
 
 @pytest.mark.parametrize("config", [SMALL, CHANNELS], ids=["frames", "channels"])
@@ -346,7 +348,7 @@ def test_zeroed_condensers_change_the_integers(config):
     results = []
     for model in (plain, zeroed):
         quant.snap(model)
-        results.append(export.quantised(model, "test").run(features))
+        results.append(lower.quantised(model, "test").run(features))
     assert not np.array_equal(*results)
 
 
@@ -355,22 +357,22 @@ def test_multiplier_and_shift_are_within_half_a_percent():
     ratio = np.concatenate([ratio, 2.0 ** np.arange(-16, 6), 2.0 ** np.arange(-16, 6) * (1 - 1e-9)])
     multiplier, shift = quant.multiplier_and_shift(ratio)
     coarse = ratio < 2.0**-8 * (1 - 1 / 512)
-    assert multiplier[~coarse].min() >= 128 and multiplier.max() <= 255 and shift.max() == quant.MAX_SHIFT
+    assert multiplier[~coarse].min() >= 128 and multiplier.max() <= 255 and shift.max() == MAX_SHIFT
     assert np.abs(multiplier / 2.0**shift / ratio - 1)[~coarse].max() <= 1 / 256 + 1e-9
     assert np.abs(multiplier / 2.0**shift - ratio)[coarse].max() <= 2.0**-16 + 1e-9 and multiplier.min() == 1
 
 
 def test_export_refuses_other_networks():
-    from tinyspeech.models import build_model
+    from tinyspeech.networks.models import build_model
 
     with pytest.raises(UserError, match="only TinySpeech-S"):
-        export.quantised(build_model("tinyspeech_z"), "test")
+        lower.quantised(build_model("tinyspeech_z"), "test")
     with pytest.raises(UserError, match="float"):
-        export.quantised(TinySpeechS(SMALL), "test")
+        lower.quantised(TinySpeechS(SMALL), "test")
     wide = quantised(SMALL, bits=8)
     quant.snap(wide)
     with pytest.raises(UserError, match="4 bits"):
-        export.quantised(wide, "test")
+        lower.quantised(wide, "test")
 
 
 @pytest.mark.parametrize("kernel, stride, groups", [(1, 1, 1), (3, 1, 1), (4, 2, 1), (1, 1, 6), (5, 1, 6), (4, 3, 6)])

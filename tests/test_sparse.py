@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyspeech import sparse, toolchain
+from tinyspeech import toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.integer import sparse
+from tinyspeech.integer.network import IntegerModel, Layer
 from tinyspeech.measure import formats, store, ways
-from tinyspeech.native import FIRMWARE
-from tinyspeech.paths import model_file
+from tinyspeech.paths import FIRMWARE, model_file
 
 SHIPPED = {layer.name: layer.weight for layer in IntegerModel.load(model_file("tinyspeech_s", ".npz")).layers
            if layer.weight is not None}

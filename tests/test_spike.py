@@ -20,13 +20,13 @@ import pytest
 from test_cycles import FAST
 from test_instructions import FIELDS, HINTS, RESERVED
 
-from tinyspeech import toolchain
-from tinyspeech.chip import Chip, ChipFault
-from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BASE, SRAM_BYTES, slot
+from tinyspeech import paths, toolchain
+from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BYTES, Chip, ChipFault, slot
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 FLASH = 0x0800_0000
 MEMORY = f"-m{FLASH:#x}:{FLASH_BYTES:#x},{SRAM_BASE:#x}:0x1000,0x40021000:0x2000"
-SCRIPT = (toolchain.FIRMWARE / "ch32v003.ld").read_text()
+SCRIPT = (paths.FIRMWARE / "ch32v003.ld").read_text()
 MAILBOX = """
     .section .bss.mailbox, "aw", @nobits
     .balign 8
@@ -233,16 +233,16 @@ int main(void) /* a second of noise that swells and dies away, all of front end 
 
 def test_the_firmwares_own_code_runs_as_in_spike(tmp_path):
     """Startup, front end and network on a second of sound, by a main without peripherals: millions of instructions."""
-    shipped = (toolchain.FIRMWARE / "main.c").read_text()
+    shipped = (paths.FIRMWARE / "main.c").read_text()
     (tmp_path / "main.c").write_text(MAIN + shipped[shipped.index("/* The compiler may turn loops"):])
-    startup = (toolchain.FIRMWARE / "startup.S").read_text()
+    startup = (paths.FIRMWARE / "startup.S").read_text()
     after_main = "    j halt\n    .size copy_data"
     assert startup.count(after_main) == 1
     startup = startup.replace("csrw mtvec, a0", "nop")  # Spike does not count it, and nothing interrupts here
     (tmp_path / "startup.S").write_text(startup.replace(after_main, FINISH + "    .size copy_data") + MAILBOX)
     chips_own = ("startup.S", "main.c", "usart.c", "board.c", "listen.c", "handler.S")
     names = [name for name in toolchain.FIRMWARE_SOURCES if name not in chips_own]
-    built = build(tmp_path, tmp_path / "startup.S", tmp_path / "main.c", *(toolchain.FIRMWARE / n for n in names))
+    built = build(tmp_path, tmp_path / "startup.S", tmp_path / "main.c", *(paths.FIRMWARE / n for n in names))
     chip = run_chip(built)
     executed = compare(built, chip, *run_spike(built.elf))
     print(f"{executed} instructions, each as often as in Spike")

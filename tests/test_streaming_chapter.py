@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from tinyspeech import audio, datasets, export, toolchain
-from tinyspeech.chip import Board, Chip, report_firmware
-from tinyspeech.chip.board import SIGNAL_HZ, microphone
-from tinyspeech.chip.emulator import BY_DMA, READ, SRAM_BASE, WRITTEN
-from tinyspeech.chip.recorder import ROLES, Recording, lines, listening, record, regions
+from tinyspeech import paths, toolchain
+from tinyspeech.board.direct import Board, report_firmware
+from tinyspeech.board.microphone import SIGNAL_HZ, microphone
+from tinyspeech.board.virtual import lines, listening
+from tinyspeech.chip.emulator import BY_DMA, READ, WRITTEN, Chip
+from tinyspeech.chip.native import Native
+from tinyspeech.chip.recorder import ROLES, Recording, record, regions
 from tinyspeech.errors import UserError
-from tinyspeech.integer import IntegerModel, sigmoid_q7
+from tinyspeech.integer.network import IntegerModel, sigmoid_q7
+from tinyspeech.integer.plan import WORK_BYTES, memory_plan, tenants
 from tinyspeech.measure.stages import ACTIVITIES
-from tinyspeech.native import Native
 from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file
+from tinyspeech.sound import audio
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 
 @pytest.fixture
@@ -149,7 +153,7 @@ def test_64_bytes_of_ram_are_never_used():
 
 def test_a_board_that_listens_says_when_a_word_was_heard():
     silence = np.full(SIGNAL_HZ // 10, 32768, np.uint16)
-    volts = np.concatenate([silence, microphone(datasets.BUNDLED / "left" / "6156aa59_nohash_0.flac"), silence])
+    volts = np.concatenate([silence, microphone(paths.BUNDLED / "left" / "6156aa59_nohash_0.flac"), silence])
     said = lines(listening(volts), 1.1)
     assert [line.split()[0] for _, line in said] == ["listening", "word"]
     (began, _), (heard, word) = said
@@ -178,19 +182,19 @@ def model():
 
 
 def test_the_work_buffer_has_room_for_each_tenant_at_every_moment(model):
-    plan, moments = export.memory_plan(model), export.tenants(model)
+    plan, moments = memory_plan(model), tenants(model)
     for rows in moments.values():
         taken = np.concatenate([np.arange(start, end) for start, end, _ in rows])
-        assert len(set(taken)) == len(taken) and taken.max() < export.WORK_BYTES
+        assert len(set(taken)) == len(taken) and taken.max() < WORK_BYTES
     assert max(end for _, end, _ in moments["behind it"]) == plan["scratch_bytes"]
     with pytest.raises(UserError, match="pairs"):
-        export.tenants(IntegerModel.load(model_file("tinyspeech_z_causal", ".npz")))
+        tenants(IntegerModel.load(model_file("tinyspeech_z_causal", ".npz")))
 
 
 def test_running_answers_of_the_c_are_those_of_shorter_clips(model):
     native, features = Native(), np.random.default_rng(2).integers(-60, 60, (20, 12)).astype(np.int8)
     running = native.running(features)
-    plan = export.memory_plan(model)
+    plan = memory_plan(model)
     batch, late = plan["batch"], plan["cut"] < len(model.layers)
     record = {}
     model.run(features[None], record)

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tinyspeech import paths, toolchain
+from tinyspeech import toolchain
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
+from tinyspeech.toolchain import compile
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:
     """An empty cache, so that every build happens."""
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
     return tmp_path / "build"
 
 
@@ -24,7 +26,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 def calls(monkeypatch) -> list[tuple]:
     """The compiler's calls, in order."""
     seen, original = [], toolchain.zig
-    monkeypatch.setattr(toolchain, "zig", lambda *a: (seen.append(a), original(*a))[1])
+    monkeypatch.setattr(compile, "zig", lambda *a: (seen.append(a), original(*a))[1])
     return seen
 
 
@@ -118,7 +120,7 @@ def test_missing_compiler(code, monkeypatch):
 
 def test_a_cached_build_needs_no_compiler(code, monkeypatch):
     path = toolchain.build_host_library([code])
-    monkeypatch.setattr(toolchain, "zig", lambda *_: pytest.fail("the compiler was called"))
+    monkeypatch.setattr(compile, "zig", lambda *_: pytest.fail("the compiler was called"))
     assert toolchain.build_host_library([code]) == path
 
 
@@ -130,14 +132,14 @@ def test_a_python_that_cannot_start(code, monkeypatch):
 
 def test_a_cache_that_cannot_be_written(code, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "file" / "build")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "file" / "build")
     with pytest.raises(UserError, match="cannot write") as caught:
         toolchain.build_host_library([code])
     assert "\n" not in str(caught.value)
 
 
 def test_the_cache_is_made_with_its_parents(code, tmp_path, monkeypatch):
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "not" / "yet" / "there")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "not" / "yet" / "there")
     assert toolchain.build_host_library([code]).is_file()
 
 
@@ -146,11 +148,11 @@ def test_another_process_was_faster(code, cache, monkeypatch):
     original = toolchain.zig
 
     def slow(*arguments):
-        monkeypatch.setattr(toolchain, "zig", original)
+        monkeypatch.setattr(compile, "zig", original)
         toolchain.build_host_library([code])  # meanwhile
         return original(*arguments)
 
-    monkeypatch.setattr(toolchain, "zig", slow)
+    monkeypatch.setattr(compile, "zig", slow)
     path = toolchain.build_host_library([code])
     assert ctypes.CDLL(str(path)).sum(1, 2) == 3 and len(list(cache.iterdir())) == 1
 
@@ -178,8 +180,8 @@ def test_sanitised_code_stops_at_undefined_behaviour(what, tmp_path):
 
 
 def test_firmware_sources_exist_and_are_all_there():
-    assert all((paths.FIRMWARE / name).is_file() for name in toolchain.FIRMWARE_SOURCES)
-    there = {p.name for p in paths.FIRMWARE.iterdir() if p.suffix in (".c", ".S")}
+    assert all((FIRMWARE / name).is_file() for name in toolchain.FIRMWARE_SOURCES)
+    there = {p.name for p in FIRMWARE.iterdir() if p.suffix in (".c", ".S")}
     twins = {"dense.c", "depthwise.c", "requantise.c", "lanes.c"}  # of the .S, for every computer but the chip
     assert there - twins == {*toolchain.FIRMWARE_SOURCES}
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tinyspeech import toolchain
-from tinyspeech.chip import Chip, trace
+from tinyspeech.chip import trace
+from tinyspeech.chip.emulator import Chip
 
 
 def first(text: str) -> trace.Instruction:

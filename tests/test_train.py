@@ -9,13 +9,28 @@ import pytest
 import soundfile
 import torch
 
-from tinyspeech import CLASSES, KEYWORDS, frontend, quant, train, training_data
+from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
-from tinyspeech.features import PIXEL_FLOOR
+from tinyspeech.integer import frontend
+from tinyspeech.lowbit import quant, saved
+from tinyspeech.lowbit.saved import load_model
 from tinyspeech.paths import CONFIGS
-from tinyspeech.train import TrainConfig, load_config, load_model
-from tinyspeech.training_data import Bands, Cepstrum
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig, load_config
+from tinyspeech.training.data import (
+    POWER_FLOOR,
+    Bands,
+    Cepstrum,
+    Passes,
+    bands_of_audio,
+    draw_silence,
+    epoch_order,
+    load,
+    training_batches,
+    validation_set,
+)
+from tinyspeech.training.features import PIXEL_FLOOR
 
 NETWORK = {"channels": 8, "expansion": 8, "stem_kernel": 2, "kernels": [3, 3], "strides": [2, 2], "condenser": 4,
            "head": 8}
@@ -69,21 +84,21 @@ def test_loss_falls_and_accuracy_rises(tmp_path):
 def test_the_files_hold_what_they_say(finished):
     out, metrics = finished
     assert {p.name for p in out.parent.iterdir()} == {"net.pt", "net_float.pt", "net.checkpoint"}
-    features, labels = training_data.validation_set(bands())
+    features, labels = validation_set(bands())
     for name, stage, key in (("net.pt", "qat", "accuracy"), ("net_float.pt", "float", "float_accuracy")):
         content = torch.load(out.parent / name, weights_only=True)
         assert content["stage"] == stage and content["config"] == asdict(config()) and content["weight_bits"] == 4
         model = load_model(out.parent / name)
         assert not model.training
-        assert train.accuracy(model, features, labels) == metrics[key] == content["metrics"][key]
+        assert saved.accuracy(model, features, labels) == metrics[key] == content["metrics"][key]
 
 
 def test_a_trained_network_exports(finished):
-    from tinyspeech import export
+    from tinyspeech.lowbit import lower
 
-    integer = export.quantised(load_model(finished[0]), "tiny")
-    features, _ = training_data.validation_set(bands())
-    want = train.predict(load_model(finished[0]), features).numpy()
+    integer = lower.quantised(load_model(finished[0]), "tiny")
+    features, _ = validation_set(bands())
+    want = saved.predict(load_model(finished[0]), features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
     assert np.array_equal(np.rint(want / integer.logit_unit(49)), got)
 
@@ -138,7 +153,7 @@ def test_resuming_is_bit_for_bit(place, longer, tmp_path, monkeypatch):
 
 
 def test_resuming_twice(longer, tmp_path, monkeypatch):
-    save, calls = train.save_atomically, []
+    save, calls = saved.save_atomically, []
 
     def interrupted(content, path):
         save(content, path)
@@ -148,7 +163,7 @@ def test_resuming_twice(longer, tmp_path, monkeypatch):
 
     out, resume = tmp_path / "net.pt", False
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_atomically", interrupted)
+        patch.setattr(saved, "save_atomically", interrupted)
         for _ in range(4):
             with pytest.raises(KeyboardInterrupt):
                 train.train(config(qat_epochs=2), bands(), out, resume=resume, quiet=True)
@@ -180,7 +195,7 @@ def test_resume_needs_a_checkpoint_of_the_same_config(tmp_path, finished):
 
 def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "net.pt"
-    train.save_atomically({"a": 1}, path)
+    saved.save_atomically({"a": 1}, path)
     before = path.read_bytes()
 
     def full(_content, file):
@@ -190,7 +205,7 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full)
         with pytest.raises(UserError, match="No space left"):
-            train.save_atomically({"a": 2}, path)
+            saved.save_atomically({"a": 2}, path)
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["net.pt"]
 
 
@@ -221,15 +236,15 @@ def test_passes_are_made_once_and_read_back(cached):
             asked.append(len(x))
             return x.sum((1, 2))[:, None].expand(-1, 12)
 
-    first = training_data.Passes(bands(), config(), 2, Counting(), cached)
+    first = Passes(bands(), config(), 2, Counting(), cached)
     features, labels, answers = first[0]
     assert features.dtype == torch.int8 and answers.shape == (len(labels), 12) and sum(asked) == len(labels)
     assert all(torch.equal(a, b) for a, b in zip(first[2], first[0], strict=True))  # in turn
     assert not torch.equal(first[1][0], features)
     before = len(asked)
-    again = training_data.Passes(bands(), config(), 2, Counting(), cached)
+    again = Passes(bands(), config(), 2, Counting(), cached)
     assert all(torch.equal(a, b) for a, b in zip(again[0], first[0], strict=True)) and len(asked) == before
-    other = training_data.Passes(bands(seed=1), config(), 2, None, cached)
+    other = Passes(bands(seed=1), config(), 2, None, cached)
     assert other[0][2].shape[1] == 0 and not torch.equal(other[0][0], features) and len(list(cached.iterdir())) == 3
     x, y, z = next(iter(first.batches(0, 32, torch.Generator().manual_seed(0))))
     row = int((features.float() == x[0]).all((1, 2)).nonzero()[0])
@@ -239,7 +254,7 @@ def test_passes_are_made_once_and_read_back(cached):
 def test_a_folder_for_passes_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot keep a training pass"):
-        training_data.Passes(bands(), config(), 1, None, tmp_path / "file" / "cache")[0]
+        Passes(bands(), config(), 1, None, tmp_path / "file" / "cache")[0]
 
 
 def test_the_loss_of_a_batch_by_hand(monkeypatch):
@@ -317,8 +332,8 @@ def test_averaged_weights_get_statistics_of_their_own(tmp_path):
     train.train(cfg, data, tmp_path / "a.pt", quiet=True)
     model = load_model(tmp_path / "a.pt")
     g = torch.Generator().manual_seed(0)
-    order = training_data.epoch_order(data, cfg.unknown_share, cfg.silence_share, g)
-    batches = list(training_data.training_batches(data, cfg.augmentation(), order, cfg.batch_size, g))
+    order = epoch_order(data, cfg.unknown_share, cfg.silence_share, g)
+    batches = list(training_batches(data, cfg.augmentation(), order, cfg.batch_size, g))
     before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
     torch.optim.swa_utils.update_bn((x * quant.INPUT_STEP for x, _ in batches[: train.NORM_BATCHES]), model)
     for name, value in before.items():
@@ -480,7 +495,7 @@ def test_unwritable_results_are_refused_before_the_first_step(tmp_path, monkeypa
             train.train(config(), bands(), out, quiet=True)
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="cannot write"):
-        train.save_atomically({}, tmp_path / "file" / "net.pt")
+        saved.save_atomically({}, tmp_path / "file" / "net.pt")
 
 
 @pytest.mark.parametrize("change, match", [
@@ -528,8 +543,8 @@ def test_a_paper_network_trains(tmp_path):
     metrics = train.train(settings, bands(clips=150), tmp_path / "z.pt", quiet=True)
     assert metrics["accuracy"] == metrics["float_accuracy"]
     assert torch.load(tmp_path / "z.pt", weights_only=True)["stage"] == "float"
-    features, labels = training_data.validation_set(bands(clips=150))
-    assert train.accuracy(load_model(tmp_path / "z.pt"), features, labels) == metrics["accuracy"]
+    features, labels = validation_set(bands(clips=150))
+    assert saved.accuracy(load_model(tmp_path / "z.pt"), features, labels) == metrics["accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -552,7 +567,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_a_folder_becomes_bands(folder):
-    data = training_data.load(folder)
+    data = load(folder)
     assert data.x.shape == (36, 98, 20) and data.x.dtype == torch.float16  # 12 words, 2 training + 1 validation each
     assert data.validation.sum() == 12
     assert data.noise.shape == (24, 98, 20) and data.noise_validation.shape == (2, 98, 20)  # of 12.8 s and 1.6 s
@@ -561,24 +576,24 @@ def test_a_folder_becomes_bands(folder):
 
 def test_features_trained_on_are_the_features_of_the_chip(folder):
     """Every second frame of the bands, through the DCT, is what the integer front end gives, to float16's rounding."""
-    from tinyspeech import audio
+    from tinyspeech.sound import audio
 
     x = np.stack([audio.load_clip(path) for path in sorted(folder.glob("[a-z]*/s0*.wav"))])
     want = frontend.features(frontend.to_8khz(x)).astype(int)
-    bands_of = torch.from_numpy(training_data.bands_of_audio(x)).float()
+    bands_of = torch.from_numpy(bands_of_audio(x)).float()
     got = Cepstrum()(bands_of[:, ::2]).numpy()
     assert np.abs(got - want).max() <= 1 and (got == want).mean() > 0.9
 
 
 def test_augmented_training_features_are_int8_and_the_batches_are_whole():
     data, g = bands(), torch.Generator().manual_seed(0)
-    order = training_data.epoch_order(data, 0.5, 0.25, g)
+    order = epoch_order(data, 0.5, 0.25, g)
     keywords = int((~data.validation & (data.label > 1)).sum())
     available = int((~data.validation & (data.label == 1)).sum())
     assert (order < 0).sum() == int(0.25 * keywords)
     assert len(order) == keywords + int(0.25 * keywords) + min(available, int(0.5 * keywords))
     assert not data.validation[order[order >= 0]].any() and len(order[order >= 0].unique()) == (order >= 0).sum()
-    batches = list(training_data.training_batches(data, config().augmentation(), order, 32, g))
+    batches = list(training_batches(data, config().augmentation(), order, 32, g))
     assert len(batches) == len(order) // 32
     for x, y in batches:
         assert x.shape == (32, 49, 12) and y.shape == (32,)
@@ -590,7 +605,7 @@ def test_silence_is_no_recording_but_made_of_two():
     """Flat noise of two levels: pieces come at many levels and tones, none of them one that was recorded."""
     noise = torch.ones(2, 98, 20)
     noise[1] *= 100
-    made = training_data.draw_silence(noise, 500, torch.Generator().manual_seed(0))
+    made = draw_silence(noise, 500, torch.Generator().manual_seed(0))
     assert made.shape == (500, 98, 20) and made.min() > 0 and made.isfinite().all()
     level = made.mean((1, 2)).log2()
     assert level.std() > 4 and len(level.unique()) == 500
@@ -599,7 +614,7 @@ def test_silence_is_no_recording_but_made_of_two():
 
 
 def test_floor_of_the_training_power_is_that_of_the_log_mel_set():
-    assert training_data.POWER_FLOOR == pytest.approx(2 * PIXEL_FLOOR * 2**13.1)
+    assert POWER_FLOOR == pytest.approx(2 * PIXEL_FLOOR * 2**13.1)
 
 
 def test_training_from_a_folder_by_the_command_line(folder, tmp_path, capsys):
@@ -653,5 +668,5 @@ def test_data_that_is_none(what, match, tmp_path, folder):
         (path / "_background_noise_").mkdir()
         soundfile.write(path / "_background_noise_" / "x.wav", np.ones(20000, np.int16), 16000)
     with pytest.raises(UserError, match=match) as caught:
-        train.train(config(batch_size=2), training_data.load(path), tmp_path / "net.pt", quiet=True)
+        train.train(config(batch_size=2), load(path), tmp_path / "net.pt", quiet=True)
     assert "\n" not in str(caught.value)

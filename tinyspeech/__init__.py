@@ -3,8 +3,6 @@
 Importing this package is cheap: torch is loaded only by the modules that train.
 """
 
-from tinyspeech.errors import UserError
-
 __version__ = "0.1.0"
 
 CLASSES = ("_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -17,4 +15,4 @@ ENGINES = ("float", "fake", "int", "c", "chip")
 """Who can compute the answer: the float network, the quantised one in torch, the definition in integers, the firmware's
 C on this computer, the firmware on the emulated chip."""
 
-__all__ = ["CLASSES", "ENGINES", "KEYWORDS", "UserError", "__version__"]
+__all__ = ["CLASSES", "ENGINES", "KEYWORDS", "__version__"]

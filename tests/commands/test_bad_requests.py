@@ -6,11 +6,13 @@ import shutil
 
 import pytest
 
-from tinyspeech import ENGINES, native, paths, toolchain
+from tinyspeech import ENGINES, paths
 from tinyspeech.__main__ import main
-from tinyspeech.integer import IntegerModel
+from tinyspeech.chip import firmware
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import engines, store
 from tinyspeech.paths import BUNDLED, DATA
+from tinyspeech.toolchain import compile
 
 
 @pytest.mark.parametrize("arguments, match", [
@@ -67,7 +69,7 @@ def test_asking_for_a_gpu_that_is_not_there(refused, monkeypatch):
 def test_missing_compiler(refused, engine, word, tmp_path, monkeypatch):
     original = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "ziglang" else original(name, *a))
-    monkeypatch.setattr(toolchain, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
     refused("no C compiler: install the package ziglang", "classify", word, "--engine", engine)
 
 
@@ -79,7 +81,7 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
         assert main(["classify", str(word), "--model", "tinyspeech_xs", "--engine", who, "--json"]) == 0
         answers[who] = json.loads(capsys.readouterr().out)["scores"]
     assert answers[engine] == answers["int"]
-    assert IntegerModel.load(paths.MODELS / "tinyspeech_xs.npz").digest != native.exported_hash()
+    assert IntegerModel.load(paths.MODELS / "tinyspeech_xs.npz").digest != firmware.exported_hash()
 
 
 def test_nothing_is_trained_yet(refused, word, tmp_path, monkeypatch):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, audio
+from tinyspeech import CLASSES
 from tinyspeech.measure import evaluate
+from tinyspeech.sound import audio
 
 
 @pytest.mark.parametrize("engine", ["float", "fake", "int", "c", "chip"])

@@ -3,8 +3,9 @@
 import dataclasses
 import shutil
 
-from tinyspeech import native, paths
-from tinyspeech.integer import IntegerModel
+from tinyspeech import paths
+from tinyspeech.chip import firmware
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import DATA, ROOT
 
 
@@ -26,12 +27,12 @@ def test_export_gives_the_shipped_header(run, tmp_path, monkeypatch):
     shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
     out = run("export")
     shipped = ROOT / "firmware"
-    assert native.exported_hash(shipped) in out
+    assert firmware.exported_hash(shipped) in out
     for name in ("model.h", "sigmoid.h"):
         same = (tmp_path / name).read_text() == (shipped / name).read_text()
         assert same, f"{name} is stale: run `python -m tinyspeech export`"
 
-    assert IntegerModel.load(tmp_path / "tinyspeech_s.npz").digest == native.exported_hash(shipped)
+    assert IntegerModel.load(tmp_path / "tinyspeech_s.npz").digest == firmware.exported_hash(shipped)
 
 
 def test_export_dump_shows_every_layer_and_writes_nothing(run, refused, tmp_path, monkeypatch):
@@ -51,17 +52,17 @@ def test_export_dump_shows_every_layer_and_writes_nothing(run, refused, tmp_path
 
 def test_export_that_is_refused_writes_nothing(refused, tmp_path, monkeypatch):
     """An overflow, a network that the firmware cannot hold, a folder that cannot be written: one line each."""
-    from tinyspeech import export
+    from tinyspeech.lowbit import lower
 
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     monkeypatch.setattr(paths, "FIRMWARE", tmp_path / "nowhere")
     shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
     shipped = IntegerModel.load(DATA / "models" / "tinyspeech_s.npz")
-    original = export.quantised
+    original = lower.quantised
     for change, match in (({"flush": 10**7}, "classifier.*beyond 32 bits"), ({"inputs": 8}, "stem: weights must be")):
         changed = dataclasses.replace(shipped, **change)
-        monkeypatch.setattr(export, "quantised", lambda *_, changed=changed: changed)
+        monkeypatch.setattr(lower, "quantised", lambda *_, changed=changed: changed)
         refused(match, "export")
         assert [path.name for path in tmp_path.iterdir()] == ["tinyspeech_s.pt"]
-    monkeypatch.setattr(export, "quantised", original)
+    monkeypatch.setattr(lower, "quantised", original)
     refused("cannot write .*nowhere", "export")

@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from tinyspeech import frontend
+from tinyspeech.integer import frontend
 
 
 class Command(bytes, Enum):

@@ -24,7 +24,8 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.chip import board  # here: it loads numpy
+    from tinyspeech.board import microphone
+    from tinyspeech.board.virtual import VirtualBoard, load_image, serve, shipped_image  # here: it loads numpy
 
     if args.blank and args.image is not None:
         raise UserError("--blank and --image exclude each other")
@@ -32,8 +33,8 @@ def run(args) -> None:
         raise UserError("--gain and --noise are of a recording: give --wav, too")
     volts = image = None
     if args.wav is not None:
-        volts = board.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0)
+        volts = microphone.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0)
     if not args.blank:
-        image = board.shipped_image() if args.image is None else board.load_image(args.image)
-    virtual = board.VirtualBoard(image, timed=not args.fast)
-    board.serve(virtual, lambda line: print(line, flush=True), volts)
+        image = shipped_image() if args.image is None else load_image(args.image)
+    virtual = VirtualBoard(image, timed=not args.fast)
+    serve(virtual, lambda line: print(line, flush=True), volts)

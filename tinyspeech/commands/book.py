@@ -61,9 +61,9 @@ def _report(files: list[Path], first: Callable[[Path], None] | None = None) -> i
 
 
 def run_numbers(args) -> int:
-    from tinyspeech.pages import numbers
+    from tinyspeech.pages.numbers import renumber
 
-    stale = numbers.renumber(write=not args.check)
+    stale = renumber(write=not args.check)
     print("\n".join(stale) or "every quoted number is what was measured")
     return int(args.check and bool(stale))
 
@@ -82,8 +82,8 @@ def run_publish(args) -> None:
 
 
 def run_pictures(args) -> None:
-    from tinyspeech.pages import cover, wiring  # here: they load matplotlib
+    from tinyspeech.pages import cover, house, wiring  # here: they load matplotlib
 
-    for file, draw in ({cover.PICTURE: cover.picture} | wiring.PICTURES).items():
+    for file, draw in ({cover.PICTURE: cover.picture, house.PICTURE: house.picture} | wiring.PICTURES).items():
         write(file, draw())
         print(file.relative_to(paths.ROOT))

@@ -22,7 +22,7 @@ def add(commands) -> None:
 
 
 def run_info(args) -> None:
-    from tinyspeech import datasets  # here: it loads numpy and soundfile
+    from tinyspeech.sound import datasets  # here: it loads numpy and soundfile
 
     result = datasets.info(args.folder)
     lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, {result['bytes'] / 1e6:.1f} MB",
@@ -32,7 +32,7 @@ def run_info(args) -> None:
 
 
 def run_synthesize(args) -> None:
-    from tinyspeech import synthesis  # here: it loads numpy and soundfile
+    from tinyspeech.sound import synthesis  # here: it loads numpy and soundfile
 
     for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
         print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
@@ -40,6 +40,6 @@ def run_synthesize(args) -> None:
 
 
 def run_download(args) -> None:
-    from tinyspeech import datasets  # here: it loads numpy and soundfile
+    from tinyspeech.sound import download as sound_download  # here: it loads numpy and soundfile
 
-    print(f"Speech Commands is in {datasets.download(args.out)}")
+    print(f"Speech Commands is in {sound_download.download(args.out)}")

@@ -22,8 +22,8 @@ def run(args) -> None:
     if args.tables:
         write_tables()
         return
-    from tinyspeech.export import dump  # here, as all below: they load numpy and torch
-    from tinyspeech.integer import IntegerModel
+    from tinyspeech.integer.header import dump  # here, as all below: they load numpy and torch
+    from tinyspeech.integer.network import IntegerModel
 
     if args.dump:
         print(dump(IntegerModel.load(paths.model_file(args.model, ".npz"))))
@@ -34,7 +34,8 @@ def run(args) -> None:
 
 def write_network(name: str):
     """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the integers."""
-    from tinyspeech.export import c_header, lowered, sigmoid_header  # here: they load torch
+    from tinyspeech.integer.header import c_header, sigmoid_header
+    from tinyspeech.lowbit.lower import lowered  # here: they load torch
 
     integer = lowered(name)
     header = c_header(integer)  # refuses before anything is written
@@ -48,7 +49,7 @@ def write_network(name: str):
 
 
 def write_tables() -> None:
-    from tinyspeech import frontend  # here: it loads numpy
+    from tinyspeech.integer import tables  # here: it loads numpy
 
-    write(paths.FIRMWARE / "frontend_tables.h", frontend.c_header())
+    write(paths.FIRMWARE / "frontend_tables.h", tables.c_header())
     print("firmware/frontend_tables.h")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyspeech.commands._common import add_command, add_json, add_model, show
 from tinyspeech.paths import model_file
-from tinyspeech.toolchain import COMPILERS
+from tinyspeech.toolchain.compile import COMPILERS
 
 
 def add(commands) -> None:
@@ -17,9 +17,9 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.chip import report_firmware  # here, as those below: they load numpy
-    from tinyspeech.export import firmware_folder
-    from tinyspeech.integer import IntegerModel
+    from tinyspeech.board.direct import report_firmware  # here, as those below: they load numpy
+    from tinyspeech.chip.firmware import firmware_folder
+    from tinyspeech.integer.network import IntegerModel
 
     folder = firmware_folder(IntegerModel.load(model_file(args.model, ".npz")))
     names = COMPILERS if args.compiler == "both" else (args.compiler,)

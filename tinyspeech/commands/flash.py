@@ -18,9 +18,9 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.chip import board, isp  # here: they load numpy
+    from tinyspeech.board import isp, virtual  # here: they load numpy
 
-    image = board.shipped_image() if args.image is None else board.load_image(args.image)
+    image = virtual.shipped_image() if args.image is None else virtual.load_image(args.image)
     if args.link:
         result = isp.flash_link(image)
         show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link")

@@ -21,7 +21,7 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.chip import monitor  # here: it loads numpy
+    from tinyspeech.board import monitor  # here: it loads numpy
 
     def heard(word: monitor.Heard) -> None:
         line = {"word": word.word, "seconds": round(word.seconds, 2), "frame": word.frame}

@@ -11,6 +11,6 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.models import family_table  # here: it loads torch
+    from tinyspeech.networks.models import family_table  # here: it loads torch
 
     print(family_table())

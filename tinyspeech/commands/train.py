@@ -37,12 +37,15 @@ def add(commands) -> None:
 def run(args) -> None:
     import torch  # here, and all that loads it
 
-    from tinyspeech import train, training_data
+    from tinyspeech.lowbit import saved
+    from tinyspeech.training import train
+    from tinyspeech.training.config import load_config
+    from tinyspeech.training.data import load
 
     config_path = Path(args.config)
     if not config_path.exists() and (CONFIGS / config_path.name).exists():
         config_path = CONFIGS / config_path.name
-    config = train.load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
+    config = load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
     if not 1 <= args.threads <= MOST_THREADS:
@@ -50,8 +53,8 @@ def run(args) -> None:
     torch.set_num_threads(args.threads)
     train.build(config)  # refuses a network that cannot be, before the data is read
     out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
-    train.check_writable(out)  # so is a file that cannot be
-    data = training_data.load(args.data, args.noise)
+    saved.check_writable(out)  # so is a file that cannot be
+    data = load(args.data, args.noise)
     try:
         metrics = train.train(config, data, out, device, args.resume, args.quiet)
     except KeyboardInterrupt:

@@ -21,14 +21,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 
-from tinyspeech import datasets, paths
+from tinyspeech import paths
 from tinyspeech.errors import UserError
+from tinyspeech.lowbit import quant, saved
 from tinyspeech.measure import store
-from tinyspeech.measure.experiments import _worker, merged, start_worker, weight_bytes
+from tinyspeech.measure.experiments import _worker, merged, start_worker
 from tinyspeech.measure.store import Figure, figure
+from tinyspeech.networks.counting import weight_bytes
 from tinyspeech.paths import CONFIGS
+from tinyspeech.sound import datasets
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.data import epoch_order, training_batches, validation_set
 
 RUNS = paths.RUNS / "bits"
 KEY = "experiments.bits"
@@ -60,8 +67,6 @@ def ways(rows: list[dict], network: str) -> list[dict]:
 
 def train_config(network: dict):
     """The `train.TrainConfig` that a network's rows share."""
-    from tinyspeech.train import TrainConfig
-
     base = yaml.safe_load((CONFIGS / network["config"]).read_text("utf-8"))
     return TrainConfig(**merged(base, network["change"]))
 
@@ -86,8 +91,6 @@ def keep(name: str, config: dict, result: dict) -> dict:
 
 def float_network(name: str, network: dict, data) -> Path:
     """The file of the float network that all rows start from, trained if it is not there."""
-    from tinyspeech import train
-
     if network.get("start"):
         return paths.MODELS / network["start"]
     path, config = RUNS / f"{name}_float.pt", replace(train_config(network), qat_epochs=0)
@@ -114,19 +117,15 @@ def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict
 
 def rows_without_training(name: str, model, config, data) -> list[dict]:
     """The network in float, and under every DQ and SQ that is listed; steps are set on the first of some batches."""
-    import torch
-
-    from tinyspeech import quant, train, training_data
-
     generator = torch.Generator().manual_seed(0)
-    order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
-    batches = training_data.training_batches(data, config.augmentation(), order, config.batch_size, generator)
+    order = epoch_order(data, config.unknown_share, config.silence_share, generator)
+    batches = training_batches(data, config.augmentation(), order, config.batch_size, generator)
     some = [x for x, _ in itertools.islice(batches, train.NORM_BATCHES)]
-    features, labels = training_data.validation_set(data)
-    lines = [row(name, model, [train.accuracy(model, features, labels)], len(labels), mode="UN")]
+    features, labels = validation_set(data)
+    lines = [row(name, model, [saved.accuracy(model, features, labels)], len(labels), mode="UN")]
     for way in ways(plan()["static"], name):
         bits, norms = way.pop("weight_bits"), way.pop("norms")
-        score = train.evaluate_quantised(model, quant.QuantConfig(weight_bits=bits, **way), some[0], features, labels,
+        score = saved.evaluate_quantised(model, quant.QuantConfig(weight_bits=bits, **way), some[0], features, labels,
                                          some if norms else ())
         lines.append(row(name, model, [score], len(labels), bits, **way, norms=norms))
     return lines
@@ -134,8 +133,6 @@ def rows_without_training(name: str, model, config, data) -> list[dict]:
 
 def rows_with_training(name: str, path: Path, model, config, seeds: list[int], data) -> list[dict]:
     """The network of a file, trained on under every QAT that is listed, once for each seed."""
-    from tinyspeech import train, training_data
-
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     lines = []
     for way in ways(plan()["qat"], name):
@@ -152,16 +149,14 @@ def rows_with_training(name: str, path: Path, model, config, seeds: list[int], d
                 out.with_suffix(".checkpoint").unlink(missing_ok=True)
                 out.with_name(f"{out.stem}_float.pt").unlink(missing_ok=True)
             values.append(done["accuracy"])
-        lines.append(row(name, model, values, len(training_data.validation_set(data)[1]), bits, **way))
+        lines.append(row(name, model, values, len(validation_set(data)[1]), bits, **way))
     return lines
 
 
 def measured(name: str, network: dict, data) -> list[dict]:
     """All rows of one network."""
-    from tinyspeech import train
-
     path = float_network(name, network, data)
-    model, config = train.load_model(path).float(), train_config(network)
+    model, config = saved.load_model(path).float(), train_config(network)
     return (rows_without_training(name, model, config, data)
             + rows_with_training(name, path, model, config, network["seeds"], data))
 

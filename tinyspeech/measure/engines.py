@@ -23,13 +23,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from tinyspeech import ENGINES, frontend, paths
-from tinyspeech.chip import classify_many
+from tinyspeech import ENGINES, paths
+from tinyspeech.board.direct import classify_many
+from tinyspeech.chip.firmware import firmware_folder
+from tinyspeech.chip.native import Native
 from tinyspeech.errors import UserError
-from tinyspeech.export import firmware_folder
-from tinyspeech.integer import IntegerModel
-from tinyspeech.native import Native
-from tinyspeech.toolchain import build_firmware
+from tinyspeech.integer import frontend
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.toolchain.compile import build_firmware
 
 FLOAT_LOGIT_STEP = 2.0**-10
 """What a unit of the logits is worth for a float network that has no integer twin."""
@@ -64,7 +65,7 @@ def float_features(x8: np.ndarray) -> np.ndarray:
     """int16 [N, 8000] -> float32 [N, 49, 12] by torchaudio's front end, in the units of the integer features."""
     import torch  # here, so that the engines of integers stay without it
 
-    from tinyspeech.features import MFCC, FrontendConfig
+    from tinyspeech.training.features import MFCC, FrontendConfig
 
     octaves = MFCC(FrontendConfig(copy_lowest=True))(torch.from_numpy(x8.astype(np.float32) / 32768)).numpy()
     mean = frontend.COEFFICIENT_MEAN.copy()
@@ -79,20 +80,20 @@ class TorchEngine(Engine):
     """Of the network's file."""
 
     def __init__(self, model: str):
-        from tinyspeech import train  # here, so that the engines of integers stay without torch
+        from tinyspeech.lowbit import saved  # here, so that the engines of integers stay without torch
 
         self.logit_step = FLOAT_LOGIT_STEP
         if (paths.MODELS / f"{model}.npz").exists():
             self.logit_step = IntegerModel.load(paths.model_file(model, ".npz")).logit_unit(frontend.N_FRAMES)
-        self.network = train.load_model(paths.model_file(model, self.suffix))
+        self.network = saved.load_model(paths.model_file(model, self.suffix))
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """Features [N, 49, 12] -> int32 [N, 12]."""
         import torch  # here, so that the engines of integers stay without it
 
-        from tinyspeech import train
+        from tinyspeech.lowbit import saved
 
-        logits = train.predict(self.network, torch.from_numpy(features).float()).numpy()
+        logits = saved.predict(self.network, torch.from_numpy(features).float()).numpy()
         return np.rint(logits / self.logit_step).astype(np.int32)
 
 

@@ -56,11 +56,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, KEYWORDS, audio, datasets, frontend
+from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
 from tinyspeech.measure import engines, metrics
 from tinyspeech.paths import SHIPPED
-from tinyspeech.sound.noise import Noise, mix
+from tinyspeech.sound import audio, datasets
+from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
+from tinyspeech.sound.noise import BACKGROUND, Noise, mix
 
 SNR_LIMIT_DB = 100.0
 """Largest ratio, either way, that is taken for meant: int16 itself spans 96 dB."""
@@ -86,7 +89,7 @@ def check_noise(snr_db: float | None, noise: str | Path | None) -> None:
 def noise_of(data: str | Path, noise: str | Path | None, split: str, seed: int) -> Noise:
     """The recordings of noise that a folder of clips brings, or those of the folder that is named instead."""
     folder = Path(data if noise is None else noise)
-    inside = folder / datasets.BACKGROUND  # a whole corpus may be named, too
+    inside = folder / BACKGROUND  # a whole corpus may be named, too
     return Noise(inside if noise is None or inside.is_dir() else folder, split, seed)
 
 
@@ -128,7 +131,7 @@ def answers_of(runner: engines.Engine, mixer: Mixer, mulaw: bool, batch: int, pr
                       unit="clip"):
         clips = [mixer.clip(i) for i in range(start, min(start + batch, len(mixer.task)))]
         x8 = frontend.to_8khz(np.stack(clips))
-        parts.append(runner.run(audio.mulaw_decode(audio.mulaw_encode(x8)) if mulaw else x8))
+        parts.append(runner.run(mulaw_decode(mulaw_encode(x8)) if mulaw else x8))
     features, logits, cycles = zip(*parts, strict=True)
     return engines.Answers(np.concatenate(features), np.concatenate(logits),
                            None if cycles[0] is None else np.concatenate(cycles))

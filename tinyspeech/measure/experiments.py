@@ -12,7 +12,6 @@ Not here: training itself, and the figures of the network that ships (`figures/n
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import time
@@ -21,13 +20,21 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 
-from tinyspeech import datasets, paths
+from tinyspeech import paths
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
 from tinyspeech.measure.store import Figure, figure
+from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
 from tinyspeech.paths import CONFIGS
+from tinyspeech.sound import datasets
+from tinyspeech.sound.noise import BACKGROUND
+from tinyspeech.training import data, train
+from tinyspeech.training.config import TrainConfig
 
 RUNS = paths.RUNS / "experiments"
 
@@ -51,27 +58,9 @@ def seeds_of(group: dict, label: str) -> list[int]:
 
 def row_config(group: dict, label: str, seed: int):
     """The `train.TrainConfig` of one row and seed."""
-    from tinyspeech.train import TrainConfig
-
     base = yaml.safe_load((CONFIGS / group["base"]).read_text("utf-8"))
     values = merged(merged(base, group.get("change") or {}), group["rows"][label] or {})
     return TrainConfig(**{**values, "seed": seed})
-
-
-def weight_bytes(model, bits: float = 4) -> int:
-    """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
-    shift; a condenser's scale is one byte a channel. What `export.c_header` stores, for any network of the library."""
-    from torch import nn
-
-    from tinyspeech.streaming import CausalConv, StreamingCondenser
-
-    total = 0
-    for module in model.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):
-            total += math.ceil(module.weight.numel() * bits / 8) + 4 * len(module.weight)
-        if isinstance(module, StreamingCondenser):
-            total += module.scale.numel()
-    return total
 
 
 def what_counts(config: dict) -> dict:
@@ -79,8 +68,6 @@ def what_counts(config: dict) -> dict:
 
     Keys that came later have their defaults, so that runs from before are not made again.
     """
-    from tinyspeech.train import TrainConfig
-
     config = {**vars(TrainConfig()), **config}
     of_few_bits = ("qat_lr", "weight_bits", "granularity", "clipping")
     return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
@@ -92,13 +79,9 @@ _worker: dict = {}
 
 def start_worker(logmel: str, speech: str | None, threads: int) -> None:
     """Runs once in each worker process."""
-    import torch
-
-    from tinyspeech import frontend, training_data
-
     torch.set_num_threads(threads)
-    noise = Path(speech) / datasets.BACKGROUND if speech else None
-    _worker["bands"] = training_data.load(logmel, noise)
+    noise = Path(speech) / BACKGROUND if speech else None
+    _worker["bands"] = data.load(logmel, noise)
     if speech:
         clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
         _worker["speech"] = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
@@ -106,9 +89,6 @@ def start_worker(logmel: str, speech: str | None, threads: int) -> None:
 
 def run_row(name: str, config) -> dict:
     """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
-    from tinyspeech import export, prune, train, training_data
-    from tinyspeech.models import count_macs, count_parameters
-
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
     for done in sorted(RUNS.glob("*.json")):
@@ -116,18 +96,18 @@ def run_row(name: str, config) -> dict:
             return row
     began = time.perf_counter()
     metrics = train.train(config, _worker["bands"], out, quiet=True)
-    network = train.build_saved(train.load_checkpoint(out))
+    network = saved.build_saved(saved.load_checkpoint(out))
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
            "seconds": round(time.perf_counter() - began)}
-    features, labels = training_data.validation_set(_worker["bands"])
+    features, labels = data.validation_set(_worker["bands"])
     row["n"] = len(labels)
     if config.prune:
-        row["zeros_float"] = round(100 * prune.zeros(train.load_model(out.with_name(out.stem + "_float.pt")
+        row["zeros_float"] = round(100 * prune.zeros(saved.load_model(out.with_name(out.stem + "_float.pt")
                                                                       if config.qat_epochs else out)), 1)
     if config.qat_epochs:
-        integer = export.quantised(train.load_model(out), name)
+        integer = lower.quantised(saved.load_model(out), name)
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
         if config.start:

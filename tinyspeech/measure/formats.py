@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyspeech import frontend, sparse
-from tinyspeech.bench import Program
-from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.chip.program import Program
+from tinyspeech.integer import frontend, sparse
+from tinyspeech.integer.network import IntegerModel, Layer
 from tinyspeech.paths import SHIPPED, model_file
 
 FORMAT_CALLS = {
@@ -126,7 +126,7 @@ def network_formats(integer: IntegerModel, frames: int = frontend.N_FRAMES) -> d
 def fewer_channels(weight: np.ndarray, share: float, axis: int) -> np.ndarray:
     """The weights without this share of the channels along an axis, the smallest by the sum of their sizes; a multiple
     of four channels stays, and four at least."""
-    from tinyspeech.prune import kept_channels  # here: it loads torch, which a layer on the chip does without
+    from tinyspeech.lowbit.prune import kept_channels  # here: it loads torch, which a layer on the chip does without
 
     kept = kept_channels(weight.shape[axis], share)
     size = np.abs(weight.astype(np.int64)).sum(1 - axis)

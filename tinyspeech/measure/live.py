@@ -14,10 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyspeech import CLASSES, audio, decision
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard
+from tinyspeech import CLASSES
+from tinyspeech.board.microphone import SIGNAL_HZ
+from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
-from tinyspeech.live import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
+from tinyspeech.integer import decision
+from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
+from tinyspeech.sound import audio
 
 
 @dataclass

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from tinyspeech import datasets
 from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
 from tinyspeech.measure.figures import firmware, frontend, listening, network, robustness, training
 from tinyspeech.measure.store import Figure
 from tinyspeech.paths import SHIPPED
+from tinyspeech.sound import datasets
 
 MODELS = (SHIPPED, "tinyspeech_z_causal")
 """Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""

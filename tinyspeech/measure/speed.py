@@ -16,7 +16,8 @@ from pathlib import Path
 
 from tinyspeech import toolchain
 from tinyspeech.board.protocol import Command
-from tinyspeech.chip.emulator import SOURCES, Chip, worst_case_clip
+from tinyspeech.chip.emulator import SOURCES, Chip
+from tinyspeech.integer.trials import worst_case_clip
 
 RUNS = 12
 CYCLES = 11_500_000

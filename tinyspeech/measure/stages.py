@@ -11,9 +11,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tinyspeech import export, frontend, toolchain
-from tinyspeech.chip.emulator import Board, worst_case_clip
-from tinyspeech.integer import IntegerModel
+from tinyspeech import paths, toolchain
+from tinyspeech.board.direct import Board
+from tinyspeech.chip.firmware import firmware_folder
+from tinyspeech.integer import frontend
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.integer.trials import worst_case_clip
 from tinyspeech.measure import power
 from tinyspeech.measure.ways import multiplier_race
 from tinyspeech.paths import SHIPPED, model_file
@@ -61,7 +64,7 @@ def bench(model: str = SHIPPED, race: bool = False) -> dict:
     what they take elsewhere.
     """
     integer = IntegerModel.load(model_file(model, ".npz"))
-    firmware = toolchain.build_firmware(export.firmware_folder(integer))
+    firmware = toolchain.build_firmware(firmware_folder(integer))
     board = Board(firmware.elf)
     clip = worst_case_clip()
     total = board.classify(clip).cycles
@@ -89,7 +92,7 @@ def firmware_at_48_mhz() -> toolchain.Firmware:
     changes = {"SET(RCC_CFGR0, 0)": "SET(0x40022000, 1), SET(0x40021000, 1 << 24 | 0x83), SET(RCC_CFGR0, 2)",
                "CLOCK_HZ = 24000000": "CLOCK_HZ = 48000000"}  # FLASH_ACTLR, RCC_CTLR
     with tempfile.TemporaryDirectory() as folder:
-        copy = Path(shutil.copytree(toolchain.FIRMWARE, Path(folder) / "firmware"))
+        copy = Path(shutil.copytree(paths.FIRMWARE, Path(folder) / "firmware"))
         for slow, fast in changes.items():
             setting = [path for path in copy.glob("*.[ch]") if slow in path.read_text()]
             if len(setting) != 1:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyspeech import sparse
-from tinyspeech.bench import Instruction, LayerRun, Program
-from tinyspeech.export import pack_dense, pack_nibbles
-from tinyspeech.integer import IntegerModel
+from tinyspeech.chip.program import Instruction, LayerRun, Program
+from tinyspeech.integer import sparse
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.integer.packing import pack_dense, pack_nibbles
 from tinyspeech.paths import SHIPPED, model_file
 
 

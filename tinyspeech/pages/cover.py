@@ -16,10 +16,12 @@ from html import escape
 import numpy as np
 from matplotlib.colors import to_hex
 
-from tinyspeech import CLASSES, audio, frontend, toolchain
-from tinyspeech.chip import Board
+from tinyspeech import CLASSES, toolchain
+from tinyspeech.board.direct import Board
+from tinyspeech.integer import frontend
 from tinyspeech.pages.plots.theme import DIVERGING, INK, PALETTE, PAPER, SANS
 from tinyspeech.paths import IMAGES, ROOT
+from tinyspeech.sound import audio
 
 PICTURE = IMAGES / "answer.svg"
 CLIP = "data/bundled/yes/6156aa59_nohash_0.flac"

@@ -42,7 +42,7 @@ def load(path: Path) -> NotebookNode:
         raise UserError(f"{path}: no such notebook") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError) as error:  # of other JSON, any
+    except (ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError) as error:  # any other JSON
         raise UserError(f"{path}: not a notebook ({str(error).splitlines()[0]})") from None
     return nb
 

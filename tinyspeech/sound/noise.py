@@ -15,8 +15,54 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import audio, datasets
 from tinyspeech.errors import UserError
+from tinyspeech.sound import audio, splits
+from tinyspeech.sound.splits import SUFFIXES
+
+# --- recordings of noise ----------------------------------------------------------------------------------------------
+
+BACKGROUND = "_background_noise_"
+"""The folder of a corpus that holds them."""
+BACKGROUND_SHARE = {"training": (0.0, 0.8), "validation": (0.8, 0.9), "testing": (0.9, 1.0), "all": (0.0, 1.0)}
+"""Part of each noise recording, in time, from which a split's silence is cut: no sample serves two splits."""
+
+
+def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
+    """Where a second of a split's noise may begin, in each recording of a folder: only in that split's part of it.
+
+    Parameters
+    ----------
+    folder : holds wav or flac recordings of noise; one that does not exist holds none
+    split : one of `SPLITS`; `BACKGROUND_SHARE` says which part, in time, is its
+
+    Returns
+    -------
+    [(recording, first, last)] by name, in samples at 16 kHz; recordings whose part is shorter than a second are left
+    out
+
+    Raises
+    ------
+    UserError : a recording that cannot be read
+    """
+    folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
+    spans = []
+    try:
+        files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
+    for path in files:
+        with audio.open_sound(path) as file:
+            length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
+        first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES
+        if first <= last:
+            spans.append((path, first, last))
+    return spans
+
+
+def read_noise(path: Path) -> np.ndarray:
+    """A whole recording of noise: int16 [N] at 16 kHz."""
+    samples = audio.resample(*audio.read(path))
+    return samples if samples.dtype == np.int16 else audio.to_int16(samples)
 
 NOISE_ATTEMPTS = 100
 """Draws after which a folder of noise counts as silent."""
@@ -60,16 +106,16 @@ class Noise:
         hint = "name a folder of noise recordings with --noise"
         if not self.folder.is_dir():
             raise UserError(f"{folder} {'is a file' if self.folder.exists() else 'does not exist'}: {hint}")
-        self.spans = datasets.noise_spans(self.folder, split)
+        self.spans = noise_spans(self.folder, split)
         if not self.spans:
-            begin, end = datasets.BACKGROUND_SHARE[split]
+            begin, end = BACKGROUND_SHARE[split]
             raise UserError(f"{folder} holds no wav or flac recording whose {split} part ({100 * begin:.0f} to "
                             f"{100 * end:.0f} % of its time) lasts a second: {hint}")
         self._parts: dict[int, np.ndarray] = {}
 
     def place(self, name: str, attempt: int = 0) -> tuple[int, int]:
         """Which of `spans`, and the first sample in that recording, for the clip `word/file`, by hash alone."""
-        stem = datasets.stem(name)  # the same noise whether a clip is kept as wav or flac
+        stem = splits.stem(name)  # the same noise whether a clip is kept as wav or flac
         rng = random.Random(f"{self.seed}:{self.split}:noise:{stem}:{attempt}")  # a string: the same everywhere
         index = int(rng.random() * len(self.spans))
         _, first, last = self.spans[index]
@@ -84,7 +130,7 @@ class Noise:
             index, start = self.place(name, attempt)
             path, first, last = self.spans[index]
             if index not in self._parts:
-                self._parts[index] = datasets.read_noise(path)[first : last + audio.CLIP_SAMPLES].copy()
+                self._parts[index] = read_noise(path)[first : last + audio.CLIP_SAMPLES].copy()
             piece = self._parts[index][start - first : start - first + audio.CLIP_SAMPLES]
             if piece.any():
                 return path.stem, piece

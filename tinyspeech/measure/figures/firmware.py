@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinyspeech import toolchain
-from tinyspeech.chip import report_firmware
-from tinyspeech.export import firmware_folder
-from tinyspeech.integer import IntegerModel
+from tinyspeech.board.direct import report_firmware
+from tinyspeech.chip.firmware import firmware_folder
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import formats, speed
 from tinyspeech.measure.figures.network import of_model
 from tinyspeech.measure.stages import bench

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinyspeech import audio, datasets, frontend, toolchain, train, training_data
+from tinyspeech import toolchain
+from tinyspeech.chip.native import Native
+from tinyspeech.integer import frontend
+from tinyspeech.integer.trials import hostile_windows
+from tinyspeech.lowbit import saved
 from tinyspeech.measure.engines import engine, float_features
 from tinyspeech.measure.stages import bench
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.native import Native
 from tinyspeech.paths import SHIPPED, model_file
-from tinyspeech.results import hostile_windows
+from tinyspeech.sound import audio, datasets
+from tinyspeech.sound.logmel import load_logmel
+from tinyspeech.training import data
 
 SPEAKERS = "Speech Commands v0.01 subset, validation speakers"
 RECORDINGS = f"{SPEAKERS}, 12 classes"
@@ -45,7 +50,7 @@ def clip_names(speech: Path) -> list[str]:
 
 def labels_of(names: list[str]) -> np.ndarray:
     """The class of each clip, int [N]."""
-    return training_data.label_of(name.split("/")[0] for name in names).numpy()
+    return data.label_of(name.split("/")[0] for name in names).numpy()
 
 
 def samples(speech: Path, names: list[str]) -> Iterator[np.ndarray]:
@@ -56,8 +61,8 @@ def samples(speech: Path, names: list[str]) -> Iterator[np.ndarray]:
 
 def guesser(model: str = SHIPPED) -> Callable[[np.ndarray], np.ndarray]:
     """The float network: features [N, 49, 12] -> int [N]."""
-    network = train.load_model(model_file(model, "_float.pt"))
-    return lambda features: train.predict(network, torch.from_numpy(features).float()).argmax(1).numpy()
+    network = saved.load_model(model_file(model, "_float.pt"))
+    return lambda features: saved.predict(network, torch.from_numpy(features).float()).argmax(1).numpy()
 
 
 def on_every_clip(speech: Path) -> Iterator[Figure]:
@@ -90,13 +95,13 @@ def against_pictures(speech: Path, logmel: Path) -> Iterator[Figure]:
     """Recordings and the log-mel set's pictures of the same takes; nothing where `logmel` is a folder of recordings."""
     if not logmel.is_file():
         return
-    names, cached = clip_names(speech)[:KEPT], datasets.load_logmel(logmel)
+    names, cached = clip_names(speech)[:KEPT], load_logmel(logmel)
     place = {f"{word}/{name}": i for i, (word, name) in enumerate(zip(cached.words, cached.names, strict=True))}
     pairs = [(i, place[stem]) for i, name in enumerate(names) if (stem := name.rsplit(".", 1)[0]) in place]
     features = np.concatenate([frontend.features(x8) for x8 in samples(speech, names)])
     ours = features[[i for i, _ in pairs]].astype(float)
-    bands = training_data.bands_of_pixels(cached.x[[j for _, j in pairs]])
-    theirs = training_data.Cepstrum()(bands[:, 0::2].float()).numpy()
+    bands = data.bands_of_pixels(cached.x[[j for _, j in pairs]])
+    theirs = data.Cepstrum()(bands[:, 0::2].float()).numpy()
     same = np.abs(ours - theirs).mean(axis=(1, 2)) < OTHER_TAKE
     rmse = np.sqrt(((ours - theirs)[same] ** 2).mean(axis=(0, 1)))
     yield figure("frontend.rmse_to_logmel_set", [round(float(v), 2) for v in rmse], "int8 units, per coefficient",

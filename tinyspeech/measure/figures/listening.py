@@ -8,25 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, audio, datasets, decision, frontend, toolchain
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
-from tinyspeech.integer import IntegerModel
-from tinyspeech.live import CLOCK_HZ, words
+from tinyspeech import CLASSES, toolchain
+from tinyspeech.board.microphone import SIGNAL_HZ
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.listening import CLOCK_HZ, words
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
-from tinyspeech.measure.live import (
-    QUIET_DB,
-    SOFT_DB,
-    Event,
-    Heard,
-    as_volts,
-    in_a_row,
-    is_quiet,
-    listen,
-    rate,
-)
+from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, as_volts, in_a_row, is_quiet, listen, rate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound import audio, datasets, mulaw
+from tinyspeech.sound.noise import BACKGROUND
 
 BOARD_CLIPS, BOARD_SEED = 700, 1
 """Of the recording that the board hears."""
@@ -44,7 +38,7 @@ def through_mulaw(speech: Path) -> Iterator[Figure]:
     spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8),
               "model_hash": IntegerModel.load(model_file(SHIPPED, ".npz")).digest}
     answers = {"int16": runner.run(x8).logits.argmax(1),
-               "mulaw": runner.run(audio.mulaw_decode(audio.mulaw_encode(x8))).logits.argmax(1)}
+               "mulaw": runner.run(mulaw.mulaw_decode(mulaw.mulaw_encode(x8))).logits.argmax(1)}
     for kind, answer in answers.items():
         score = 100 * float((answer == np.asarray(task.labels)).mean())
         yield figure(f"live.accuracy_{kind}_validation", round(score, 2), "%",
@@ -55,7 +49,7 @@ def through_mulaw(speech: Path) -> Iterator[Figure]:
 
 def background(speech: Path) -> np.ndarray:
     """The corpus's recordings of noise one after the other, int16 at 16 kHz."""
-    return np.concatenate([audio.read(path)[0] for path in sorted((speech / datasets.BACKGROUND).glob("*.flac"))])
+    return np.concatenate([audio.read(path)[0] for path in sorted((speech / BACKGROUND).glob("*.flac"))])
 
 
 @dataclass

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import datasets, frontend, paths
-from tinyspeech.integer import IntegerModel
+from tinyspeech import paths
+from tinyspeech.integer import frontend
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import evaluate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound import datasets
 
 RECORDINGS = "Speech Commands v0.01 subset, validation speakers, 12 classes"
 SNRS_DB = (0, 5, 10, 15, 20)

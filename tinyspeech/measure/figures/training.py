@@ -9,31 +9,36 @@ from pathlib import Path
 
 import torch
 
-from tinyspeech import datasets, paths, quant, train, training_data
+from tinyspeech import paths
+from tinyspeech.lowbit import quant
 from tinyspeech.measure import store
 from tinyspeech.measure.figures.network import PICTURES
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED
+from tinyspeech.sound import noise
+from tinyspeech.training import train
+from tinyspeech.training.config import load_config
+from tinyspeech.training.data import Bands, epoch_order, load, training_batches, validation_set
 
 STAGES = ("data", "float", "quantised")
 
 
-def data_of(speech: Path, logmel: Path) -> training_data.Bands:
+def data_of(speech: Path, logmel: Path) -> Bands:
     """What TinySpeech-S is trained on: the log-mel set, and noise of the recordings."""
-    return training_data.load(logmel, speech / datasets.BACKGROUND)
+    return load(logmel, speech / noise.BACKGROUND)
 
 
 def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
     """Seconds that an epoch takes on this computer, with one thread as `train`: the data alone, in float, and at few
     bits."""
-    config, data = train.load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel)
+    config, data = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel)
     network, generator = train.build(config), torch.Generator().manual_seed(0)
     taken, threads = {}, torch.get_num_threads()
     torch.set_num_threads(1)
 
     def batches():
-        order = training_data.epoch_order(data, config.unknown_share, config.silence_share, generator)
-        return training_data.training_batches(data, config.augmentation(), order, config.batch_size, generator)
+        order = epoch_order(data, config.unknown_share, config.silence_share, generator)
+        return training_batches(data, config.augmentation(), order, config.batch_size, generator)
 
     for stage in STAGES:
         if stage == "quantised":
@@ -64,7 +69,7 @@ def minutes(model: str = SHIPPED) -> Iterator[Figure]:
             total[key.removeprefix("experiments.")] = round(sum(
                 len(row["seeds"]) * (row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
                 for row in entry["value"]) / 60)
-    config = train.load_config(paths.CONFIGS / f"{model}.yaml")
+    config = load_config(paths.CONFIGS / f"{model}.yaml")
     total["train"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
     yield figure("reproduce.minutes", total, "minutes on one core",
                  note=f"train: TinySpeech-S, {config.epochs} + {config.qat_epochs} epochs")
@@ -72,11 +77,11 @@ def minutes(model: str = SHIPPED) -> Iterator[Figure]:
 
 def two_threads(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
     """The network that ships, trained from nothing with two threads: sums in another order end at another network."""
-    config, data, threads = train.load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel), 2
+    config, data, threads = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel), 2
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     metrics = train.train(config, data, paths.RUNS / f"{model}_two_threads.pt", quiet=True)
     torch.set_num_threads(before)
     yield figure(f"{model}.accuracy_two_threads", round(metrics["accuracy"], 2), "%", data=PICTURES,
-                 n=len(training_data.validation_set(data)[1]), seed=config.seed, config=f"{model}.yaml",
+                 n=len(validation_set(data)[1]), seed=config.seed, config=f"{model}.yaml",
                  note=f"4 bits, seed {config.seed}, trained with two threads in place of one")

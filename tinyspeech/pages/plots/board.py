@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tinyspeech.pages.plots.theme import GRID, PALE, PALETTE, PAPER, hide_spines, legend_above, tall
 
 if TYPE_CHECKING:
-    from tinyspeech.chip.cable import Frame
+    from tinyspeech.board.cable import Frame
 
 PAGE_KINDS = ("erased", "old program", "programmed", "compared", "half done")
 """What may be in a page of flash while it is programmed anew; a page's kind is its place in here."""

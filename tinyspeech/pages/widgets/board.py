@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 from markupsafe import Markup
 
-from tinyspeech.chip import rom
+from tinyspeech.board import rom
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.pages.plots.board import BANK_COLORS, PAGE_KINDS
 from tinyspeech.pages.widgets.markup import render
