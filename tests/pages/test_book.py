@@ -20,8 +20,8 @@ import pytest
 from tinyspeech.errors import UserError
 from tinyspeech.pages import notebooks, numbers, rules
 from tinyspeech.pages.site import missing_from_toc, notebook_files, serve, toc_files
+from tinyspeech.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = notebook_files(ROOT)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 

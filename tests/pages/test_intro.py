@@ -2,14 +2,13 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 
 from tinyspeech.__main__ import main
 from tinyspeech.pages import cover
+from tinyspeech.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "book" / "intro.md", ROOT / "README.md"]
 RUN = re.compile(r"^```console\n\$ python -m tinyspeech (.*)\n((?:[^$`\n].*\n)*)```$", flags=re.MULTILINE)
 """A block with one command and all that it prints."""

@@ -17,8 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from test_cycles import FAST
-from test_instructions import FIELDS, HINTS, RESERVED
+from support.encodings import FAST, FIELDS, HINTS, RESERVED
 
 from tinyspeech import paths, toolchain
 from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BYTES, Chip, ChipFault, slot

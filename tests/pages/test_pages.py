@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tinyspeech.pages.site import toc_files
+from tinyspeech.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = [f"{name}.html" for name in toc_files(ROOT)]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]

@@ -10,24 +10,13 @@ import math
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from support.encodings import FAST
 
 from tinyspeech import toolchain
 from tinyspeech.chip.emulator import Chip, slot
 from tinyspeech.toolchain.elf import SRAM_BASE
 
 FLASH_START = 0x1000
-FAST = """
-    .option norelax
-    li a0, 0x40022000 # FLASH_ACTLR: one wait state
-    li a1, 1
-    sw a1, 0(a0)
-    li a0, 0x40021000 # RCC: PLL on, then the system's clock
-    li a1, 0x01000001
-    sw a1, 0(a0)
-    li a1, 2
-    sw a1, 4(a0)
-    ebreak
-"""
 SLOW = "ebreak\n"
 """After reset the HSI runs, divided by 3, and no wait state is set: what counts is cycles."""
 POINTERS = {12: SRAM_BASE + 0x700, 13: 0x2000, 14: SRAM_BASE + 0x780}

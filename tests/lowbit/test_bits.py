@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from test_quant import SMALL, features_of, network
-from test_train import bands, config, same
+from support.small_networks import SMALL, features_of, network
+from support.small_training import bands, config, same
 from torch import nn
 
 from tinyspeech.errors import UserError

@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from test_train import NETWORK, bands
+from support.small_training import NETWORK, bands
 
 from tinyspeech import paths
 from tinyspeech.__main__ import main
