@@ -1,5 +1,5 @@
 /* Tables of the integer front end. Made by `python -m tinyspeech export --tables` (tinyspeech 0.1.0); do not edit.
-   Formulas: tinyspeech/frontend.py, tables(). */
+   Formulas: tinyspeech/integer/frontend.py, tables(). */
 #ifndef TINYSPEECH_FRONTEND_TABLES_H
 #define TINYSPEECH_FRONTEND_TABLES_H
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* The handler of DMA1 channel 1 (half of the buffer is new) and of USART1 (a byte is there): a sample into the front end's
-   ring. Definition: tinyspeech/live.py; chapter 11. By hand, since it runs on top of the deepest stack: 20 bytes.
+   ring. Definition: integer/listening.py; chapter 11. By hand, since it runs on top of the deepest stack: 20 bytes.
 
    In C: if (due) lost++; else due = frontend_push(&stream, sample); */
     .equ AT, 512 /* struct listening: listen.c checks these */

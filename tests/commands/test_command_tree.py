@@ -171,6 +171,6 @@ def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
 
 
 def test_a_module_of_ours_that_is_missing_is_no_package(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tinyspeech.models", None)
+    monkeypatch.setitem(sys.modules, "tinyspeech.networks.models", None)
     with pytest.raises(ModuleNotFoundError, match=r"tinyspeech\.models"):
         main(["models"])

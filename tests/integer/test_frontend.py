@@ -1,6 +1,6 @@
 """The integer front end: what it promises about ranges, and that numpy and the firmware's C give the same bytes.
 
-    python tests/test_frontend.py    # rewrites tests/golden/frontend.json: only when the definition is meant to change
+    python tests/integer/test_frontend.py   # rewrites golden/frontend.json: only when the definition is meant to change
 """
 
 import json
@@ -420,7 +420,7 @@ def test_native_refuses_other_shapes(native):
 
 if __name__ == "__main__":
     GOLDEN.parent.mkdir(exist_ok=True)
-    made_by = f"python tests/test_frontend.py; tinyspeech {__version__}, numpy {np.__version__}, " \
+    made_by = f"python tests/integer/test_frontend.py; tinyspeech {__version__}, numpy {np.__version__}, " \
               f"Python {platform.python_version()}; inputs: golden_inputs() there"
     GOLDEN.write_text(json.dumps({"made_by": made_by, **golden_values()}, separators=(",", ":")) + "\n")
 

@@ -228,7 +228,7 @@ def test_shipped_condensers_are_alive():
 
 
 def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
-    """The contract of tinyspeech/integer.py once more, in plain whole numbers, a frame at a time."""
+    """The contract of tinyspeech/integer/network.py once more, in plain whole numbers, a frame at a time."""
     past = {layer.name: [] for layer in model.layers}
     count = dict.fromkeys(past, 0)
     logits, weights = [0] * len(model.classes), 0

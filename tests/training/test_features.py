@@ -135,7 +135,7 @@ def test_features_from_the_cached_set_match_features_from_sound():
 
 def test_integer_front_end_is_the_twin():
     """The chip's int8 features lie where this front end says, within a few of their 1/32 standard deviations."""
-    frontend = pytest.importorskip("tinyspeech.frontend")
+    frontend = pytest.importorskip("tinyspeech.integer.frontend")
     x = (noise(8, 8000, seed=5) * torch.logspace(-1.5, 0.5, 8)[:, None] * 32768).round().clamp(-32768, 32767)
     octaves = MFCC(FrontendConfig(copy_lowest=True))(x / 32768)
     octaves[..., 0] += 16 * math.sqrt(20)  # the integers take int16 units and drop 14 bits: log2(2**30 / 2**14)
@@ -182,7 +182,7 @@ def test_shim_after_a_broken_extension(tmp_path):
         "    if name == 'torchaudio' and 'torchaudio._extension' not in sys.modules: raise OSError('libc10_cuda.so')\n"
         "    return real(name, *a)\n"
         "importlib.import_module = broken\n"
-        "from tinyspeech.features import MFCC\n"
+        "from tinyspeech.training.features import MFCC\n"
         "import torch, torchaudio\n"
         "assert torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE is False\n"
         "assert MFCC()(torch.zeros(8000)).shape == (49, 12)\n"

@@ -3,7 +3,7 @@
     int16 samples -> block exponent -> FFT -> Hann -> power -> 20 mel bands -> log2 -> DCT -> int8
 
 Every stage is exact integer arithmetic on arrays, so that `firmware/frontend.c` can give the same bytes without a
-multiplier. The float twin, on torchaudio, is `tinyspeech/features.py`. This file knows nothing of torch or networks.
+multiplier. The float twin, on torchaudio, is `tinyspeech/training/features.py`. Nothing here knows torch or networks.
 Chapters 2 and 8 of the book build it step by step.
 
     python -m tinyspeech export --tables        # rewrites firmware/frontend_tables.h from the tables below

@@ -9,7 +9,7 @@ is measured by `tinyspeech/measure/live.py`.
 | step | what happens |
 | --- | --- |
 | 'L' | the ADC converts 32,000 times a second, first a 32,000th after the timer's start; four make a sample |
-| 'U' | a byte is a sample at 8 kHz, mu-law (`audio.mulaw_decode`) |
+| 'U' | a byte is a sample at 8 kHz, mu-law (`mulaw.mulaw_decode`) |
 | frame | due with sample 256, then with every 160th; `frontend.FrontendStream` |
 | batch | of `BATCH_FRAMES` frames, each pair of which gives a frame of scores: the last scores come a frame later |
 | decision | `decision.Decision`, after both of a batch's frames of scores; FRAME counts all frames so far |

@@ -34,8 +34,8 @@ not fit. Whatever the C holds on the way is covered by these: a running sum or p
 (each addend's range includes 0, and a product grows from the multiplier's leading bits), except for two that have
 bounds of their own: the sums of up to four activations in `kernel_dense`, which are int16, and 7 * 128 within one
 product of `kernel_depthwise`, whose sign bit comes last. Where two sums share a word, of two frames or of two bands,
-they are added modulo 2**32, and `export.memory_plan` allows it only where each of them fits 16 bits.
-This file knows nothing of torch; `tinyspeech/export.py` makes an `IntegerModel` of a trained network.
+they are added modulo 2**32, and `plan.memory_plan` allows it only where each of them fits 16 bits.
+This file knows nothing of torch; `tinyspeech/lowbit/lower.py` makes an `IntegerModel` of a trained network.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 Packing and unpacking are exact for weights of -8 .. 7; the C that reads the tables is firmware/formats/sparse.c, and
 `bench.formats` counts its cycles on the chip. Not here: pruning itself (`prune.py`), which makes the zeros, and the
-dense format that ships (`export.pack_dense`). This file knows nothing of torch.
+dense format that ships (`packing.pack_dense`). This file knows nothing of torch.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def unpack_runs(packed: np.ndarray, outputs: int, inputs: int) -> np.ndarray:
 
 def pack_groups(weight: np.ndarray) -> np.ndarray:
     """int8 [outputs, inputs] -> uint16: for each four inputs ceil(outputs / 16) words of bitmap over the outputs, then
-    the words of `export.pack_dense` that are not zero."""
+    the words of `packing.pack_dense` that are not zero."""
     words = pack_dense(_checked(weight))  # (inputs / 4, outputs)
     out = []
     for row in words:

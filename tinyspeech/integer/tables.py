@@ -26,7 +26,7 @@ from tinyspeech.integer.frontend import (
 
 HEADER = """\
 /* Tables of the integer front end. Made by `python -m tinyspeech export --tables` (tinyspeech {version}); do not edit.
-   Formulas: tinyspeech/frontend.py, tables(). */
+   Formulas: tinyspeech/integer/frontend.py, tables(). */
 #ifndef TINYSPEECH_FRONTEND_TABLES_H
 #define TINYSPEECH_FRONTEND_TABLES_H
 #include <stdint.h>

@@ -112,7 +112,7 @@ def _layers_with_bands(model) -> list[Layer]:
 
 
 def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
-    """The integer twin of a TinySpeech-S or a causal TinySpeech-Z that `tinyspeech.quant` prepared and trained.
+    """The integer twin of a TinySpeech-S or a causal TinySpeech-Z that `tinyspeech.lowbit.quant` prepared and trained.
 
     Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
     overflow risk.

@@ -7,7 +7,7 @@ A quantiser is a grid and a rule for its step: learned (`LearnedStep`), taken fr
 or written down (`FixedStep`). Gradients pass every rounding as if it were not there. `prepare` attaches quantisers to
 any network of the library: weights of 8 to 2 bits or three values, with a step per output channel or per tensor, and
 8-bit activations. In the networks of `ON_CHIP` they sit where the chip rounds, down to the gate in the fixed-point form
-of `tinyspeech/integer.py`; in the others, which no chip runs, where an activation enters a layer.
+of `tinyspeech/integer/network.py`; in the others, which no chip runs, where an activation enters a layer.
 With steps per channel, batch norm stays in place while training goes on: it follows rounded weights, and its gain is
 one factor per output channel, as the step is; `finish` folds it into steps and biases in the end, which alters no
 weight of the grid. One step per tensor cannot take a gain per channel, so there batch norm is folded beforehand.
@@ -450,10 +450,10 @@ def quantised(model: nn.Module, config: QuantConfig, features: Tensor,
     Raises
     ------
     UserError
-        For mode QAT, which needs training: `tinyspeech.train` does it.
+        For mode QAT, which needs training: `tinyspeech.training.train` does it.
     """
     if config.mode == "QAT":
-        raise UserError("QAT is a training: use tinyspeech.train; without training there are UN, DQ and SQ")
+        raise UserError("QAT is a training: use tinyspeech.training.train; without training there are UN, DQ and SQ")
     model = prepare(copy.deepcopy(model).eval(), config)
     if config.mode == "SQ":
         calibrate(model, features)

@@ -66,7 +66,7 @@ def ways(rows: list[dict], network: str) -> list[dict]:
 
 
 def train_config(network: dict):
-    """The `train.TrainConfig` that a network's rows share."""
+    """The `config.TrainConfig` that a network's rows share."""
     base = yaml.safe_load((CONFIGS / network["config"]).read_text("utf-8"))
     return TrainConfig(**merged(base, network["change"]))
 

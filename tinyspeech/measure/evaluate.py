@@ -33,7 +33,7 @@ leave the range of int16, word and noise are turned down together until it fits,
 from a computer reach the listening chip.
 
 *What is held out.* Each noise recording is divided in time: 80 % training, then 10 % validation, then 10 % testing
-(`datasets.BACKGROUND_SHARE`); silence and added noise obey it, and so does training (`training_data.noise_of`). One
+(`noise.BACKGROUND_SHARE`); silence and added noise obey it, and so does training (`data.noise_of`). One
 doubt is left where a network was trained on the log-mel set alone: that set brings its own second-long pieces of noise,
 cut from anywhere in the six recordings, so `train --noise FOLDER` takes the recordings instead, as the training
 of TinySpeech-S and XS did.
@@ -185,7 +185,7 @@ def evaluate(
     batch : clips computed at a time; changes no figure
     snr_db : put every word into noise at this ratio, -100 .. 100; None: clean
     noise : folder of noise recordings, or one with a `_background_noise_` in it; None: that of `data`
-    mulaw : let every sample at 8 kHz pass through the 8 bits of the serial port (`audio.mulaw_encode`); the result then
+    mulaw : let every sample at 8 kHz pass through the 8 bits of the serial port (`mulaw.mulaw_encode`); the result then
         has "mulaw": True
 
     Returns

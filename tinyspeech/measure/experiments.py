@@ -57,7 +57,7 @@ def seeds_of(group: dict, label: str) -> list[int]:
 
 
 def row_config(group: dict, label: str, seed: int):
-    """The `train.TrainConfig` of one row and seed."""
+    """The `config.TrainConfig` of one row and seed."""
     base = yaml.safe_load((CONFIGS / group["base"]).read_text("utf-8"))
     values = merged(merged(base, group.get("change") or {}), group["rows"][label] or {})
     return TrainConfig(**{**values, "seed": seed})

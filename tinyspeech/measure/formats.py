@@ -3,7 +3,7 @@
     from tinyspeech.measure.formats import format_costs
     format_costs(weight)["bitmap"]       # {"bytes", "code_bytes", "cycles"}
 
-`tinyspeech/sparse.py` defines the formats.
+`tinyspeech/integer/sparse.py` defines the formats.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPARSITIES = (0, 30, 50, 70, 90)
 
 
 class LayerOnChip(Program):
-    """One dense layer on the emulated chip, in some of the formats of `tinyspeech.sparse`.
+    """One dense layer on the emulated chip, in some of the formats of `tinyspeech.integer.sparse`.
 
     weight : int8 [outputs, inputs], -8 .. 7, inputs a multiple of 4 and at most 64, outputs at most 64.
     formats : of `FORMAT_CALLS`; all but `straight` fit the flash together, `straight` may need it for itself.

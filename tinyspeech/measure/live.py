@@ -4,7 +4,7 @@
     heard = live.listen(board, live.as_volts(sound), SIGNAL_HZ)
     live.rate([(t, word), ...], events)
 
-`tinyspeech/live.py` defines what it should hear; `figures/listening.py` measures it on validation speech.
+`tinyspeech/integer/listening.py` defines what it should hear; `figures/listening.py` measures it on validation speech.
 """
 
 from __future__ import annotations

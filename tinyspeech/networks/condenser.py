@@ -10,7 +10,7 @@ F, the kernels and the pooling windows open, so each is a parameter here. Also h
 amounts to (`collapsed_weight`) and what one place of a map sees (`receptive_field`). Not in this file: any network,
 any training. Chapter 3 builds it by hand.
 
-    python -c "import torch; from tinyspeech.condenser import *; \\
+    python -c "import torch; from tinyspeech.networks.condenser import *; \\
                print(AttentionCondenser(CondenserConfig(7, 14, 3, 6))(torch.randn(1, 7, 49, 12)).shape)"
 """
 

@@ -17,7 +17,7 @@ from tinyspeech.networks.streaming import CausalConv, StreamingCondenser
 
 def weight_bytes(model, bits: float = 4) -> int:
     """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
-    shift; a condenser's scale is one byte a channel. What `export.c_header` stores, for any network of the library."""
+    shift; a condenser's scale is one byte a channel. What `header.c_header` stores, for any network of the library."""
     total = 0
     for module in model.modules():
         if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):

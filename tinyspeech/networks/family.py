@@ -90,7 +90,7 @@ class TinySpeech(nn.Module):
     pool : int, (int, int), or a sequence of these, one for each condenser
         Pooling windows (time, frequency). A tuple of two whole numbers is one window, for all.
     selection : str
-        Form of F, a key of `tinyspeech.condenser.SELECTIONS`.
+        Form of F, a key of `tinyspeech.networks.condenser.SELECTIONS`.
     residual : bool
         Whether condensers add V to what they select.
     scale : str

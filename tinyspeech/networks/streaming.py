@@ -8,7 +8,8 @@ is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing 
 on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered. The
 attention condenser decides how much each frame counts in the average; `attention: channels` puts one that gates
 channels into each block instead, as in the paper, and chapter 4 shows what either is worth.
-`tinyspeech/quant.py` attaches quantisers to the modules of this file; `integer.py` is the same network in integers.
+`tinyspeech/lowbit/quant.py` attaches quantisers to the modules of this file; `tinyspeech/integer/network.py` is the same network
+in integers.
 Chapter 4 designs it; chapter 10 shows where its bytes live.
 """
 
@@ -141,7 +142,7 @@ class CausalConv(nn.Module):
     """Convolution over time that sees only the past, batch norm, optional ReLU; zeros stand before the first frame.
 
     `fold()` turns the batch norm into weights and a bias. `weight_quantizer` and `output_quantizer` are identities
-    until `tinyspeech.quant.prepare` replaces them.
+    until `tinyspeech.lowbit.quant.prepare` replaces them.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, relu: bool = True):

@@ -3,7 +3,8 @@
     python -m tinyspeech book pictures      draws book/images/answer.svg anew, too
 
 Nothing in it is made up: samples, features and scores are those of the clip that README's first run is about, the last
-two as the emulated chip sends them, and the lines below are what that run prints. tests/test_intro.py draws it again.
+two as the emulated chip sends them, and the lines below are what that run prints. tests/pages/test_intro.py draws it
+again.
 """
 
 from __future__ import annotations

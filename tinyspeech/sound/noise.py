@@ -93,7 +93,7 @@ class Noise:
     Parameters
     ----------
     folder : holds recordings of noise, wav or flac
-    split : whose part of each recording is used (`datasets.BACKGROUND_SHARE`)
+    split : whose part of each recording is used (`noise.BACKGROUND_SHARE`)
     seed : another seed, other places
 
     Raises

@@ -21,7 +21,7 @@ def _without_extension() -> ModuleType:
     """A module that answers every question torchaudio asks its extension at import: it is not there."""
 
     def unavailable(*_args, **_kwargs):
-        raise RuntimeError("torchaudio's compiled extension is not loaded, see tinyspeech/_torchaudio.py")
+        raise RuntimeError("torchaudio's compiled extension is not loaded, see tinyspeech/training/_torchaudio.py")
 
     stand_in = ModuleType("torchaudio._extension", __doc__)
     stand_in._IS_TORCHAUDIO_EXT_AVAILABLE = False

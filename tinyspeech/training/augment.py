@@ -8,7 +8,7 @@ Two forms of each, because training data comes in two forms:
 Every random number comes from the torch.Generator that is passed in, one draw for the whole batch, no loop over clips.
 Nothing here knows labels or networks. Chapter 4 listens to it.
 
-    import torch; from tinyspeech.augment import *
+    import torch; from tinyspeech.training.augment import *
     g = torch.Generator().manual_seed(0)
     power = augment_pixels(pixels, noise_pixels, g)      # uint8 [B, 98, 40], [M, 98, 40] -> float [B, 98, 40]
 """
@@ -285,7 +285,7 @@ def augment_pixels(
     Returns
     -------
     float32 [B, 98, 40]
-        Mel power; `tinyspeech.features.MFCC.from_cached` takes it.
+        Mel power; `tinyspeech.training.features.MFCC.from_cached` takes it.
 
     Raises
     ------

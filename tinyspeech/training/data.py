@@ -1,7 +1,7 @@
 """What the training loop eats: log2 mel-band powers of every clip, augmented on the fly, ending in the chip's int8.
 
 A clip is kept as 98 frames (10 ms apart) x 20 bands of log2 power; the chip sees every second frame. `augment.py` acts
-on the powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/frontend.py`, so that
+on the powers; then comes the same DCT, offset and int8 clamp as in `tinyspeech/integer/frontend.py`, so that
 a network trained here meets nothing new on the chip. How near the log-mel set's features are to those of the same
 recordings is `frontend.rmse_to_logmel_set` in `data/results.json`. What separates them: the set is JPEG, and its
 windows are 30 ms against the chip's 32, centred 1 ms earlier; a coefficient of small variance feels that most.
@@ -81,7 +81,7 @@ def bands_of_pixels(pixels: np.ndarray) -> Tensor:
 
 
 def from_logmel(path: str | Path) -> Bands:
-    """The cached log-mel set (`datasets.load_logmel`): 40 mel powers are summed in pairs.
+    """The cached log-mel set (`logmel.load_logmel`): 40 mel powers are summed in pairs.
 
     Its pictures of noise do not say from which place of which recording they are, so that the last fifth, which is for
     validation, holds sounds of recordings that training hears too. `load` with a folder of recordings does better.
@@ -174,7 +174,7 @@ class Passes:
     ----------
     data : Bands
     config
-        What has `unknown_share`, `silence_share`, `augmentation()`: a `train.TrainConfig`.
+        What has `unknown_share`, `silence_share`, `augmentation()`: a `config.TrainConfig`.
     count : int
     teacher : nn.Module, optional
         In evaluation mode; takes features in standard deviations.
@@ -290,7 +290,7 @@ def from_folder(folder: str | Path) -> Bands:
 def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
     """Recordings of noise as band powers, float16 [M, 98, 20]: for training, and for validation.
 
-    Seconds that overlap by half, each split's from its own part of every recording (`datasets.BACKGROUND_SHARE`), so
+    Seconds that overlap by half, each split's from its own part of every recording (`noise.BACKGROUND_SHARE`), so
     that no sample serves both. Raises `UserError` where there is none.
     """
     parts, second = [], audio.CLIP_SAMPLES

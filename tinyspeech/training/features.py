@@ -2,11 +2,11 @@
 
     sound at 8 kHz -> Hann window -> power spectrum -> 20 mel bands -> log2 -> DCT-II -> 12 coefficients a frame
 
-This is what the chip's front end would compute with unlimited precision: `tinyspeech/frontend.py` does the same in
-integers and is the definition; this file is its float twin, for learning and for measuring what the integers cost.
+This is what the chip's front end would compute with unlimited precision: `tinyspeech/integer/frontend.py` does the
+same in integers and is the definition; this file is its float twin, for learning and for measuring what they cost.
 It knows nothing of integers, labels or networks. Chapter 2 builds it by hand.
 
-    python -c "import torch; from tinyspeech.features import MFCC; print(MFCC()(torch.randn(8000) / 10).shape)"
+    python -c "import torch; from tinyspeech.training.features import MFCC; print(MFCC()(torch.randn(8000) / 10).shape)"
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POWER_RATIO = 7.5
 """Mel power of the 16 kHz recipe (`CACHED_RECIPE`) over that of the 8 kHz front end, for the same sound.
 
 By Parseval the power summed over bins is n_fft times the sum of the squared window, sum(hann**2) = 3/8 of its length:
-`CACHED_POWER_SCALE` x 512 x 180 against 256 x 96. Measured in `tests/test_features.py`."""
+`CACHED_POWER_SCALE` x 512 x 180 against 256 x 96. Measured in `tests/training/test_features.py`."""
 
 PIXELS_PER_NEPER = 10.018
 """Grey levels per unit of natural log in the cached log-mel set."""
@@ -124,7 +124,7 @@ def mel_filterbank(config: FrontendConfig | None = None) -> Tensor:
 
     Triangles have unit peak, their edges and slopes are straight lines *in mel* (the form of TensorFlow's
     `linear_to_mel_weight_matrix`); the bin at 0 Hz has weight zero. torchaudio's `melscale_fbanks` has the same edges,
-    but slopes straight in Hz: up to 0.006 away in a weight, 0.02 octaves in a band (`tests/test_features.py`).
+    but slopes straight in Hz: up to 0.006 away in a weight, 0.02 octaves in a band (`tests/training/test_features.py`).
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ class MFCC(nn.Module):
 
         Parameters
         ----------
-        power : float [..., 98, 40], from `tinyspeech.augment.pixels_to_power`
+        power : float [..., 98, 40], from `tinyspeech.training.augment.pixels_to_power`
 
         Returns
         -------

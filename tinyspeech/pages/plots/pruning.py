@@ -93,7 +93,7 @@ def over_zeros(
 
 
 def row_fields(row: Sequence[int], group: int = 4) -> dict[str, list[tuple[str, int, str]]]:
-    """The fields of one row of 4-bit weights in the formats of `tinyspeech.sparse` with a table: for `stored_row`."""
+    """The fields of a row of 4-bit weights in the formats of `integer.sparse` with a table: for `stored_row`."""
 
     def weight(w: int) -> tuple[str, int, str]:
         return f"{w}", 4, "weight" if w else "zero"
