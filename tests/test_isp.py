@@ -12,6 +12,7 @@ import pytest
 
 from tinyspeech import toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import cable, isp, rom
 from tinyspeech.chip.board import VirtualBoard, load_image
 from tinyspeech.chip.emulator import FLASH_BYTES
@@ -120,7 +121,7 @@ def test_the_shipped_firmware_is_reached_even_within_a_clip(new):
     board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
     line = Cable(board)
     board.advance(0.01)
-    line.write(b"C")
+    line.write(Command.CLASSIFY)
     assert line.read(1, 0.1) == b"\x60"  # it asks for 96 samples
     line.write(bytes(51))
     isp.flash(line, new)
@@ -207,7 +208,7 @@ def test_it_gives_up_after_a_minute(old):
     board = VirtualBoard(old)
     line = Cable(board)
     line.read(1, 0.05)
-    line.write(b"B")
+    line.write(Command.BOOTLOADER)
     line.read(1, 59)
     assert board.rom.active
     line.read(1, 2)

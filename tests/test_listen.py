@@ -18,6 +18,7 @@ import soundfile
 
 from tinyspeech import CLASSES, audio, datasets, decision, frontend, native, toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp, monitor
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, microphone, shipped_image
 from tinyspeech.errors import UserError
@@ -416,7 +417,7 @@ def defined(samples: bytes) -> list[tuple[str, int]]:
 
 
 def waits_for_commands(line: Cable) -> bool:
-    line.write(b"V")
+    line.write(Command.VERSION)
     return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
 
 
@@ -439,7 +440,8 @@ def test_the_firmware_hears_the_microphone(image, speech):
     assert abs(frames - len(samples) / 160) < 5 and waits_for_commands(line)
 
 
-@pytest.mark.parametrize("left", [b"", b"L", b"U" + bytes([200, 70]) * 300, b"C" + bytes(51), b"F" + bytes(10_001)],
+@pytest.mark.parametrize("left", [b"", Command.MICROPHONE, Command.RECORDING + bytes([200, 70]) * 300,
+                                  Command.CLASSIFY + bytes(51), Command.FEATURES + bytes(10_001)],
                          ids=["by itself", "L", "U", "C", "F"])
 def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(image, left):
     """Or that listens by itself, a second after its reset."""
@@ -449,7 +451,7 @@ def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(ima
     line.board.advance(0.1)
     _, notices, frames = heard_by(line, seconds=0.5)
     assert not notices and 24 <= frames <= 27
-    line.write(left or b"L")
+    line.write(left or Command.MICROPHONE)
     line.board.advance(0.1)
     assert isp.flash(line, image)["verified"] and waits_for_commands(line)
 

@@ -155,7 +155,9 @@ def run_data(args) -> None:
                  "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
         show(result, args.json, "\n".join(lines))
     elif args.action == "synthesize":
-        for engine, row in sorted(datasets.synthesize(args.out)["compared"].items()):
+        from tinyspeech import synthesis
+
+        for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
             print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
         print(f"wrote {args.out}")
     else:

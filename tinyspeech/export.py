@@ -13,7 +13,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from tinyspeech.decision import REJECTED
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import CLIP_SAMPLES, HOP, N_COEFFICIENTS, WINDOW, features
 from tinyspeech.integer import (
+    MAX_SHIFT,
     PAIR,
     SCALE_BITS,
     SCORE_SHIFT,
@@ -197,8 +198,8 @@ def pack_requant(layer: Layer) -> np.ndarray:
     bias, multiplier = layer.bias.astype(np.int64), layer.multiplier.astype(np.int64)
     last = layer.kind.endswith("classifier")
     shift = layer.shift.astype(np.int64)
-    if bias.min() < -2048 or bias.max() > 2047 or shift.min() < (not last) or shift.max() > 15:
-        raise UserError(f"layer {layer.name}: the firmware takes biases of 12 bits and shifts of 1 to 15")
+    if bias.min() < -2048 or bias.max() > 2047 or shift.min() < (not last) or shift.max() > MAX_SHIFT:
+        raise UserError(f"layer {layer.name}: the firmware takes biases of 12 bits and shifts of 1 to {MAX_SHIFT}")
     pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
     return np.concatenate([(bias << 4 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
@@ -261,12 +262,40 @@ def has_bands(model: IntegerModel) -> bool:
     return any(layer.bands > 1 or layer.kind.endswith("_bands") for layer in model.layers)
 
 
-def memory_plan(model: IntegerModel) -> dict[str, int | dict[str, int]]:
-    """Bytes on the chip: `slots` {name: offset}, `slot_bytes`, `state` {layer: offset}, `state_bytes`, `widest`
-    (outputs), `window` (offset from the slots), `scratch_bytes`; `paired` (1: two frames share each weight that is
-    read), `band_pairs` (1: two bands do), `batch` (frames that are computed together), `front` (layers up to the last
-    stride), `front_bytes` (of slots that these use), `cut` (the layer with which a batch goes on a frame later) and
-    `held_bytes` (of slots that are kept until then). Everything is aligned to 4."""
+class MemoryPlan(TypedDict):
+    """Where a network's numbers are on the chip, in bytes, everything aligned to 4; and how its frames are computed."""
+
+    slots: dict[str, int]
+    """{slot: offset}."""
+    slot_bytes: int
+    """From one frame's slots to the next frame's."""
+    state: dict[str, int]
+    """{layer: offset of its history}."""
+    state_bytes: int
+    widest: int
+    """Outputs of the widest layer, whose sums stand before the slots."""
+    window: int
+    """Offset, from the slots, of the frames that a dense layer sees together."""
+    scratch_bytes: int
+    """Sums, slots and windows together, of `WORK_BYTES`."""
+    paired: int
+    """1: two frames share each weight that is read."""
+    band_pairs: int
+    """1: two bands do."""
+    batch: int
+    """Frames that are computed together."""
+    front: int
+    """Layers up to the last stride."""
+    front_bytes: int
+    """Of slots that these use."""
+    cut: int
+    """The layer with which a batch goes on a frame later."""
+    held_bytes: int
+    """Of slots that are kept until then."""
+
+
+def memory_plan(model: IntegerModel) -> MemoryPlan:
+    """Slots side by side, histories one after another, and frames or bands in pairs where there is room for them."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
@@ -339,6 +368,30 @@ def _read_again(layers: list[Layer]) -> set[str]:
         if layer.kind in ("gated_add", "weighed_classifier"):
             read.add("pooled")
     return read
+
+
+def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
+    """Who has which bytes of the firmware's work buffer, (start, end, name), at three moments: while the transform
+    works in it, while a second pair of frames is before the last stride, and behind it (chapter 10).
+
+    Raises `UserError` for a network whose frames are not computed in pairs.
+    """
+    plan = memory_plan(model)
+    if not plan["paired"] or not plan["front"]:
+        raise UserError(f"{model.name} does not compute pairs of frames on both sides of a stride")
+    sums, front, pair = 4 * plan["widest"], plan["front_bytes"], plan["slot_bytes"]
+    stem, first, second = sums + plan["window"], sums + pair, sums + 2 * pair
+    seen = (model.layers[0].kernel + 1) * model.inputs
+    return {
+        "transform": [(0, WORK_BYTES, "samples, then spectrum")],
+        "before the stride": [
+            (0, sums, "sums"), (sums, sums + front, "a frame that is through"),
+            (stem, stem + seen, "frames of the stem"),
+            (first, first + front, "first frame"), (first + front, first + front + TABLE_BYTES, "kernel's table"),
+            (second, second + front, "second frame")],
+        "behind it": [(0, sums, "sums"), (sums, first, "first frame"), (first, second, "second frame"),
+                      (second, second + TABLE_BYTES, "kernel's table")],
+    }
 
 
 def made_up_clip() -> np.ndarray:
@@ -424,41 +477,49 @@ def c_header(model: IntegerModel) -> str:
     """
     model.check()
     check_fits(model)
-    plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
     source = "".join(_comment(f"{key}: {value}") for key, value in sorted(model.provenance.items()))
     out = [f"/* {model.name}: generated by `python -m tinyspeech export`; do not edit. Layout: tinyspeech/export.py.\n"
            f"   hash: {model.digest}\n{source}\n{CONTRACT}*/",
            "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
            f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
-           f"#define MODEL_CLASSES {len(model.classes)}\n#define MODEL_INPUTS {model.inputs}",
-           f"#define MODEL_FLUSH {model.flush}\n#define MODEL_CHECKSUM {checksum(model):#010x}u",
-           f"#define MODEL_LAYERS {len(model.layers)}\n#define MODEL_WIDEST {plan['widest']}",
-           f"#define MODEL_SLOT_BYTES {plan['slot_bytes']}\n#define MODEL_GATE_SLOT {plan['slots']['pooled']}",
-           f"#define MODEL_BANDED {int(has_bands(model))}",
-           f"#define MODEL_BAND_PAIRS {plan['band_pairs']}",
-           f"#define MODEL_POOLED {int(any(layer.kind == 'pool' for layer in model.layers))}",
-           f"#define MODEL_GATED {int(any(layer.kind == 'gated_add' for layer in model.layers))}",
-           f"#define MODEL_WEIGHED {int(model.layers[-1].kind == 'weighed_classifier')}",
-           f"#define MODEL_PAIRED {plan['paired']}\n#define MODEL_BATCH {plan['batch']}",
-           f"#define MODEL_FRONT {plan['front']}\n#define MODEL_FRONT_BYTES {plan['front_bytes']}",
-           f"#define MODEL_CUT {plan['cut']}\n#define MODEL_HELD_BYTES {plan['held_bytes']}",
-           f"#define MODEL_PHASES {plan['front'] + 1}\n#define MODEL_WINDOW {plan['window']}",
-           f"#define MODEL_STATE_BYTES {plan['state_bytes']}\n#define MODEL_SCRATCH_BYTES {plan['scratch_bytes']}\n",
-           "#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
+           *(f"#define MODEL_{key} {value}" for key, value in _sizes(model).items()),
+           "\n#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
            "static const char model_words[] = " + '"' + "\\0".join(model.classes[REJECTED:]) + '";\n#endif\n',
            LAYER_STRUCT + "\n#ifdef MODEL_WITH_LAYERS"]
-    rows, width = [], {"stream": model.inputs}
+    arrays, rows = _program(model)
+    return "\n".join([*out, *arrays, "static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
+                      + "\n};\n#endif\n\n#endif\n"])
+
+
+def _sizes(model: IntegerModel) -> dict[str, int | str]:
+    """{name: value} of what `model.h` defines as MODEL_name: counts, places in memory, and which code is needed."""
+    plan, kinds = memory_plan(model), [layer.kind for layer in model.layers]
+    return {
+        "CLASSES": len(model.classes), "INPUTS": model.inputs, "FLUSH": model.flush,
+        "CHECKSUM": f"{checksum(model):#010x}u", "LAYERS": len(kinds), "WIDEST": plan["widest"],
+        "SLOT_BYTES": plan["slot_bytes"], "GATE_SLOT": plan["slots"]["pooled"],
+        "BANDED": int(has_bands(model)), "BAND_PAIRS": plan["band_pairs"], "POOLED": int("pool" in kinds),
+        "GATED": int("gated_add" in kinds), "WEIGHED": int(kinds[-1] == "weighed_classifier"),
+        "PAIRED": plan["paired"], "BATCH": plan["batch"], "FRONT": plan["front"], "FRONT_BYTES": plan["front_bytes"],
+        "CUT": plan["cut"], "HELD_BYTES": plan["held_bytes"], "PHASES": plan["front"] + 1, "WINDOW": plan["window"],
+        "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"],
+    }
+
+
+def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
+    """The program in C: arrays of packed weights, requantisers and scales, and a row of the table for every layer."""
+    plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
+    arrays, rows, width = [], [], {"stream": model.inputs}
     for layer in model.layers:
         inputs, outputs = layer.channels(width[layer.source])
         weights, table = "0", "0"
         if layer.weight is not None:
             weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
             array = packed(layer)
-            out.append(_array(f"{array.dtype}_t", weights, array))
-            out.append(_array("uint16_t", table, pack_requant(layer)))
+            arrays += [_array(f"{array.dtype}_t", weights, array), _array("uint16_t", table, pack_requant(layer))]
         elif layer.scale is not None:
             weights = f"{layer.name}_scale"
-            out.append(_array("int8_t", weights, layer.scale))
+            arrays.append(_array("int8_t", weights, layer.scale))
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
@@ -466,9 +527,7 @@ def c_header(model: IntegerModel) -> str:
                     f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(width[layer.source])
-    out.append("static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
-               + "\n};\n#endif\n\n#endif\n")
-    return "\n".join(out)
+    return arrays, rows
 
 
 def _comment(text: str) -> str:
@@ -530,30 +589,6 @@ def sigmoid_header() -> str:
             f"#define SIGMOID_ONE {one}\n\n" + _array("uint8_t", "sigmoid_q7", table[:one]) + "\n#endif\n")
 
 
-def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
-    """Who has which bytes of the firmware's work buffer, (start, end, name), at three moments: while the transform
-    works in it, while a second pair of frames is before the last stride, and behind it (chapter 10).
-
-    Raises `UserError` for a network whose frames are not computed in pairs.
-    """
-    plan = memory_plan(model)
-    if not plan["paired"] or not plan["front"]:
-        raise UserError(f"{model.name} does not compute pairs of frames on both sides of a stride")
-    sums, front, pair = 4 * plan["widest"], plan["front_bytes"], plan["slot_bytes"]
-    stem, first, second = sums + plan["window"], sums + pair, sums + 2 * pair
-    seen = (model.layers[0].kernel + 1) * model.inputs
-    return {
-        "transform": [(0, WORK_BYTES, "samples, then spectrum")],
-        "before the stride": [
-            (0, sums, "sums"), (sums, sums + front, "a frame that is through"),
-            (stem, stem + seen, "frames of the stem"),
-            (first, first + front, "first frame"), (first + front, first + front + TABLE_BYTES, "kernel's table"),
-            (second, second + front, "second frame")],
-        "behind it": [(0, sums, "sums"), (sums, first, "first frame"), (first, second, "second frame"),
-                      (second, second + TABLE_BYTES, "kernel's table")],
-    }
-
-
 def firmware_folder(model: IntegerModel) -> Path:
     """The folder of the firmware that holds this network: the shipped one, or a copy of its sources with another
     `model.h` among the builds. Raises `UserError` for a network that the firmware cannot hold."""
@@ -562,8 +597,11 @@ def firmware_folder(model: IntegerModel) -> Path:
     return paths.FIRMWARE if exported_hash() == model.digest else toolchain.firmware_with(c_header(model))
 
 
-def export(name: str) -> IntegerModel:
-    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the model."""
+def lowered(name: str) -> IntegerModel:
+    """The integer twin of the trained network data/models/NAME.pt, with what it was made from.
+
+    Raises `UserError` for a file that is missing or foreign, and as `quantised` does.
+    """
     from tinyspeech.train import load_checkpoint, load_model
 
     path = paths.model_file(name, ".pt")
@@ -576,7 +614,12 @@ def export(name: str) -> IntegerModel:
         "weight_bits": content["weight_bits"], "version": content["version"],
         "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
-    integer = quantised(trained, name, provenance)
+    return quantised(trained, name, provenance)
+
+
+def export(name: str) -> IntegerModel:
+    """Checkpoint data/models/NAME.pt -> data/models/NAME.npz, firmware/model.h and sigmoid.h; returns the model."""
+    integer = lowered(name)
     header = c_header(integer)  # refuses before anything is written
     try:
         integer.save(paths.MODELS / f"{name}.npz")

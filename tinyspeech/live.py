@@ -37,8 +37,6 @@ SAMPLING_CYCLES = 43 * 2
 """From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
 CLOCK_HZ = 24_000_000
 BATCH_FRAMES = 4
-END = b"\x7f"
-"""The byte that ends 'U'."""
 
 
 def from_conversions(codes: np.ndarray) -> np.ndarray:
@@ -66,12 +64,6 @@ def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
     known = batches * decision.STEP_FRAMES
     stride = BATCH_FRAMES // decision.STEP_FRAMES
     return [(stride * (row + 1) + 1, CLASSES[label]) for row, label in decision.words(scores[:known])]
-
-
-def lines(model: IntegerModel, samples: np.ndarray) -> list[str]:
-    """What the board sends for 'U', samples and `END`: int16 [n] at 8 kHz, after mu-law."""
-    frames = frame_count(len(samples))
-    return ["listening", *(f"word {word} {frame}" for frame, word in words(model, samples)), f"stopped {frames}"]
 
 
 def frame_count(samples: int) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import toolchain
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard
 from tinyspeech.chip.emulator import SRAM_BASE, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
@@ -100,7 +101,7 @@ def listening(volts: np.ndarray, seconds: float = START_S) -> VirtualBoard:
     board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
     board.chip.connect_microphone(volts, SIGNAL_HZ)
     board.advance(START_S)
-    board.send(b"L")
+    board.send(Command.MICROPHONE)
     board.advance(seconds - START_S)
     return board
 
