@@ -57,7 +57,7 @@ def test_whoever_reads_meanwhile_finds_a_whole_file(results, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", half)
-    with pytest.raises(UserError, match="cannot write .*No space left"):
+    with pytest.raises(UserError, match=r"cannot write .*No space left"):
         store.record("b", 2, "1")
     assert results.read_bytes() == before
 

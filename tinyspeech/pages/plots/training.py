@@ -115,7 +115,7 @@ def reliability(bins: Mapping[str, Sequence[float | None]], ax: Axes | None = No
 
     Parameters
     ----------
-    bins : "count", "confidence" and "accuracy" of `tinyspeech.metrics.calibration`; an empty bin's means are None
+    bins : "count", "confidence" and "accuracy" of `metrics.calibration`; an empty bin's means are None
     """
     ax = ax or plt.gca()
     full = [i for i, count in enumerate(bins["count"]) if count]

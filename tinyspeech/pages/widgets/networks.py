@@ -36,7 +36,7 @@ def rejection_page(curve: Mapping[str, Sequence[float]], chosen: int, unit: str 
 
     Parameters
     ----------
-    curve : of `tinyspeech.metrics.rejection`, the shares 0 .. 1
+    curve : of `tinyspeech.measure.metrics.rejection`, the shares 0 .. 1
     chosen : the threshold's place in the curve
     unit : what the threshold is one of
     """
