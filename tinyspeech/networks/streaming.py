@@ -8,8 +8,8 @@ is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing 
 on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered. The
 attention condenser decides how much each frame counts in the average; `attention: channels` puts one that gates
 channels into each block instead, as in the paper, and chapter 4 shows what either is worth.
-`tinyspeech/lowbit/quant.py` attaches quantisers to the modules of this file; `tinyspeech/integer/network.py` is the same network
-in integers.
+`tinyspeech/lowbit/quant.py` attaches quantisers to the modules of this file; `tinyspeech/integer/network.py` is the
+same network in integers.
 Chapter 4 designs it; chapter 10 shows where its bytes live.
 """
 

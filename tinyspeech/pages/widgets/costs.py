@@ -11,7 +11,7 @@ from tinyspeech.pages.widgets.sliders import explorer
 
 RACE_PLACES = {"flash, 24 MHz": ("cycles_per_mac", 24), "flash, 48 MHz": ("cycles_per_mac_48_mhz", 48),
                "SRAM, 24 MHz": ("cycles_per_mac_sram", 24), "SRAM, 48 MHz": ("cycles_per_mac_sram_48_mhz", 48)}
-"""Where the code of a race lies and how fast the clock is -> key of `bench.multiplier_race`, and MHz."""
+"""Where the code of a race lies and how fast the clock is -> key of `ways.multiplier_race`, and MHz."""
 RACE_MS = (0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.2, 1.5, 2, 5, 11)
 
 
@@ -73,7 +73,7 @@ def race_page(cycles: Mapping[str, float | None], mhz: int, ms: float, title: st
 
 
 def cycle_race(rows: Mapping[str, Mapping[str, float | None]], macs: int) -> ipywidgets.VBox:
-    """Sliders for time and place over a race of `bench.multiplier_race`'s ways through a layer.
+    """Sliders for time and place over a race of `ways.multiplier_race`'s ways through a layer.
 
     Parameters
     ----------
