@@ -15,4 +15,7 @@ ENGINES = ("float", "fake", "int", "c", "chip")
 """Who can compute the answer: the float network, the quantised one in torch, the definition in integers, the firmware's
 C on this computer, the firmware on the emulated chip."""
 
-__all__ = ["CLASSES", "ENGINES", "KEYWORDS", "__version__"]
+COMPILERS = ("zig", "gcc")
+"""Who can build the firmware: zig's clang, whose build ships, and Debian's gcc, for comparison."""
+
+__all__ = ["CLASSES", "COMPILERS", "ENGINES", "KEYWORDS", "__version__"]

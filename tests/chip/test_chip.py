@@ -21,7 +21,7 @@ from tinyspeech.integer import frontend
 from tinyspeech.measure import speed
 from tinyspeech.measure.stages import bench
 from tinyspeech.sound import datasets
-from tinyspeech.toolchain import compile
+from tinyspeech.toolchain import compile as compiling
 from tinyspeech.toolchain.elf import SRAM_BASE
 
 PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
@@ -490,7 +490,7 @@ def test_the_flat_image_is_code_then_the_image_of_data(tmp_path):
 
 def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
     first = toolchain.build_firmware()
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "elsewhere")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "elsewhere")
     monkeypatch.chdir(tmp_path)
     second = toolchain.build_firmware()
     assert second.bin != first.bin and second.bin.read_bytes() == first.bin.read_bytes()

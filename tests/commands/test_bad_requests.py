@@ -12,7 +12,7 @@ from tinyspeech.chip import firmware
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import engines, store
 from tinyspeech.paths import BUNDLED, DATA
-from tinyspeech.toolchain import compile
+from tinyspeech.toolchain import compile as compiling
 
 
 @pytest.mark.parametrize("arguments, match", [
@@ -69,7 +69,7 @@ def test_asking_for_a_gpu_that_is_not_there(refused, monkeypatch):
 def test_missing_compiler(refused, engine, word, tmp_path, monkeypatch):
     original = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "ziglang" else original(name, *a))
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "build")
     refused("no C compiler: install the package ziglang", "classify", word, "--engine", engine)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tinyspeech import paths
 from tinyspeech.__main__ import main
-from tinyspeech.pages import cover, notebooks, numbers, wiring
+from tinyspeech.pages import cover, house, notebooks, numbers, wiring
 from tinyspeech.paths import ROOT
 
 
@@ -49,8 +49,9 @@ def test_book_draws_its_pictures(run, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(wiring, "PICTURES", {tmp_path / file.name: draw for file, draw in wiring.PICTURES.items()})
     monkeypatch.setattr(cover, "PICTURE", tmp_path / "answer.svg")
+    monkeypatch.setattr(house, "PICTURE", tmp_path / "house.svg")
     printed = run("book", "pictures").split()
-    assert printed == ["answer.svg", "board.svg", "wiring-microphone.svg", "wiring-esp32.svg"]
+    assert printed == ["answer.svg", "house.svg", "board.svg", "wiring-microphone.svg", "wiring-esp32.svg"]
     for name in printed:
         assert (tmp_path / name).read_text("utf-8") == (ROOT / "book" / "images" / name).read_text("utf-8"), name
     monkeypatch.setattr(cover, "PICTURE", tmp_path / "nowhere" / "answer.svg")

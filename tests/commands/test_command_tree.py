@@ -172,5 +172,5 @@ def test_a_package_that_is_missing_is_one_line(refused, monkeypatch):
 
 def test_a_module_of_ours_that_is_missing_is_no_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinyspeech.networks.models", None)
-    with pytest.raises(ModuleNotFoundError, match=r"tinyspeech\.models"):
+    with pytest.raises(ModuleNotFoundError, match=r"tinyspeech\.networks\.models"):
         main(["models"])

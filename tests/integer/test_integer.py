@@ -18,7 +18,7 @@ from tinyspeech.integer import header, network, packing
 from tinyspeech.integer.network import IntegerModel, Layer
 from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.paths import FIRMWARE, MODELS
-from tinyspeech.toolchain import compile
+from tinyspeech.toolchain import compile as compiling
 
 # --- random models ----------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ def features_of(seed: int, count: int = 12) -> np.ndarray:
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Builds of random models do not fill the checkout."""
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "build")
     return tmp_path
 
 

@@ -26,6 +26,7 @@ from tinyspeech.lowbit.saved import predict
 from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
 from tinyspeech.paths import FIRMWARE
+from tinyspeech.toolchain import compile as compiling
 
 MOST_LAYERS, MOST_STATE, WIDTH = 40, 4096, 48
 HEADER = f"""#pragma once
@@ -90,12 +91,12 @@ def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
     way = {"PAIRED": paired, "BATCH": batch, "BAND_PAIRS": band_pairs}
     (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))
     (folder / "all.c").write_text(WINDOWS)
-    cache, toolchain.CACHE = toolchain.CACHE, folder / "build"
+    cache, compiling.CACHE = compiling.CACHE, folder / "build"
     try:
         path = toolchain.build_host_library([folder / name for name in (*C, "all.c")],
                                             sanitize=True)
     finally:
-        toolchain.CACHE = cache
+        compiling.CACHE = cache
     return ctypes.CDLL(str(path))
 
 

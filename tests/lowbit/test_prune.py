@@ -245,10 +245,10 @@ def test_resuming_is_bit_for_bit(pruned, place, tmp_path, monkeypatch):
         if written.count(".checkpoint") == place and path.suffix == ".checkpoint":
             raise Stopped
 
-    monkeypatch.setattr(saved, "save_atomically", stop)
+    monkeypatch.setattr(train, "save_atomically", stop)
     with pytest.raises(Stopped):
         train.train(settings, bands(), out, quiet=True)
-    monkeypatch.setattr(saved, "save_atomically", real)
+    monkeypatch.setattr(train, "save_atomically", real)
     train.train(settings, bands(), out, resume=True, quiet=True)
     one, two = (torch.load(path, weights_only=True) for path in (out, reference))
     assert one["state_dict"].keys() == two["state_dict"].keys()

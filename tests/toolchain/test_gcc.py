@@ -20,7 +20,7 @@ from tinyspeech.integer import frontend
 from tinyspeech.integer.trials import worst_case_clip
 from tinyspeech.measure import store
 from tinyspeech.sound import datasets
-from tinyspeech.toolchain import compile
+from tinyspeech.toolchain import compile as compiling
 
 needs_gcc = pytest.mark.skipif(not toolchain.has_gcc(), reason="gcc-riscv64-unknown-elf is not installed")
 
@@ -28,7 +28,7 @@ needs_gcc = pytest.mark.skipif(not toolchain.has_gcc(), reason="gcc-riscv64-unkn
 @pytest.fixture
 def no_gcc(monkeypatch):
     find = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name, *a, **k: None if name == toolchain.GCC else find(name, *a, **k))
+    monkeypatch.setattr(shutil, "which", lambda name, *a, **k: None if name == compiling.GCC else find(name, *a, **k))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_gcc_knows_control_registers_and_brings_its_own_division(tmp_path):
 
 @needs_gcc
 def test_two_builds_by_gcc_give_the_same_bytes_and_are_not_taken_for_zigs(firmware, tmp_path, monkeypatch):
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "elsewhere")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "elsewhere")
     again = toolchain.build_firmware(compiler="gcc")
     assert again.elf.read_bytes() == firmware.elf.read_bytes()
     assert toolchain.build_firmware().bin.parent != again.bin.parent
@@ -107,7 +107,7 @@ def test_both_compilers_side_by_side(capsys):
 
 
 def test_a_missing_gcc_is_one_line(no_gcc, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "build")
     assert main(["firmware", "--compiler", "gcc"]) == 2
     said = capsys.readouterr().err
     assert "gcc-riscv64-unknown-elf" in said and said.count("\n") == 1

@@ -12,13 +12,13 @@ import pytest
 from tinyspeech import toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.paths import FIRMWARE
-from tinyspeech.toolchain import compile
+from tinyspeech.toolchain import compile as compiling
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:
     """An empty cache, so that every build happens."""
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "build")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "build")
     return tmp_path / "build"
 
 
@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 def calls(monkeypatch) -> list[tuple]:
     """The compiler's calls, in order."""
     seen, original = [], toolchain.zig
-    monkeypatch.setattr(compile, "zig", lambda *a: (seen.append(a), original(*a))[1])
+    monkeypatch.setattr(compiling, "zig", lambda *a: (seen.append(a), original(*a))[1])
     return seen
 
 
@@ -120,7 +120,7 @@ def test_missing_compiler(code, monkeypatch):
 
 def test_a_cached_build_needs_no_compiler(code, monkeypatch):
     path = toolchain.build_host_library([code])
-    monkeypatch.setattr(compile, "zig", lambda *_: pytest.fail("the compiler was called"))
+    monkeypatch.setattr(compiling, "zig", lambda *_: pytest.fail("the compiler was called"))
     assert toolchain.build_host_library([code]) == path
 
 
@@ -132,14 +132,14 @@ def test_a_python_that_cannot_start(code, monkeypatch):
 
 def test_a_cache_that_cannot_be_written(code, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "file" / "build")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "file" / "build")
     with pytest.raises(UserError, match="cannot write") as caught:
         toolchain.build_host_library([code])
     assert "\n" not in str(caught.value)
 
 
 def test_the_cache_is_made_with_its_parents(code, tmp_path, monkeypatch):
-    monkeypatch.setattr(compile, "CACHE", tmp_path / "not" / "yet" / "there")
+    monkeypatch.setattr(compiling, "CACHE", tmp_path / "not" / "yet" / "there")
     assert toolchain.build_host_library([code]).is_file()
 
 
@@ -148,11 +148,11 @@ def test_another_process_was_faster(code, cache, monkeypatch):
     original = toolchain.zig
 
     def slow(*arguments):
-        monkeypatch.setattr(compile, "zig", original)
+        monkeypatch.setattr(compiling, "zig", original)
         toolchain.build_host_library([code])  # meanwhile
         return original(*arguments)
 
-    monkeypatch.setattr(compile, "zig", slow)
+    monkeypatch.setattr(compiling, "zig", slow)
     path = toolchain.build_host_library([code])
     assert ctypes.CDLL(str(path)).sum(1, 2) == 3 and len(list(cache.iterdir())) == 1
 

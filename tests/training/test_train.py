@@ -136,7 +136,7 @@ def test_resuming_twice(longer, tmp_path, monkeypatch):
 
     out, resume = tmp_path / "net.pt", False
     with monkeypatch.context() as patch:
-        patch.setattr(saved, "save_atomically", interrupted)
+        patch.setattr(train, "save_atomically", interrupted)
         for _ in range(4):
             with pytest.raises(KeyboardInterrupt):
                 train.train(config(qat_epochs=2), bands(), out, resume=resume, quiet=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, toolchain
+from tinyspeech import CLASSES, COMPILERS, toolchain
 from tinyspeech.board.protocol import Command
 from tinyspeech.chip.emulator import FLASH_BYTES, Chip, ChipFault
 from tinyspeech.errors import UserError
@@ -160,11 +160,11 @@ def classify_many(elf: Path, x8k: np.ndarray, features: bool = False, workers: i
     return [replace(result, stack_bytes=stack) for result in results]
 
 
-def report_firmware(folder: Path | None = None, compiler: str = toolchain.COMPILERS[0]) -> dict:
+def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0]) -> dict:
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
     `cycles_per_audio_second`, of the clip of noise.
 
-    folder : the firmware's, by default the shipped one's. compiler : one of `toolchain.COMPILERS`. The stack is
+    folder : the firmware's, by default the shipped one's. compiler : one of `tinyspeech.COMPILERS`. The stack is
     measured: a clip of noise and one of silence are run, with and without features, a version request, the self-test,
     and a second of noise that is listened to; with an interrupt at the worst moment (`Chip.stack_bytes`).
     """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tinyspeech import COMPILERS
 from tinyspeech.commands._common import add_command, add_json, add_model, show
 from tinyspeech.paths import model_file
-from tinyspeech.toolchain.compile import COMPILERS
 
 
 def add(commands) -> None:

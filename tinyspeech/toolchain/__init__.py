@@ -4,7 +4,6 @@
 """
 
 from tinyspeech.toolchain.compile import (
-    COMPILERS,
     FIRMWARE_SOURCES,
     RV32EC,
     Firmware,
@@ -32,7 +31,7 @@ from tinyspeech.toolchain.elf import (
 )
 
 __all__ = [
-    "COMPILERS", "FIRMWARE_SOURCES", "FLASH_ALIAS", "RV32EC", "SRAM_BASE", "Firmware", "assemble", "build_firmware",
+    "FIRMWARE_SOURCES", "FLASH_ALIAS", "RV32EC", "SRAM_BASE", "Firmware", "assemble", "build_firmware",
     "build_host_library", "build_wasm", "compiler_version", "decoder", "firmware_with", "flat_image",
     "forbidden_instructions", "function_addresses", "function_files", "has_gcc", "line_addresses", "ram_objects",
     "sizes", "symbol_addresses", "zig",

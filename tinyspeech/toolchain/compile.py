@@ -20,6 +20,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tinyspeech import COMPILERS
 from tinyspeech.errors import UserError
 from tinyspeech.paths import FIRMWARE, ROOT
 from tinyspeech.toolchain.elf import flat_image
@@ -49,8 +50,6 @@ GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
 """gcc wants the control registers' instructions named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
-COMPILERS = ("zig", "gcc")
-"""What builds the firmware; the first is the one that ships."""
 
 
 @dataclass(frozen=True)

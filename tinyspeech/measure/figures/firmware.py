@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tinyspeech import toolchain
+from tinyspeech import COMPILERS, toolchain
 from tinyspeech.board.direct import report_firmware
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.integer.network import IntegerModel
@@ -33,13 +33,13 @@ def costs(model: str) -> Iterator[Figure]:
 def compilers(model: str = SHIPPED) -> Iterator[Figure]:
     """What each compiler makes of the firmware (chapter 11); one that is not installed is left out, and said so."""
     integer = IntegerModel.load(model_file(model, ".npz"))
-    there = [name for name in toolchain.COMPILERS if toolchain.compiler_version(name)]
+    there = [name for name in COMPILERS if toolchain.compiler_version(name)]
     rows = {}
     for name in there:
         report = report_firmware(firmware_folder(integer), name)
         del report["symbols"]
         rows[name] = {"version": toolchain.compiler_version(name), **report}
-    missing = [name for name in toolchain.COMPILERS if name not in there]
+    missing = [name for name in COMPILERS if name not in there]
     note = f"not installed where this was measured: {', '.join(missing)}" if missing else "the same sources"
     yield figure("firmware.compilers", rows, "bytes; cycles", note=note, model_hash=integer.digest)
 
