@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyspeech import CLASSES, paths, toolchain
-from tinyspeech.board.microphone import SIGNAL_HZ
+from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.chip import firmware
@@ -53,7 +53,7 @@ def row():
 def heard(image, row):
     board = VirtualBoard(image)
     board.advance(0.01)
-    return live.listen(board, live.as_volts(row[0]), SIGNAL_HZ)
+    return live.listen(board, as_volts(row[0], 16_000), SIGNAL_HZ)
 
 
 def say(board: VirtualBoard, data: bytes, seconds: float) -> str:
@@ -212,7 +212,7 @@ def test_any_byte_ends_it_and_is_taken_as_a_command(board):
 def yes():
     """A bundled clip and a second of silence, as the microphone's voltage."""
     x, labels = datasets.load_task(paths.BUNDLED, "validation").arrays()[:2]
-    return live.as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16000)))
+    return as_volts(np.pad(x[list(labels).index(CLASSES.index("yes"))], (0, 16_000)), 16_000)
 
 
 def test_a_recording_can_wait_until_the_chip_listens(image, yes):

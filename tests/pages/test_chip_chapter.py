@@ -15,12 +15,12 @@ import pytest
 from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board import virtual
 from tinyspeech.board.direct import Board
+from tinyspeech.board.microphone import as_volts
 from tinyspeech.chip import emulator, recorder, trace
 from tinyspeech.chip.emulator import Chip, ChipFault
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure.live import as_volts
 from tinyspeech.measure.stages import ACTIVITIES, firmware_at_48_mhz
 from tinyspeech.pages import plots, widgets
 from tinyspeech.paths import model_file

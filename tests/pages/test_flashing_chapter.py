@@ -201,7 +201,7 @@ def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edit
     monkeypatch.setattr(isp, "find_board", lambda: searches.append(1) or answers)
     monkeypatch.setattr(board_virtual, "in_background", lambda virtual: "pseudo")
     image = board_virtual.shipped_image()
-    assert run_cells_with_port({"isp": isp, "board": board_virtual, "image": image}, edited) == port
+    assert run_cells_with_port({"isp": isp, "virtual": board_virtual, "image": image}, edited) == port
     assert len(searches) == looked
 
 
@@ -210,7 +210,7 @@ def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edit
 
 def test_messages_in_troubleshooting_are_the_programs_own():
     said = "".join((paths.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
-                   for name in ("chip/isp.py", "chip/board.py", "__main__.py"))
+                   for name in ("board/isp.py", "board/virtual.py", "toolchain/elf.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
     said += "".join(cell.source for cell in code_cells(load(BOOK / "12_flashing.ipynb")))

@@ -1,7 +1,7 @@
 """How a board listens: sounds to the virtual board's microphone, and its reports against what was said. Chapter 10.
 
     from tinyspeech.measure import live
-    heard = live.listen(board, live.as_volts(sound), SIGNAL_HZ)
+    heard = live.listen(board, microphone.as_volts(sound, rate_hz), SIGNAL_HZ)
     live.rate([(t, word), ...], events)
 
 `tinyspeech/integer/listening.py` defines what it should hear; `figures/listening.py` measures it on validation speech.
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyspeech import CLASSES
-from tinyspeech.board.microphone import SIGNAL_HZ
 from tinyspeech.board.virtual import VirtualBoard
+from tinyspeech.chip.emulator import TICKS_PER_SECOND
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
@@ -46,11 +46,11 @@ STEP_S = 0.001
 def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
     """What the ADC reads of a signal, uint16 [n] at rate_hz, at times in 1/48 us since its beginning."""
     at = ticks.astype(np.int64) * rate_hz
-    i, part = at // 48_000_000, at % 48_000_000
+    i, part = at // TICKS_PER_SECOND, at % TICKS_PER_SECOND
     inside = (ticks >= 0) & (i + 1 < len(volts))
     i = np.where(inside, i, 0)
     a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
-    return np.where(inside, (a * (48_000_000 - part) + b * part) // 48_000_000, 32768) >> 6
+    return np.where(inside, (a * (TICKS_PER_SECOND - part) + b * part) // TICKS_PER_SECOND, 32768) >> 6
 
 
 def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
@@ -77,16 +77,10 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     count = state.conversions - conversions
     first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
     cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
-    offset = round(board.now * 48_000_000) - 2 * state.cycles - round(began * 48_000_000)  # two ticks a cycle
+    offset = round(board.now * TICKS_PER_SECOND) - 2 * state.cycles - round(began * TICKS_PER_SECOND)  # two ticks a cycle
     samples = from_conversions(codes_at(volts, rate_hz, 2 * cycles + offset))
     return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,
                  chip.stack_bytes)
-
-
-def as_volts(sound: np.ndarray, rate_hz: int = 16_000) -> np.ndarray:
-    """A sound, int16 [n] at rate_hz, as the voltage of `board.microphone`: uint16 at `board.SIGNAL_HZ`."""
-    wave = audio.resample(sound / 32768, rate_hz, SIGNAL_HZ)
-    return np.clip(np.rint(32768 * (1 + wave)), 0, 65535).astype(np.uint16)
 
 
 # ---------------------------------------------------------------- words in a row

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import CLASSES, toolchain
-from tinyspeech.board.microphone import SIGNAL_HZ
+from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import CLOCK_HZ, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
-from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, as_volts, in_a_row, is_quiet, listen, rate
+from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, mulaw
@@ -82,7 +82,7 @@ def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> S
     sound, events = in_a_row(x[chosen], labels[chosen], seed, background(speech))
     board = VirtualBoard(shipped_image())
     board.advance(0.01)
-    played = Session(sound, x[chosen], events, listen(board, as_volts(sound), SIGNAL_HZ), {})
+    played = Session(sound, x[chosen], events, listen(board, as_volts(sound, audio.SAMPLE_RATE_HZ), SIGNAL_HZ), {})
     played.result = rate(played.reports, events)
     return played
 
