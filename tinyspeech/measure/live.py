@@ -77,7 +77,8 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     count = state.conversions - conversions
     first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
     cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
-    offset = round(board.now * TICKS_PER_SECOND) - 2 * state.cycles - round(began * TICKS_PER_SECOND)  # two ticks a cycle
+    ended = round(board.now * TICKS_PER_SECOND) - round(began * TICKS_PER_SECOND)
+    offset = ended - 2 * state.cycles  # two ticks a cycle
     samples = from_conversions(codes_at(volts, rate_hz, 2 * cycles + offset))
     return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,
                  chip.stack_bytes)
