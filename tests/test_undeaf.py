@@ -1,10 +1,10 @@
-"""Nothing that comes over the serial port leaves the board deaf: random bytes, errors and gaps, then it answers and hears.
+"""Nothing that comes over the serial port leaves the board deaf: random bytes and gaps, then it answers and hears.
 
     python tests/test_undeaf.py 1000      # runs that pytest does not take the time for; it counts the failures
 
-A run is some seconds of the chip's time: commands half begun, the probes of a modem manager, bytes of any value, bytes at
-another rate, which are framing errors, and bytes faster than the chip fetches them. Then the line is silent for as long as
-`firmware/main.c` states, and the board must know its name and hear a word.
+A run is some seconds of the chip's time: commands half begun, the probes of a modem manager, bytes of any value, bytes
+at another rate, which are framing errors, and bytes faster than the chip fetches them. Then the line is silent for as
+long as `firmware/main.c` states, and the board must know its name and hear a word.
 """
 
 import re
@@ -21,8 +21,8 @@ from tinyspeech.chip.emulator import LINE_BAUD
 RUNS = 40
 GIVEN_UP_S, BOOTLOADER_S, BY_ITSELF_S = 2.1, 61.0, 61.0
 """Seconds of silence after which samples are no longer waited for, the ROM bootloader has left, and it listens."""
-PROBES = (b"AT\r\n", b"ATE1 E0\r", b"AT+CGMI\r\n", b"AT+GCAP\r\n", b"ATI\r\nATI1\r\n", b"AT+CFUN?\r", b"\x7e\x00\x78\xf0\x7e",
-          b"AT&F\r\nAT+CPIN?\r\n", b"+++", b"\x03AT\r")
+PROBES = (b"AT\r\n", b"ATE1 E0\r", b"AT+CGMI\r\n", b"AT+GCAP\r\n", b"ATI\r\nATI1\r\n", b"AT+CFUN?\r",
+          b"\x7e\x00\x78\xf0\x7e", b"AT&F\r\nAT+CPIN?\r\n", b"+++", b"\x03AT\r")
 """Of programs that look for modems; the letters of our commands are among theirs."""
 VERSION = f"tinyspeech tinyspeech_s {native.exported_hash()}\n"
 
