@@ -235,7 +235,7 @@ def test_a_conversion_by_software_takes_its_clocks(assemble):
 
 @pytest.mark.parametrize("text, reason", [
     (poke((0x40020008, 1)), "clock is off"),
-    (poke((0x40021014, 5), (0x4002001C, 1)), "not emulated"),  # DMA channel 2
+    (poke((0x4002101C, 1 << 21), (0x40005400, 1)), "not emulated"),  # I2C
     (poke((0x40021018, 1 << 11), (TIM1, 0x11)), "setting"),  # counting down
     (poke((0x40021018, 1 << 11), (TIM1 + 8, 7)), "not emulated"),  # slave mode
     (poke((0x40021018, 1 << 9), (ADC + 8, 1 << 21)), "setting"),  # injected
@@ -243,7 +243,7 @@ def test_a_conversion_by_software_takes_its_clocks(assemble):
     (poke((0x40010004, 1)), "not emulated"),  # AFIO
     (poke((0xE000E040, 16)), "setting"),  # a threshold
     ("csrwi 0x804, 1\n", "setting"),  # hardware stacking
-    (sampler().replace(f"{BUFFER:#x}", "0x20000800"), "DMA outside"),
+    (sampler().replace(f"{BUFFER:#x}", "0x20000800"), "DMA to or from"),
     (poke((0x40022010, 0x40)), "write to flash"),  # erase without the keys
 ])
 def test_what_is_not_there_stops_the_chip(assemble, text, reason):

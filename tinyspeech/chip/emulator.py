@@ -49,7 +49,7 @@ FAULTS = (
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
     "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
     "sleep without an interrupt that could end it", "setting of a register that is not emulated",
-    "DMA outside SRAM or from another register than ADC_RDATAR", "ADC clock above 24 MHz",
+    "DMA to or from where there is no memory", "ADC clock above 24 MHz",
     "sleep while interrupts are off globally, from which this core does not wake",
 )
 
@@ -61,7 +61,8 @@ def slot(address: int) -> int:
 
 CORE = Path(__file__).with_name("core")
 """The emulated chip's C."""
-SOURCES = tuple(CORE / name for name in ("peripherals.c", "rv32ec.c"))
+SOURCES = tuple(CORE / f"{name}.c" for name in (
+    "bus", "events", "rcc", "gpio", "usart", "timer", "adc", "dma", "systick", "pfic", "watchdog", "flash", "rv32ec"))
 
 
 class ChipFault(RuntimeError):
