@@ -236,7 +236,7 @@ def test_branches_and_jumps(assemble):
     ("li a0, 0x40011400\nsw x0, 0(a0)", "clock is off"),
     (SERIAL_PORT + "li a1, 0x300c\nsw a1, 12(a0)", "not emulated"),  # nine bits
     ("wfi", "sleep while interrupts are off"),
-    ("csrsi mstatus, 8\nwfi", "sleep without an interrupt"),
+    ("li a0, 0x88\ncsrs mstatus, a0\nwfi", "sleep without an interrupt"),
     ("csrr a0, mhartid", "control register"),
 ])
 def test_broken_rules_stop_with_reason_and_place(assemble, text, reason):

@@ -1,4 +1,4 @@
-/* The ADC: one regular channel at a time, by software, continuously, or at TIM1's trigger. Calibrating takes no time. Not
+/* The ADC: one regular channel at a time, by software, continuously, or at TIM1's trigger. Not
    here: sequences, injected channels, the analogue watchdog. */
 #include "chip.h"
 
@@ -10,11 +10,11 @@ static uint32_t analogue_at(const struct chip *chip, uint64_t cycle)
 {
     uint64_t ticks = ticks_at(chip, cycle), at;
     if (!chip->analogue || ticks < chip->analogue_start) return MID_SUPPLY;
-    at = (ticks - chip->analogue_start) * chip->analogue_hz;
-    uint64_t i = at / TICKS_PER_SECOND, part = at % TICKS_PER_SECOND;
+    at = ((ticks - chip->analogue_start) >> TICK_BITS) * chip->analogue_hz;
+    uint64_t i = at / HZ_48M, part = at % HZ_48M;
     if (i + 1 >= chip->analogue_count) return MID_SUPPLY;
     uint64_t a = chip->analogue[i], b = chip->analogue[i + 1];
-    return (uint32_t)((a * (TICKS_PER_SECOND - part) + b * part) / TICKS_PER_SECOND);
+    return (uint32_t)((a * (HZ_48M - part) + b * part) / HZ_48M);
 }
 
 /* Cycles of one ADC clock, from RCC_CFGR0's ADCPRE. */
@@ -36,7 +36,8 @@ static void start(struct chip *chip, uint64_t now)
         chip->dropped_triggers++;
         return;
     }
-    if (chip->clock_hz / cycles > 24000000u) chip->fault = FAULT_ADC_SPEED;
+    if (TICKS_PER_SECOND / chip->ticks_per_cycle / cycles > 24500000u) /* and the HSI's 2 % */
+        chip->fault = FAULT_ADC_SPEED;
     if (channel > 8 || field(r->adc.rsqr[0], 23, 20)) { /* one pin, or the 1.2 V reference; no sequence */
         chip->fault = FAULT_SETTING, chip->fault_address = 0x4001242c;
         return;
@@ -45,6 +46,10 @@ static void start(struct chip *chip, uint64_t now)
     r->adc.status |= STRT, chip->converted_at = now;
     if (chip->analogue_start == NEVER) chip->analogue_start = ticks_at(chip, now);
     r->adc.result = channel == 8 ? 1200 * 1024 / 3300 : analogue_at(chip, now + (uint64_t)clocks * cycles) >> 6;
+    if (!r->adc.calibrated || now < r->adc.calibrating) {
+        int32_t off = (int32_t)r->adc.result + ASSUME(chip, adc_offset);
+        r->adc.result = off < 0 ? 0 : off > 1023 ? 1023 : (uint32_t)off;
+    }
     schedule(chip, EVENT_ADC, now + (uint64_t)(clocks + 11) * cycles);
 }
 
@@ -72,7 +77,11 @@ static void control(struct chip *chip, uint32_t value)
         chip->fault = FAULT_SETTING;
         return;
     }
-    r->adc.ctlr2 = value & ~0x40000cu; /* CAL, RSTCAL and SWSTART are over at once */
+    r->adc.ctlr2 = value & ~0x40000cu; /* SWSTART is over at once, CAL and RSTCAL when the time has come */
+    if (value & 1 && value & 0xc && chip->cycles >= r->adc.calibrating) { /* one that comes before the end is lost */
+        r->adc.calibrated = !(value & 8);
+        r->adc.calibrating = chip->cycles + (uint64_t)ASSUME(chip, adc_calibration_clocks) * divider(chip);
+    }
     if (!(value & 1)) schedule(chip, EVENT_ADC, NEVER);
     else if ((value >> 22 & 1 && source == 7) || (before & 1 && before == r->adc.ctlr2 && !(value & 0x40000cu)))
         start(chip, chip->cycles); /* SWSTART, or ADON written again with nothing else changed */
@@ -85,11 +94,11 @@ uint32_t adc_read(struct chip *chip, int which, uint32_t offset)
     switch (offset) {
     case 0x00: return r->adc.status;
     case 0x04: return r->adc.ctlr1;
-    case 0x08: return r->adc.ctlr2;
+    case 0x08: return r->adc.ctlr2 | (chip->cycles < r->adc.calibrating ? r->adc.calibrated ? 4u : 8u : 0);
     case 0x0c: case 0x10: return r->adc.samptr[(offset - 0x0c) >> 2];
     case 0x2c: case 0x30: case 0x34: return r->adc.rsqr[(offset - 0x2c) >> 2];
     case 0x4c:
-        r->adc.status &= ~(uint32_t)EOC;
+        r->adc.status &= ~(uint32_t)EOC, line_fell(chip, IRQ_ADC);
         return r->adc.data;
     }
     chip->fault = FAULT_PERIPHERAL;

@@ -36,7 +36,7 @@ static const struct peripheral *at(struct chip *chip, uint32_t address)
     for (const struct peripheral *p = peripherals; p < peripherals + sizeof peripherals / sizeof *peripherals; p++) {
         if (address - p->base >= p->bytes) continue;
         if (clocks[p->clock] >> p->bit & 1) return p;
-        chip->fault = FAULT_NO_CLOCK;
+        if (!ASSUME(chip, unclocked_access)) chip->fault = FAULT_NO_CLOCK;
         return 0;
     }
     chip->fault = FAULT_PERIPHERAL;
@@ -68,24 +68,31 @@ void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32
 void system_reset(struct chip *chip, uint32_t flags)
 {
     struct registers *r = &chip->r;
-    uint64_t line = chip->due[EVENT_RECEIVE];
+    const struct registers before = *r;
+    int keeps_watchdog = flags == RESET_SOFTWARE && ASSUME(chip, watchdog_survives_reset);
+    int keeps_systick = !(flags & RESET_POWER) && ASSUME(chip, systick_survives_reset);
     memset(r, 0, sizeof *r);
-    for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
-    chip->next_event = NEVER;
-    schedule(chip, EVENT_RECEIVE, line); /* the line does not know of it */
+    for (int i = 0; i < EVENTS; i++)
+        if (!(i == EVENT_RECEIVE || (i == EVENT_WATCHDOG && keeps_watchdog) || (i == EVENT_SYSTICK && keeps_systick)))
+            schedule(chip, i, NEVER); /* the receiver's line does not know of it */
     memset(chip->x, 0, sizeof chip->x);
     chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0, chip->usart_brr = 0;
     chip->resets++, chip->reset_flags |= flags;
     r->usart.status = 0xc0; /* TC and TXE */
     r->watchdog.rldr = 0xfff;
     r->systick.cmp = 0xffffffffu;
+    if (keeps_watchdog) r->watchdog = before.watchdog;
+    if (keeps_systick) r->systick = before.systick;
     for (int i = 0; i < 2; i++) r->timer[i].atrlr = r->timer[i].atrlr_now = 0xffff;
     memset(r->flash.buffer, 0xff, sizeof r->flash.buffer);
     for (int i = 0; i < 3; i++) r->gpio[i].cfglr = 0x44444444u;
     rcc_reset(chip, flags);
-    if (!(chip->info[OPTION_AT + 2] & 1)) watchdog_reload(chip); /* USER's IWDG_SW cleared: it runs from the start */
-    /* The boot area is entered where START_MODE (USER bit 5) allows it, and leaves at once unless software asked for it
-       and cleared all older reasons (basilhussain's description). */
-    chip->in_boot = chip->boot_mode && chip->info[OPTION_AT + 2] >> 5 & 1 && chip->reset_flags == RESET_SOFTWARE;
+    if (flags & RESET_POWER || ASSUME(chip, options_taken) < 2) options_load(chip);
+    uint32_t user = chip->options[2];
+    if (!(user & 1) && !keeps_watchdog) watchdog_reload(chip); /* IWDG_SW cleared: it runs from the start */
+    /* The boot area is entered where START_MODE (USER bit 5) allows it, and leaves at once, by a reset of its own, unless
+       software asked for it and cleared all older reasons (basilhussain's description). */
+    chip->in_boot = chip->boot_mode && user >> 5 & 1 && chip->reset_flags == RESET_SOFTWARE;
     if (!chip->in_boot) chip->boot_mode = 0;
+    if (!chip->in_boot && user >> 5 & 1 && ASSUME(chip, boot_area_first)) chip->reset_flags |= RESET_SOFTWARE;
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "assumptions.h"
+
 /* freestanding (WebAssembly) has no string.h; the compiler provides both */
 #define memset __builtin_memset
 #define memcpy __builtin_memcpy
@@ -24,7 +26,10 @@ enum {
 #define INFO_BASE 0x1ffff780u
 #define NEVER UINT64_MAX
 
-enum { TICKS_PER_SECOND = 48000000 }; /* every clock of this chip is whole ticks of 1/48 us */
+/* Time outside the chip, in ticks of 1/48 us / 65536: every undisturbed clock of this chip is whole ticks, and one that is
+   off by some parts in a million nearly so. */
+enum { HZ_48M = 48000000, TICK_BITS = 16 };
+#define TICKS_PER_SECOND ((uint64_t)HZ_48M << TICK_BITS)
 
 enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK, STOP_BOOT };
 
@@ -73,17 +78,18 @@ struct dma_channel {
 /* Everything that a reset clears. */
 struct registers {
     struct { uint32_t mstatus, mtvec, mepc, mcause, mscratch, intsyscr; } csr;
-    struct { uint32_t ctlr, cfgr0, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
+    struct { uint32_t ctlr, cfgr0, intr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
     struct { uint32_t cfglr, outdr; } gpio[3]; /* ports A, C, D */
-    struct { uint32_t ctlr[3], brr, status, received, shifting, waiting; } usart;
+    struct { uint32_t ctlr[3], status, seen, received, shifting, waiting; } usart; /* seen: errors that the status told */
     struct { uint32_t ctlr, status, cmp, held; uint64_t base; } systick; /* held: the count while it stands still */
     struct {
-        uint64_t enabled, software, active, seen; /* seen: interrupts that were pending, to tell a new one */
+        uint64_t enabled, software, active;
+        uint64_t seen, edges; /* requests that were there, to tell a new one; those that came and were not served */
         uint8_t priority[64];
         uint32_t sctlr, event;
     } pfic;
     struct timer timer[2];
-    struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result; } adc;
+    struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result, calibrated; uint64_t calibrating; } adc;
     struct { uint32_t status; struct dma_channel channel[7]; } dma;
     struct { uint32_t unlocked, psc, rldr; } watchdog;
     struct {
@@ -123,6 +129,7 @@ struct chip {
     uint32_t resets;         /* how often it was, power on included */
     uint32_t conversions, dropped_triggers; /* of the ADC; a trigger while it converts is lost */
     uint32_t lowest_open_sp, handler_stack; /* where an interrupt could come; the most that a handler took */
+    int32_t departs[ASSUMED]; /* from the values of assumptions.h */
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES], info[INFO_BYTES];
     /* --- the interpreter's own --- */
     uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
@@ -132,13 +139,17 @@ struct chip {
     uint32_t asleep, boot_mode, lsi_on;    /* asleep: 1 wfi, 2 wfe; boot_mode: FLASH_STATR's MODE */
     uint64_t stall;                        /* cycles that the access in progress costs on top */
     uint32_t reset_request;                /* RESET_ bits */
-    uint32_t ticks_per_cycle;
+    uint64_t ticks_per_cycle, stolen;      /* stolen: cycles that the DMA took from the core */
+    uint8_t options[16];                   /* option bytes as they count: see options_taken */
     uint64_t tick_base, tick_since;        /* ticks at the cycle of the last change of clock */
     uint64_t line_free;                    /* the cycle at which the byte on the receiver's line is over */
     uint64_t due[EVENTS], next_event;
     struct registers r;
     struct decoded cache[SLOTS];
 };
+
+/* A peripheral's request is over, though the core does not look up: a next one is a new one. */
+static inline void line_fell(struct chip *chip, int irq) { chip->r.pfic.seen &= ~(1ull << irq); }
 
 static inline uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
 
@@ -200,6 +211,7 @@ REGISTERS(watchdog);
 void watchdog_reload(struct chip *chip);
 
 REGISTERS(flash);
+void options_load(struct chip *chip);
 void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);
 #pragma GCC visibility pop
 #endif

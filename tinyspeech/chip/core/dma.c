@@ -1,5 +1,5 @@
 /* The DMA's seven channels: a request moves one number between a peripheral's register and SRAM; memory to memory moves
-   all at once. It takes no cycles from the core. */
+   all at once. */
 #include "chip.h"
 
 enum { EN = 1, DIR = 0x10, CIRC = 0x20, PINC = 0x40, MINC = 0x80, MEM2MEM = 0x4000 }; /* CFGR */
@@ -55,7 +55,7 @@ void dma_request(struct chip *chip, int number)
         chip->fault = FAULT_DMA;
         return;
     }
-    c->cntr--;
+    c->cntr--, chip->stolen += (uint64_t)ASSUME(chip, dma_steals_cycles);
     if (c->cntr == c->length / 2) chip->r.dma.status |= 5u << flags;
     if (c->cntr) return;
     chip->r.dma.status |= 3u << flags;

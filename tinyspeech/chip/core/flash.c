@@ -1,8 +1,6 @@
-/* The flash controller, with the option bytes: pages and sectors, their keys and protection. Erasing or programming takes
-   3 ms (datasheet, typical), in which code in flash stands still. */
+/* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it
+   erases or programs, code in flash stands still. */
 #include "chip.h"
-
-enum { FLASH_STALL_US = 3000 };
 
 static const uint32_t KEY[2] = {0x45670123u, 0xcdef89abu};
 enum { PG = 1, PER = 2, MER = 4, OBPG = 0x10, OBER = 0x20, START = 0x40, LOCK = 0x80, FLOCK = 0x8000, FTPG = 0x10000,
@@ -14,15 +12,18 @@ static void key(uint32_t *count, uint32_t value)
     if (*count < 2) *count = value == KEY[*count] ? *count + 1 : 3;
 }
 
+/* The option bytes begin to count as they are written. */
+void options_load(struct chip *chip) { memcpy(chip->options, chip->info + OPTION_AT, sizeof chip->options); }
+
 static int protected_page(const struct chip *chip, uint32_t at)
 {
-    const uint8_t *option = chip->info + OPTION_AT; /* one bit a kilobyte, 0 protects: WRPR0, its inverse, WRPR1 */
-    return !(option[at < 8192 ? 8 : 10] >> (at >> 10 & 7) & 1);
+    /* one bit a kilobyte, 0 protects: WRPR0, its inverse, WRPR1 */
+    return !(chip->options[at < 8192 ? 8 : 10] >> (at >> 10 & 7) & 1);
 }
 
 static void flash_busy(struct chip *chip)
 {
-    chip->stall = cycles_of(chip, (uint64_t)FLASH_STALL_US * (TICKS_PER_SECOND / 1000000));
+    chip->stall = cycles_of(chip, (uint64_t)ASSUME(chip, flash_us) * (TICKS_PER_SECOND / 1000000));
     chip->r.flash.eop = 1;
     forget_decoded(chip);
 }
@@ -34,7 +35,10 @@ static void flash_start(struct chip *chip)
     uint32_t mode = r->flash.ctlr & (PER | MER | OBER | FTPG | FTER), at = r->flash.addr - FLASH_ALIAS;
     uint32_t size = mode == PER ? 1024 : mode == MER ? FLASH_BYTES : 64;
     if (mode == OBER) {
-        if (r->flash.option_keys == 2) memset(chip->info + OPTION_AT, 0xff, 64), flash_busy(chip);
+        if (r->flash.option_keys == 2) {
+            memset(chip->info + OPTION_AT, 0xff, 64), flash_busy(chip);
+            if (ASSUME(chip, options_taken) == 0) options_load(chip);
+        }
         return;
     }
     if (mode == MER) at = 0;
@@ -83,6 +87,7 @@ void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t va
         chip->info[OPTION_AT + option] = (uint8_t)value; /* the controller adds the inverse */
         chip->info[OPTION_AT + option + 1] = (uint8_t)~value;
         flash_busy(chip);
+        if (ASSUME(chip, options_taken) == 0) options_load(chip);
     } else {
         chip->fault = FAULT_FLASH_WRITE;
     }
@@ -91,7 +96,7 @@ void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t va
 uint32_t flash_read(struct chip *chip, int which, uint32_t offset)
 {
     const struct registers *r = &chip->r;
-    const uint8_t *option = chip->info + OPTION_AT;
+    const uint8_t *option = chip->options;
     (void)which;
     switch (offset) {
     case 0x00: return r->flash.actlr;

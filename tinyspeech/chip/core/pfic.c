@@ -20,11 +20,17 @@ static uint64_t lines(const struct chip *chip)
     return on;
 }
 
+/* Those that are pending. */
+static uint64_t pending(const struct chip *chip)
+{
+    return ASSUME(chip, pending_until_served) ? chip->r.pfic.edges | chip->r.pfic.software : lines(chip);
+}
+
 /* The interrupt that the core takes next, or -1: the lowest priority value, then the lowest number. */
 int pending_interrupt(const struct chip *chip)
 {
     const struct registers *r = &chip->r;
-    uint64_t on = lines(chip) & r->pfic.enabled;
+    uint64_t on = pending(chip) & r->pfic.enabled;
     int best = -1;
     if (!on || !(r->csr.mstatus & 8)) return -1;
     for (int i = 0; i < IRQS; i++)
@@ -32,20 +38,21 @@ int pending_interrupt(const struct chip *chip)
     return best;
 }
 
-/* An interrupt that becomes pending is an event, whether the core sleeps or not: the next wfe ends at once. */
+/* What asks anew is pending, and an event, which ends a wfe. */
 void latch_events(struct chip *chip)
 {
     struct registers *r = &chip->r;
-    uint64_t on = lines(chip), fresh = on & ~r->pfic.seen;
-    r->pfic.seen = on;
-    if (fresh & (r->pfic.sctlr & 0x10 ? ~0ull : r->pfic.enabled)) r->pfic.event = 1; /* SEVONPEND: disabled ones, too */
+    uint64_t on = lines(chip), fresh = on & ~r->pfic.seen, wakes = ASSUME(chip, wfe_wakes) ? r->pfic.enabled : 0;
+    r->pfic.seen = on, r->pfic.edges |= fresh;
+    if (r->pfic.sctlr & 0x10) wakes = ~0ull; /* SEVONPEND: disabled ones, too */
+    if (fresh & wakes && (chip->asleep || ASSUME(chip, wfe_latches))) r->pfic.event = 1;
 }
 
 /* A sleeping core goes on: wfi when an enabled interrupt is pending, wfe when an event was latched. */
 int wakes(struct chip *chip)
 {
     struct registers *r = &chip->r;
-    if (chip->asleep == 1) return (lines(chip) & r->pfic.enabled) != 0;
+    if (chip->asleep == 1) return (pending(chip) & r->pfic.enabled) != 0;
     if (!r->pfic.event) return 0;
     r->pfic.event = 0;
     return 1;
@@ -56,7 +63,7 @@ uint32_t pfic_read(struct chip *chip, int which, uint32_t offset)
     const struct registers *r = &chip->r;
     (void)which;
     uint64_t set = offset < 0x20 || offset - 0x100 < 8 || offset - 0x180 < 8 ? r->pfic.enabled
-                 : offset < 0x40 || offset - 0x200 < 8 || offset - 0x280 < 8 ? lines(chip) : r->pfic.active;
+                 : offset < 0x40 || offset - 0x200 < 8 || offset - 0x280 < 8 ? pending(chip) : r->pfic.active;
     if (offset - 0x400 < 64) {
         const uint8_t *p = r->pfic.priority + (offset - 0x400);
         return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -90,7 +97,7 @@ void pfic_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
     case 0x100: case 0x104: r->pfic.enabled |= bits; return;
     case 0x180: case 0x184: r->pfic.enabled &= ~bits; return;
     case 0x200: case 0x204: r->pfic.software |= bits; return;
-    case 0x280: case 0x284: r->pfic.software &= ~bits; return;
+    case 0x280: case 0x284: r->pfic.software &= ~bits, r->pfic.edges &= ~bits; return;
     case 0xd10: /* SLEEPONEXIT and SLEEPDEEP (standby) are not here */
         if (value & 6) chip->fault = FAULT_SETTING;
         if (value & 0x20) r->pfic.event = 1;

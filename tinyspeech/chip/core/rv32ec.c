@@ -17,7 +17,8 @@
    +1 for any target off a multiple of 4. This table charges 5 always, forgets that a prefetched word makes the first 32-bit
    instructions cheaper (5 of them measure 8 cycles, 9 measure 16; here 10 and 18), and charges the +1 only where the target
    is long: on our firmware 3 % more cycles than a model that follows all of these. Our assumption: data read from flash
-   costs one wait state more; entering an interrupt takes a jump and a load; waking from sleep takes nothing.
+   costs one wait state more; entering an interrupt takes a jump and a load, and
+   interrupt_entry_cycles of assumptions.h; waking from sleep takes nothing.
 
    Python's side is tinyspeech/chip/emulator.py; chapter 11. */
 #include "chip.h"
@@ -40,7 +41,12 @@ void chip_power_on(struct chip *chip)
     chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
     chip->handler_stack = chip->handler_sp = 0, chip->converted_at = chip->longest_awake = chip->woke_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
-    memset(chip->sram, 0, sizeof chip->sram);
+    chip->next_event = NEVER;
+    uint32_t noise = 2654435761u * (uint32_t)ASSUME(chip, sram_seed);
+    for (int i = 0; i < SRAM_BYTES; i++) {
+        noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
+        chip->sram[i] = (uint8_t)(ASSUME(chip, sram_at_power_on) == 2 ? noise >> 24 : ASSUME(chip, sram_at_power_on) ? 255 : 0);
+    }
     system_reset(chip, RESET_POWER | RESET_PIN);
 }
 
@@ -61,7 +67,7 @@ void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
     chip_power_on(chip);
 }
 
-/* Time since power on, in 1/48 us. */
+/* Time since power on, in ticks. */
 uint64_t chip_ticks(const struct chip *chip)
 {
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
@@ -314,6 +320,15 @@ static uint32_t *csr(struct chip *chip, uint32_t number)
     return 0;
 }
 
+/* What a control register becomes. operand: what the instruction brings; value: what it makes of the old. */
+static void csr_write(struct chip *chip, uint32_t number, uint32_t *reg, uint32_t operand, uint32_t value)
+{
+    int rule = ASSUME(chip, mie_needs_mpie);
+    if (number == 0x300 && rule && !(*reg & 8) && ((rule == 1 ? value : operand) & 0x88) != 0x88) value &= ~8u;
+    if (number == 0x305) value &= ~((uint32_t)ASSUME(chip, mtvec_granularity) - 1) | 3;
+    *reg = value;
+}
+
 /* ------------------------------------------------------------------------------------------------- execution ----- */
 
 /* A jump was taken to slot `to`: the start of a stage's function begins it, a return goes back to the caller's. */
@@ -352,7 +367,7 @@ static uint32_t enter_interrupt(struct chip *chip, int number, uint32_t pc)
     r->csr.mepc = pc, r->csr.mcause = 0x80000000u | (uint32_t)number;
     r->csr.mstatus = (r->csr.mstatus & ~0x88u) | (r->csr.mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
     chip->handler_sp = chip->x[2];
-    r->pfic.active |= 1ull << number, r->pfic.software &= ~(1ull << number);
+    r->pfic.active |= 1ull << number, r->pfic.software &= ~(1ull << number), r->pfic.edges &= ~(1ull << number);
     return (r->csr.mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
 }
 
@@ -380,6 +395,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
 attend: /* between instructions: events, resets, interrupts, sleep */
     chip->cycles = cycles, chip->pc = pc;
     if (chip->next_event <= cycles) advance(chip);
+    cycles += chip->stolen, chip->stolen = 0;
     if (chip->fault) {
         stop = STOP_FAULT;
         goto out;
@@ -412,7 +428,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         uint64_t before = cycles;
         pc = enter_interrupt(chip, number, pc);
         int to = slot_of(pc);
-        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states;
+        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states + (uint32_t)ASSUME(chip, interrupt_entry_cycles);
         if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
             chip->stages[chip->stage] += cycles - before;
             chip->stage_stack[chip->depth++ & 63] = chip->stage;
@@ -467,7 +483,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_FENCE: break;
         case OP_WFI: /* masked interrupts do not wake this core, whatever the ISA manual says (Zephyr's pull request 88548) */
             chip->asleep = chip->r.pfic.sctlr & 8 ? 2 : 1, limit = 0;
-            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8)) {
+            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8) && !ASSUME(chip, masked_interrupt_wakes)) {
                 chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
                 goto out;
             }
@@ -509,7 +525,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             }
             int kind = (d->op - OP_CSRRW) % 3;
             old = *reg;
-            *reg = kind == 0 ? value : kind == 1 ? old | value : old & ~value;
+            csr_write(chip, number, reg, value, kind == 0 ? value : kind == 1 ? old | value : old & ~value);
             x[rd] = old, limit = 0;
             if (chip->r.csr.intsyscr) { /* hardware stacking and nesting are not here */
                 chip->fault = FAULT_SETTING, chip->fault_address = number, stop = STOP_FAULT;

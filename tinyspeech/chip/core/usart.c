@@ -23,10 +23,27 @@ int usart_asks(const struct chip *chip)
     return (enabled & status & (TXE | TC | RXNE)) || (enabled & RXNE && status & ORE);
 }
 
-/* Ten bits of the other side's clock: start, eight of data, stop. */
+/* A bit of the other side's clock, in cycles / 10. */
 static uint64_t line_cycles(const struct chip *chip)
 {
-    return cycles_of(chip, 10ull * TICKS_PER_SECOND / chip->line_baud);
+    return cycles_of(chip, 10ull * HZ_48M / chip->line_baud << TICK_BITS);
+}
+
+/* What a receiver makes of a byte: it looks at each of the ten bits three times in the middle, by its own clock, and the
+   majority counts. bit, line_bit: tenths of its and the sender's bit; next: what the line does behind the stop bit.
+   Returns the byte, and at 256 whether the stop bit was missing. */
+static uint32_t sampled(uint32_t byte, uint64_t bit, uint64_t line_bit, uint32_t next)
+{
+    uint32_t line = byte << 1 | 1u << 9 | (next ? ~0u << 10 : 0), seen = 0;
+    for (uint64_t k = 0; k < 10; k++) {
+        uint32_t high = 0;
+        for (uint64_t sixteenth = 8; sixteenth <= 10; sixteenth++) {
+            uint64_t at = (16 * k + sixteenth) * bit / (16 * line_bit);
+            high += line >> (at < 31 ? at : 31) & 1;
+        }
+        seen |= (high >= 2) << k;
+    }
+    return (seen >> 1 & 255) | (seen >> 9 & 1 ? 0 : 256);
 }
 
 /* Bytes that Python put into the queue get their turn on the line, if they take time. */
@@ -50,10 +67,9 @@ void byte_arrived(struct chip *chip, uint64_t now)
         r->usart.status |= ORE, chip->overruns++;
         return;
     }
-    int64_t bit = chip->usart_brr, line_bit = (int64_t)(line_cycles(chip) / 10);
-    if (25 * (bit - line_bit) > line_bit || 25 * (line_bit - bit) > line_bit) /* 4 % off: the stop bit is missed */
-        byte ^= 0x55, r->usart.status |= FE; /* what is read then depends on the phase; it is wrong in any case */
-    r->usart.status |= RXNE, r->usart.received = byte;
+    byte = sampled(byte, 10ull * chip->usart_brr, line_cycles(chip), chip->due[EVENT_RECEIVE] == NEVER);
+    if (byte & 256) r->usart.status |= FE;
+    r->usart.status |= RXNE, r->usart.received = byte & 255;
 }
 
 static void send_byte(struct chip *chip, uint32_t byte)
@@ -78,7 +94,7 @@ static void transmit(struct chip *chip, uint32_t byte)
 void byte_sent(struct chip *chip, uint64_t now)
 {
     struct registers *r = &chip->r;
-    send_byte(chip, r->usart.shifting);
+    send_byte(chip, sampled(r->usart.shifting, line_cycles(chip), 10ull * chip->usart_brr, r->usart.status & TXE) & 255);
     if (r->usart.status & TXE) {
         r->usart.status |= TC;
         schedule(chip, EVENT_TRANSMIT, NEVER);
@@ -93,7 +109,9 @@ static uint32_t fetch(struct chip *chip)
     struct registers *r = &chip->r;
     chip->idle_polls = 0;
     if (!chip->timed) return waiting(chip) ? chip->receive[chip->receive_at++] : 0;
-    r->usart.status &= ~(uint32_t)(RXNE | ORE | FE);
+    r->usart.status &= ~(uint32_t)(RXNE | (ASSUME(chip, ore_by_data_alone) ? ORE | FE : r->usart.seen));
+    r->usart.seen = 0;
+    if (!usart_asks(chip)) line_fell(chip, IRQ_USART1);
     return r->usart.received;
 }
 
@@ -103,6 +121,7 @@ uint32_t usart_read(struct chip *chip, int which, uint32_t offset)
     switch (offset) {
     case 0x00:
         if (!(usart_status(chip) & RXNE)) chip->idle_polls++;
+        chip->r.usart.seen = usart_status(chip) & (ORE | FE); /* that it was told is half of what clears them */
         return usart_status(chip);
     case 0x04: return fetch(chip);
     case 0x08: return chip->usart_brr;

@@ -1,11 +1,10 @@
 /* IWDG: it counts the LSI and resets the chip where nobody feeds it. */
 #include "chip.h"
 
-enum { LSI_HZ = 128000 };
-
 void watchdog_reload(struct chip *chip)
 {
-    uint64_t ticks = (uint64_t)(chip->r.watchdog.rldr + 1) * (4u << chip->r.watchdog.psc) * (TICKS_PER_SECOND / LSI_HZ);
+    uint64_t lsi = TICKS_PER_SECOND / (uint64_t)ASSUME(chip, lsi_hz);
+    uint64_t ticks = (uint64_t)(chip->r.watchdog.rldr + 1) * (4u << chip->r.watchdog.psc) * lsi;
     schedule(chip, EVENT_WATCHDOG, chip->cycles + cycles_of(chip, ticks));
 }
 
