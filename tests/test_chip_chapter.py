@@ -202,8 +202,7 @@ def test_the_fast_firmware_says_the_same_and_takes_more_cycles(firmware, clip, d
 
 
 def test_the_pages_c_runs_as_the_emulator_does():
-    here = emulator.SOURCES[0].parent
-    page = ctypes.CDLL(str(toolchain.build_host_library([*emulator.SOURCES, here / "page.c"])))
+    page = ctypes.CDLL(str(toolchain.build_host_library([*emulator.SOURCES, emulator.CORE / "page.c"])))
     page.page_image.restype, page.page_value.restype = ctypes.c_void_p, ctypes.c_double
     page.page_run.argtypes = (ctypes.c_double,)
     code, chip = toolchain.assemble(LOOP), Chip(toolchain.assemble(LOOP))
@@ -260,7 +259,7 @@ def test_the_chip_hears_the_word_in_a_browsers_machine(page, firmware, clip, def
     if not (node := shutil.which("node")):
         pytest.skip("needs node")
     (tmp_path / "data.json").write_text(json.dumps(page_data(page)))
-    script = emulator.SOURCES[0].with_name("page.js")
+    script = emulator.CORE.with_name("page.js")
     command = [node, "-e", NODE, script, tmp_path / "data.json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     logits, cycles, stack = json.loads(done.stdout)

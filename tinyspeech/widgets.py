@@ -484,13 +484,14 @@ def chip_page(programs: Sequence[dict]) -> HTML:
     from tinyspeech.chip import emulator, trace
 
     exports = [f"page_{name}" for name in ("image", "received", "reset", "receive", "run", "sent", "value")]
-    here = emulator.SOURCES[0].parent
-    wasm = toolchain.build_wasm([here / "page.c", *emulator.SOURCES], exports, "page")
+    core = emulator.CORE
+    wasm = toolchain.build_wasm([core / "page.c", *emulator.SOURCES], exports, "page")
     data = {"wasm": base64.b64encode(wasm.read_bytes()).decode(), "programs": list(programs), "stops": emulator.STOPS,
             "faults": emulator.FAULTS, "registers": trace.REGISTERS, "classes": CLASSES}
     buttons = {"step": "step", "steps": "100 steps", "run": "run", "reset": "reset"}
     columns = "display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5em,1fr));font-family:monospace;gap:2px 8px"
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    script = core.with_name("page.js").read_text()
     return HTML(
         f"<div id='chip-page' role='group' aria-label='The emulated chip: a program, its registers and buttons to run "
         f"it' style='color:{INK};line-height:1.4'>"
@@ -502,7 +503,7 @@ def chip_page(programs: Sequence[dict]) -> HTML:
         f"background:{PAPER};border:1px solid {GRID};padding:6px'></div>"
         f"<div data-part='registers' style='{columns};margin:6px 0'></div><div data-part='state'></div>"
         f"<div data-part='answer' style='{columns};margin:6px 0'></div></div>"
-        f"<script>{(here / 'page.js').read_text()}chipPage(document.getElementById('chip-page'), {text});</script>"
+        f"<script>{script}chipPage(document.getElementById('chip-page'), {text});</script>"
     )
 
 

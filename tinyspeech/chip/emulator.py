@@ -1,4 +1,4 @@
-"""Python's side of the interpreter in `rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
+"""Python's side of the interpreter in `core/rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
 
     from tinyspeech.chip import Board
     from tinyspeech.toolchain import build_firmware
@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import CLASSES, frontend, toolchain
+from tinyspeech.chip import assumptions
+from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.errors import UserError
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
@@ -28,7 +30,8 @@ READ, WRITTEN, BY_DMA = 1, 2, 4
 SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
-TICKS_PER_SECOND = 48_000_000
+TICKS_PER_SECOND = 48_000_000 << 16
+"""Of time outside the chip, in the interpreter."""
 NEVER = 2**64 - 1
 """A time, in the interpreter."""
 LINE_BAUD = 115200
@@ -49,7 +52,7 @@ FAULTS = (
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
     "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
     "sleep without an interrupt that could end it", "setting of a register that is not emulated",
-    "DMA outside SRAM or from another register than ADC_RDATAR", "ADC clock above 24 MHz",
+    "DMA to or from where there is no memory", "ADC clock above 24 MHz",
     "sleep while interrupts are off globally, from which this core does not wake",
 )
 
@@ -59,7 +62,10 @@ def slot(address: int) -> int:
     return address // 2 if address < FLASH_BYTES else FLASH_BYTES // 2 + 2 + (address - SRAM_BASE) // 2
 
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("peripherals.c", "rv32ec.c"))
+CORE = Path(__file__).with_name("core")
+"""The emulated chip's C."""
+SOURCES = tuple(CORE / f"{name}.c" for name in (
+    "bus", "events", "rcc", "gpio", "usart", "timer", "adc", "dma", "systick", "pfic", "watchdog", "flash", "rv32ec"))
 
 
 class ChipFault(RuntimeError):
@@ -89,6 +95,7 @@ class _State(ctypes.Structure):
         ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
         ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
+        ("departs", ctypes.c_int32 * len(assumptions.rows())),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
     )
@@ -110,9 +117,10 @@ class Chip:
     """A CH32V003 with a flat binary in its flash, just after reset.
 
     image : bytes of flash from address 0, at most 16384 (else `UserError`).
+    assuming : what no manual settles; by default `assumptions.assumed()`.
     """
 
-    def __init__(self, image: bytes):
+    def __init__(self, image: bytes, assuming: Assumptions | None = None):
         if len(image) > FLASH_BYTES:
             raise UserError(f"the image has {len(image)} bytes, the flash {FLASH_BYTES}")
         self._library = _library()
@@ -121,6 +129,9 @@ class Chip:
         self._address = ctypes.addressof(self._memory)
         self._transmit = ctypes.create_string_buffer(4096)
         self.image = image
+        self.assumptions = assuming if assuming is not None else assumptions.assumed()
+        for i, row in enumerate(assumptions.rows()):
+            self.state.departs[i] = self.assumptions[row.name] - row.value
         self.reset()
 
     def reset(self) -> None:

@@ -1,7 +1,7 @@
 /* An RV32EC interpreter with the CH32V003's memory map, interrupts and flash speed, counting cycles.
 
    What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM;
-   peripherals.c is everything around it. It enforces what the silicon enforces: any other register, instruction, address or
+   the files beside it are everything around it. It enforces what the silicon enforces: any other register, instruction, address or
    misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Not here: exceptions
    (they stop it), interrupts within interrupts, hardware stacking. What it is not: a model of the pipeline. Cycles follow
    a table:
@@ -17,7 +17,8 @@
    +1 for any target off a multiple of 4. This table charges 5 always, forgets that a prefetched word makes the first 32-bit
    instructions cheaper (5 of them measure 8 cycles, 9 measure 16; here 10 and 18), and charges the +1 only where the target
    is long: on our firmware 3 % more cycles than a model that follows all of these. Our assumption: data read from flash
-   costs one wait state more; entering an interrupt takes a jump and a load; waking from sleep takes nothing.
+   costs one wait state more; entering an interrupt takes a jump and a load, and
+   interrupt_entry_cycles of assumptions.h; waking from sleep takes nothing.
 
    Python's side is tinyspeech/chip/emulator.py; chapter 11. */
 #include "chip.h"
@@ -40,7 +41,12 @@ void chip_power_on(struct chip *chip)
     chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
     chip->handler_stack = chip->handler_sp = 0, chip->converted_at = chip->longest_awake = chip->woke_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
-    memset(chip->sram, 0, sizeof chip->sram);
+    chip->next_event = NEVER;
+    uint32_t noise = 2654435761u * (uint32_t)ASSUME(chip, sram_seed);
+    for (int i = 0; i < SRAM_BYTES; i++) {
+        noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
+        chip->sram[i] = (uint8_t)(ASSUME(chip, sram_at_power_on) == 2 ? noise >> 24 : ASSUME(chip, sram_at_power_on) ? 255 : 0);
+    }
     system_reset(chip, RESET_POWER | RESET_PIN);
 }
 
@@ -61,7 +67,7 @@ void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
     chip_power_on(chip);
 }
 
-/* Time since power on, in 1/48 us. */
+/* Time since power on, in ticks. */
 uint64_t chip_ticks(const struct chip *chip)
 {
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
@@ -70,8 +76,8 @@ uint64_t chip_ticks(const struct chip *chip)
 /* What the program drives pin 0 .. 7 of port 0 .. 2 (A, C, D) to: 1 high, 0 low, or -1 where the pin is no output. */
 int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin)
 {
-    if (!(chip->r.gpio[port][0] >> 4 * pin & 3)) return -1;
-    return (int)(chip->r.gpio[port][1] >> pin & 1);
+    if (!(chip->r.gpio[port].cfglr >> 4 * pin & 3)) return -1;
+    return (int)(chip->r.gpio[port].outdr >> pin & 1);
 }
 
 /* No byte is on the receiver's line any more. */
@@ -87,8 +93,6 @@ void chip_restart(struct chip *chip, uint32_t flags)
 /* ------------------------------------------------------------------------------------------------- decoding ------ */
 
 static int32_t sign(uint32_t value, int bits) { return (int32_t)(value << (32 - bits)) >> (32 - bits); }
-
-static uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
 
 static struct decoded bad(int reason, int length)
 {
@@ -306,14 +310,23 @@ INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, u
 static uint32_t *csr(struct chip *chip, uint32_t number)
 {
     switch (number) {
-    case 0x300: return &chip->r.mstatus;
-    case 0x305: return &chip->r.mtvec;
-    case 0x340: return &chip->r.mscratch;
-    case 0x341: return &chip->r.mepc;
-    case 0x342: return &chip->r.mcause;
-    case 0x804: return &chip->r.intsyscr;
+    case 0x300: return &chip->r.csr.mstatus;
+    case 0x305: return &chip->r.csr.mtvec;
+    case 0x340: return &chip->r.csr.mscratch;
+    case 0x341: return &chip->r.csr.mepc;
+    case 0x342: return &chip->r.csr.mcause;
+    case 0x804: return &chip->r.csr.intsyscr;
     }
     return 0;
+}
+
+/* What a control register becomes. operand: what the instruction brings; value: what it makes of the old. */
+static void csr_write(struct chip *chip, uint32_t number, uint32_t *reg, uint32_t operand, uint32_t value)
+{
+    int rule = ASSUME(chip, mie_needs_mpie);
+    if (number == 0x300 && rule && !(*reg & 8) && ((rule == 1 ? value : operand) & 0x88) != 0x88) value &= ~8u;
+    if (number == 0x305) value &= ~((uint32_t)ASSUME(chip, mtvec_granularity) - 1) | 3;
+    *reg = value;
 }
 
 /* ------------------------------------------------------------------------------------------------- execution ----- */
@@ -350,21 +363,21 @@ INLINE uint32_t jump_cycles(const struct chip *chip, int to, uint32_t target)
 static uint32_t enter_interrupt(struct chip *chip, int number, uint32_t pc)
 {
     struct registers *r = &chip->r;
-    uint32_t vector = (r->mtvec & ~3u) + (r->mtvec & 1 ? 4 * (uint32_t)number : 0), at = vector & (FLASH_BYTES - 1);
-    r->mepc = pc, r->mcause = 0x80000000u | (uint32_t)number;
-    r->mstatus = (r->mstatus & ~0x88u) | (r->mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
+    uint32_t vector = (r->csr.mtvec & ~3u) + (r->csr.mtvec & 1 ? 4 * (uint32_t)number : 0), at = vector & (FLASH_BYTES - 1);
+    r->csr.mepc = pc, r->csr.mcause = 0x80000000u | (uint32_t)number;
+    r->csr.mstatus = (r->csr.mstatus & ~0x88u) | (r->csr.mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
     chip->handler_sp = chip->x[2];
-    r->irq_active |= 1ull << number, r->irq_software &= ~(1ull << number);
-    return (r->mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
+    r->pfic.active |= 1ull << number, r->pfic.software &= ~(1ull << number), r->pfic.edges &= ~(1ull << number);
+    return (r->csr.mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
 }
 
 /* A handler ends: the interrupt that it served, the highest of those that are active, is over. */
 static uint32_t leave_interrupt(struct chip *chip)
 {
     struct registers *r = &chip->r;
-    r->mstatus = (r->mstatus & ~8u) | (r->mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
-    r->irq_active = 0, chip->handler_sp = 0; /* handlers do not nest here */
-    return r->mepc;
+    r->csr.mstatus = (r->csr.mstatus & ~8u) | (r->csr.mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
+    r->pfic.active = 0, chip->handler_sp = 0; /* handlers do not nest here */
+    return r->csr.mepc;
 }
 
 /* chip_run, once with and once without profiling. */
@@ -382,6 +395,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
 attend: /* between instructions: events, resets, interrupts, sleep */
     chip->cycles = cycles, chip->pc = pc;
     if (chip->next_event <= cycles) advance(chip);
+    cycles += chip->stolen, chip->stolen = 0;
     if (chip->fault) {
         stop = STOP_FAULT;
         goto out;
@@ -399,7 +413,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
     if (chip->asleep) {
         if (!wakes(chip)) {
             if (chip->next_event == NEVER && !chip->timed) { /* only a byte can end it, if even that */
-                stop = (chip->r.usart_ctlr[0] & 0x20) && (chip->r.irq_enabled >> IRQ_USART1 & 1) ? STOP_STARVED : STOP_FAULT;
+                stop = (chip->r.usart.ctlr[0] & 0x20) && (chip->r.pfic.enabled >> IRQ_USART1 & 1) ? STOP_STARVED : STOP_FAULT;
                 if (stop == STOP_FAULT) chip->fault = FAULT_SLEEP, chip->fault_address = pc;
                 goto out;
             }
@@ -414,7 +428,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         uint64_t before = cycles;
         pc = enter_interrupt(chip, number, pc);
         int to = slot_of(pc);
-        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states;
+        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states + (uint32_t)ASSUME(chip, interrupt_entry_cycles);
         if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
             chip->stages[chip->stage] += cycles - before;
             chip->stage_stack[chip->depth++ & 63] = chip->stage;
@@ -446,7 +460,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             if (address - SRAM_BASE >= SRAM_BYTES) break;
             if (address < chip->lowest_sp) chip->lowest_sp = address;
             if (chip->handler_sp - address > chip->handler_stack && chip->handler_sp) chip->handler_stack = chip->handler_sp - address;
-            if (address < chip->lowest_open_sp && chip->r.mstatus & 8) chip->lowest_open_sp = address;
+            if (address < chip->lowest_open_sp && chip->r.csr.mstatus & 8) chip->lowest_open_sp = address;
             break;
         case OP_SLTI: x[rd] = (int32_t)a < imm; break;
         case OP_SLTIU: x[rd] = a < (uint32_t)imm; break;
@@ -468,8 +482,8 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_AND: x[rd] = a & b; break;
         case OP_FENCE: break;
         case OP_WFI: /* masked interrupts do not wake this core, whatever the ISA manual says (Zephyr's pull request 88548) */
-            chip->asleep = chip->r.sctlr & 8 ? 2 : 1, limit = 0;
-            if (chip->asleep == 1 && !(chip->r.mstatus & 8)) {
+            chip->asleep = chip->r.pfic.sctlr & 8 ? 2 : 1, limit = 0;
+            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8) && !ASSUME(chip, masked_interrupt_wakes)) {
                 chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
                 goto out;
             }
@@ -511,9 +525,9 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             }
             int kind = (d->op - OP_CSRRW) % 3;
             old = *reg;
-            *reg = kind == 0 ? value : kind == 1 ? old | value : old & ~value;
+            csr_write(chip, number, reg, value, kind == 0 ? value : kind == 1 ? old | value : old & ~value);
             x[rd] = old, limit = 0;
-            if (chip->r.intsyscr) { /* hardware stacking and nesting are not here */
+            if (chip->r.csr.intsyscr) { /* hardware stacking and nesting are not here */
                 chip->fault = FAULT_SETTING, chip->fault_address = number, stop = STOP_FAULT;
                 goto out;
             }
