@@ -1,5 +1,6 @@
 """What every test needs before torch is loaded."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -9,6 +10,23 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+from tinyspeech import toolchain
+
+
+def pytest_addoption(parser):
+    parser.addoption("--assumptions", default="", metavar="WHAT",
+                     help="what the emulated chips assume, such as hostile, hostile2 or name=value,name=value "
+                          "(tinyspeech.chip.assumptions.parse)")
+
+
+def pytest_configure(config):
+    """All chips of this run, also in programs that tests start, assume what the option says."""
+    if said := config.getoption("--assumptions"):
+        from tinyspeech.chip import assumptions
+
+        assumptions.parse(said)  # a wrong one ends the run here
+        os.environ[assumptions.VARIABLE] = said
 
 
 @pytest.fixture
@@ -25,6 +43,37 @@ def figure():
         plots.style()
         yield plt.figure()
         plt.close("all")
+
+
+class Layout:
+    """What Python takes for the layout of the C's structures, and for its numbers, against the compiler."""
+
+    def __init__(self, folder: Path):
+        self.source = folder / "layout.c"
+
+    def check(self, header: Path, numbers: dict[str, int | str], *target: str) -> None:
+        """Let the compiler assert {C expression: number} for a target, by default this computer; the first that is
+        another raises `UserError`, with the expression."""
+        rows = "".join(f'_Static_assert({expression} == {number}, "{expression} is not {number}");\n'
+                       for expression, number in numbers.items())
+        self.source.write_text(f'#include <stddef.h>\n#include "{header}"\n{rows}')
+        toolchain.zig("cc", *target, "-std=c99", "-ffreestanding", "-c", f"-I{header.parent}", self.source,
+                      "-o", self.source.with_suffix(".o"))
+
+    @staticmethod
+    def of(name: str, mirror: type[ctypes.Structure]) -> dict[str, int]:
+        """{C expression: number}: offset and size of every member of a mirror of `struct name`, in their order."""
+        found = {}
+        for field, _ in mirror._fields_:
+            member = getattr(mirror, field)
+            found[f"offsetof(struct {name}, {field})"] = member.offset
+            found[f"sizeof(((struct {name} *)0)->{field})"] = member.size
+        return found
+
+
+@pytest.fixture
+def layout(tmp_path) -> Layout:
+    return Layout(tmp_path)
 
 
 @pytest.fixture(scope="session")

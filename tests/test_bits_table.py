@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_train import NETWORK, bands
 
-from tinyspeech import bits, results, train, training_data
+from tinyspeech import bits, paths, results, train, training_data
 from tinyspeech.errors import UserError
 from tinyspeech.quant import QuantConfig
 
@@ -82,7 +82,7 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
 def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monkeypatch):
     data = bands(clips=240)
     train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, tmp_path / "models" / "t.pt", quiet=True)
-    monkeypatch.setattr(train, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(paths, "MODELS", tmp_path / "models")
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained"))
     assert bits.float_network("T", {**TINY, "start": "t.pt"}, data) == tmp_path / "models" / "t.pt"
 
@@ -122,7 +122,7 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
 
 
 def test_every_row_that_the_chapter_quotes_is_measured():
-    root = bits.datasets.ROOT
+    root = paths.ROOT
     pages = [p for folder in ("book", "drafts") for p in (root / folder).glob("05_*.ipynb")]
     text = "".join("".join(cell["source"]) for p in pages for cell in json.loads(p.read_text("utf-8"))["cells"])
     quoted = set(re.findall(r"results:experiments\.bits#([^#|<>]+)#", text))

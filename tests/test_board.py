@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import datasets, frontend, native, toolchain
+from tinyspeech import datasets, frontend, native, paths, toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, load_image, microphone, shipped_image
+from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, in_background, load_image, microphone, shipped_image
 from tinyspeech.chip.emulator import Board
 from tinyspeech.errors import UserError
 
@@ -48,7 +49,7 @@ class Ear:
 def classify(send, receive, x8k: np.ndarray) -> tuple[np.ndarray, int]:
     """The firmware's protocol for a clip: int16 [8000] -> logits int32 [12], class."""
     data, at = x8k.astype("<i2").tobytes(), 0
-    send(b"C")
+    send(Command.CLASSIFY)
     while wanted := receive(1)[0]:
         send(data[at : at + 2 * wanted])
         at += 2 * wanted
@@ -86,7 +87,7 @@ def test_the_reset_pin_and_power_start_the_program_again(image):
     for action in (board.press_reset, board.power_cycle):
         action()
         board.advance(0.01)
-        board.send(b"V")
+        board.send(Command.VERSION)
         assert Ear(board).read(100, 0.05) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
 
 
@@ -110,6 +111,22 @@ def test_the_microphone_is_biased_scaled_and_clipped(tmp_path):
     assert (microphone(tmp_path / "tone.wav", noise_lsb=2) == noisy + volts).all()  # seeded
 
 
+def test_only_the_command_to_listen_lets_the_microphones_recording_begin_anew(image, monkeypatch):
+    """A clip has the byte of that command in it, too; so has what an ESP32 sends."""
+    pytest.importorskip("pty")
+    board, begun = VirtualBoard(image, timed=False), []
+    monkeypatch.setattr(board.chip, "connect_microphone", lambda volts, *_, **__: begun.append(volts))
+    line = isp.SerialLine(in_background(board, np.full(SIGNAL_HZ, 32768, np.uint16)))
+    classify(line.write, lambda count: line.read(count, 20.0), np.full(frontend.CLIP_SAMPLES, 0x4C4C, np.int16))
+    line.write(Command.RECORDING + Command.MICROPHONE * 200 + Command.STOP)
+    assert line.read(len("listening\nstopped 0\n"), 20.0) == b"listening\nstopped 0\n"
+    assert len(begun) == 1  # when the board was switched on
+    line.write(Command.MICROPHONE)
+    assert line.read(len("listening\n"), 20.0) == b"listening\n"
+    assert len(begun) == 2
+    line.close()
+
+
 # --- as a process -----------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +138,7 @@ def start():
 
     def begin(*arguments):
         process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", *map(str, arguments)],
-                                   cwd=toolchain.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         processes.append(process)
         line = process.stdout.readline()
         assert line.startswith("port: /dev/"), line + process.stderr.read()
@@ -189,7 +206,7 @@ def test_the_port_survives_programs_that_come_and_go(start):
         assert isp.ask_version(line, 10.0).startswith("tinyspeech")
         line.close()
     descriptor = os.open(port, os.O_RDWR | os.O_NOCTTY)
-    os.write(descriptor, b"V")  # and goes away without reading
+    os.write(descriptor, Command.VERSION)  # and goes away without reading
     os.close(descriptor)
     line = isp.SerialLine(port)
     assert isp.ask_version(line, 10.0).startswith("tinyspeech")
@@ -202,7 +219,7 @@ def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp
     port, _ = start("--wav", clip)
     time.sleep(2.5)
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "listen", "--port", port, "--seconds", "8"],
-                          cwd=toolchain.ROOT, capture_output=True, text=True, timeout=120)
+                          cwd=paths.ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout.split()[2:] == ["yes"], done
 
 

@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, KEYWORDS, __version__, audio, evaluate, native, toolchain
-from tinyspeech.__main__ import DATA, build_parser, main
+from tinyspeech import CLASSES, KEYWORDS, __version__, audio, evaluate, native, paths, toolchain
+from tinyspeech.__main__ import build_parser, main
 from tinyspeech.integer import IntegerModel
+from tinyspeech.paths import BUNDLED, DATA, ROOT
 
-ROOT = DATA.parent
-BUNDLED = DATA / "bundled"
 COMMANDS = ("data", "train", "evaluate", "classify", "export", "firmware", "bench", "board", "listen", "flash")
 
 
@@ -422,13 +421,13 @@ def test_a_network_that_the_firmware_does_not_hold(engine, word, capsys):
 
 
 def test_nothing_is_trained_yet(word, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
     for engine in evaluate.ENGINES:
         refused(capsys, "no trained model.*python -m tinyspeech train", "classify", word, "--engine", engine)
 
 
 def test_damaged_models(word, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
     for name in ("tinyspeech_s.npz", "tinyspeech_s.pt", "tinyspeech_s_float.pt"):
         (tmp_path / name).write_bytes((DATA / "models" / name).read_bytes()[:3000])
     for engine in evaluate.ENGINES:
@@ -437,7 +436,7 @@ def test_damaged_models(word, tmp_path, monkeypatch, capsys):
 
 def test_a_network_that_has_no_integers(word, tmp_path, monkeypatch, capsys):
     """Paper networks are float: the other engines say so."""
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s_float.pt", tmp_path / "tinyspeech_z_float.pt")
     refused(capsys, "no trained model 'tinyspeech_z' of this kind", "classify", word, "--engine", "int", "--model",
             "tinyspeech_z")
@@ -474,8 +473,8 @@ def test_download_without_network_is_one_line(tmp_path, capsys, monkeypatch):
 
 def test_export_gives_the_shipped_header(tmp_path, monkeypatch, capsys):
     """The shipped integers and header were made of the shipped checkpoint, and exporting again changes nothing."""
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
-    monkeypatch.setattr(native, "FIRMWARE", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "FIRMWARE", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
     out = run(capsys, "export")
     shipped = ROOT / "firmware"
@@ -491,7 +490,7 @@ def test_export_gives_the_shipped_header(tmp_path, monkeypatch, capsys):
 def test_export_dump_shows_every_layer_and_writes_nothing(tmp_path, monkeypatch, capsys):
     from tinyspeech.integer import IntegerModel
 
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s.npz", tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (*tmp_path.iterdir(), ROOT / "firmware" / "model.h")}
     out = run(capsys, "export", "--dump")
@@ -509,8 +508,8 @@ def test_export_that_is_refused_writes_nothing(tmp_path, monkeypatch, capsys):
     from tinyspeech import export
     from tinyspeech.integer import IntegerModel
 
-    monkeypatch.setattr(evaluate, "MODELS", tmp_path)
-    monkeypatch.setattr(native, "FIRMWARE", tmp_path / "nowhere")
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    monkeypatch.setattr(paths, "FIRMWARE", tmp_path / "nowhere")
     shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
     shipped = IntegerModel.load(DATA / "models" / "tinyspeech_s.npz")
     original = export.quantised

@@ -463,10 +463,10 @@ def test_bundled_snr_is_what_the_manifest_says(manifest):
 def test_synthesis_without_engines_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"espeak-ng, flite, festival.*data/README.md"):
-        datasets.synthesize(tmp_path / "new")
+        synthesis.synthesize(tmp_path / "new")
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(UserError, match="in the way"):
-        datasets.synthesize(tmp_path)
+        synthesis.synthesize(tmp_path)
 
 
 def test_trim_keeps_the_word_and_little_else():

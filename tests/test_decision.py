@@ -57,6 +57,13 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
         assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
 
 
+@pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
+def test_the_state_lies_in_memory_as_the_c_has_it(layout, target):
+    numbers = layout.of("decision", State) | {"sizeof(struct decision)": ctypes.sizeof(State)}
+    layout.check(FIRMWARE / "decision.h", numbers | {"DECISION_CLASSES": len(CLASSES)}, *target)
+    assert f"{State.sums.size + State.refractory.size} bytes on the chip" in decision.Decision.__doc__
+
+
 def test_a_word_is_reported_once_and_again_after_the_rest():
     found = decision.words(stream((YES, 800, 100)))
     assert {label for _, label in found} == {YES}

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyspeech import audio, datasets, frontend, toolchain
+from tinyspeech import audio, datasets, frontend, paths
 
-SCRIPTS = toolchain.FIRMWARE / "esp32"
+SCRIPTS = paths.FIRMWARE / "esp32"
 LATE = 15
 """Samples at 8 kHz by which its filter answers after that of `frontend.to_8khz`."""
 BLOCK = 320

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from tinyspeech import __version__, frontend
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 GOLDEN = Path(__file__).parent / "golden" / "frontend.json"
-FIRMWARE = Path(frontend.__file__).resolve().parent.parent / "firmware"
 INT16 = (-32768, 32767)
 N = np.arange(256)
 

@@ -10,8 +10,9 @@ from collections import Counter
 
 import pytest
 
-from tinyspeech import toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import cable, isp, rom
 from tinyspeech.chip.board import VirtualBoard, load_image
 from tinyspeech.chip.emulator import FLASH_BYTES
@@ -48,7 +49,7 @@ int main(void)
 def build(folder, name: str, filler: int) -> bytes:
     source = folder / f"{name}.c"
     source.write_text(PROGRAM % (filler, name))
-    return toolchain.build_firmware([toolchain.FIRMWARE / "startup.S", source], name).bin.read_bytes()
+    return toolchain.build_firmware([paths.FIRMWARE / "startup.S", source], name).bin.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_the_shipped_firmware_is_reached_even_within_a_clip(new):
     board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
     line = Cable(board)
     board.advance(0.01)
-    line.write(b"C")
+    line.write(Command.CLASSIFY)
     assert line.read(1, 0.1) == b"\x60"  # it asks for 96 samples
     line.write(bytes(51))
     isp.flash(line, new)
@@ -207,7 +208,7 @@ def test_it_gives_up_after_a_minute(old):
     board = VirtualBoard(old)
     line = Cable(board)
     line.read(1, 0.05)
-    line.write(b"B")
+    line.write(Command.BOOTLOADER)
     line.read(1, 59)
     assert board.rom.active
     line.read(1, 2)
@@ -388,7 +389,7 @@ def test_what_a_wch_link_lacks_is_one_line(capsys, tmp_path, monkeypatch, said, 
     package = tmp_path / "rvprog"
     package.mkdir()
     (package / "rvprog.py").write_text(f"import sys\n{said}\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{toolchain.ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{paths.ROOT}")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     refused(capsys, match, "--link")
@@ -400,7 +401,7 @@ def test_a_wch_link_flashes_and_sets_the_option_byte(capsys, tmp_path, monkeypat
     (package / "rvprog.py").write_text(
         "import sys\nassert sys.argv[1] == '-f' and sys.argv[3] == '-R'\n"
         "print('SUCCESS: %d bytes written and verified.' % len(open(sys.argv[2], 'rb').read()))\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{toolchain.ROOT}")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{paths.ROOT}")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     assert main(["flash", "--link"]) == 0

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tinyspeech import CLASSES, audio, datasets, decision, frontend, native, toolchain
+from tinyspeech import CLASSES, audio, datasets, decision, frontend, native, paths
 from tinyspeech.__main__ import main
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp, monitor
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, microphone, shipped_image
 from tinyspeech.errors import UserError
@@ -366,7 +367,7 @@ def test_ctrl_c_ends_it_well_and_a_reader_may_go_away(board):
     for how in ("SIGINT", "pipe"):
         stand_in = board(Firmware(hears=b"word go 31\n"))
         process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "listen", "--port", stand_in.port], text=True,
-                                   cwd=toolchain.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             assert process.stdout.readline() == "    0.62 s  go\n"
             if how == "SIGINT":
@@ -416,7 +417,7 @@ def defined(samples: bytes) -> list[tuple[str, int]]:
 
 
 def waits_for_commands(line: Cable) -> bool:
-    line.write(b"V")
+    line.write(Command.VERSION)
     return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {native.exported_hash()}\n".encode()
 
 
@@ -439,7 +440,8 @@ def test_the_firmware_hears_the_microphone(image, speech):
     assert abs(frames - len(samples) / 160) < 5 and waits_for_commands(line)
 
 
-@pytest.mark.parametrize("left", [b"", b"L", b"U" + bytes([200, 70]) * 300, b"C" + bytes(51), b"F" + bytes(10_001)],
+@pytest.mark.parametrize("left", [b"", Command.MICROPHONE, Command.RECORDING + bytes([200, 70]) * 300,
+                                  Command.CLASSIFY + bytes(51), Command.FEATURES + bytes(10_001)],
                          ids=["by itself", "L", "U", "C", "F"])
 def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(image, left):
     """Or that listens by itself, a second after its reset."""
@@ -449,14 +451,14 @@ def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(ima
     line.board.advance(0.1)
     _, notices, frames = heard_by(line, seconds=0.5)
     assert not notices and 24 <= frames <= 27
-    line.write(left or b"L")
+    line.write(left or Command.MICROPHONE)
     line.board.advance(0.1)
     assert isp.flash(line, image)["verified"] and waits_for_commands(line)
 
 
 def test_an_esp32_is_the_firmwares_microphone(image, speech, monkeypatch):
     """Its script, by CPython, between the samples of a microphone and the virtual board."""
-    monkeypatch.syspath_prepend(toolchain.FIRMWARE / "esp32")
+    monkeypatch.syspath_prepend(paths.FIRMWARE / "esp32")
     script, line = importlib.import_module("speech"), Cable(VirtualBoard(image))
     line.board.advance(0.01)
     samples = audio.read(speech)[0].astype(np.int32) << 16 - script.GAIN_BITS
@@ -494,7 +496,7 @@ def test_an_esp32_is_the_firmwares_microphone(image, speech, monkeypatch):
 def test_over_a_pseudo_terminal_a_recording_and_the_microphone(speech, capsys):
     """With real clocks, so it is said which words come, and nearly when."""
     pytest.importorskip("pty")
-    process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", "--wav", speech], cwd=toolchain.ROOT,
+    process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", "--wav", speech], cwd=paths.ROOT,
                                stdout=subprocess.PIPE, text=True)
     try:
         port = process.stdout.readline().removeprefix("port: ").strip()

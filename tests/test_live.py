@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinyspeech import CLASSES, audio, datasets, decision, export, frontend, live, native, results, toolchain
+from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.chip import Chip
 from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import SRAM_BASE
@@ -169,8 +170,9 @@ def test_ram_and_flash_are_kept_with_an_interrupt_at_the_worst_moment(board):
     """The deepest stack where interrupts are on plus the handler's, and the deepest of every other mode."""
     noise = np.random.default_rng(1).integers(0, 65536, SIGNAL_HZ).astype(np.uint16)
     live.listen(board, noise, SIGNAL_HZ)
-    say(board, b"T", 1.0)
-    board.send(b"U" + bytes(np.random.default_rng(2).integers(128, 256, 8000).astype(np.uint8)) + live.END)
+    say(board, Command.SELF_TEST, 1.0)
+    codes = np.random.default_rng(2).integers(128, 256, 8000).astype(np.uint8)
+    board.send(Command.RECORDING + codes.tobytes() + Command.STOP)
     board.advance(1.5)
     state = board.chip.state
     assert state.handler_stack == 20 and state.lowest_open_sp < SRAM_BASE + 2048 - 100
@@ -181,7 +183,7 @@ def test_ram_and_flash_are_kept_with_an_interrupt_at_the_worst_moment(board):
 
 def test_samples_that_come_too_late_are_counted(board):
     """The sleeping main program is sent into an endless loop, and brought back 45 ms later."""
-    assert say(board, b"L", 1.0) == "listening\n"
+    assert say(board, Command.MICROPHONE, 1.0) == "listening\n"
     state = board.chip.state
     waits = next(range(start, end) for start, end, name in
                  toolchain.function_addresses(toolchain.build_firmware().elf) if name == "listen_frame")
@@ -194,16 +196,16 @@ def test_samples_that_come_too_late_are_counted(board):
     text = say(board, b"", 0.1)
     lost = int(re.fullmatch(r"lost (\d+)\n", text)[1])
     assert (45 - 20) * 8 <= lost <= 45 * 8
-    assert re.match(r"stopped 5\d\n", say(board, b"V", 0.05))
+    assert re.match(r"stopped 5\d\n", say(board, Command.VERSION, 0.05))
 
 
 def test_any_byte_ends_it_and_is_taken_as_a_command(board):
-    assert say(board, b"L", 0.5) == "listening\n"
-    text = say(board, b"V", 0.05)
+    assert say(board, Command.MICROPHONE, 0.5) == "listening\n"
+    text = say(board, Command.VERSION, 0.05)
     assert re.fullmatch(r"stopped (\d+)\n" + VERSION, text) and 22 <= int(text.split()[1]) <= 26
-    assert say(board, b"V", 0.05) == VERSION
-    assert say(board, b"L", 0.1) == "listening\n"  # and again, from the beginning
-    assert re.fullmatch(r"stopped [345]\n" + VERSION, say(board, live.END + b"V", 0.05))
+    assert say(board, Command.VERSION, 0.05) == VERSION
+    assert say(board, Command.MICROPHONE, 0.1) == "listening\n"  # and again, from the beginning
+    assert re.fullmatch(r"stopped [345]\n" + VERSION, say(board, Command.STOP + Command.VERSION, 0.05))
 
 
 @pytest.fixture(scope="module")
@@ -223,7 +225,7 @@ def test_a_recording_can_wait_until_the_chip_listens(image, yes):
 
 
 def test_the_led_is_on_after_a_word(board, yes):
-    board.send(b"L")
+    board.send(Command.MICROPHONE)
     board.advance(0.005)
     board.chip.connect_microphone(yes, SIGNAL_HZ)
     lit, led_at = [], []
@@ -246,22 +248,22 @@ def mulaw_of(sound: np.ndarray) -> np.ndarray:
 def test_samples_over_the_port_are_the_definitions(board, model, row, chunk):
     """Paced byte by byte, in pieces of 20 ms, and as fast as the line carries them."""
     codes = mulaw_of(row[0][16000 * 40 : 16000 * 65])
-    text = say(board, b"U", 0.005)
+    text = say(board, Command.RECORDING, 0.005)
     for at in range(0, len(codes), chunk) if chunk > 1 else range(0, len(codes), 8):
         piece = codes[at : at + max(chunk, 8)].tobytes()
         text += say(board, piece, max(len(piece) / 8000 if chunk < 1000 else 0, 10 * len(piece) / 115_000))
-    text += say(board, live.END, 0.1)
-    expected = live.lines(model, audio.mulaw_decode(codes))
+    text += say(board, Command.STOP, 0.1)
+    expected = transcript(live.words(model, audio.mulaw_decode(codes)), live.frame_count(len(codes)))
     assert len(expected) > 4 and text.splitlines() == expected
     assert board.chip.state.overruns == 0
-    assert say(board, b"V", 0.05) == VERSION
+    assert say(board, Command.VERSION, 0.05) == VERSION
 
 
 def test_the_handler_decodes_every_byte(board):
     """Read back from the ring; the first follows 'U' at once."""
     codes = np.array([code for code in range(256) if code != 0x7F], np.uint8)
     at = toolchain.symbol_addresses(toolchain.build_firmware().elf)["listening"] + handler_offset("RING")
-    board.send(b"U" + codes.tobytes())
+    board.send(Command.RECORDING + codes.tobytes())
     board.advance(0.03)
     ring = np.frombuffer(board.chip.read_memory(at, 2 * len(codes)), "<i2")
     assert np.array_equal(ring, audio.mulaw_decode(codes))
@@ -269,7 +271,7 @@ def test_the_handler_decodes_every_byte(board):
 
 def test_a_silent_sender_is_given_up_after_a_second(board):
     """And a second later the chip listens to its microphone."""
-    assert say(board, b"U", 0.99) == "listening\n"
+    assert say(board, Command.RECORDING, 0.99) == "listening\n"
     assert say(board, b"", 0.1) == "stopped 0\n"
     assert say(board, b"", 1.0) == "listening\n"
     assert board.chip.state.resets == 1
@@ -286,23 +288,23 @@ def test_it_listens_by_itself_a_second_after_a_reset(image):
     assert board.received() == b"listening\n"
     board.press_reset()
     board.advance(0.01)
-    assert say(board, b"V", 0.5) == VERSION
+    assert say(board, Command.VERSION, 0.5) == VERSION
     assert say(board, b"", 59.0) == ""  # a command came: for a minute it waits for the next
     assert say(board, b"", 1.1) == "listening\n"
 
 
 @pytest.mark.parametrize("noise", [0x00, 0x0D, 0xFF])
 def test_noise_on_the_line_does_not_make_it_deaf(board, yes, noise):
-    assert say(board, b"L", 0.3) == "listening\n"
+    assert say(board, Command.MICROPHONE, 0.3) == "listening\n"
     assert re.fullmatch(r"stopped \d+\n", say(board, bytes([noise]), 0.5))
     assert say(board, b"", 0.6) == "listening\n"
     board.chip.connect_microphone(yes, SIGNAL_HZ)
     assert say(board, b"", 2.0).startswith("word yes ")
-    assert re.fullmatch(r"stopped \d+\n", say(board, live.END, 3.0))  # who sends this means it
+    assert re.fullmatch(r"stopped \d+\n", say(board, Command.STOP, 3.0))  # who sends this means it
 
 
 def test_the_self_test_knows_its_second(board, model):
-    assert say(board, b"T", 1.0) == "test ok\n"
+    assert say(board, Command.SELF_TEST, 1.0) == "test ok\n"
     x = export.made_up_clip()
     assert x.dtype == np.int16 and np.abs(x[:256].astype(int)).max() > 30_000
     assert np.abs(x[-160:].astype(int)).max() < 16
@@ -316,12 +318,12 @@ def test_a_damaged_weight_fails_the_self_test(image):
         damaged[addresses[name] + 20] ^= 4
         board = VirtualBoard(bytes(damaged))
         board.advance(0.01)
-        assert re.fullmatch(r"test failed [0-9a-f]{1,8}\n", say(board, b"T", 1.0)), name
+        assert re.fullmatch(r"test failed [0-9a-f]{1,8}\n", say(board, Command.SELF_TEST, 1.0)), name
 
 
 def test_a_program_that_hangs_is_reset(board):
     """The main program jumps onto its own place: two seconds later the watchdog starts it again."""
-    say(board, b"L", 0.5)
+    say(board, Command.MICROPHONE, 0.5)
     chip = board.chip
     chip.state.pc = itself()
     board.advance(1.0)
@@ -332,13 +334,14 @@ def test_a_program_that_hangs_is_reset(board):
 
 
 def test_the_bootloader_is_reached_from_every_mode(image):
-    for mode, after in ((b"", b"B"), (b"L", b"B"), (b"U" + b"\xff" * 500, live.END + b"B"), (b"V", b"B")):
+    for mode, after in ((b"", b""), (Command.MICROPHONE, b""), (Command.VERSION, b""),
+                        (Command.RECORDING + b"\xff" * 500, Command.STOP)):
         board = VirtualBoard(image)
         board.advance(0.01)
         board.send(mode)
         board.advance(0.3)
         assert not board.rom.active
-        board.send(after)
+        board.send(after + Command.BOOTLOADER)
         board.advance(0.1)
         assert board.rom.active, mode
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyspeech import toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.errors import UserError
 
 
@@ -178,7 +178,37 @@ def test_sanitised_code_stops_at_undefined_behaviour(what, tmp_path):
 
 
 def test_firmware_sources_exist_and_are_all_there():
-    assert all((toolchain.FIRMWARE / name).is_file() for name in toolchain.FIRMWARE_SOURCES)
-    there = {p.name for p in toolchain.FIRMWARE.iterdir() if p.suffix in (".c", ".S")}
+    assert all((paths.FIRMWARE / name).is_file() for name in toolchain.FIRMWARE_SOURCES)
+    there = {p.name for p in paths.FIRMWARE.iterdir() if p.suffix in (".c", ".S")}
     twins = {"dense.c", "depthwise.c", "requantise.c", "lanes.c"}  # of the .S, for every computer but the chip
     assert there - twins == {*toolchain.FIRMWARE_SOURCES}
+
+
+# --- reading what was built -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code, text", [
+    (0x02C58533, "mul a0, a1, a2"), (0x02C5D533, "divu a0, a1, a2"), (0x02C5F533, "remu a0, a1, a2"),
+    (0x00A80533, "add a0, a6, a0"), (0x00A50833, "add a6, a0, a0"), (0x01052533, "slt a0, a0, a6"),
+    (0x000E2503, "lw a0, 0(t3)"), (0x01C52023, "sw t3, 0(a0)"), (0x01F50463, "beq a0, t6, 8"), (0xC0001073, "unimp"),
+])
+def test_what_the_core_has_not_is_found_wherever_a_register_stands(code, text, cache):
+    program = source(cache.parent / "src", f'.section .init, "ax"\n.globl reset\nreset:\n.4byte {code}\n nop\n', "a.S")
+    assert toolchain.forbidden_instructions(toolchain.build_firmware([program]).elf) == [f"0x0: {text}"]
+
+
+def test_what_the_core_has_is_not_found(cache):
+    text = "sw a5, 124(a4)\n sw a5, 4(sp)\n lw s1, 0(s0)\n jal t2, reset\n beqz a5, reset\n lui a5, 31\n"
+    program = source(cache.parent / "src", f'.section .init, "ax"\n.globl reset\nreset:\n{text}', "a.S")
+    assert toolchain.forbidden_instructions(toolchain.build_firmware([program]).elf) == []
+
+
+@pytest.mark.parametrize("read", [toolchain.flat_image, toolchain.sizes, toolchain.function_addresses,
+                                  toolchain.line_addresses, toolchain.symbol_addresses, toolchain.ram_objects,
+                                  toolchain.forbidden_instructions], ids=lambda read: read.__name__)
+def test_a_file_that_is_no_firmware_is_one_line(read, tmp_path):
+    (tmp_path / "text.elf").write_text("no ELF file")
+    for name, match in (("text.elf", "is no ELF file"), ("none.elf", "cannot read firmware")):
+        with pytest.raises(UserError, match=match) as caught:
+            read(tmp_path / name)
+        assert "\n" not in str(caught.value)

@@ -13,6 +13,7 @@ from tinyspeech import CLASSES, KEYWORDS, frontend, quant, train, training_data
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR
+from tinyspeech.paths import CONFIGS
 from tinyspeech.train import TrainConfig, load_config, load_model
 from tinyspeech.training_data import Bands, Cepstrum
 
@@ -154,6 +155,14 @@ def test_resuming_twice(longer, tmp_path, monkeypatch):
             resume = True
     train.train(config(qat_epochs=2), bands(), out, resume=True, quiet=True)
     assert same(out, longer[0])
+
+
+def test_a_checkpoint_holds_what_older_ones_do(finished):
+    """By these names, so that a run which an older version began goes on."""
+    content = torch.load(finished[0].with_name("net.checkpoint"), weights_only=True)
+    assert content.keys() == {"config", "progress", "model", "average", "optimizer", "scheduler", "generator", "pruner"}
+    assert content["progress"] == {"stage": "qat", "epoch": 1, "float_accuracy": finished[1]["float_accuracy"],
+                                   "history": finished[1]["history"]}
 
 
 def test_resume_needs_a_checkpoint_of_the_same_config(tmp_path, finished):
@@ -375,7 +384,8 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
         (tmp_path / name).write_bytes(data)
     torch.save([1, 2], tmp_path / "list")
     torch.save({"config": {}}, tmp_path / "hollow")
-    torch.save({**content, "config": {**content["config"], "colour": 1}}, tmp_path / "newer")
+    torch.save({**content, "config": {**content["config"], "network": {**NETWORK, "colour": 1}}}, tmp_path / "newer")
+    torch.save({**content, "config": {"model": "tinyspeech_s"}}, tmp_path / "half a config")
     torch.save({**content, "config": {**content["config"], "network": {}}}, tmp_path / "other shape")
     torch.save({**content, "weight_bits": 99}, tmp_path / "bits")
     torch.save({"config": content["config"], "stage": "qat", "state_dict": {}}, tmp_path / "no weights")
@@ -438,7 +448,7 @@ def test_empty_config_is_the_default_and_flags_win(tmp_path):
 
 
 def test_shipped_configs_load_and_name_every_key_of_their_network():
-    folder = Path(train.__file__).resolve().parent.parent / "data" / "configs"
+    folder = CONFIGS
     paths = sorted(folder.glob("*.yaml"))
     assert "tinyspeech_s.yaml" in [path.name for path in paths]
     for path in paths:

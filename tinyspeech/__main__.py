@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tinyspeech import __version__
 from tinyspeech.errors import UserError
+from tinyspeech.paths import BUNDLED, CONFIGS, RUNS
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 ENGINES = ("float", "fake", "int", "c", "chip")
 
 
@@ -46,16 +46,16 @@ def build_parser() -> argparse.ArgumentParser:
     data = command("data", "what clips are here; rebuild the bundled ones; fetch Speech Commands")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
     info = actions.add_parser("info", help="count clips by split and class")
-    info.add_argument("folder", nargs="?", default=str(DATA / "bundled"), help="folder in Speech Commands layout")
+    info.add_argument("folder", nargs="?", default=str(BUNDLED), help="folder in Speech Commands layout")
     info.add_argument("--json", action="store_true", help="print JSON")
     synthesize = actions.add_parser("synthesize", help="make the bundled clips again with offline speech engines")
-    synthesize.add_argument("--out", default=str(DATA / "bundled"), help="folder to write")
+    synthesize.add_argument("--out", default=str(BUNDLED), help="folder to write")
     download = actions.add_parser("download", help="fetch Speech Commands v0.02 (2.3 GB) from its official address")
     download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
 
     train = command("train", "train a network, float first, then at few bits")
     train.add_argument("--config", required=True, help="YAML file, or a name in data/configs")
-    train.add_argument("--data", default=str(DATA / "bundled"),
+    train.add_argument("--data", default=str(BUNDLED),
                        help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
     train.add_argument("--noise", default=None, metavar="FOLDER",
                        help="recordings of noise to train on, in place of those that come with the data")
@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", "accuracy on recordings, by any engine")
     evaluate.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
     evaluate.add_argument("--engine", default="int", choices=ENGINES, help="who computes")
-    evaluate.add_argument("--data", default=str(DATA / "bundled"), help="folder in Speech Commands or test-set layout")
+    evaluate.add_argument("--data", default=str(BUNDLED), help="folder in Speech Commands or test-set layout")
     evaluate.add_argument("--split", default="validation", help="training, validation, testing or all")
     evaluate.add_argument("--limit", type=int, default=None, help="at most so many clips, spread over the classes")
     evaluate.add_argument("--seed", type=int, default=0, help="chooses unknown words, silence and the subset")
@@ -155,7 +155,9 @@ def run_data(args) -> None:
                  "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
         show(result, args.json, "\n".join(lines))
     elif args.action == "synthesize":
-        for engine, row in sorted(datasets.synthesize(args.out)["compared"].items()):
+        from tinyspeech import synthesis
+
+        for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
             print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
         print(f"wrote {args.out}")
     else:
@@ -168,8 +170,8 @@ def run_train(args) -> None:
     from tinyspeech import train, training_data
 
     config_path = Path(args.config)
-    if not config_path.exists() and (DATA / "configs" / config_path.name).exists():
-        config_path = DATA / "configs" / config_path.name
+    if not config_path.exists() and (CONFIGS / config_path.name).exists():
+        config_path = CONFIGS / config_path.name
     config = train.load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)
@@ -177,7 +179,7 @@ def run_train(args) -> None:
         raise UserError(f"--threads must be 1 or more, not {args.threads}")
     torch.set_num_threads(args.threads)
     train.build(config)  # refuses a network that cannot be, before the data is read
-    out = Path(args.save_pth) if args.save_pth else Path("runs") / f"{config.model}.pt"
+    out = Path(args.save_pth) if args.save_pth else RUNS / f"{config.model}.pt"
     data = training_data.load(args.data, args.noise)
     try:
         metrics = train.train(config, data, out, device, args.resume, args.quiet)
@@ -231,8 +233,8 @@ def run_export(args) -> None:
     from tinyspeech import export
 
     if args.dump:
-        from tinyspeech.evaluate import model_file
         from tinyspeech.integer import IntegerModel
+        from tinyspeech.paths import model_file
 
         print(export.dump(IntegerModel.load(model_file(args.model, ".npz"))))
         return
@@ -242,9 +244,9 @@ def run_export(args) -> None:
 
 def run_firmware(args) -> None:
     from tinyspeech.chip import report_firmware
-    from tinyspeech.evaluate import model_file
     from tinyspeech.export import firmware_folder
     from tinyspeech.integer import IntegerModel
+    from tinyspeech.paths import model_file
     from tinyspeech.toolchain import COMPILERS
 
     folder = firmware_folder(IntegerModel.load(model_file(args.model, ".npz")))

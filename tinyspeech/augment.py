@@ -22,11 +22,12 @@ import torch
 from torch import Generator, Tensor
 
 from tinyspeech.errors import UserError
-from tinyspeech.features import PIXEL_FLOOR, PIXEL_OFFSET, PIXELS_PER_NEPER
+from tinyspeech.features import CACHED_RECIPE, PIXEL_FLOOR, PIXEL_OFFSET, PIXELS_PER_NEPER
+from tinyspeech.frontend import MEL_CORNER_HZ
 
-MEL_TOP_HZ, MEL_CORNER_HZ = 4000.0, 700.0
-"""The mel bands' upper end, and the corner of HTK's curve, mel = 1127 ln(1 + f / 700)."""
-FRAME_MS = 10.0
+MEL_TOP_HZ = CACHED_RECIPE.high_hz
+"""The mel bands' upper end."""
+FRAME_MS = CACHED_RECIPE.hop_ms
 """Time from one frame of the cached set to the next."""
 
 

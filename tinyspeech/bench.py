@@ -19,9 +19,9 @@ import numpy as np
 from tinyspeech import export, frontend, power, sparse, toolchain
 from tinyspeech.chip.emulator import SRAM_BASE, Board, Chip, slot, worst_case_clip
 from tinyspeech.errors import UserError
-from tinyspeech.evaluate import model_file
 from tinyspeech.export import pack_dense, pack_nibbles
 from tinyspeech.integer import IntegerModel, Layer
+from tinyspeech.paths import model_file
 
 STAGES = {
     "frontend_push": "samples in", "usart_get": "samples in", "cepstrum": "log2 and cosine transform",

@@ -22,18 +22,19 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tinyspeech import datasets
+from tinyspeech import datasets, paths
 from tinyspeech.errors import UserError, run_or_say
-from tinyspeech.experiments import CONFIGS, _worker, merged, start_worker, weight_bytes
+from tinyspeech.experiments import _worker, merged, start_worker, weight_bytes
+from tinyspeech.paths import CONFIGS
 
-RUNS = Path("runs") / "bits"
+RUNS = paths.RUNS / "bits"
 STORED_BITS = {"ternary": 8 / 5, None: 32}
 """Bits that a weight takes where it is not the grid's own number: five of three values fit in a byte; float."""
 
 
 def plan() -> dict:
     """{"networks": {name: {...}}, "static": [...], "qat": [...]} of data/bits.yaml."""
-    return yaml.safe_load((datasets.ROOT / "data" / "bits.yaml").read_text("utf-8"))
+    return yaml.safe_load((paths.DATA / "bits.yaml").read_text("utf-8"))
 
 
 def label_of(network: str, mode: str, bits=None, granularity: str = "", clipping: str = "", norms: bool = False) -> str:
@@ -83,7 +84,7 @@ def float_network(name: str, network: dict, data) -> Path:
     from tinyspeech import train
 
     if network.get("start"):
-        return train.MODELS / network["start"]
+        return paths.MODELS / network["start"]
     path, config = RUNS / f"{name}_float.pt", replace(train_config(network), qat_epochs=0)
     identity = plain(config)
     if not path.exists() or finished(f"{name}_float", identity) is None:

@@ -42,8 +42,8 @@ from tinyspeech.bookrules import (
     words_of,
 )
 from tinyspeech.errors import UserError
+from tinyspeech.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT_S = 120
 
 # ---------------------------------------------------------------- the book's files

@@ -12,17 +12,16 @@ import contextlib
 import io
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import to_hex
 
 from tinyspeech import CLASSES, audio, frontend, toolchain
 from tinyspeech.chip import Board
+from tinyspeech.paths import IMAGES, ROOT
 from tinyspeech.plots import DIVERGING, INK, PALETTE, PAPER
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "book" / "images" / "answer.svg"
+PICTURE = IMAGES / "answer.svg"
 CLIP = "data/bundled/yes/6156aa59_nohash_0.flac"
 WIDTH, HEIGHT = 866, 344
 TOP, BOTTOM = 44, 204

@@ -36,29 +36,15 @@ from tqdm import tqdm
 
 from tinyspeech import CLASSES, KEYWORDS, audio
 from tinyspeech.errors import UserError
+from tinyspeech.paths import BUNDLED, ROOT, cache_folder  # noqa: F401 (the book still imports them from here)
 
-ROOT = Path(__file__).resolve().parent.parent
-BUNDLED = ROOT / "data" / "bundled"
-"""The synthesised clips that come with the repository; made by `tinyspeech.synthesis`."""
+# --- which clip is in which split -------------------------------------------------------------------------------------
 
 SPLITS = ("training", "validation", "testing", "all")
 SUFFIXES = (".wav", ".flac")
-SILENCE, UNKNOWN, BACKGROUND = "_silence_", "_unknown_", "_background_noise_"
-
 VALIDATION_PERCENT, TESTING_PERCENT = 10, 10
 MAX_CLIPS_PER_CLASS = 2**27 - 1
 """Modulus (less one) of the published split rule (Warden 2018)."""
-EXTRA_PERCENT = 10
-"""Unknown words and silence: each this share of the number of keyword clips, rounded up (the official task)."""
-BACKGROUND_SHARE = {"training": (0.0, 0.8), "validation": (0.8, 0.9), "testing": (0.9, 1.0), "all": (0.0, 1.0)}
-"""Part of each noise recording, in time, from which a split's silence is cut: no sample serves two splits."""
-
-URL = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
-SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
-"""Of the archive at `URL`, as published in the source of torchaudio.datasets.SPEECHCOMMANDS."""
-
-
-# --- which clip is in which split -------------------------------------------------------------------------------------
 
 
 def hash_split(name: str) -> str:
@@ -75,12 +61,16 @@ def hash_split(name: str) -> str:
     -------
     "training", "validation" or "testing"
     """
-    speaker = re.sub(r"_nohash_.*$", "", stem(Path(name).name))
-    number = int(hashlib.sha1(speaker.encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
+    number = int(hashlib.sha1(speaker(name).encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
     percent = number * (100.0 / MAX_CLIPS_PER_CLASS)
     if percent < VALIDATION_PERCENT:
         return "validation"
     return "testing" if percent < VALIDATION_PERCENT + TESTING_PERCENT else "training"
+
+
+def speaker(name: str) -> str:
+    """Who speaks in a clip: the part of its file name before `_nohash_`, without folder and suffix."""
+    return re.sub(r"_nohash_.*$", "", stem(Path(name).name))
 
 
 def stem(name: str) -> str:
@@ -100,13 +90,78 @@ def _read_list(path: Path) -> set[str]:
         ) from None
 
 
-def _by_hash(names: list[str], *salt: object) -> list[str]:
+def by_hash(names: list[str], *salt: object) -> list[str]:
     """`names` in an order that looks random but depends on the names and the salt alone."""
     salted = ":".join(map(str, salt))
     return sorted(names, key=lambda name: hashlib.sha256(f"{salted}:{name}".encode()).digest())
 
 
+def clips_by_split(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str, list[str]]:
+    """The clips of one split, by word: the official lists if there are any, else the hash rule."""
+    if split == "all":
+        return by_word
+    paths = {s: folder / f"{s}_list.txt" for s in ("validation", "testing")}
+    lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
+
+    def split_of(name: str) -> str:
+        if not lists:
+            return hash_split(name)
+        return next((s for s, listed in lists.items() if stem(name) in listed), "training")
+
+    return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}
+
+
+# --- recordings of noise ----------------------------------------------------------------------------------------------
+
+BACKGROUND = "_background_noise_"
+"""The folder of a corpus that holds them."""
+BACKGROUND_SHARE = {"training": (0.0, 0.8), "validation": (0.8, 0.9), "testing": (0.9, 1.0), "all": (0.0, 1.0)}
+"""Part of each noise recording, in time, from which a split's silence is cut: no sample serves two splits."""
+
+
+def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
+    """Where a second of a split's noise may begin, in each recording of a folder: only in that split's part of it.
+
+    Parameters
+    ----------
+    folder : holds wav or flac recordings of noise; one that does not exist holds none
+    split : one of `SPLITS`; `BACKGROUND_SHARE` says which part, in time, is its
+
+    Returns
+    -------
+    [(recording, first, last)] by name, in samples at 16 kHz; recordings whose part is shorter than a second are left
+    out
+
+    Raises
+    ------
+    UserError : a recording that cannot be read
+    """
+    folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
+    spans = []
+    try:
+        files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
+    for path in files:
+        with audio.open_sound(path) as file:
+            length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
+        first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES
+        if first <= last:
+            spans.append((path, first, last))
+    return spans
+
+
+def read_noise(path: Path) -> np.ndarray:
+    """A whole recording of noise: int16 [N] at 16 kHz."""
+    samples = audio.resample(*audio.read(path))
+    return samples if samples.dtype == np.int16 else audio.to_int16(samples)
+
+
 # --- the 12-class task ------------------------------------------------------------------------------------------------
+
+SILENCE, UNKNOWN = "_silence_", "_unknown_"
+EXTRA_PERCENT = 10
+"""Unknown words and silence: each this share of the number of keyword clips, rounded up (the official task)."""
 
 
 @dataclass(frozen=True)
@@ -211,17 +266,17 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
         for word, names in by_word.items():
             by_class[word if word in CLASSES else UNKNOWN] += names
     else:
-        chosen = _select(folder, by_word, split)
+        chosen = clips_by_split(folder, by_word, split)
         by_class = {word: chosen.get(word, []) for word in KEYWORDS}
         keywords = sum(map(len, by_class.values()))
         others = [name for word, names in chosen.items() if word not in KEYWORDS for name in names]
         if not keywords and not others:
-            counts = {s: sum(map(len, _select(folder, by_word, s).values())) for s in SPLITS[:3]}
+            counts = {s: sum(map(len, clips_by_split(folder, by_word, s).values())) for s in SPLITS[:3]}
             there = ", ".join(f"{n} in {s}" for s, n in counts.items())
             raise UserError(f"{folder} has no clip in its {split} split ({there}): choose another --split")
         extra = math.ceil(keywords * EXTRA_PERCENT / 100)
         # Without any keyword the folder is a bag of other words: then all of them are the unknown class.
-        by_class[UNKNOWN] = sorted(_by_hash(others, seed, split, "unknown")[: extra if keywords else None])
+        by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
         silence = _cut_silence(folder / BACKGROUND, split, seed, extra)
         by_class[SILENCE] = list(silence)
 
@@ -255,62 +310,9 @@ def _scan(folder: Path) -> dict[str, list[str]]:
     return by_word
 
 
-def _select(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str, list[str]]:
-    """The clips of one split, by word: the official lists if there are any, else the hash rule."""
-    if split == "all":
-        return by_word
-    paths = {s: folder / f"{s}_list.txt" for s in ("validation", "testing")}
-    lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
-
-    def split_of(name: str) -> str:
-        if not lists:
-            return hash_split(name)
-        return next((s for s, listed in lists.items() if stem(name) in listed), "training")
-
-    return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}
-
-
 def clips_of_split(folder: str | Path, split: str) -> dict[str, list[str]]:
     """Every clip of one split, {word: [`word/file`]}, all words, sorted. Raises `UserError` as `load_task` does."""
-    return _select(Path(folder), _scan(Path(folder)), split)
-
-
-def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
-    """Where a second of a split's noise may begin, in each recording of a folder: only in that split's part of it.
-
-    Parameters
-    ----------
-    folder : holds wav or flac recordings of noise; one that does not exist holds none
-    split : one of `SPLITS`; `BACKGROUND_SHARE` says which part, in time, is its
-
-    Returns
-    -------
-    [(recording, first, last)] by name, in samples at 16 kHz; recordings whose part is shorter than a second are left
-    out
-
-    Raises
-    ------
-    UserError : a recording that cannot be read
-    """
-    folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
-    spans = []
-    try:
-        files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
-    for path in files:
-        with audio.open_sound(path) as file:
-            length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
-        first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES
-        if first <= last:
-            spans.append((path, first, last))
-    return spans
-
-
-def read_noise(path: Path) -> np.ndarray:
-    """A whole recording of noise: int16 [N] at 16 kHz."""
-    samples = audio.resample(*audio.read(path))
-    return samples if samples.dtype == np.int16 else audio.to_int16(samples)
+    return clips_by_split(Path(folder), _scan(Path(folder)), split)
 
 
 def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, Silence]:
@@ -332,7 +334,7 @@ def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, S
 
 def _limited(by_class: dict[str, list[str]], limit: int, seed: int) -> dict[str, list[str]]:
     """At most `limit` names: one from each class in turn until the limit is met or all are taken."""
-    queues = {word: _by_hash(names, seed, "limit") for word, names in by_class.items()}
+    queues = {word: by_hash(names, seed, "limit") for word, names in by_class.items()}
     depth = [(i, order, word) for order, word in enumerate(CLASSES) for i in range(len(queues[word]))]
     taken: dict[str, list[str]] = {word: [] for word in CLASSES}
     for i, _, word in sorted(depth)[:limit]:
@@ -340,7 +342,53 @@ def _limited(by_class: dict[str, list[str]], limit: int, seed: int) -> dict[str,
     return {word: sorted(names) for word, names in taken.items()}
 
 
+def info(folder: str | Path = BUNDLED) -> dict:
+    """What is in a folder of Speech Commands layout: numbers of clips, by split and class, seconds of noise, bytes.
+
+    Raises
+    ------
+    UserError : no such folder, or no words in it
+    """
+    folder = Path(folder)
+    by_word = _scan(folder)
+    noise = {}
+    for path in sorted((folder / BACKGROUND).glob("*")):
+        if path.name.lower().endswith(SUFFIXES):
+            with audio.open_sound(path) as file:
+                noise[path.stem] = round(file.frames / file.samplerate, 3)
+    official_test = SILENCE in by_word or UNKNOWN in by_word
+    splits = {s: clips_by_split(folder, by_word, s) for s in (("all",) if official_test else SPLITS[:3])}
+    count = {s: Counter({w: len(n) for w, n in words.items() if n}) for s, words in splits.items()}
+    return {
+        "folder": str(folder),
+        "clips": sum(map(len, by_word.values())),
+        "words": len(by_word),
+        "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
+        "split_rule": "none: every file is used, its folder is its label"
+        if official_test
+        else "lists"
+        if any((folder / f"{s}_list.txt").exists() for s in ("validation", "testing"))
+        else "SHA-1 of the speaker",
+        "splits": {s: sum(c.values()) for s, c in count.items()},
+        "speakers": {
+            s: len({speaker(name) for names in words.values() for name in names}) for s, words in splits.items()
+        },
+        "per_word": {word: {s: count[s][word] for s in count} for word in by_word},
+        "background_noise_seconds": noise,
+    }
+
+
+def must_exist(*paths: str | Path | None) -> None:
+    """Raises `UserError` for the first of these files and folders that is not there; None stands for none."""
+    for path in paths:
+        if path is not None and not Path(path).exists():
+            raise UserError(f"{path} does not exist: `python -m tinyspeech data download` fetches the data")
+
+
 # --- the cached log-mel set -------------------------------------------------------------------------------------------
+
+LOGMEL_SHAPE = (98, 40)
+"""Frames and bands of one of its pictures."""
 
 
 @dataclass(frozen=True)
@@ -361,13 +409,6 @@ class LogMelSet:
     """str [N]: "training" or "validation", by `hash_split`."""
     noise: np.ndarray
     """uint8 [M, 98, 40]: background noise, one second each."""
-
-
-def cache_folder() -> Path:
-    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`."""
-    if os.environ.get("TINYSPEECH_CACHE"):
-        return Path(os.environ["TINYSPEECH_CACHE"])
-    return ROOT / ".cache" if (ROOT / "pyproject.toml").exists() else Path.home() / ".cache" / "tinyspeech"
 
 
 def load_logmel(path: str | Path) -> LogMelSet:
@@ -419,7 +460,7 @@ def _load_logmel_npz(path: Path) -> LogMelSet:
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         raise UserError(wrong) from error
     shapes_fit = (
-        x.shape[1:] == noise.shape[1:] == (98, 40) and words.shape == names.shape == splits.shape == x.shape[:1]
+        x.shape[1:] == noise.shape[1:] == LOGMEL_SHAPE and words.shape == names.shape == splits.shape == x.shape[:1]
     )
     if not shapes_fit or x.dtype != np.uint8 or noise.dtype != np.uint8:
         raise UserError(wrong)
@@ -437,8 +478,8 @@ def _decode_logmel(path: Path) -> LogMelSet:
                     continue
                 folder, file = member.name.removeprefix("./").split("/")[-2:]
                 pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile(member).read())))
-                if pixels.shape != (98, 40):
-                    raise ValueError(f"{member.name} has shape {pixels.shape}, not (98, 40)")
+                if pixels.shape != LOGMEL_SHAPE:
+                    raise ValueError(f"{member.name} has shape {pixels.shape}, not {LOGMEL_SHAPE}")
                 (noise if folder == BACKGROUND else clips)[folder, file.removesuffix(".jpg")] = pixels
                 bar.update()
     except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.zlib.error) as error:
@@ -448,7 +489,7 @@ def _decode_logmel(path: Path) -> LogMelSet:
         ) from error
     if not clips:
         raise UserError(f"{path} holds no log-mel picture: word/name.jpg is needed, 98 rows by 40 columns")
-    empty = np.zeros((0, 98, 40), np.uint8)
+    empty = np.zeros((0, *LOGMEL_SHAPE), np.uint8)
     return LogMelSet(
         x=np.stack([clips[key] for key in clips]),
         words=np.array([word for word, _ in clips]),
@@ -458,58 +499,11 @@ def _decode_logmel(path: Path) -> LogMelSet:
     )
 
 
-# --- `tinyspeech data info | synthesize | download` -------------------------------------------------------------------
+# --- the download -----------------------------------------------------------------------------------------------------
 
-
-def info(folder: str | Path = BUNDLED) -> dict:
-    """What is in a folder of Speech Commands layout: numbers of clips, by split and class, seconds of noise, bytes.
-
-    Raises
-    ------
-    UserError : no such folder, or no words in it
-    """
-    folder = Path(folder)
-    by_word = _scan(folder)
-    noise = {}
-    for path in sorted((folder / BACKGROUND).glob("*")):
-        if path.name.lower().endswith(SUFFIXES):
-            with audio.open_sound(path) as file:
-                noise[path.stem] = round(file.frames / file.samplerate, 3)
-    official_test = SILENCE in by_word or UNKNOWN in by_word
-    splits = {s: _select(folder, by_word, s) for s in (("all",) if official_test else SPLITS[:3])}
-    count = {s: Counter({w: len(n) for w, n in words.items() if n}) for s, words in splits.items()}
-    return {
-        "folder": str(folder),
-        "clips": sum(map(len, by_word.values())),
-        "words": len(by_word),
-        "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
-        "split_rule": "none: every file is used, its folder is its label"
-        if official_test
-        else "lists"
-        if any((folder / f"{s}_list.txt").exists() for s in ("validation", "testing"))
-        else "SHA-1 of the speaker",
-        "splits": {s: sum(c.values()) for s, c in count.items()},
-        "speakers": {
-            s: len({re.sub(r"_nohash_.*$", "", stem(Path(n).name)) for names in words.values() for n in names})
-            for s, words in splits.items()
-        },
-        "per_word": {word: {s: count[s][word] for s in count} for word in by_word},
-        "background_noise_seconds": noise,
-    }
-
-
-def synthesize(out: str | Path = BUNDLED, **options) -> dict:
-    """Make the bundled clips again: see `tinyspeech.synthesis.synthesize`, imported only here."""
-    from tinyspeech import synthesis
-
-    return synthesis.synthesize(out, **options)
-
-
-def must_exist(*paths: str | Path | None) -> None:
-    """Raises `UserError` for the first of these files and folders that is not there; None stands for none."""
-    for path in paths:
-        if path is not None and not Path(path).exists():
-            raise UserError(f"{path} does not exist: `python -m tinyspeech data download` fetches the data")
+URL = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
+SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
+"""Of the archive at `URL`, as published in the source of torchaudio.datasets.SPEECHCOMMANDS."""
 
 
 def download(out: str | Path, url: str = URL, sha256: str = SHA256, timeout_s: float = 30.0) -> Path:

@@ -56,26 +56,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, KEYWORDS, audio, datasets, frontend, metrics
+from tinyspeech import CLASSES, KEYWORDS, audio, datasets, frontend, metrics, paths
 from tinyspeech.errors import UserError
+from tinyspeech.paths import MODELS, model_file  # noqa: F401 (the book still imports them from here)
 
 ENGINES = ("float", "fake", "int", "c", "chip")
-MODELS = Path(__file__).resolve().parent.parent / "data" / "models"
-"""Trained networks: NAME_float.pt, NAME.pt (quantised) and NAME.npz (integers)."""
-
-
-def model_file(name: str, suffix: str) -> Path:
-    """The file of a trained network; an unknown name raises `UserError` with the names there are of such files.
-
-    suffix : `_float.pt`, `.pt` (quantised) or `.npz` (integers)
-    """
-    path = MODELS / f"{name}{suffix}"
-    if path.parent != MODELS or not path.exists():
-        names = {file.name.removesuffix(suffix) for file in MODELS.glob(f"*{suffix}")}
-        names = sorted(known for known in names if not known.endswith("_float"))  # *.pt are both
-        there = ", ".join(names) or "none: run `python -m tinyspeech train`"
-        raise UserError(f"no trained model '{name}' of this kind; there are: {there}")
-    return path
 
 
 def float_features(x8: np.ndarray) -> np.ndarray:
@@ -98,7 +83,7 @@ class Engine:
             raise UserError(f"unknown engine '{engine}'; there are {', '.join(ENGINES)}")
         self.model, self.engine = model, engine
         self.logit_step = 2.0**-10  # of a float network that has no integer twin
-        if engine not in ("float", "fake") or (MODELS / f"{model}.npz").exists():
+        if engine not in ("float", "fake") or (paths.MODELS / f"{model}.npz").exists():
             from tinyspeech.integer import IntegerModel
 
             self.integer = IntegerModel.load(model_file(model, ".npz"))

@@ -22,16 +22,16 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tinyspeech import datasets
+from tinyspeech import datasets, paths
 from tinyspeech.errors import UserError, run_or_say
+from tinyspeech.paths import CONFIGS
 
-CONFIGS = datasets.ROOT / "data" / "configs"
-RUNS = Path("runs") / "experiments"
+RUNS = paths.RUNS / "experiments"
 
 
 def groups() -> dict:
     """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}."""
-    return yaml.safe_load((datasets.ROOT / "data" / "experiments.yaml").read_text("utf-8"))
+    return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
 
 
 def merged(base: dict, change: dict) -> dict:

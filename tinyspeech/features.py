@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from tinyspeech._torchaudio import functional, transforms
 from tinyspeech.errors import UserError
+from tinyspeech.frontend import MEL_CORNER_HZ, MEL_SCALE
 
 POWER_RATIO = 7.5
 """Mel power of the 16 kHz recipe (`CACHED_RECIPE`) over that of the 8 kHz front end, for the same sound.
@@ -115,7 +116,7 @@ class FrontendConfig:
 
 def hz_to_mel(frequency_hz: Tensor | float) -> Tensor:
     """HTK's mel scale, natural-log form: 1127 ln(1 + f / 700)."""
-    return 1127.0 * torch.log1p(torch.as_tensor(frequency_hz, dtype=torch.float64) / 700.0)
+    return MEL_SCALE * torch.log1p(torch.as_tensor(frequency_hz, dtype=torch.float64) / MEL_CORNER_HZ)
 
 
 def mel_filterbank(config: FrontendConfig | None = None) -> Tensor:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from pathlib import Path
 
 import numpy as np
 
+from tinyspeech import __version__
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 SAMPLE_RATE_HZ = 8000
 CLIP_SAMPLES = 8000
@@ -56,9 +57,13 @@ COEFFICIENT_STD = np.array([29.19, 8.16, 5.12, 4.05, 3.19, 2.46, 2.17, 1.87, 1.7
 UNITS_PER_STD = 32
 
 
+MEL_SCALE, MEL_CORNER_HZ = 1127.0, 700.0
+"""Of HTK's mel scale, in its form with the natural logarithm."""
+
+
 def hz_to_mel(frequency_hz):
     """HTK's mel scale, natural-log form: 1127 ln(1 + f / 700). Scalars or arrays."""
-    return 1127.0 * np.log1p(np.asarray(frequency_hz) / 700.0)
+    return MEL_SCALE * np.log1p(np.asarray(frequency_hz) / MEL_CORNER_HZ)
 
 
 @functools.cache
@@ -338,18 +343,20 @@ def c_header() -> str:
 
     `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in 4 bits.
     """
-    from tinyspeech import __version__
-
     table = tables()
+    constants = {
+        "WINDOW": WINDOW, "HOP": HOP, "N_FRAMES": N_FRAMES, "N_BANDS": N_BANDS, "N_COEFFICIENTS": N_COEFFICIENTS,
+        "TWIDDLE_BITS": TWIDDLE_BITS, "RAMP_BITS": RAMP_BITS, "LOG_BITS": LOG_BITS, "DCT_SHIFT": DCT_SHIFT,
+        "MAX_EXPONENT": MAX_EXPONENT, "LOG_FLOOR": LOG_FLOOR,
+    }
     arrays = {
         "turn": ("uint16_t", turns()), "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
         "log2": ("uint8_t", table["log2"]),
         "dct": ("int16_t", table["dct"][:, : N_BANDS // 2]), "offset": ("int32_t", table["offset"]),
     }
     text = HEADER.format(version=__version__)
-    for name in ("WINDOW", "HOP", "N_FRAMES", "N_BANDS", "N_COEFFICIENTS", "TWIDDLE_BITS", "RAMP_BITS", "LOG_BITS",
-                 "DCT_SHIFT", "MAX_EXPONENT", "LOG_FLOOR"):
-        text += f"#define FRONTEND_{name} {globals()[name]}\n"
+    for name, value in constants.items():
+        text += f"#define FRONTEND_{name} {value}\n"
     for name, (kind, values) in arrays.items():
         rows = [", ".join(str(v) for v in row) for row in (values if values.ndim == 2 else values.reshape(1, -1))]
         shape = "".join(f"[{n}]" for n in values.shape)
@@ -359,4 +366,4 @@ def c_header() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).resolve().parent.parent.joinpath("firmware", "frontend_tables.h").write_text(c_header())
+    (FIRMWARE / "frontend_tables.h").write_text(c_header())

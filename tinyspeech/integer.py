@@ -50,9 +50,16 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech.errors import UserError
+from tinyspeech.frontend import N_FRAMES
 
 SIGMOID_BITS = 7
+"""Fraction bits of the sigmoid's table and of the finished gate."""
+SIGMOID_UNITS = 16
+"""Units of the sigmoid's int8 argument in one: the table covers -8 .. 8."""
 SCALE_BITS = 5
+"""Fraction bits of the condenser's int8 scale S: -4 .. 4."""
+MAX_SHIFT = 15
+"""Of requantisation, on the chip: the firmware stores it in four bits."""
 SCORE_SHIFT = 8
 """Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
@@ -71,7 +78,8 @@ DTYPES = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8, "shift": 
 
 def sigmoid_table() -> np.ndarray:
     """round(128 sigmoid(a / 16)) for a = 0 .. 128, uint8; negative arguments give 128 - table[-a]."""
-    return np.floor(128 / (1 + np.exp(-np.arange(129) / 16)) + 0.5).astype(np.uint8)
+    one = 1 << SIGMOID_BITS
+    return np.floor(one / (1 + np.exp(-np.arange(129) / SIGMOID_UNITS)) + 0.5).astype(np.uint8)
 
 
 def sigmoid_q7(a: np.ndarray) -> np.ndarray:
@@ -246,7 +254,7 @@ class IntegerModel:
                 y = np.clip(target + x.reshape(*x.shape[:2], layer.bands, 1, -1), -128, 127).reshape(*x.shape[:2], -1)
             elif layer.kind == "gated_add":
                 gate = gate_q7(slots["pooled"], layer.scale.astype(np.int64))
-                y = np.clip(slots[layer.target] + x + ((x * gate + 64) >> SIGMOID_BITS), 0, 127)
+                y = np.clip(slots[layer.target] + x + ((x * gate + (1 << (SIGMOID_BITS - 1))) >> SIGMOID_BITS), 0, 127)
             elif layer.kind == "add":
                 y = np.clip(slots[layer.target] + x, 0, 127)
             else:
@@ -262,7 +270,7 @@ class IntegerModel:
         total = y.sum(axis=1)
         return (total if weight is None else total // weight.sum(axis=1)).astype(np.int32)
 
-    def check(self, frames: int = 49) -> None:
+    def check(self, frames: int = N_FRAMES) -> None:
         """Prove that the program is one that the C can run and that nothing overflows, whatever a clip of `frames`
         holds; raises `UserError`, which names the layer, otherwise."""
         for layer in self.layers:
@@ -271,7 +279,7 @@ class IntegerModel:
             row.check()
         self._check_wiring()
 
-    def worst(self, frames: int = 49) -> list[Worst]:
+    def worst(self, frames: int = N_FRAMES) -> list[Worst]:
         """How large each layer's numbers can become, whatever its operands: the proof behind `check`."""
         low, rows = {"stream": -128}, []  # the smallest value of each slot; the largest is 127
         for layer in self.layers:

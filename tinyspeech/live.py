@@ -37,8 +37,6 @@ SAMPLING_CYCLES = 43 * 2
 """From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
 CLOCK_HZ = 24_000_000
 BATCH_FRAMES = 4
-END = b"\x7f"
-"""The byte that ends 'U'."""
 
 
 def from_conversions(codes: np.ndarray) -> np.ndarray:
@@ -66,12 +64,6 @@ def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
     known = batches * decision.STEP_FRAMES
     stride = BATCH_FRAMES // decision.STEP_FRAMES
     return [(stride * (row + 1) + 1, CLASSES[label]) for row, label in decision.words(scores[:known])]
-
-
-def lines(model: IntegerModel, samples: np.ndarray) -> list[str]:
-    """What the board sends for 'U', samples and `END`: int16 [n] at 8 kHz, after mu-law."""
-    frames = frame_count(len(samples))
-    return ["listening", *(f"word {word} {frame}" for frame, word in words(model, samples)), f"stopped {frames}"]
 
 
 def frame_count(samples: int) -> int:
@@ -220,8 +212,8 @@ def measure(speech: Path, clips: int = 700, seed: int = 1) -> None:
     """Play validation speech to the virtual board and record what came of it under `live.` in data/results.json."""
     from tinyspeech import audio, datasets, power, toolchain
     from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
-    from tinyspeech.evaluate import model_file
-    from tinyspeech.results import SHIPPED, record
+    from tinyspeech.paths import SHIPPED, model_file
+    from tinyspeech.results import record
 
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     x, labels = datasets.load_task(speech, "validation").arrays()[:2]
@@ -290,8 +282,8 @@ COMPUTING_S = 0.014
 def choose(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> None:
     """Compare leaks and least leads on training speakers, by the definition, and record `live.choice` (chapter 10)."""
     from tinyspeech import audio, datasets
-    from tinyspeech.evaluate import model_file
-    from tinyspeech.results import SHIPPED, record
+    from tinyspeech.paths import SHIPPED, model_file
+    from tinyspeech.results import record
 
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     x, labels = datasets.load_task(speech, "training").arrays()[:2]

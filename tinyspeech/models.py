@@ -22,6 +22,7 @@ from tinyspeech import CLASSES
 from tinyspeech.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
+from tinyspeech.frontend import N_COEFFICIENTS, N_FRAMES
 from tinyspeech.streaming import CausalConv, StreamingConfig, TinySpeechS
 from tinyspeech.teacher import Teacher
 
@@ -191,21 +192,18 @@ def _family_builder(name: str) -> Callable[..., nn.Module]:
     return build
 
 
-def _streaming(**settings) -> TinySpeechS:
-    return TinySpeechS(StreamingConfig.from_dict(settings))
+def _config_builder(network: Callable[..., nn.Module], config: type[StreamingConfig | CausalConfig]
+                    ) -> Callable[..., nn.Module]:
+    def build(**settings) -> nn.Module:
+        return network(config.from_dict(settings))
 
+    build.__signature__ = inspect.signature(config)  # type: ignore[attr-defined]
+    return build
 
-_streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[attr-defined]
-
-def _causal(**settings) -> CausalTinySpeech:
-    return CausalTinySpeech(CausalConfig.from_dict(settings))
-
-
-_causal.__signature__ = inspect.signature(CausalConfig)  # type: ignore[attr-defined]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming,
-    "tinyspeech_z_causal": _causal, "teacher": Teacher}
+    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _config_builder(TinySpeechS, StreamingConfig),
+    "tinyspeech_z_causal": _config_builder(CausalTinySpeech, CausalConfig), "teacher": Teacher}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
 
 
@@ -309,7 +307,7 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
     return total
 
 
-def family_table(input_shape: tuple[int, int] = (49, 12)) -> str:
+def family_table(input_shape: tuple[int, int] = (N_FRAMES, N_COEFFICIENTS)) -> str:
     """The family's counts next to the published, as text."""
     lines = [f"{'network':<14}{'parameters':>12}{'published':>11}{'':>8}{'MACs ' + '{}x{}'.format(*input_shape):>14}"
              f"{'unpooled 40x26':>16}{'published':>11}"]

@@ -13,8 +13,8 @@ import numpy as np
 
 from tinyspeech import CLASSES, frontend, toolchain
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
-FIRMWARE = Path(__file__).resolve().parent.parent / "firmware"
 SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c", "bands.c",
            "network.c")
 
@@ -37,7 +37,7 @@ class Native:
         self.hash = exported_hash(firmware)
         path = toolchain.build_host_library([firmware / name for name in SOURCES], sanitize=sanitize)
         self.library = ctypes.CDLL(str(path))
-        self._scratch = (ctypes.c_int32 * 128)()  # the firmware's 512-byte work buffer
+        self._scratch = (ctypes.c_int32 * (frontend.WINDOW // 2))()  # the firmware's work buffer: a window, in words
 
     def features(self, x: np.ndarray) -> np.ndarray:
         """int16 [..., 8000] at 8 kHz -> int8 [..., 49, 12]. Another type or length raises `UserError`."""
@@ -56,7 +56,8 @@ class Native:
         samples = np.asarray(samples)
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise UserError(f"samples must be int16 [n], not {samples.dtype} {list(samples.shape)}")
-        state, window = ctypes.create_string_buffer(frontend.FrontendStream.STATE_BYTES), np.empty(256, np.int16)
+        state = ctypes.create_string_buffer(frontend.FrontendStream.STATE_BYTES)
+        window = np.empty(frontend.WINDOW, np.int16)
         frames = []
         self.library.frontend_start(state)
         for sample in samples.tolist():

@@ -28,17 +28,13 @@ from torch.optim.swa_utils import update_bn
 from tinyspeech.causal import CausalTinySpeech
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import UNITS_PER_STD
-from tinyspeech.integer import SCORE_SHIFT
+from tinyspeech.integer import MAX_SHIFT, SCALE_BITS, SCORE_SHIFT, SIGMOID_BITS, SIGMOID_UNITS
 from tinyspeech.streaming import LEAST_WEIGHT, CausalConv, StreamingCondenser, TinySpeechS, folded
 
-GATE_STEP = 1 / 16
-"""Step of the sigmoid's int8 argument: the table covers -8 .. 8."""
+GATE_STEP = 1 / SIGMOID_UNITS
+"""Step of the sigmoid's int8 argument."""
 INPUT_STEP = 1 / UNITS_PER_STD
 """Step of the int8 features: 32 units are one standard deviation."""
-SIGMOID_BITS = 7
-"""Fraction bits of the sigmoid's table and of the finished gate."""
-SCALE_BITS = 5
-"""Fraction bits of the condenser's int8 scale S: -4 .. 4."""
 CLIP_ITERATIONS = 20
 """Of `optimal_clip`; the clipping point of a layer's weights no longer moves after about ten."""
 
@@ -507,8 +503,6 @@ def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv,
     return rows
 
 
-MAX_SHIFT = 15
-"""Of requantisation: the firmware stores it in four bits."""
 LARGEST_BIAS = 1950
 """In accumulator units: the firmware stores 12 bits, and the coarsest multiplier is off by 3 %."""
 

@@ -19,8 +19,7 @@ import numpy as np
 
 from tinyspeech import __version__
 from tinyspeech.errors import run_or_say
-
-RESULTS = Path(__file__).resolve().parent.parent / "data" / "results.json"
+from tinyspeech.paths import CONFIGS, RESULTS, SHIPPED, model_file
 
 
 def load() -> dict:
@@ -35,8 +34,6 @@ def record(key: str, value, unit: str, **about) -> None:
     RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n")
 
 
-SHIPPED = "tinyspeech_s"
-"""The network that `firmware/model.h` holds."""
 REST_UNITS = round((1.23 / 3.3 - 0.5) * 2**16)
 """Where a microphone module with a rest of 1.23 V stands, in sample units, on a converter that ends at 3.3 V."""
 
@@ -48,7 +45,7 @@ def measure(speech: Path, logmel: Path, model: str = SHIPPED) -> None:
     from tinyspeech import datasets, export, frontend, train, training_data
     from tinyspeech.bench import bench
     from tinyspeech.chip import report_firmware
-    from tinyspeech.evaluate import Engine, evaluate, model_file
+    from tinyspeech.evaluate import Engine, evaluate
     from tinyspeech.integer import IntegerModel
     from tinyspeech.models import build_model, count_macs, count_parameters
 
@@ -153,7 +150,7 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
 
     from tinyspeech import audio, datasets, frontend, toolchain, train, training_data
     from tinyspeech.bench import bench
-    from tinyspeech.evaluate import Engine, float_features, model_file
+    from tinyspeech.evaluate import Engine, float_features
     from tinyspeech.native import Native
 
     about = {"command": "python -m tinyspeech.results --speech FOLDER --logmel FILE"}
@@ -243,7 +240,6 @@ def measure_frontend(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
 def measure_microphone(speech: Path, model: str = SHIPPED) -> None:
     """What gain, offset, hum and clipping do to the network that ships, on integers (chapter 8)."""
     from tinyspeech import datasets, frontend
-    from tinyspeech.evaluate import model_file
     from tinyspeech.integer import IntegerModel
 
     integer = IntegerModel.load(model_file(model, ".npz"))
@@ -315,7 +311,6 @@ def measure_choices(speech: Path) -> None:
 def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") -> None:
     """Accuracy of the float network with its smallest weights set to zero and no training after it (chapter 6)."""
     from tinyspeech import datasets, prune, train, training_data
-    from tinyspeech.evaluate import model_file
 
     bands = training_data.load(logmel, speech / datasets.BACKGROUND)
     features, labels = training_data.validation_set(bands)
@@ -335,7 +330,6 @@ def measure_one_shot(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
 def measure_formats(model: str = "tinyspeech_s") -> None:
     """Bytes and cycles of a block's two dense layers, and of all, in formats that do not store zeros (chapter 6)."""
     from tinyspeech import bench
-    from tinyspeech.evaluate import model_file
     from tinyspeech.integer import IntegerModel
 
     about = {"model_hash": IntegerModel.load(model_file(model, ".npz")).digest, "command": "python -m tinyspeech.bench",
@@ -361,7 +355,6 @@ def measure_compilers(model: str = SHIPPED) -> None:
     """What each compiler makes of the firmware (chapter 11); one that is not installed is left out, and said so."""
     from tinyspeech import toolchain
     from tinyspeech.chip import report_firmware
-    from tinyspeech.evaluate import model_file
     from tinyspeech.export import firmware_folder
     from tinyspeech.integer import IntegerModel
 
@@ -444,7 +437,7 @@ def measure_training(speech: Path, logmel: Path, model: str = "tinyspeech_s") ->
 
     from tinyspeech import datasets, quant, train, training_data
 
-    config = train.load_config(datasets.ROOT / "data" / "configs" / f"{model}.yaml")
+    config = train.load_config(CONFIGS / f"{model}.yaml")
     data = training_data.load(logmel, speech / datasets.BACKGROUND)
     network, generator = train.build(config), torch.Generator().manual_seed(0)
     seconds, threads = {}, torch.get_num_threads()

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.frontend import N_COEFFICIENTS
+from tinyspeech.integer import SIGMOID_BITS
 
 ATTENTIONS = ("frames", "channels")
-LEAST_WEIGHT = 2.0**-7
+LEAST_WEIGHT = 2.0**-SIGMOID_BITS
 """Added to every frame's weight, so that no clip is left without any: one unit of the chip's Q7."""
 
 

@@ -32,8 +32,9 @@ from scipy.signal import butter, sosfilt
 from tqdm import tqdm
 
 from tinyspeech import KEYWORDS, audio
-from tinyspeech.datasets import BACKGROUND, BACKGROUND_SHARE, BUNDLED, SPLITS, hash_split
+from tinyspeech.datasets import BACKGROUND, BACKGROUND_SHARE, SPLITS, hash_split
 from tinyspeech.errors import UserError
+from tinyspeech.paths import BUNDLED
 
 RATE = audio.SAMPLE_RATE_HZ
 SECOND = audio.CLIP_SAMPLES

@@ -7,6 +7,7 @@ processes that build at once do not disturb each other.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -14,15 +15,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tinyspeech.errors import UserError
+import capstone
+from capstone import riscv_const
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
 
-ROOT = Path(__file__).resolve().parent.parent
-FIRMWARE = ROOT / "firmware"
+from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE, ROOT
+
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
@@ -48,8 +55,6 @@ GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
 """gcc wants the control registers' instructions named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
-FLASH_ALIAS = 0x0800_0000
-"""The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
 COMPILERS = ("zig", "gcc")
 """What builds the firmware; the first is the one that ships."""
 
@@ -100,8 +105,6 @@ def _compile(command: list[str]) -> str:
 
 def compiler_version(compiler: str) -> str:
     """Of one of `COMPILERS`; "" where it is not installed, which is reported when it is called."""
-    from importlib.metadata import PackageNotFoundError, version
-
     if compiler == "gcc":
         return gcc("-dumpfullversion").strip() if has_gcc() else ""
     try:
@@ -244,23 +247,36 @@ def assemble(text: str) -> bytes:
         return build_firmware([source], "program").bin.read_bytes()
 
 
+# ---------------------------------------------------------------- reading what was built
+
+FLASH_ALIAS = 0x0800_0000
+"""The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
+SRAM_BASE = 0x2000_0000
+"""From here on an address of ours is in RAM."""
+HIGH_REGISTERS = range(riscv_const.RISCV_REG_X16, riscv_const.RISCV_REG_X31 + 1)
+"""x16 .. x31 as capstone numbers them: RV32E has none of them."""
+
+
+@contextlib.contextmanager
+def opened(elf: Path) -> Iterator[ELFFile]:
+    """An ELF file, to be read; one that cannot be, or is none, raises `UserError`."""
+    try:
+        with elf.open("rb") as file:
+            yield ELFFile(file)
+    except OSError as error:
+        raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
+    except ELFError as error:
+        raise UserError(f"{elf} is no ELF file; `python -m tinyspeech firmware` builds one") from error
+
+
 def flat_image(elf: Path) -> bytes:
     """The bytes of flash, linked at 0 or 0x08000000, the image of .data included: what `objcopy -O binary` writes.
 
     The compiler's own objcopy is first compiled from source on every new computer (15 s), hence this one. A file that
     cannot be read or is no ELF file raises `UserError`.
     """
-    from elftools.common.exceptions import ELFError
-    from elftools.elf.elffile import ELFFile
-
-    try:
-        with elf.open("rb") as file:
-            loads = [(s["p_paddr"] & ~FLASH_ALIAS, s.data()) for s in ELFFile(file).iter_segments("PT_LOAD")
-                     if s["p_filesz"]]
-    except OSError as error:
-        raise UserError(f"cannot read firmware {elf}: {error.strerror}") from error
-    except ELFError as error:
-        raise UserError(f"{elf} is no ELF file; `python -m tinyspeech firmware` builds one") from error
+    with opened(elf) as file:
+        loads = [(s["p_paddr"] & ~FLASH_ALIAS, s.data()) for s in file.iter_segments("PT_LOAD") if s["p_filesz"]]
     image = bytearray(max((at + len(data) for at, data in loads), default=0))
     for at, data in loads:
         image[at : at + len(data)] = data
@@ -270,24 +286,21 @@ def flat_image(elf: Path) -> bytes:
 def sizes(elf: Path) -> dict:
     """Bytes of a firmware: `flash_bytes` (code, tables and the image of .data), `data_bytes`, `bss_bytes`, `symbols`
     {name: bytes} of functions and objects in flash, and `ram_symbols`, the same of objects in RAM."""
-    from elftools.elf.elffile import ELFFile
-
     flash = data = bss = 0
     symbols: dict[str, int] = {}
     ram_symbols: dict[str, int] = {}
-    with elf.open("rb") as file:
-        image = ELFFile(file)
+    with opened(elf) as image:
         for section in image.iter_sections():
-            if not section["sh_flags"] & 2:  # SHF_ALLOC
+            if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
                 continue
             if section["sh_type"] == "SHT_NOBITS":
                 bss += section["sh_size"]
             else:
                 flash += section["sh_size"]
-                data += section["sh_size"] if section["sh_addr"] >= 0x20000000 else 0
+                data += section["sh_size"] if section["sh_addr"] >= SRAM_BASE else 0
         for symbol in image.get_section_by_name(".symtab").iter_symbols():
             if symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT") and symbol["st_size"]:
-                place = symbols if symbol["st_value"] < 0x20000000 else ram_symbols
+                place = symbols if symbol["st_value"] < SRAM_BASE else ram_symbols
                 place[symbol.name] = place.get(symbol.name, 0) + symbol["st_size"]
     return {"flash_bytes": flash, "data_bytes": data, "bss_bytes": bss, "symbols": symbols,
             "ram_symbols": ram_symbols}
@@ -295,22 +308,18 @@ def sizes(elf: Path) -> dict:
 
 def function_addresses(elf: Path) -> list[tuple[int, int, str]]:
     """(start, end, name) of every function, by address, one name each: what a profile by symbol needs."""
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
+    with opened(elf) as image:
         rows = {s["st_value"]: (s["st_value"], s["st_value"] + s["st_size"], s.name)
-                for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                for s in image.get_section_by_name(".symtab").iter_symbols()
                 if s["st_info"]["type"] == "STT_FUNC" and s["st_size"]}
     return sorted(rows.values())
 
 
 def line_addresses(elf: Path) -> list[tuple[int, int, str, int]]:
     """(start, end, file, line) of every stretch of code, by address: what a profile by line needs."""
-    from elftools.elf.elffile import ELFFile
-
     rows = []
-    with elf.open("rb") as file:
-        dwarf = ELFFile(file).get_dwarf_info()
+    with opened(elf) as image:
+        dwarf = image.get_dwarf_info()
         for unit in dwarf.iter_CUs():
             program = dwarf.line_program_for_CU(unit)
             files, first = program["file_entry"], 0 if program["version"] >= 5 else 1  # DWARF 5 counts from 0
@@ -335,10 +344,8 @@ def function_files(elf: Path) -> dict[str, str]:
 
 def symbol_addresses(elf: Path) -> dict[str, int]:
     """{name: address} of every function and object."""
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
-        return {s.name: s["st_value"] for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+    with opened(elf) as image:
+        return {s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()
                 if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
 
 
@@ -348,12 +355,9 @@ def ram_objects(elf: Path) -> list[tuple[int, int, str]]:
 
     The compiler gives some variables a common label of its own beside their names; those are left out.
     """
-    from elftools.elf.elffile import ELFFile
-
-    with elf.open("rb") as file:
-        image = ELFFile(file)
+    with opened(elf) as image:
         rows = {(s["st_value"], s["st_size"], s.name) for s in image.get_section_by_name(".symtab").iter_symbols()
-                if s["st_info"]["type"] == "STT_OBJECT" and s["st_size"] and s["st_value"] >= 0x20000000}
+                if s["st_info"]["type"] == "STT_OBJECT" and s["st_size"] and s["st_value"] >= SRAM_BASE}
         members = _members_of_variables(image.get_dwarf_info()) if image.has_dwarf_info() else {}
     found = []
     for start, size, name in sorted(row for row in rows if not row[2].startswith(".L")):
@@ -391,37 +395,47 @@ def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]
     return found
 
 
+@cache
+def decoder() -> capstone.Cs:
+    """A disassembler for the core's instructions, and for those of other RISC-V cores that it lacks; with operands."""
+    made = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
+    made.detail = True
+    return made
+
+
+def forbidden(instruction: capstone.CsInsn) -> bool:
+    """Whether it multiplies, divides, names a register above x15, or is made to be no instruction."""
+    if instruction.id in (riscv_const.RISCV_INS_UNIMP, riscv_const.RISCV_INS_C_UNIMP):
+        return True
+    return riscv_const.RISCV_GRP_HASSTDEXTM in instruction.groups or any(
+        (o.mem.base if o.type == riscv_const.RISCV_OP_MEM else o.reg) in HIGH_REGISTERS
+        for o in instruction.operands if o.type in (riscv_const.RISCV_OP_MEM, riscv_const.RISCV_OP_REG))
+
+
 def forbidden_instructions(elf: Path) -> list[str]:
     """Disassemble every executable section: what the core cannot execute, as text; empty is right.
 
     Forbidden are registers above x15, every multiplication, division and remainder, and bytes that are no instruction
     (zero halfwords between functions are padding). Nothing is skipped: code without a symbol is read as well.
     """
-    import capstone
-    from elftools.elf.elffile import ELFFile
-
-    decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
-    high = {*(f"a{i}" for i in (6, 7)), *(f"s{i}" for i in range(2, 12)), *(f"t{i}" for i in range(3, 7)),
-            *(f"x{i}" for i in range(16, 32))}
     inside = [range(start, end) for start, end, _ in function_addresses(elf)]
     found = []
-    with elf.open("rb") as file:
+    with opened(elf) as image:
         data = [range(s["st_value"], s["st_value"] + s["st_size"])
-                for s in ELFFile(file).get_section_by_name(".symtab").iter_symbols()
+                for s in image.get_section_by_name(".symtab").iter_symbols()
                 if s["st_info"]["type"] == "STT_OBJECT"]  # addresses in the vector table
-        for section in ELFFile(file).iter_sections():
-            if not section["sh_flags"] & 4:  # SHF_EXECINSTR
+        for section in image.iter_sections():
+            if not section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR:
                 continue
             code, at, base = section.data(), 0, section["sh_addr"]
             while at < len(code):
-                for i in decoder.disasm(code[at:], base + at):
+                for i in decoder().disasm(code[at:], base + at):
                     at += i.size
                     if any(i.address in span for span in data):
                         continue
-                    if i.mnemonic == "c.unimp" and not any(i.address in span for span in inside):
+                    if i.id == riscv_const.RISCV_INS_C_UNIMP and not any(i.address in span for span in inside):
                         continue
-                    words = i.op_str.replace("(", " ").replace(")", " ").replace(",", " ").split()
-                    if i.mnemonic.split(".")[-1].startswith(("mul", "div", "rem", "unimp")) or high & set(words):
+                    if forbidden(i):
                         found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
                 if at < len(code):  # the decoder gave up here: say so and go on behind it
                     length = 4 if code[at] & 3 == 3 else 2

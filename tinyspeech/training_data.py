@@ -22,12 +22,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tinyspeech import CLASSES, frontend
+from tinyspeech import CLASSES, audio, datasets, frontend
 from tinyspeech.augment import AugmentConfig, augment_power, gain_factors, pixels_to_power, tilt_factors
 from tinyspeech.errors import UserError
 from tinyspeech.features import PIXEL_FLOOR
 
-FRAMES = 98
+FRAMES = datasets.LOGMEL_SHAPE[0]
+SILENCE, UNKNOWN = CLASSES.index(datasets.SILENCE), CLASSES.index(datasets.UNKNOWN)
 LOGMEL_TO_CHIP = 13.1
 """log2 of the chip's band power over the log-mel set's: 2**30 (int16 units) / 7.5 (length and rate of the transforms)
 * 4 / 2**16 (`frontend.power`'s scale); 13.09 by this formula, 13.1 measured as the median over 400 clips."""
@@ -62,7 +63,7 @@ class Bands:
 def label_of(words) -> Tensor:
     """Words -> class indices; strangers are `_unknown_`."""
     index = {word: i for i, word in enumerate(CLASSES)}
-    return torch.tensor([index.get(str(word), 1) for word in words])
+    return torch.tensor([index.get(str(word), UNKNOWN) for word in words])
 
 
 def bands_of_pixels(pixels: np.ndarray) -> Tensor:
@@ -81,9 +82,7 @@ def from_logmel(path: str | Path) -> Bands:
     Its pictures of noise do not say from which place of which recording they are, so that the last fifth, which is for
     validation, holds sounds of recordings that training hears too. `load` with a folder of recordings does better.
     """
-    from tinyspeech.datasets import load_logmel
-
-    logmel = load_logmel(path)
+    logmel = datasets.load_logmel(path)
     validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
     return Bands(bands_of_pixels(logmel.x), label_of(logmel.words), validation, bands_of_pixels(logmel.noise))
 
@@ -134,8 +133,8 @@ def draw_silence(noise: Tensor, count: int, generator: torch.Generator) -> Tenso
 def epoch_order(data: Bands, unknown_share: float, silence_share: float, generator: torch.Generator) -> Tensor:
     """Indices of one epoch's clips, shuffled: all keywords, a fresh draw of other words, and -1 for silence."""
     device = data.x.device
-    keywords = torch.nonzero(~data.validation & (data.label > 1))[:, 0]
-    unknown = torch.nonzero(~data.validation & (data.label == 1))[:, 0]
+    keywords = torch.nonzero(~data.validation & (data.label > UNKNOWN))[:, 0]
+    unknown = torch.nonzero(~data.validation & (data.label == UNKNOWN))[:, 0]
     unknown = unknown[torch.randperm(len(unknown), generator=generator, device=device)]
     unknown = unknown[: int(len(keywords) * unknown_share)]
     silent = torch.full((int(len(keywords) * silence_share),), -1, device=device)
@@ -156,7 +155,7 @@ def training_batches(
         silent = torch.nonzero(chosen < 0)[:, 0]
         power[silent] = draw_silence(noise, len(silent), generator)
         features = cepstrum(torch.log2(power[:, 0::2] + POWER_FLOOR))
-        yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], 0)
+        yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], SILENCE)
 
 
 class Passes:
@@ -244,13 +243,13 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     Returns features [N, 49, 12] and labels [N], clean: no shift, no added noise; silence has a uniform random gain.
     """
     generator = torch.Generator().manual_seed(seed)
-    keywords = torch.nonzero(data.validation & (data.label > 1))[:, 0]
-    unknown = torch.nonzero(data.validation & (data.label == 1))[:, 0]
+    keywords = torch.nonzero(data.validation & (data.label > UNKNOWN))[:, 0]
+    unknown = torch.nonzero(data.validation & (data.label == UNKNOWN))[:, 0]
     if not len(keywords) or not len(unknown):
         raise UserError("the validation split has no keywords or no other words")
     if not len(data.noise) or not len(data.noise_validation):
         raise UserError("two pieces of background noise are needed at least, one to train on and one to validate on")
-    count = math.ceil(len(keywords) / 10)
+    count = math.ceil(len(keywords) * datasets.EXTRA_PERCENT / 100)
     device = data.x.device
     unknown = unknown[torch.randperm(len(unknown), generator=generator)[:count].to(device)]
     gain = torch.rand(count, 1, 1, generator=generator).to(device)
@@ -258,7 +257,7 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     piece = torch.arange(count, device=device) % len(noise)
     quiet = torch.log2(torch.exp2(noise[piece, 0::2].float()) * gain + POWER_FLOOR)
     words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
-    silence = torch.zeros(count, dtype=torch.int64, device=device)
+    silence = torch.full((count,), SILENCE, device=device)
     labels = torch.cat([data.label[keywords], data.label[unknown], silence])
     return Cepstrum(device)(torch.cat([words, quiet])), labels
 
@@ -269,8 +268,6 @@ def from_folder(folder: str | Path) -> Bands:
     All words of the training and validation splits, and the background noise (`noise_of`). Raises `UserError` where
     words or noise are missing.
     """
-    from tinyspeech import audio, datasets
-
     folder = Path(folder)
     names, validation = [], []
     for split in ("training", "validation"):
@@ -292,14 +289,12 @@ def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
     Seconds that overlap by half, each split's from its own part of every recording (`datasets.BACKGROUND_SHARE`), so
     that no sample serves both. Raises `UserError` where there is none.
     """
-    from tinyspeech import datasets
-
-    parts = []
+    parts, second = [], audio.CLIP_SAMPLES
     for split in ("training", "validation"):
         pieces = []
         for path, first, last in datasets.noise_spans(folder, split):
             samples = datasets.read_noise(path)
-            pieces += [samples[i : i + 16000] for i in range(first, min(last, len(samples) - 16000) + 1, 8000)]
+            pieces += [samples[i : i + second] for i in range(first, min(last, len(samples) - second) + 1, second // 2)]
         if not pieces:
             raise UserError(f"{folder} holds no recordings of noise long enough for {split}: silence cannot be trained")
         parts.append(torch.from_numpy(bands_of_audio(np.stack(pieces))))

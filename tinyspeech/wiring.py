@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
+from tinyspeech.paths import IMAGES
 from tinyspeech.plots import INK, PALETTE, PAPER
 
-IMAGES = Path(__file__).resolve().parent.parent / "book" / "images"
 MM = 9.0
 """Units of the drawing for a millimetre of the board."""
 PITCH_MM = 2.54

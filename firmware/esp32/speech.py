@@ -2,7 +2,7 @@
 
 That is MicroPython on an ESP32, where `main.py` brings the hardware, and MicroPython's unix port and CPython, where
 this is tested. The samples are those of tinyspeech/frontend.py (`to_8khz`) and tinyspeech/audio.py (`mulaw_encode`),
-bit for bit; the protocol is that of tinyspeech/chip/monitor.py. Chapter 12.
+bit for bit; the protocol is that of tinyspeech/board/protocol.py. Chapter 12.
 """
 
 from array import array

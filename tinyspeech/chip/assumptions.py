@@ -1,4 +1,4 @@
-"""What no manual settles about the chip, as switches: `core/assumptions.h` is their one table, for the C and for Python.
+"""What no manual settles about the chip, as switches: `core/assumptions.h` is their one table, for C and Python.
 
     python -m tinyspeech.chip.assumptions                     # the table
     Chip(image, Assumptions(watchdog_survives_reset="yes"))
@@ -124,7 +124,7 @@ def single() -> list[Assumptions]:
 
 
 def parse(text: str) -> Assumptions:
-    """`hostile`, `hostile2` (the other way off), `kind`, or name=value pairs behind commas, also behind one of those."""
+    """`hostile`, `hostile2` (the other way off), `kind`, or name=value,name=value, also behind one of those."""
     first, *rest = [part.strip() for part in text.split(",") if part.strip()] or [""]
     sets = {"": Assumptions(), "hostile": hostile()[0], "hostile2": hostile()[1], "kind": kind()}
     if first not in sets:

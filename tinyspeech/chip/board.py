@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import signal
 import sys
 import threading
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyspeech import audio, toolchain
+from tinyspeech.board.protocol import Command, CommandStream
 from tinyspeech.chip.emulator import FLASH_BYTES, Chip, ChipFault
 from tinyspeech.chip.rom import BYTE_S, Rom
 from tinyspeech.errors import UserError
@@ -39,11 +42,13 @@ def microphone(path: str | Path, gain: float = 1.0, noise_lsb: float = 0.0, seed
     noise_lsb : standard deviation of white noise at the ADC, in steps of its 10 bits.
     Raises `UserError` where the file cannot be read, or for a gain or a noise that is none.
     """
-    from tinyspeech import audio
+    return as_volts(*audio.read(path), gain, noise_lsb, seed)
 
+
+def as_volts(samples: np.ndarray, rate_hz: int, gain: float = 1.0, noise_lsb: float = 0.0, seed: int = 0) -> np.ndarray:
+    """`microphone` of a sound at rate_hz, int16 [n] or float [n] within -1 .. 1; uint16 at `SIGNAL_HZ`."""
     if not (math.isfinite(gain) and gain > 0 and math.isfinite(noise_lsb) and noise_lsb >= 0):
         raise UserError(f"gain {gain:g} must be above 0, noise {noise_lsb:g} at least 0")
-    samples, rate_hz = audio.read(path)
     wave = audio.resample(samples / 32768 if samples.dtype == np.int16 else samples, rate_hz, SIGNAL_HZ)
     volts = 32768 * (1 + gain * wave) + 64 * noise_lsb * np.random.default_rng(seed).standard_normal(len(wave))
     return np.clip(np.rint(volts), 0, 65535).astype(np.uint16)
@@ -169,8 +174,6 @@ class VirtualBoard:
 
 def load_image(path: str | Path) -> bytes:
     """A firmware file as bytes of flash: an ELF file, or flat from address 0. `UserError` if it is neither."""
-    from tinyspeech import toolchain
-
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -187,8 +190,6 @@ def load_image(path: str | Path) -> bytes:
 
 def shipped_image() -> bytes:
     """The firmware of this repository, built."""
-    from tinyspeech import toolchain
-
     return toolchain.build_firmware().bin.read_bytes()
 
 
@@ -199,7 +200,7 @@ class _Stop(Exception):
 def _open_terminal() -> tuple[int, int, str]:
     """A pseudo-terminal for a board: descriptors of the board's end and of the other end, and the latter's name."""
     try:
-        import pty
+        import pty  # both for POSIX only: on Windows everything else here works
         import tty
     except ImportError as error:
         raise UserError("this system has no pseudo-terminals: the virtual board needs Linux or macOS") from error
@@ -233,28 +234,29 @@ def serve(board: VirtualBoard, announce=print, volts: np.ndarray | None = None) 
         os.close(device)
 
 
-def in_background(board: VirtualBoard) -> str:
-    """Put a board on a pseudo-terminal beside the program that calls this, for as long as it runs. Returns the port."""
+def in_background(board: VirtualBoard, volts: np.ndarray | None = None) -> str:
+    """`serve` beside the program that calls this, for as long as it runs. Returns the port."""
     host, _, name = _open_terminal()
-    threading.Thread(target=_serve, args=(board, host), daemon=True).start()
+    threading.Thread(target=_serve, args=(board, host, volts), daemon=True).start()
     return name
 
 
 def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> None:
-    import select
-
     def play() -> None:
         if volts is not None:
             board.chip.connect_microphone(volts, SIGNAL_HZ, waits=True)
 
     play()
-
+    commands, firmware = CommandStream(), (board.chip.state.resets, board.rom.active)
     began, told = time.monotonic() - board.now, None
     wait: float | None = 0.0
     while True:
         if select.select([host], [], [], wait)[0]:
             asked = os.read(host, 4096)
-            if b"L" in asked:
+            if (board.chip.state.resets, board.rom.active) != firmware:
+                firmware = board.chip.state.resets, board.rom.active
+                commands.restart()
+            if not board.rom.active and Command.MICROPHONE in commands.take(asked):
                 play()
             board.send(asked)
         if board.timed:

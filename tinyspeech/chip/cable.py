@@ -18,6 +18,8 @@ USB_FRAME_S = 0.001
 """A full-speed USB device moves bytes once in a millisecond; so does this cable towards the computer."""
 SHORTEST_S = 2e-6
 """Whoever waits for less waits for this long: or a program that waits for a moment of this clock waits for ever."""
+PAUSE_S = 0.002
+"""Silence of this length ends a frame: two frames of USB."""
 Fault = str | int | float
 """`drop`, `double`, `unplug`, `power` (off and on), an integer that flips these bits, seconds as a float: late."""
 
@@ -99,10 +101,10 @@ class Frame:
 
 
 def frames(log: list[tuple[float, str, int]]) -> list[Frame]:
-    """The frames of a cable's log: a new one begins where the direction changes or 2 ms pass."""
+    """The frames of a cable's log: a new one begins where the direction changes or `PAUSE_S` pass."""
     groups: list[list[tuple[float, str, int]]] = []
     for entry in log:
-        if not groups or groups[-1][-1][1] != entry[1] or entry[0] > groups[-1][-1][0] + 0.002:
+        if not groups or groups[-1][-1][1] != entry[1] or entry[0] > groups[-1][-1][0] + PAUSE_S:
             groups.append([])
         groups[-1].append(entry)
     out = []

@@ -20,14 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import CLASSES, frontend, toolchain
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import assumptions
 from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.errors import UserError
+from tinyspeech.toolchain import SRAM_BASE
 
 FLASH_BYTES, SRAM_BYTES = 16384, 2048
 READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
-SRAM_BASE = 0x2000_0000
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
 TICKS_PER_SECOND = 48_000_000 << 16
@@ -316,31 +317,31 @@ class Board:
             raise ChipFault(f"the firmware should answer, but {stop}", self.chip.state.pc, 0)
         return self.chip.received()[0]
 
-    def version(self) -> str:
-        """The firmware's line: 'tinyspeech NAME HASH'."""
-        self.chip.send(b"V")
+    def _line(self, command: Command) -> str:
+        """What the firmware answers to a command that it answers with a line."""
+        self.chip.send(command)
         text = bytearray()
         while not text.endswith(b"\n"):
             text.append(self._byte())
         return text.decode().strip()
 
+    def version(self) -> str:
+        """The firmware's line: 'tinyspeech NAME HASH'."""
+        return self._line(Command.VERSION)
+
     def self_test(self) -> str:
         """What the firmware says of itself: 'test ok'."""
-        self.chip.send(b"T")
-        text = bytearray()
-        while not text.endswith(b"\n"):
-            text.append(self._byte())
-        return text.decode().strip()
+        return self._line(Command.SELF_TEST)
 
     def listen(self, volts: np.ndarray) -> str:
         """What the firmware says while it listens to a signal for a second; uint16 [n], n a second."""
         self.chip.connect_microphone(volts, len(volts))
-        self.chip.send(b"L")
+        self.chip.send(Command.MICROPHONE)
         until, text = self.chip.cycles + self.chip.state.clock_hz, b""
         while self.chip.cycles < until:
             self.chip.run(until - self.chip.cycles)
             text += self.chip.received()
-        self.chip.send(b"\x7f")
+        self.chip.send(Command.STOP)
         while self.chip.run() != "starved":
             text += self.chip.received()
         return text.decode()
@@ -351,7 +352,7 @@ class Board:
         if x8k.dtype != np.int16 or x8k.shape != (frontend.CLIP_SAMPLES,):
             raise UserError(f"a clip is int16 [{frontend.CLIP_SAMPLES}] at 8 kHz, not {x8k.dtype} {list(x8k.shape)}")
         samples = x8k.astype("<i2").tobytes()
-        self.chip.send(b"F" if features else b"C")
+        self.chip.send(Command.FEATURES if features else Command.CLASSIFY)
         at, rows, began = 0, [], None
         while True:
             wanted = self._byte()

@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tinyspeech import frontend
+from tinyspeech.board import protocol
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import rom
 from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD
 from tinyspeech.errors import UserError
@@ -40,10 +43,8 @@ QUIET_S = 0.6
 START_S = 0.05
 """From its reset our firmware needs a millisecond until it listens."""
 LONGEST_PACKET = 2 + 3 + 255 + 1
-BROKEN_CLIP_BYTES = 24_000
-"""Two bytes for each of 8,000 samples, and half as much again for those that come while the firmware computes."""
-STOP = b"\x7f"
-"""Ends listening, to the microphone or to samples that come over the port; as a command it means nothing."""
+BROKEN_CLIP_BYTES = 3 * frontend.CLIP_SAMPLES
+"""Two bytes for each sample of a second, and half as much again for those that come while the firmware computes."""
 CHATTER_BYTES = 400
 """So much may come before the answer to 'V': words that a listening board had still to say."""
 SEED = bytes(range(60))
@@ -68,10 +69,10 @@ class Line(Protocol):
 
 
 class SerialLine:
-    """A serial port at 115200 baud, 8N1, ours alone. `UserError` if it cannot be opened."""
+    """A serial port at `LINE_BAUD`, 8N1, ours alone. `UserError` if it cannot be opened."""
 
     def __init__(self, port: str):
-        import serial
+        import serial  # only a real port needs it: the virtual board is flashed without
 
         self.port = port
         try:
@@ -179,8 +180,8 @@ class Client:
         In the ROM a packet that was broken off is filled up as well; it drops what is no packet two by two, so both an
         even and an odd number are tried.
         """
-        for command in (b"B", STOP + b"B"):
-            if command != b"B":
+        for command in (Command.BOOTLOADER, Command.STOP + Command.BOOTLOADER):
+            if command != Command.BOOTLOADER:
                 self.end_clip()
             self.line.write(command)
             self.hush()
@@ -302,15 +303,14 @@ _LEFT_EMPTY = "; the board holds no whole program now: run the same command agai
 def ask_version(line: Line, seconds: float = 2.0) -> str | None:
     """The line with which our firmware answers 'V', or None. A board that listens is stopped for that."""
     line.read(4096, START_S)
-    line.write(STOP + b"V")
+    line.write(Command.STOP + Command.VERSION)
     answer = bytearray()
     for _ in range(CHATTER_BYTES):
         if not (new := line.read(1, seconds)):
             break
         answer += new
         if new == b"\n":
-            text = answer.decode("ascii", "replace").strip()
-            if text.startswith("tinyspeech "):
+            if text := protocol.version_line(answer):
                 return text
             answer.clear()
     return None
@@ -338,7 +338,7 @@ def find_board() -> str | None:
     is one, but no answer: a new board runs another program. Nothing else is spoken to.
 
     For whoever says that the attached board may be used: chapter 12 does not look for one by itself."""
-    from serial.tools import list_ports
+    from serial.tools import list_ports  # as above
 
     silent = ""
     for port in sorted(list_ports.comports()):
@@ -358,7 +358,7 @@ def find_board() -> str | None:
 
 def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
     """`flash` over a port, with a progress bar on standard error; adds `port` and `answer`, the program's words."""
-    from tqdm import tqdm
+    from tqdm import tqdm  # only people want a bar: `flash` itself shows none
 
     line = SerialLine(port)
     try:

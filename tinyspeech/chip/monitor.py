@@ -3,13 +3,7 @@
     python -m tinyspeech listen --port /dev/ttyUSB0                  # to its microphone
     python -m tinyspeech listen --port /dev/ttyUSB0 --wav yes.wav    # to a recording, over the same serial port
 
-| the host sends | the board answers |
-| --- | --- |
-| `L` or `U` | `listening`, then `word NAME FRAME` and `lost COUNT` as they happen |
-| after `U`: a byte a sample, 8 kHz, mu-law | |
-| 0x7F, which is no sample and no command | `stopped FRAME` |
-
-FRAME counts the frames of 20 ms since the board began to listen. Chapter 12.
+What the two say to each other is in `protocol.py`. Chapter 12.
 """
 
 from __future__ import annotations
@@ -25,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import audio, frontend
+from tinyspeech.board import protocol
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip import isp
 from tinyspeech.errors import UserError
 
-MICROPHONE, RECORDING = b"L", b"U"
 ANSWER_S = 3.0
 """Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
 POLL_S = 0.05
@@ -88,13 +83,13 @@ class Monitor:
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
 
-    def begin(self, command: bytes) -> None:
+    def begin(self, command: Command) -> None:
         """Make sure of the firmware and start it listening; `UserError` says what answers instead."""
         version = isp.find_version(self.line)
         self.line.write(command)
         until = self._now() + ANSWER_S
         while (line := self._next(until)) is not None:
-            if line == "listening":
+            if line == protocol.LISTENING:
                 return
         raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
 
@@ -119,7 +114,7 @@ class Monitor:
 
     def end(self) -> None:
         """Stop the board, which then waits for commands; tell what it heard until then."""
-        self.line.write(isp.STOP)
+        self.line.write(Command.STOP)
         until = self._now() + ANSWER_S
         while self.frames is None:
             if (line := self._next(until)) is None:
@@ -134,20 +129,18 @@ class Monitor:
         until = self._now() + seconds
         while (line := self._next(until)) is not None:
             self._understand(line)
-            if line == "listening" or self.frames is not None:
+            if line == protocol.LISTENING or self.frames is not None:
                 raise UserError("the board was reset while it listened: look at its power, and start it again")
 
     def _understand(self, line: str) -> None:
-        match line.split(" "):
-            case ["word", word, frame] if frame.isdecimal():
-                self._heard(Heard(word, int(frame)))
-            case ["lost", count] if count.isdecimal():
-                self._notice(f"the board lost {int(count):,} samples")
-            case ["stopped", frame] if frame.isdecimal():
-                self.frames = int(frame)
-            case ["listening"]:
-                pass
-            case _:
+        match protocol.parse(line):
+            case protocol.Word(word, frame):
+                self._heard(Heard(word, frame))
+            case protocol.Lost(samples):
+                self._notice(f"the board lost {samples:,} samples")
+            case protocol.Stopped(frames):
+                self.frames = frames
+            case None if line != protocol.LISTENING:
                 self._notice(f"the board says what is not understood: {line[:LEGIBLE]!r}")
 
     def _next(self, until: float) -> str | None:
@@ -172,7 +165,7 @@ def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str
     """
     monitor = Monitor(line, heard, notice, now)
     try:
-        monitor.begin(MICROPHONE if samples is None else RECORDING)
+        monitor.begin(Command.MICROPHONE if samples is None else Command.RECORDING)
         try:
             monitor.wait(seconds) if samples is None else monitor.feed(samples)
         except KeyboardInterrupt:
@@ -180,7 +173,7 @@ def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str
         monitor.end()
     except BaseException:
         with contextlib.suppress(isp.PortLost):
-            line.write(isp.STOP)
+            line.write(Command.STOP)
         raise
     return monitor.frames
 

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from tinyspeech import toolchain
+from tinyspeech.board.protocol import Command
 from tinyspeech.chip.emulator import SOURCES, Chip, worst_case_clip
 
 RUNS = 12
@@ -47,7 +48,7 @@ WebAssembly.instantiate(wasm, {}).then(({instance: {exports: e}}) => {
 
 def _input() -> bytes:
     """A command and a clip, as the serial port brings them."""
-    return b"C" + worst_case_clip().astype("<i2").tobytes()
+    return Command.CLASSIFY + worst_case_clip().astype("<i2").tobytes()
 
 
 def native_mips(runs: int = RUNS) -> tuple[float, int]:

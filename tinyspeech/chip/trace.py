@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+
+from capstone import CsInsn, riscv
 
 from tinyspeech import toolchain
-from tinyspeech.chip.emulator import Chip
+from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BASE, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
-MEMORY_MAP = (
-    (0x0000_0000, 16_384, "flash, as the core starts in it"), (0x0800_0000, 16_384, "the same flash, once more"),
-    (0x1FFF_F000, 1_920, "boot ROM"), (0x1FFF_F780, 192, "vendor and option bytes"), (0x2000_0000, 2_048, "SRAM"),
-    (0x4000_0000, 0x2_3000, "peripherals' registers"), (0xE000_E000, 0x1100, "interrupts, SysTick, reset"),
-)
-"""What answers at which address: (first address, bytes of the range, what); of the last two, few addresses do."""
 PERIPHERALS = 0x4000_0000
 """From here on an address is a register of a peripheral or of the core's own (the interrupt controller, SysTick)."""
+MEMORY_MAP = (
+    (0x0000_0000, FLASH_BYTES, "flash, as the core starts in it"),
+    (toolchain.FLASH_ALIAS, FLASH_BYTES, "the same flash, once more"), (0x1FFF_F000, 1_920, "boot ROM"),
+    (INFO_BASE, INFO_BYTES, "vendor and option bytes"), (SRAM_BASE, SRAM_BYTES, "SRAM"),
+    (PERIPHERALS, 0x2_3000, "peripherals' registers"), (0xE000_E000, 0x1100, "interrupts, SysTick, reset"),
+)
+"""What answers at which address: (first address, bytes of the range, what); of the last two, few addresses do."""
+STORED_BYTES = {riscv.RISCV_INS_SB: 1, riscv.RISCV_INS_SH: 2, riscv.RISCV_INS_SW: 4, riscv.RISCV_INS_C_SW: 4,
+                riscv.RISCV_INS_C_SWSP: 4}
+"""Of the core's stores."""
+JUMPS = (riscv.RISCV_INS_JAL, riscv.RISCV_INS_C_J, riscv.RISCV_INS_C_JAL)
+"""To an address at a distance; branches are a group of capstone's own."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,10 @@ class Instruction:
     """Two bytes or four, the lowest first."""
     text: str
     """As assemblers write it; where a branch or jump goes is an address, and not a distance."""
+    store: tuple[int, str, str, int] | None = field(default=None, repr=False)
+    """Of one that writes to memory: how many bytes, of which register, to which register's address and how far on."""
+    deeper: int = field(default=0, repr=False)
+    """1 of a call, -1 of a return."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,8 @@ class Call:
 
 def disassemble(code: bytes, address: int = 0) -> list[Instruction]:
     """Read machine code from `address` on, up to the end or to what is no instruction."""
-    return [Instruction(i.address, bytes(i.bytes), _text(i)) for i in _reader().disasm(code, address)]
+    return [Instruction(i.address, bytes(i.bytes), _text(i), _store(i), _deeper(i))
+            for i in toolchain.decoder().disasm(code, address)]
 
 
 def walk(chip: Chip, until: int | None = None, most: int = 100_000) -> Iterator[Step]:
@@ -88,7 +101,7 @@ def walk(chip: Chip, until: int | None = None, most: int = 100_000) -> Iterator[
         if chip.instructions == count:  # it slept, or entered an interrupt
             continue
         changed = {name: new for name, old, new in zip(REGISTERS, before, chip.registers(), strict=True) if old != new}
-        yield Step(cycle, chip.cycles - cycle, instruction, changed, _stored(instruction.text, before))
+        yield Step(cycle, chip.cycles - cycle, instruction, changed, _stored(instruction, before))
 
 
 def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> list[Call]:
@@ -98,14 +111,13 @@ def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> l
     for step in steps:
         if name := starts.get(step.instruction.address):
             found.append(Call(step.cycle, depth, name))
-        text = step.instruction.text
-        depth += text.startswith(("jal", "c.jal")) - (text in ("c.jr ra", "ret"))
+        depth += step.instruction.deeper
     return found
 
 
 def register_names() -> dict[int, str]:
     """{address: name} of the peripherals' registers that the firmware uses, from its header."""
-    text = (toolchain.FIRMWARE / "ch32v003.h").read_text()
+    text = (FIRMWARE / "ch32v003.h").read_text()
     return {int(at, 16): name for name, at in re.findall(r"(\w+) (?:= )?(0x[0-9a-fA-F]{8})", text)}
 
 
@@ -117,19 +129,29 @@ def register_writes(steps: Iterable[Step]) -> list[tuple[int, str, int]]:
     return [(cycle, names.get(address, f"{address:#x}"), value) for cycle, address, value in writes]
 
 
-@cache
-def _reader():
-    import capstone
-
-    return capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
-
-
-def _text(i) -> str:
+def _text(i: CsInsn) -> str:
     """Mnemonic and operands; capstone gives the distance of a branch or jump as its last operand."""
-    *operands, last = i.op_str.split(", ")
-    if re.fullmatch(r"(c\.)?(b\w+|j|jal)", i.mnemonic) and re.fullmatch(r"-?(0x)?[0-9a-f]+", last):
-        last = f"{(i.address + int(last, 0)) & 0xFFFFFFFF:#x}"
-    return f"{i.mnemonic} {', '.join([*operands, last])}".rstrip()
+    operands = i.op_str
+    if i.id in JUMPS or riscv.RISCV_GRP_BRANCH_RELATIVE in i.groups:
+        before, comma, _ = operands.rpartition(", ")
+        operands = f"{before}{comma}{(i.address + i.operands[-1].imm) & 0xFFFFFFFF:#x}"
+    return f"{i.mnemonic} {operands}".rstrip()
+
+
+def _store(i: CsInsn) -> tuple[int, str, str, int] | None:
+    """`Instruction.store`. capstone takes the long ones' place in memory for one operand, the short ones' for two."""
+    if i.id not in STORED_BYTES:
+        return None
+    source, *place = i.operands
+    base, offset = (place[0].mem.base, place[0].mem.disp) if len(place) == 1 else (place[1].reg, place[0].imm)
+    return STORED_BYTES[i.id], i.reg_name(source.reg), i.reg_name(base), offset
+
+
+def _deeper(i: CsInsn) -> int:
+    """`Instruction.deeper`. A jump that keeps no way back, and one through another register, are neither."""
+    if i.mnemonic in ("jal", "jalr", "c.jal", "c.jalr"):
+        return 1
+    return -(i.mnemonic == "ret" or (i.id == riscv.RISCV_INS_C_JR and i.operands[0].reg == riscv.RISCV_REG_RA))
 
 
 def _at(chip: Chip, pc: int) -> Instruction:
@@ -141,12 +163,9 @@ def _at(chip: Chip, pc: int) -> Instruction:
     return next(iter(disassemble(code, pc)), Instruction(pc, code, "not an instruction"))
 
 
-def _stored(text: str, x: list[int]) -> tuple[int, int] | None:
+def _stored(instruction: Instruction, x: list[int]) -> tuple[int, int] | None:
     """Address and value of a store, from the registers before it."""
-    found = re.fullmatch(r"(?:c\.)?s([bhw])(?:sp)? (\w+), (-?\w+)\((\w+)\)", text)
-    if not found:
+    if instruction.store is None:
         return None
-    width, source, offset, base = found.groups()
-    mask = {"b": 0xFF, "h": 0xFFFF, "w": 0xFFFFFFFF}[width]
-    address = (x[REGISTERS.index(base)] + int(offset, 0)) & 0xFFFFFFFF
-    return address, x[REGISTERS.index(source)] & mask
+    count, source, base, offset = instruction.store
+    return (x[REGISTERS.index(base)] + offset) & 0xFFFFFFFF, x[REGISTERS.index(source)] & (1 << 8 * count) - 1

@@ -151,12 +151,12 @@ struct chip {
 /* A peripheral's request is over, though the core does not look up: a next one is a new one. */
 static inline void line_fell(struct chip *chip, int irq) { chip->r.pfic.seen &= ~(1ull << irq); }
 
+/* Whoever changes memory that may hold code says so here: the core decodes it anew. */
+static inline void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
+
 static inline uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
 
 #pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
-/* rv32ec.c */
-void forget_decoded(struct chip *chip);
-
 /* bus.c */
 uint32_t peripheral_read(struct chip *chip, uint32_t address);
 void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);

@@ -250,8 +250,6 @@ static void decode(struct chip *chip, int slot)
 
 #define INLINE static inline __attribute__((always_inline))
 
-void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
-
 INLINE uint32_t bytes_at(const uint8_t *p, uint32_t size)
 {
     return size == 1 ? p[0] : size == 2 ? p[0] | (uint32_t)p[1] << 8

@@ -1,0 +1,1 @@
+"""A board with our firmware, real or virtual, and whatever speaks with it (chapters 11 and 12)."""

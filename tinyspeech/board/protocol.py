@@ -1,0 +1,144 @@
+r"""What a host and our firmware say to each other over the serial port: 115200 baud, 8N1. Source: `firmware/main.c`.
+
+| command | then the host sends | the board answers | chapter |
+| --- | --- | --- | --- |
+| `V` | | `tinyspeech NAME HASH` | 11 |
+| `C` | a clip: int16, 8 kHz, low byte first | requests; 0, 12 logits (int32, low byte first), the class | 11 |
+| `F` | the same | the same, and after each 160 samples 12 coefficients (int8) | 11 |
+| `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
+| `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
+| `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
+| `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
+| 0x7f | | nothing | 12 |
+
+A request is a byte, the number of samples that the board takes next: 96, then 160, 49 times. Lines end with `\n`;
+FRAME counts the frames of 20 ms since the board began to listen. Any byte ends `L`, and is then taken as a command;
+0x7f is the one that asks for nothing more. Every other byte is noise. Samples that do not come for a second (or two, in
+the middle of one) end `C`, `F` and `U`. When nothing has come for a second after a reset, noise or such an end, or for a
+minute after a command, the board listens to its microphone by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from tinyspeech import frontend
+
+
+class Command(bytes, Enum):
+    """A byte that tells the firmware what to do; it can be sent as it is."""
+
+    VERSION = b"V"
+    CLASSIFY = b"C"
+    FEATURES = b"F"
+    """Classify, and show the frames' coefficients."""
+    SELF_TEST = b"T"
+    MICROPHONE = b"L"
+    """Listen to the microphone."""
+    RECORDING = b"U"
+    """Listen to samples that come over the serial port."""
+    BOOTLOADER = b"B"
+    STOP = b"\x7f"
+    """End listening, of either kind. mu-law never has it: it would be its second zero (`audio.mulaw_encode`)."""
+
+
+REQUESTS = (frontend.WINDOW - frontend.HOP, *[frontend.HOP] * frontend.N_FRAMES)
+"""Samples that the firmware asks for in turn, after `C` and `F`: what its frames need of a clip."""
+CLIP_BYTES = 2 * sum(REQUESTS)
+"""7,936 samples, int16, of the 8,000 of a second."""
+LISTENING = "listening"
+TEST_OK = "test ok"
+VERSION_START = "tinyspeech "
+"""So the answer to `V` begins."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """The board heard a word."""
+
+    name: str
+    frame: int
+
+    def __str__(self) -> str:
+        return f"word {self.name} {self.frame}"
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Samples came faster than they were taken."""
+
+    samples: int
+
+    def __str__(self) -> str:
+        return f"lost {self.samples}"
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The board listens no more."""
+
+    frames: int
+    """That it heard."""
+
+    def __str__(self) -> str:
+        return f"stopped {self.frames}"
+
+
+def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
+    """All the lines of a board that heard these (FRAME, NAME), `frames` frames in all, and lost nothing."""
+    return [LISTENING, *(str(Word(name, frame)) for frame, name in words), str(Stopped(frames))]
+
+
+def parse(line: str) -> Word | Lost | Stopped | None:
+    """What a line of a board that listens says; None of any other line, of `LISTENING` as well."""
+    match line.split(" "):
+        case ["word", name, frame] if frame.isdecimal():
+            return Word(name, int(frame))
+        case ["lost", samples] if samples.isdecimal():
+            return Lost(int(samples))
+        case ["stopped", frames] if frames.isdecimal():
+            return Stopped(int(frames))
+    return None
+
+
+def version_line(data: bytes) -> str | None:
+    """A line, its end included, if it is the answer to `V`; otherwise None."""
+    text = data.decode("ascii", "replace").strip()
+    return text if data.endswith(b"\n") and text.startswith(VERSION_START) else None
+
+
+class CommandStream:
+    """Follows what a host sends, as the firmware does: which bytes are commands, and which are data."""
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self) -> None:
+        """The firmware was reset, and waits for a command."""
+        self._clip_bytes = 0
+        self._until_stop = self._for_bootloader = False
+
+    def take(self, data: bytes) -> list[Command]:
+        """The commands in the next bytes, in their order; noise is none. What follows `B` is not for the firmware."""
+        found = []
+        for code in data:
+            if self._for_bootloader:
+                break
+            if self._clip_bytes:
+                self._clip_bytes -= 1
+                continue
+            if self._until_stop and code != Command.STOP[0]:
+                continue
+            self._until_stop = False
+            if (command := _BY_CODE.get(code)) is None:
+                continue
+            found.append(command)
+            self._clip_bytes = CLIP_BYTES if command in (Command.CLASSIFY, Command.FEATURES) else 0
+            self._until_stop = command is Command.RECORDING
+            self._for_bootloader = command is Command.BOOTLOADER
+        return found
+
+
+_BY_CODE = {command[0]: command for command in Command}
