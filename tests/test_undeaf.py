@@ -107,12 +107,12 @@ def test_left_alone_it_hears_by_itself(image, left):
 
 
 def test_bytes_with_errors_are_no_commands_and_do_not_stop_it(image):
-    """A cable that hangs loose, a sender at another rate: it goes on listening."""
+    """A line that is low for too long, as when a cable is pulled or a slow sender is at its other end: it listens on."""
     board = VirtualBoard(image)
     board.advance(0.01)
     assert say(board, b"L", 0.2) == "listening\n"
-    board.chip.state.line_baud = 100_000
-    assert say(board, bytes(range(256)), 0.5) == ""
+    board.chip.state.line_baud = 38_400
+    assert say(board, bytes(200), 0.5) == ""
     board.chip.state.line_baud = LINE_BAUD
     assert re.fullmatch(r"stopped 3[345]\n" + VERSION, say(board, b"V", 0.1))
 
