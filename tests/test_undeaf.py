@@ -107,7 +107,7 @@ def test_left_alone_it_hears_by_itself(image, left):
 
 
 def test_bytes_with_errors_are_no_commands_and_do_not_stop_it(image):
-    """A line that is low for too long, as when a cable is pulled or a slow sender is at its other end: it listens on."""
+    """A line that is low for too long, as when a cable is pulled or a slow sender is there: it listens on."""
     board = VirtualBoard(image)
     board.advance(0.01)
     assert say(board, b"L", 0.2) == "listening\n"
