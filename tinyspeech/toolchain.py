@@ -36,7 +36,7 @@ FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "
                     "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "lanes.S", "bands.c",
                     "network.c")
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
+WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
