@@ -30,6 +30,15 @@ def pytest_configure(config):
 
 
 @pytest.fixture
+def the_table():
+    """Chips assume what the table has, whatever the run's option says: for tests of the emulated chip itself."""
+    from tinyspeech.chip.assumptions import Assumptions, assuming
+
+    with assuming(Assumptions()) as said:
+        yield said
+
+
+@pytest.fixture
 def figure():
     """A fresh figure in the book's style, drawn to memory; everything is closed and undone behind it."""
     import matplotlib

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tinyspeech.chip import Chip, ChipFault, emulator
+from tinyspeech.chip import Chip, ChipFault, assumptions, emulator
 from tinyspeech.chip.assumptions import (
     VARIABLE,
     Assumptions,
@@ -20,6 +20,8 @@ from tinyspeech.chip.assumptions import (
 from tinyspeech.chip.emulator import RESETS, SRAM_BASE, SRAM_BYTES
 from tinyspeech.errors import UserError
 from tinyspeech.toolchain import assemble
+
+pytestmark = pytest.mark.usefixtures("the_table")
 
 CLOCK_24 = "li a0, 0x40021004\nsw x0, 0(a0)\n"
 PORT = CLOCK_24 + """
@@ -80,6 +82,7 @@ def test_what_the_table_does_not_have_is_one_line(text, message):
 
 
 def test_what_is_assumed_comes_from_the_call_the_block_or_the_environment(monkeypatch):
+    monkeypatch.setattr(assumptions, "_assumed", [])
     monkeypatch.setenv(VARIABLE, "sram_seed=7")
     assert assumed()["sram_seed"] == 7
     with assuming(Assumptions(sram_seed=8)):

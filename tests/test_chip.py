@@ -18,6 +18,8 @@ from tinyspeech.chip import Board, Chip, ChipFault, classify_many, emulator, rep
 from tinyspeech.chip.emulator import SRAM_BASE
 from tinyspeech.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("the_table")
+
 PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
 FAST_CLOCK = """
     li a0, 0x40022000

@@ -15,6 +15,8 @@ from tinyspeech import toolchain
 from tinyspeech.chip import Chip
 from tinyspeech.chip.emulator import SRAM_BASE, slot
 
+pytestmark = pytest.mark.usefixtures("the_table")
+
 FLASH_START = 0x1000
 FAST = """
     .option norelax

@@ -12,6 +12,7 @@ breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. C
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -110,6 +111,8 @@ def _library() -> ctypes.CDLL:
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
+    library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     return library
 
@@ -119,9 +122,10 @@ class Chip:
 
     image : bytes of flash from address 0, at most 16384 (else `UserError`).
     assuming : what no manual settles; by default `assumptions.assumed()`.
+    baud : of the other side of the serial port, where bytes take time.
     """
 
-    def __init__(self, image: bytes, assuming: Assumptions | None = None):
+    def __init__(self, image: bytes, assuming: Assumptions | None = None, baud: int = LINE_BAUD):
         if len(image) > FLASH_BYTES:
             raise UserError(f"the image has {len(image)} bytes, the flash {FLASH_BYTES}")
         self._library = _library()
@@ -129,7 +133,7 @@ class Chip:
         self.state = _State.from_buffer(self._memory)
         self._address = ctypes.addressof(self._memory)
         self._transmit = ctypes.create_string_buffer(4096)
-        self.image = image
+        self.image, self.line_baud = image, baud
         self.assumptions = assuming if assuming is not None else assumptions.assumed()
         for i, row in enumerate(assumptions.rows()):
             self.state.departs[i] = self.assumptions[row.name] - row.value
@@ -137,7 +141,7 @@ class Chip:
 
     def reset(self) -> None:
         """Power on: flash as loaded, option bytes as a WCH-Link leaves them, everything else as after a reset."""
-        self.state.line_baud = LINE_BAUD
+        self.state.line_baud = self.line_baud
         self._library.chip_reset(self._address, self.image, len(self.image))
         self.state.transmit = ctypes.addressof(self._transmit)
         self.state.transmit_room = len(self._transmit)
@@ -150,8 +154,17 @@ class Chip:
         self._pending = b""
 
     def restart(self, cause: str) -> None:
-        """Reset into the user's code. cause : 'pin', or 'software' as the ROM bootloader does it at its end."""
+        """Reset into the user's code. cause : 'pin', 'watchdog', or 'software', as the ROM bootloader ends."""
         self._library.chip_restart(self._address, RESETS[cause])
+
+    def watchdog_left(self) -> float:
+        """Seconds until the watchdog resets the chip unless it is fed; infinite where it does not run."""
+        left = self._library.chip_watchdog(self._address)
+        return math.inf if left == NEVER else left / TICKS_PER_SECOND
+
+    def watchdog_counts(self, seconds: float) -> None:
+        """The watchdog goes on for so long while the core stands still: the ROM bootloader had the chip."""
+        self._library.chip_watchdog_counts(self._address, int(seconds * TICKS_PER_SECOND))
 
     def take_time(self, timed: bool = True) -> None:
         """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""

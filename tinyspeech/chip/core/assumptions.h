@@ -4,8 +4,8 @@
      ROW(name, value, "choices", "hostile", "what it is", "source")
 
    value: taken unless Python says otherwise. choices: what else may be true, "label=value", or plain numbers. hostile: the
-   labels of those that hurt our firmware most; where that is not the value, its place in the book says why. A source is
-   what settles it, or what speaks for it; "no source": only a chip on the bench can tell.
+   labels of those that hurt our firmware most. They are the value where our firmware can bear it, and where it would
+   not take away from other programs what most chips of this kind do (a request that lasts). A source is what settles it, or what speaks for it; "no source": only a chip on the bench can tell.
 
    A chip's memory holds the difference to these values, so that one that is all zeros assumes them. */
 #ifndef TINYSPEECH_ASSUMPTIONS_H
@@ -19,7 +19,7 @@
     ROW(mtvec_granularity, 1024, "4 1024", "1024", \
         "mtvec bits 9:2 are 0: the table begins at a multiple of so many bytes", \
         "jnk0le, ch32v003_(qkv2).md; qingke-rt aligns to 1 KB") \
-    ROW(wfe_latches, 1, "no=0 yes=1", "no", \
+    ROW(wfe_latches, 0, "no=0 yes=1", "no", \
         "an interrupt that becomes pending while the core is awake is an event: the next wfe ends at once", \
         "QingKe V2 manual, WFITOWFE and SEVONPEND: says that events are recorded, not which") \
     ROW(wfe_wakes, 1, "no=0 yes=1", "no", \
@@ -35,9 +35,9 @@
     ROW(hardware_stacking_bytes, 48, "0 48", "48", \
         "what the stack pointer moves by where the hardware saves registers (INTSYSCR bit 0)", \
         "QingKe V2 manual: the user's stack holds them; 48 for 10 registers is our reading") \
-    ROW(watchdog_survives_reset, 0, "no=0 yes=1", "yes", \
+    ROW(watchdog_survives_reset, 1, "no=0 yes=1", "yes", \
         "IWDG runs on through a reset by software", "reference manual, IWDG: only a reset stops it; does not say which") \
-    ROW(systick_survives_reset, 0, "no=0 yes=1", "yes", \
+    ROW(systick_survives_reset, 1, "no=0 yes=1", "yes", \
         "SysTick runs on through a reset by software or pin", "it is the core's and not a peripheral: no source") \
     ROW(sram_at_power_on, 2, "zeros=0 ones=1 noise=2", "noise", \
         "what SRAM holds when the power comes", "reference manual: undefined") \

@@ -83,6 +83,18 @@ int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin)
 /* No byte is on the receiver's line any more. */
 void chip_hang_up(struct chip *chip) { hang_up(chip); }
 
+/* While the boot area has the chip: ticks until the watchdog bites, or NEVER; and that so many have gone by. */
+uint64_t chip_watchdog(const struct chip *chip)
+{
+    return chip->due[EVENT_WATCHDOG] == NEVER ? NEVER : ticks_at(chip, chip->due[EVENT_WATCHDOG]) - ticks_at(chip, chip->cycles);
+}
+
+void chip_watchdog_counts(struct chip *chip, uint64_t ticks)
+{
+    uint64_t left = chip_watchdog(chip);
+    if (left != NEVER) schedule(chip, EVENT_WATCHDOG, chip->cycles + (ticks < left ? cycles_of(chip, left - ticks) : 0));
+}
+
 /* The boot area resets into the user's code; a reset by pin does, too. */
 void chip_restart(struct chip *chip, uint32_t flags)
 {
