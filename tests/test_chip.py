@@ -144,9 +144,13 @@ EXPANSIONS = {  # compressed mnemonic -> (operation, rd, rs1, rs2, constant) fro
 }
 
 
+XW = {(0, 1), (2, 1), (0, 5), (2, 5), (0, 4)}
+"""Quadrant and highest bits of WCH's own compressed instructions, which capstone does not know."""
+
+
 def test_every_compressed_encoding_agrees_with_an_independent_disassembler(tmp_path):
-    """All 49,152: operation, registers and constant as capstone reads them; what it does not know does not run, except
-    hints, which write x0 only."""
+    """All 49,152 but WCH's own: operation, registers and constant as capstone reads them; what it does not know does not
+    run, except hints, which write x0 only."""
     path = emulator.CORE / "rv32ec.c"
     shim = tmp_path / "shim.c"
     shim.write_text(SHIM.format(path=path.as_posix(), digest=hashlib.sha256(path.read_bytes()).hexdigest()))
@@ -155,7 +159,7 @@ def test_every_compressed_encoding_agrees_with_an_independent_disassembler(tmp_p
     reader = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
     out, executed, refused = (ctypes.c_int32 * 6)(), 0, 0
     for word in range(65536):
-        if word & 3 == 3:
+        if word & 3 == 3 or (word & 3, word >> 13) in XW:  # WCH's own: test_foreign.py
             continue
         library.decode_one(word, out)
         ours = (names[out[0]].removesuffix("_sp"), *out[1:5])
@@ -239,7 +243,7 @@ def test_branches_and_jumps(assemble):
     (SERIAL_PORT + "li a1, 0x300c\nsw a1, 12(a0)", "not emulated"),  # nine bits
     ("wfi", "sleep while interrupts are off"),
     ("li a0, 0x88\ncsrs mstatus, a0\nwfi", "sleep without an interrupt"),
-    ("csrr a0, mhartid", "control register"),
+    ("csrr a0, mie", "control register"),
 ])
 def test_broken_rules_stop_with_reason_and_place(assemble, text, reason):
     chip = assemble("nop\n" + text)

@@ -257,8 +257,8 @@ def test_a_conversion_by_software_takes_its_clocks(assemble):
     (poke((0x40021018, 1 << 9), (ADC + 8, 1 << 21)), "setting"),  # injected
     (poke((0x40021018, 1 << 9), (ADC + 8, 1), (ADC + 0x2C, 1 << 20), (ADC + 8, 0x4E0001)), "setting"),  # a sequence
     (poke((0x40010004, 1)), "not emulated"),  # AFIO
-    (poke((0xE000E040, 16)), "setting"),  # a threshold
-    ("csrwi 0x804, 1\n", "setting"),  # hardware stacking
+    (poke((0xE000ED10, 4)), "setting"),  # standby
+    ("csrwi 0x804, 4\n", "setting"),  # neither hardware stacking nor nesting
     (sampler().replace(f"{BUFFER:#x}", "0x20000800"), "DMA to or from"),
     (poke((0x40022010, 0x40)), "write to flash"),  # erase without the keys
 ])

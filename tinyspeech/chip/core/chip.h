@@ -77,7 +77,11 @@ struct dma_channel {
 
 /* Everything that a reset clears. */
 struct registers {
-    struct { uint32_t mstatus, mtvec, mepc, mcause, mscratch, intsyscr; } csr;
+    struct {
+        uint32_t mstatus, mtvec, mepc, mcause, mscratch, intsyscr, dbgmcu;
+        uint32_t depth; /* handlers that run */
+        struct { uint32_t mepc, mcause, number, stacked, x[16]; } frame[3]; /* of each what it interrupted */
+    } csr;
     struct { uint32_t ctlr, cfgr0, intr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
     struct { uint32_t cfglr, outdr; } gpio[3]; /* ports A, C, D */
     struct { uint32_t ctlr[3], status, seen, received, shifting, waiting; } usart; /* seen: errors that the status told */
@@ -86,7 +90,7 @@ struct registers {
         uint64_t enabled, software, active;
         uint64_t seen, edges; /* requests that were there, to tell a new one; those that came and were not served */
         uint8_t priority[64];
-        uint32_t sctlr, event;
+        uint32_t sctlr, event, threshold;
     } pfic;
     struct timer timer[2];
     struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result, calibrated; uint64_t calibrating; } adc;

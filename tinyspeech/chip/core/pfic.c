@@ -1,5 +1,5 @@
 /* PFIC: which interrupts are pending, enabled and first, what wakes a sleeping core, resets by software. Not here:
-   thresholds, entries without a table. */
+   entries without a table. */
 #include "chip.h"
 
 /* Interrupts that their peripherals ask for now, a bit each. */
@@ -31,10 +31,13 @@ int pending_interrupt(const struct chip *chip)
 {
     const struct registers *r = &chip->r;
     uint64_t on = pending(chip) & r->pfic.enabled;
-    int best = -1;
-    if (!on || !(r->csr.mstatus & 8)) return -1;
+    int best = -1, nested = r->csr.depth > 0;
+    if (!on || !(nested ? r->csr.depth == 1 && r->csr.intsyscr & 2 : r->csr.mstatus & 8)) return -1;
     for (int i = 0; i < IRQS; i++)
         if (on >> i & 1 && (best < 0 || r->pfic.priority[i] >> 6 < r->pfic.priority[best] >> 6)) best = i;
+    /* Bit 7 of the priority decides who may interrupt a handler (assumed: without MIE, which no framework sets there). */
+    if (nested && r->pfic.priority[best] >> 7 >= r->pfic.priority[r->csr.frame[0].number] >> 7) return -1;
+    if (r->pfic.threshold && r->pfic.priority[best] >= r->pfic.threshold) return -1;
     return best;
 }
 
@@ -72,7 +75,9 @@ uint32_t pfic_read(struct chip *chip, int which, uint32_t offset)
     switch (offset) {
     case 0x000: case 0x020: case 0x100: case 0x180: case 0x200: case 0x280: case 0x300: return (uint32_t)set;
     case 0x004: case 0x024: case 0x104: case 0x184: case 0x204: case 0x284: case 0x304: return (uint32_t)(set >> 32);
-    case 0x040: case 0x048: return 0; /* of CFGR nothing is kept */
+    case 0x040: return r->pfic.threshold;
+    case 0x048: return 0; /* of CFGR nothing is kept */
+    case 0x04c: return (r->csr.depth > 1 ? 3 : r->csr.depth) | (r->csr.depth > 0) << 8 | (pending(chip) != 0) << 9;
     case 0xd10: return r->pfic.sctlr;
     }
     chip->fault = FAULT_PERIPHERAL;
@@ -89,9 +94,7 @@ void pfic_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
         return;
     }
     switch (offset) {
-    case 0x040: /* a threshold that holds interrupts back */
-        if (value) chip->fault = FAULT_SETTING;
-        return;
+    case 0x040: r->pfic.threshold = value & 0xff; return; /* only what is more urgent is served */
     case 0x048: /* CFGR: 0xbeef and RESETSYS */
         if (value >> 16 == 0xbeef && value & 0x80) chip->reset_request = RESET_SOFTWARE;
         return;
@@ -99,11 +102,11 @@ void pfic_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
     case 0x180: case 0x184: r->pfic.enabled &= ~bits; return;
     case 0x200: case 0x204: r->pfic.software |= bits; return;
     case 0x280: case 0x284: r->pfic.software &= ~bits, r->pfic.edges &= ~bits; return;
-    case 0xd10: /* SLEEPONEXIT and SLEEPDEEP (standby) are not here */
-        if (value & 6) chip->fault = FAULT_SETTING;
+    case 0xd10: /* SLEEPDEEP (standby) is not here */
+        if (value & 4) chip->fault = FAULT_SETTING;
         if (value & 0x20) r->pfic.event = 1;
         if (value >> 31) chip->reset_request = RESET_SOFTWARE;
-        r->pfic.sctlr = value & 0x18;
+        r->pfic.sctlr = value & 0x1a;
         return;
     }
     chip->fault = FAULT_PERIPHERAL;
