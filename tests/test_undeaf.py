@@ -19,8 +19,9 @@ from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import LINE_BAUD
 
 RUNS = 40
-GIVEN_UP_S, BOOTLOADER_S, BY_ITSELF_S = 2.1, 61.0, 61.0
-"""Seconds of silence after which samples are no longer waited for, the ROM bootloader has left, and it listens."""
+GIVEN_UP_S, BOOTLOADER_S, BY_ITSELF_S = 3.0, 61.0, 61.0
+"""Seconds of silence after which samples are no longer waited for (behind a self-test that comes first), the ROM
+bootloader has left, and it listens by itself."""
 PROBES = (b"AT\r\n", b"ATE1 E0\r", b"AT+CGMI\r\n", b"AT+GCAP\r\n", b"ATI\r\nATI1\r\n", b"AT+CFUN?\r",
           b"\x7e\x00\x78\xf0\x7e", b"AT&F\r\nAT+CPIN?\r\n", b"+++", b"\x03AT\r")
 """Of programs that look for modems; the letters of our commands are among theirs."""
