@@ -1,4 +1,4 @@
-"""WCH's own instructions: the compiler's encoding, our reader's and the emulated core's are one; the firmware has them."""
+"""WCH's own instructions: compiler, reader and emulated core have one encoding, and the firmware is built with it."""
 
 import re
 
