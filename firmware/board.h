@@ -1,13 +1,24 @@
 /* The chip's clock, pins and peripherals on this board: PD0 LED, PD2 microphone, PD5 and PD6 serial port. Chapter 11. */
 #ifndef TINYSPEECH_BOARD_H
 #define TINYSPEECH_BOARD_H
+#include <stdint.h>
 
 enum {
     CLOCK_HZ = 24000000,
+    SILENCE_CYCLES = (CLOCK_HZ + 4095) & -4096, /* a second, rounded up to what one instruction loads: then nothing comes */
     LED_OFF = 1 << 6, LED_ON = 1 << 6 | 1 /* of GPIOD_OUTDR: PD6 is pulled up, or noise would be bytes where no cable is */
 };
 
 /* After a reset: everything is ready, the watchdog and SysTick run, nothing samples, no interrupt is enabled. */
 void board_start(void);
+
+/* TIM1 -> ADC -> DMA: conversions [CONVERSIONS] is filled again and again, 32,000 a second, an interrupt with each half. */
+void board_sample(uint16_t *conversions);
+
+/* Nothing samples. */
+void board_stand_still(void);
+
+/* The watchdog, which may outlive a reset, waits for as long as it can: 8.2 s. A session with the ROM takes 6. */
+void board_long_watchdog(void);
 
 #endif

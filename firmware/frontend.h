@@ -7,8 +7,8 @@
 
 /* The last 256 samples and how many are missing to the next frame: 516 bytes, all the state that the front end has. */
 struct frontend_stream {
-    __attribute__((aligned(4))) int16_t ring[FRONTEND_WINDOW];
     uint16_t at, missing;
+    __attribute__((aligned(4))) int16_t ring[FRONTEND_WINDOW];
 };
 
 /* Forget everything. The first frame is due after 256 samples, each further one after 160. */

@@ -3,56 +3,66 @@
 
 #include <stddef.h>
 
+#include "board.h"
 #include "ch32v003.h"
+#include "handler.h"
 
-volatile struct listening listening;
+struct listening listening;
 
-/* handler.S has these numbers, too. */
 #define AT(field, offset) _Static_assert(offsetof(struct listening, field) == offset, #field)
-AT(stream.ring, 0);
-AT(stream.at, 512);
-AT(stream.missing, 514);
-AT(conversions, 516);
-AT(lost, 532);
-AT(serial, 534);
-AT(due, 535);
-AT(ended, 536);
-AT(command, 537);
-_Static_assert(FRONTEND_WINDOW == 256 && FRONTEND_HOP == 160 && CONVERSIONS == 8, "the handler's");
+AT(conversions, HANDLER_CONVERSIONS);
+AT(lost, HANDLER_LOST);
+AT(due, HANDLER_DUE);
+AT(ended, HANDLER_ENDED);
+AT(serial, HANDLER_SERIAL);
+AT(command, HANDLER_COMMAND);
+AT(stream.at, HANDLER_AT);
+AT(stream.missing, HANDLER_MISSING);
+AT(stream.ring, HANDLER_RING);
+_Static_assert(FRONTEND_WINDOW == HANDLER_RING_MASK + 1 && FRONTEND_HOP == HANDLER_HOP && CONVERSIONS == 8, "the handler's");
+
+void listen_sleep(void); /* handler.S: until the handler has run, unless a frame is due or the listening has ended */
+
+/* What is in memory is the handler's from here on ("memory": the compiler has stored all, and loads anew). The QingKe V2A
+   takes MIE only where MPIE is written with it (jnk0le's notes on its cycles; ch32fun does the same). */
+static void interrupts_on(void)
+{
+    __asm__ volatile("csrs mstatus, %0" : : "r"(MSTATUS_MPIE | MSTATUS_MIE) : "memory");
+}
+
+/* And from here on the main program's. The fence, because without it one may still come (reference manual V1.9, PFIC). */
+static void interrupts_off(void)
+{
+    __asm__ volatile("csrci mstatus, %0\n fence.i" : : "i"(MSTATUS_MIE) : "memory");
+}
 
 void listen_start(int serial)
 {
-    frontend_start((struct frontend_stream *)&listening.stream);
+    frontend_start(&listening.stream);
     listening.lost = 0, listening.due = listening.ended = 0;
     listening.serial = (uint8_t)serial;
-    REGISTER(USART1_CTLR1) |= 1 << 5;
-    if (!serial) {
-        REGISTER(ADC_CTLR2) = 1 << 20 | 1 << 8 | 1;
-        REGISTER(DMA1_MADDR1) = (uint32_t)(uintptr_t)listening.conversions;
-        REGISTER(DMA1_CNTR1) = CONVERSIONS;
-        REGISTER(DMA1_CFGR1) = 0x5a7; /* halfwords into memory, round and round, interrupts at half and at all */
-        REGISTER(TIM1_CTLR1) = 1;
-    }
-    __asm__ volatile("csrsi mstatus, 8");
+    REGISTER(USART1_CTLR1) = USART_UE | USART_RXNEIE | USART_TE | USART_RE;
+    if (!serial) board_sample(listening.conversions);
+    interrupts_on();
 }
 
 int listen_frame(int16_t *window)
 {
+    REGISTER(SYSTICK_CNT) = 0;
     while (!listening.due) {
-        REGISTER(IWDG_CTLR) = 0xaaaa;
-        if (listening.ended) return 0;
-        if (!listening.serial) __asm__ volatile("wfi"); /* a serial line may be silent for longer than the watchdog waits */
+        REGISTER(IWDG_CTLR) = IWDG_FEED;
+        if (listening.ended || REGISTER(SYSTICK_CNT) >= SILENCE_CYCLES) return 0;
+        if (!listening.serial) listen_sleep(); /* the watchdog bites where no samples come; a serial line may be silent */
     }
-    __asm__ volatile("csrci mstatus, 8"); /* the next sample is 125 us away, or 87; this takes 60 */
-    frontend_window((struct frontend_stream *)&listening.stream, window);
+    interrupts_off(); /* the next sample is 125 us away, or 87; this takes 60 */
+    frontend_window(&listening.stream, window);
     listening.due = 0;
-    __asm__ volatile("csrsi mstatus, 8");
+    interrupts_on();
     return 1;
 }
 
 void listen_stop(void)
 {
-    __asm__ volatile("csrci mstatus, 8");
-    REGISTER(TIM1_CTLR1) = 0;
-    REGISTER(DMA1_CFGR1) = 0;
+    interrupts_off();
+    board_stand_still();
 }

@@ -8,20 +8,22 @@
 
 enum { CONVERSIONS = 8 }; /* two samples of four; an interrupt with each, every 125 us */
 
-/* What the interrupts' handler and the main program share. When a frame is due, the main program takes the window and then
-   that back; samples that come in between are lost. */
+/* What the interrupts' handler (handler.S, which knows the offsets: handler.h) and the main program share. When a frame is
+   due, the main program takes the window and then that back; samples that come in between are lost. The stream belongs to
+   the handler until then, and to the main program while nothing listens. */
 struct listening {
-    struct frontend_stream stream;
     uint16_t conversions[CONVERSIONS]; /* the DMA's */
-    uint16_t lost;
+    volatile uint16_t lost;
+    volatile uint8_t due, ended;
     uint8_t serial; /* samples come over the serial port */
-    uint8_t due, ended;
-    uint8_t command; /* the byte that ended it */
+    volatile uint8_t command; /* the byte that ended it */
+    struct frontend_stream stream; /* last: of the others the offsets are small, and instructions short */
 };
 
-extern volatile struct listening listening;
+extern struct listening listening;
 
-/* The window of the frame that is due, or of the next one: int16 [FRONTEND_WINDOW]. Returns 0 at the end. */
+/* The window of the frame that is due, or of the next one: int16 [FRONTEND_WINDOW]. Returns 0 at the end: a byte came that
+   ends it, or for a second not a frame. */
 int listen_frame(int16_t *window);
 
 /* Forget everything; from then on the handler runs. serial: samples come over the serial port, else the microphone's. */

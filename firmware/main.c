@@ -7,17 +7,21 @@
      'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8).
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
-             "stopped FRAME\n". A second after reset without a command it listens by itself. PD0 is high after a word.
+             "stopped FRAME\n". PD0 is high after a word.
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'B'  -> the ROM bootloader takes over, to flash the board.
-     0x7f -> nothing. Any other byte is noise: a second later the chip listens, as after a reset. */
+     0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
+
+   Nothing leaves it deaf. Samples that do not come for a second end 'C', 'F' and 'U'. When nothing has come for a second
+   after a reset, noise or such an end, it listens by itself, and a minute after a command. */
 #define MODEL_WITH_WORDS
 #include <stdint.h>
 
 #include "board.h"
 #include "ch32v003.h"
 #include "frontend.h"
+#include "handler.h"
 #include "listen.h"
 #include "network.h"
 #include "usart.h"
@@ -34,23 +38,24 @@ static union {
         int8_t coefficients[FRONTEND_N_COEFFICIENTS]; /* where neither needs anything when it is the other's turn */
     };
 } work;
-static struct frontend_stream *const stream = (struct frontend_stream *)&listening.stream;
+static struct frontend_stream *const stream = &listening.stream;
 
-/* A sample of a clip: the host's, or for 'T' one that is made up, quieter with every fourth frame. */
-static int16_t next_sample(int command, uint32_t *noise, int frame)
+/* A sample of a clip, as uint16: the host's, or -1 when it does not come; for 'T' one that is made up, quieter with every
+   fourth frame. */
+static int32_t next_sample(int command, uint32_t *noise, int frame)
 {
     if (command != 'T') {
-        unsigned low = usart_get();
-        return (int16_t)(low | (unsigned)usart_get() << 8);
+        int low = usart_get();
+        return low | usart_get() * 256;
     }
     uint32_t x = *noise; /* xorshift */
     x ^= x << 13, x ^= x >> 17, x ^= x << 5;
     *noise = x;
-    return (int16_t)((int16_t)x >> (frame >> 2));
+    return (uint16_t)((int16_t)x >> (frame >> 2));
 }
 
-/* A clip's logits, into the work buffer. */
-static __attribute__((noinline)) void classify(int command)
+/* A clip's logits, into the work buffer; 0 when the clip broke off. */
+static __attribute__((noinline)) int classify(int command)
 {
     uint32_t noise = 1;
     int count = FRONTEND_WINDOW - FRONTEND_HOP;
@@ -58,7 +63,11 @@ static __attribute__((noinline)) void classify(int command)
     frontend_start(stream);
     for (int n = 0; n <= FRONTEND_N_FRAMES; n++) {
         if (command != 'T') usart_put((uint8_t)count);
-        for (; count; count--) frontend_push(stream, next_sample(command, &noise, n));
+        for (; count; count--) {
+            int32_t sample = next_sample(command, &noise, n);
+            if (sample < 0) return 0;
+            frontend_push(stream, (int16_t)sample);
+        }
         count = FRONTEND_HOP;
         if (!n) continue;
         frontend_window(stream, work.window);
@@ -68,6 +77,7 @@ static __attribute__((noinline)) void classify(int command)
     }
     network_flush(work.scratch);
     network_logits(work.logits);
+    return 1;
 }
 
 static __attribute__((noinline)) void answer(void)
@@ -89,8 +99,8 @@ static __attribute__((noinline)) void self_test(void)
     else usart_say("test failed ", (int32_t)sum, 16);
 }
 
-/* Words as they come. Returns the byte that ended it. */
-static __attribute__((noinline)) uint8_t listen(int serial)
+/* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
+static __attribute__((noinline)) int listen(int serial)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
@@ -120,38 +130,43 @@ static __attribute__((noinline)) uint8_t listen(int serial)
     }
     listen_stop();
     usart_say("stopped ", frames, 10);
-    return listening.command;
+    return listening.ended ? listening.command : -1;
 }
 
 int main(void)
 {
     _Static_assert(MODEL_SCRATCH_BYTES <= sizeof work, "the network's scratch does not fit the transform's buffer");
-    int command = -1; /* none: a zero is noise */
+    enum { SOON = 1, LATER = 60 };
+    int command = -1, patience = SOON; /* seconds of silence after which it listens by itself */
     board_start();
     for (;;) {
-        while (command < 0) {
-            if (usart_wait()) command = usart_get();
-            if (MODEL_WEIGHED && REGISTER(SYSTICK_CNT) >= CLOCK_HZ) command = 'L';
+        if (command < 0) command = usart_get();
+        if (command < 0) {
+            if (--patience || !MODEL_WEIGHED) continue;
+            command = 'L';
         }
-        REGISTER(SYSTICK_CTLR) = REGISTER(SYSTICK_CNT) = 0; /* that was the first second's command */
         int now = command;
-        command = -1;
+        command = -1, patience = LATER;
         switch (now) {
         case 'V': usart_text("tinyspeech " MODEL_NAME " " MODEL_HASH "\n"); break;
         case 'C':
         case 'F':
         case 'T':
-            classify(now);
-            if (now == 'T') self_test();
+            if (!classify(now)) patience = SOON;
+            else if (now == 'T') self_test();
             else answer();
             break;
         case 'L':
         case 'U':
             if (MODEL_WEIGHED) command = listen(now == 'U');
+            if (command < 0) patience = SOON;
             break;
-        case 'B': enter_bootloader(); break;
-        case 0x7f: break;
-        default: REGISTER(SYSTICK_CTLR) = 1 << 2 | 1; /* noise: as after a reset */
+        case 'B':
+            board_long_watchdog();
+            enter_bootloader();
+            break;
+        case HANDLER_END: break;
+        default: patience = SOON;
         }
     }
 }

@@ -3,6 +3,7 @@
    The first 64 bytes are the first page that is programmed, and look at the last word of the image, which is programmed
    last. Where that is missing, the power failed while the board was flashed: back to the ROM bootloader, to be flashed
    again. Only between erasing and this page is there nothing to run; then a WCH-Link is needed. */
+#include "ch32v003.h"
     .equ COMPLETE, 21 /* small enough for compressed instructions: they fill the page */
     .section .init, "ax", @progbits
     .option norelax /* every instruction stays where it is */
@@ -20,26 +21,27 @@ reset:
     .globl enter_bootloader
     .type enter_bootloader, @function
 enter_bootloader:
-    lui a0, 0x40022 /* FLASH */
-    li a1, 0x45670123
-    sw a1, 0x28(a0) /* BOOT_MODEKEYR */
-    li a1, 0xcdef89ab
-    sw a1, 0x28(a0)
-    li a1, 0x4000
-    sw a1, 0x0c(a0) /* STATR: MODE */
-    lui a0, 0x40021 /* RCC */
-    slli a1, a1, 10
-    sw a1, 0x24(a0) /* RSTSCKR: RMVF */
-    lui a0, 0xe000e /* PFIC */
-    li a1, 0xbeef0080
-    sw a1, 0x48(a0) /* CFGR: RESETSYS */
+    lui a0, FLASH_BASE >> 12
+    li a1, FLASH_KEY1
+    sw a1, FLASH_BOOT_MODEKEYR - FLASH_BASE(a0)
+    li a1, FLASH_KEY2
+    sw a1, FLASH_BOOT_MODEKEYR - FLASH_BASE(a0)
+    li a1, FLASH_MODE
+    sw a1, FLASH_STATR - FLASH_BASE(a0)
+    lui a0, RCC_BASE >> 12
+    slli a1, a1, 10 /* RCC_RMVF */
+    sw a1, RCC_RSTSCKR - RCC_BASE(a0)
+    lui a0, PFIC_BASE >> 12
+    li a1, PFIC_RESETSYS
+    sw a1, PFIC_CFGR - PFIC_BASE(a0)
 halt:
     j halt
     .size enter_bootloader, . - enter_bootloader
     .org 64 /* refuses what does not fit the first page */
 
     /* The vector table begins at 0, where the first page is; of its 39 addresses, those of the interrupts that are used
-       stand between the startup code. A fault goes astray, and the watchdog ends it. */
+       stand between the startup code. A fault takes a word of that code for its handler's address: it faults again, which
+       resets the core, or runs astray until the watchdog does (which board_start starts: before, nothing would). */
     .weak listen_handler /* a program without it has no interrupts */
     .macro VECTOR number
     .org 4 * \number
@@ -55,7 +57,7 @@ start:
     la sp, stack_top
     j clear_bss
     .size start, . - start
-    VECTOR 22 /* DMA1 channel 1 */
+    VECTOR IRQ_DMA1_CHANNEL1
 
     .type clear_bss, @function
 clear_bss:
@@ -68,7 +70,7 @@ clear_bss:
     addi a1, a1, 4
     j 1b
     .size clear_bss, . - clear_bss
-    VECTOR 32 /* USART1 */
+    VECTOR IRQ_USART1
 
     .type copy_data, @function
 copy_data:

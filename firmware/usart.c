@@ -1,27 +1,26 @@
 /* See usart.h. */
 #include "usart.h"
 
+#include "board.h"
 #include "ch32v003.h"
 #include "multiply.h"
 
-enum { RXNE = 1 << 5, TXE = 1 << 7 };
-
-__attribute__((noinline)) int usart_wait(void)
+int usart_get(void)
 {
-    REGISTER(IWDG_CTLR) = 0xaaaa;
-    return REGISTER(USART1_STATR) & RXNE;
-}
-
-uint8_t usart_get(void)
-{
-    while (!usart_wait()) {
-    }
-    return (uint8_t)REGISTER(USART1_DATAR);
+    REGISTER(SYSTICK_CNT) = 0;
+    do {
+        REGISTER(IWDG_CTLR) = IWDG_FEED;
+        uint32_t status = REGISTER(USART1_STATR) & (USART_RXNE | USART_ORE | USART_NE | USART_FE);
+        if (!status) continue;
+        uint32_t byte = REGISTER(USART1_DATAR); /* behind the status: that clears the errors, too */
+        if ((status | USART_ORE) == (USART_RXNE | USART_ORE)) return (int)byte;
+    } while (REGISTER(SYSTICK_CNT) < SILENCE_CYCLES);
+    return -1;
 }
 
 __attribute__((noinline)) void usart_put(uint8_t byte)
 {
-    while (!(REGISTER(USART1_STATR) & TXE)) {
+    while (!(REGISTER(USART1_STATR) & USART_TXE)) {
     }
     REGISTER(USART1_DATAR) = byte;
 }

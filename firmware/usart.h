@@ -4,9 +4,9 @@
 #define TINYSPEECH_USART_H
 #include <stdint.h>
 
-/* Whether a byte has come; feeds the watchdog. */
-int usart_wait(void);
-uint8_t usart_get(void);
+/* The next byte, or -1 after a second of silence. What came with a framing error or noise is dropped, an overrun is
+   forgotten. Feeds the watchdog; SysTick runs, and counts anew with every call. */
+int usart_get(void);
 void usart_put(uint8_t byte);
 void usart_bytes(const void *from, unsigned count);
 void usart_text(const char *text);

@@ -15,6 +15,30 @@ from tinyspeech import toolchain
 from tinyspeech.paths import ROOT
 
 
+def pytest_addoption(parser):
+    parser.addoption("--assumptions", default="", metavar="WHAT",
+                     help="what the emulated chips assume, such as hostile, hostile2 or name=value,name=value "
+                          "(tinyspeech.chip.assumptions.parse)")
+
+
+def pytest_configure(config):
+    """All chips of this run, also in programs that tests start, assume what the option says."""
+    if said := config.getoption("--assumptions"):
+        from tinyspeech.chip import assumptions
+
+        assumptions.parse(said)  # a wrong one ends the run here
+        os.environ[assumptions.VARIABLE] = said
+
+
+@pytest.fixture
+def the_table():
+    """Chips assume what the table has, whatever the run's option says: for tests of the emulated chip itself."""
+    from tinyspeech.chip.assumptions import Assumptions, assuming
+
+    with assuming(Assumptions()) as said:
+        yield said
+
+
 @pytest.fixture
 def figure():
     """A fresh figure in the book's style, drawn to memory; everything is closed and undone behind it."""

@@ -24,13 +24,15 @@ from tinyspeech.sound import datasets
 from tinyspeech.toolchain import compile as compiling
 from tinyspeech.toolchain.elf import SRAM_BASE
 
+pytestmark = pytest.mark.usefixtures("the_table")
+
 PROLOGUE = ".option norelax\n.section .init, \"ax\", @progbits\n.globl reset\nreset:\n"
 FAST_CLOCK = """
     li a0, 0x40022000
     li a1, 1
     sw a1, 0(a0)
     li a0, 0x40021000
-    li a1, 0x01000001
+    li a1, 0x01000081
     sw a1, 0(a0)
     li a1, 2
     sw a1, 4(a0)
@@ -148,18 +150,22 @@ EXPANSIONS = {  # compressed mnemonic -> (operation, rd, rs1, rs2, constant) fro
 }
 
 
+XW = {(0, 1), (2, 1), (0, 5), (2, 5), (0, 4)}
+"""Quadrant and highest bits of WCH's own compressed instructions, which capstone does not know."""
+
+
 def test_every_compressed_encoding_agrees_with_an_independent_disassembler(tmp_path):
-    """All 49,152: operation, registers and constant as capstone reads them; what it does not know does not run, except
-    hints, which write x0 only."""
+    """All 49,152 but WCH's own: operation, registers and constant as capstone reads them; what it does not know does
+    not run, except hints, which write x0 only."""
     path = emulator.CORE / "rv32ec.c"
     shim = tmp_path / "shim.c"
     shim.write_text(SHIM.format(path=path.as_posix(), digest=hashlib.sha256(path.read_bytes()).hexdigest()))
-    library = ctypes.CDLL(str(toolchain.build_host_library([shim, emulator.SOURCES[0]])))
+    library = ctypes.CDLL(str(toolchain.build_host_library([shim, *emulator.SOURCES[:-1]])))
     names = [n.strip()[3:].lower() for n in re.search(r"enum op \{(.*?)\}", path.read_text(), re.S)[1].split(",")]
     reader = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
     out, executed, refused = (ctypes.c_int32 * 6)(), 0, 0
     for word in range(65536):
-        if word & 3 == 3:
+        if word & 3 == 3 or (word & 3, word >> 13) in XW:  # WCH's own: test_foreign.py
             continue
         library.decode_one(word, out)
         ours = (names[out[0]].removesuffix("_sp"), *out[1:5])
@@ -202,7 +208,7 @@ def test_memory_of_every_width_and_sign(assemble, compressed):
     assert chip.run() == "break"
     x = chip.registers()
     assert x[12] == 0x80FF7F01 and x[13] == 0xFFFF80FF and x[14] == 0x80FF
-    assert x[15] == 0xFFFFFF80 and x[5] == 0x80 and x[6] == 0x00017F01 and x[7] == 0x80FF7F01
+    assert x[15] == 0xFFFFFF80 and x[5] == 0x80 and x[6] & 0xFFFFFF == 0x017F01 and x[7] == 0x80FF7F01
     assert chip.read_memory(SRAM_BASE + 0x104, 4) == struct.pack("<I", 0x80FF7F01)
 
 
@@ -237,13 +243,13 @@ def test_branches_and_jumps(assemble):
     ("li a0, 0x08000100\nsw a1, 0(a0)", "write to flash"),
     ("li a0, 0x40012345\nlb a1, 0(a0)", "not emulated"),
     ("li a0, 0x30000000\njr a0", "execution outside"),
-    ("li a0, 0x40021000\nli a1, 0x01000001\nsw a1, 0(a0)\nli a1, 2\nsw a1, 4(a0)", "no flash wait state"),
+    ("li a0, 0x40021000\nli a1, 0x01000081\nsw a1, 0(a0)\nli a1, 2\nsw a1, 4(a0)", "no flash wait state"),
     ("li a0, 0x40013800\nlw a1, 0(a0)", "clock is off"),
     ("li a0, 0x40011400\nsw x0, 0(a0)", "clock is off"),
     (SERIAL_PORT + "li a1, 0x300c\nsw a1, 12(a0)", "not emulated"),  # nine bits
     ("wfi", "sleep while interrupts are off"),
-    ("csrsi mstatus, 8\nwfi", "sleep without an interrupt"),
-    ("csrr a0, mhartid", "control register"),
+    ("li a0, 0x88\ncsrs mstatus, a0\nwfi", "sleep without an interrupt"),
+    ("csrr a0, mie", "control register"),
 ])
 def test_broken_rules_stop_with_reason_and_place(assemble, text, reason):
     chip = assemble("nop\n" + text)
@@ -356,7 +362,7 @@ def test_a_serial_port_that_is_switched_off_neither_sends_nor_hears(assemble):
     assert chip.received() == b"" and chip.registers()[12] & 0x20 == 0 and chip.registers()[13] == 0
 
 
-@pytest.mark.parametrize("ctlr, status, hz", [(0x01000001, 2, 48_000_000), (0x00000001, 0, 24_000_000)])
+@pytest.mark.parametrize("ctlr, status, hz", [(0x01000081, 2, 48_000_000), (0x00000081, 0, 24_000_000)])
 def test_the_clock_changes_over_to_the_pll_only_when_it_runs(assemble, ctlr, status, hz):
     chip = assemble(f"""
     li a0, 0x40022000
@@ -534,7 +540,7 @@ def test_lines_sum_to_the_functions_of_our_own_sources(board, clips):
     assert files <= {path.name for path in paths.FIRMWARE.iterdir()} and {"frontend.c", "usart.c"} <= files
     assert 0.98 < sum(lines.values()) / sum(functions.values()) <= 1
     usart = sum(cycles for name, cycles in lines.items() if name.startswith("usart.c"))
-    assert usart == sum(functions[name] for name in ("usart_wait", "usart_get", "usart_put", "usart_bytes"))
+    assert usart == sum(functions[name] for name in ("usart_get", "usart_put", "usart_bytes"))
 
 
 NODE = """

@@ -16,6 +16,8 @@ from tinyspeech import toolchain
 from tinyspeech.chip.emulator import Chip, slot
 from tinyspeech.toolchain.elf import SRAM_BASE
 
+pytestmark = pytest.mark.usefixtures("the_table")
+
 FLASH_START = 0x1000
 SLOW = "ebreak\n"
 """After reset the HSI runs, divided by 3, and no wait state is set: what counts is cycles."""

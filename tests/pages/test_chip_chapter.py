@@ -55,7 +55,7 @@ def defined(clip):
 def start(firmware):
     """The chip where it first looks for a byte, and the steps up to there."""
     chip = Chip(firmware.bin.read_bytes())
-    steps = list(trace.walk(chip, until=toolchain.symbol_addresses(firmware.elf)["usart_wait"]))
+    steps = list(trace.walk(chip, until=toolchain.symbol_addresses(firmware.elf)["usart_get"]))
     return chip, steps
 
 
@@ -127,7 +127,7 @@ def test_the_memory_map_is_the_emulators():
 def test_from_reset_to_the_first_look(firmware, start):
     chip, steps = start
     names = [c.name for c in trace.calls(steps, toolchain.function_addresses(firmware.elf))]
-    assert names == ["reset", "start", "clear_bss", "copy_data", "main", "board_start"]
+    assert names == ["reset", "start", "clear_bss", "copy_data", "main", "board_start", "set"]
     assert sum(s.cycles for s in steps) == chip.cycles
     sizes = toolchain.sizes(firmware.elf)
     zeros = [s.store[0] for s in steps if s.store and s.instruction.text.startswith("sw zero")
@@ -142,9 +142,9 @@ def test_the_registers_are_set_as_the_text_says(start):
     port = [("RCC_CFGR0", 0), ("RCC_APB2PCENR", 1 << 14 | 1 << 11 | 1 << 9 | 1 << 5), ("GPIOD_CFGLR", 0x48B44042),
             ("GPIOD_OUTDR", 1 << 6),
             ("USART1_BRR", round(24_000_000 / 115_200)), ("USART1_CTLR1", 0x200C)]
-    assert [write for write in writes if write in port] == port
+    assert sorted(write for write in writes if write in port) == sorted(port)
     assert [value for name, value in writes if name == "IWDG_CTLR"] == [0x5555, 0xCCCC]
-    assert [name for name, _ in writes if name.startswith("0x")] == ["0xe000e104"]  # the second half of PFIC_IENR
+    assert not [name for name, _ in writes if name.startswith("0x")]
     assert abs(chip.baud / 115_200 - 1) < 0.02
 
 
@@ -161,7 +161,7 @@ def test_the_text_reads_the_functions_as_they_are(firmware):
 def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
     """One between two sleeps: by the first of the two vectors, registers as before, a sample more in the ring."""
     board = virtual.listening(as_volts(clip, 8_000), 0.5)
-    before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 514
+    before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 26
     left = board.chip.read_memory(missing, 2)
     steps = []
     for step in trace.walk(board.chip):

@@ -7,7 +7,7 @@ FAST = """
     li a1, 1
     sw a1, 0(a0)
     li a0, 0x40021000 # RCC: PLL on, then the system's clock
-    li a1, 0x01000001
+    li a1, 0x01000081
     sw a1, 0(a0)
     li a1, 2
     sw a1, 4(a0)

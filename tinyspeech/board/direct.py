@@ -160,7 +160,7 @@ def classify_many(elf: Path, x8k: np.ndarray, features: bool = False, workers: i
     return [replace(result, stack_bytes=stack) for result in results]
 
 
-def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0]) -> dict:
+def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0], xw: bool | None = None) -> dict:
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
     `cycles_per_audio_second`, of the clip of noise.
 
@@ -168,7 +168,7 @@ def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0]) ->
     measured: a clip of noise and one of silence are run, with and without features, a version request, the self-test,
     and a second of noise that is listened to; with an interrupt at the worst moment (`Chip.stack_bytes`).
     """
-    firmware = toolchain.build_firmware(folder, compiler=compiler)
+    firmware = toolchain.build_firmware(folder, compiler=compiler, xw=xw)
     board = Board(firmware.elf)
     board.version()
     board.self_test()

@@ -7,7 +7,7 @@ inputs as a microphone's voltage, and the ROM bootloader answers when a reset le
 USB device, or any other peripheral of the development board. Chapter 12.
 """
 
-from __future__ import annotations
+from __future__ import math
 
 import os
 import select
@@ -24,7 +24,8 @@ from tinyspeech import toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ
 from tinyspeech.board.protocol import Command, CommandStream
 from tinyspeech.board.rom import BYTE_S, Rom
-from tinyspeech.chip.emulator import FLASH_BYTES, Chip, ChipFault
+from tinyspeech.chip.assumptions import Assumptions
+from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD, Chip, ChipFault
 from tinyspeech.errors import UserError
 
 PATIENCE_S = 0.002
@@ -38,10 +39,12 @@ class VirtualBoard:
 
     image : flash from address 0; None is a blank chip, waiting in the ROM bootloader as only a WCH-Link can make it.
     timed : serial bytes, erasing and programming take their time. Without, a chip that waits for bytes stops the clock.
+    assuming : what no manual settles, as for `Chip`. baud : of the other side of the serial port.
     """
 
-    def __init__(self, image: bytes | None, timed: bool = True):
-        self.chip = Chip(image or b"")
+    def __init__(self, image: bytes | None, timed: bool = True, assuming: Assumptions | None = None,
+                 baud: int = LINE_BAUD):
+        self.chip = Chip(image or b"", assuming, baud)
         self.timed = timed
         self.chip.take_time(timed)
         self.rom = Rom(self.chip, instant=not timed)
@@ -51,7 +54,8 @@ class VirtualBoard:
         self._line: deque[int] = deque()
         self._line_free = 0.0
         self._out = bytearray()
-        self._rom_now = 0.0
+        self._rom_began = self._rom_now = 0.0
+        self._bites_at = math.inf  # when the watchdog ends the ROM bootloader
         if image is None:
             self._enter_rom()
 
@@ -121,12 +125,14 @@ class VirtualBoard:
     def _enter_rom(self) -> None:
         now = self._base + self.chip.seconds
         self.rom.enter(now)
-        self._rom_now = self._line_free = now
+        self._rom_began = self._rom_now = self._line_free = now
+        self._bites_at = now + self.chip.watchdog_left()
         self._line = deque(self.chip.unread())
 
     def _advance_rom(self, until: float) -> bool:
         """The bytes that arrive, or all the time that is left; false when it waits for bytes that take no time."""
         step, before = BYTE_S if self.timed else 0.0, self._line_free
+        until = min(until, self._bites_at)
         while self._line and (at := self._line_free + step) <= min(until, self.rom.leave_at):
             self._line_free = at
             self.rom.receive(self._line.popleft(), at)
@@ -135,12 +141,16 @@ class VirtualBoard:
         else:
             self._rom_now = min(until, max(self.rom.leave_at, self._rom_now + 1e-6))
         self._out += self.rom.sent(self._rom_now)
-        if self.rom.leaves(self._rom_now):
+        if self._rom_now >= self._bites_at:
+            self.rom.power_lost(self._rom_now)
+            self._restart(self._rom_now, lambda: self.chip.restart("watchdog"))
+        elif self.rom.leaves(self._rom_now):
             self._leave_rom()
         return self.timed or bool(self._line) or not self.rom.active
 
     def _leave_rom(self) -> None:
         now, again = self._rom_now, self.rom.restarts_itself
+        self.chip.watchdog_counts(now - self._rom_began)
         self.chip.restart("software")
         self._base = now - self.chip.seconds
         self.rom.active = False

@@ -12,11 +12,14 @@ breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. C
 from __future__ import annotations
 
 import ctypes
+import math
 from pathlib import Path
 
 import numpy as np
 
 from tinyspeech import toolchain
+from tinyspeech.chip import assumptions
+from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.errors import UserError
 from tinyspeech.toolchain.elf import SRAM_BASE
 
@@ -25,7 +28,8 @@ READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
-TICKS_PER_SECOND = 48_000_000
+TICKS_PER_SECOND = 48_000_000 << 16
+"""Of time outside the chip, in the interpreter."""
 NEVER = 2**64 - 1
 """A time, in the interpreter."""
 LINE_BAUD = 115200
@@ -46,7 +50,7 @@ FAULTS = (
     "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
     "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
     "sleep without an interrupt that could end it", "setting of a register that is not emulated",
-    "DMA outside SRAM or from another register than ADC_RDATAR", "ADC clock above 24 MHz",
+    "DMA to or from where there is no memory", "ADC clock above 24 MHz",
     "sleep while interrupts are off globally, from which this core does not wake",
 )
 
@@ -58,7 +62,8 @@ def slot(address: int) -> int:
 
 CORE = Path(__file__).with_name("core")
 """The emulated chip's C."""
-SOURCES = tuple(CORE / name for name in ("peripherals.c", "rv32ec.c"))
+SOURCES = tuple(CORE / f"{name}.c" for name in (
+    "bus", "events", "rcc", "gpio", "usart", "timer", "adc", "dma", "systick", "pfic", "watchdog", "flash", "rv32ec"))
 
 
 class ChipFault(RuntimeError):
@@ -88,6 +93,7 @@ class _State(ctypes.Structure):
         ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
         ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
+        ("departs", ctypes.c_int32 * len(assumptions.rows())),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
     )
@@ -101,6 +107,8 @@ def _library() -> ctypes.CDLL:
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
+    library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     return library
 
@@ -109,9 +117,11 @@ class Chip:
     """A CH32V003 with a flat binary in its flash, just after reset.
 
     image : bytes of flash from address 0, at most 16384 (else `UserError`).
+    assuming : what no manual settles; by default `assumptions.assumed()`.
+    baud : of the other side of the serial port, where bytes take time.
     """
 
-    def __init__(self, image: bytes):
+    def __init__(self, image: bytes, assuming: Assumptions | None = None, baud: int = LINE_BAUD):
         if len(image) > FLASH_BYTES:
             raise UserError(f"the image has {len(image)} bytes, the flash {FLASH_BYTES}")
         self._library = _library()
@@ -119,12 +129,15 @@ class Chip:
         self.state = _State.from_buffer(self._memory)
         self._address = ctypes.addressof(self._memory)
         self._transmit = ctypes.create_string_buffer(4096)
-        self.image = image
+        self.image, self.line_baud = image, baud
+        self.assumptions = assuming if assuming is not None else assumptions.assumed()
+        for i, row in enumerate(assumptions.rows()):
+            self.state.departs[i] = self.assumptions[row.name] - row.value
         self.reset()
 
     def reset(self) -> None:
         """Power on: flash as loaded, option bytes as a WCH-Link leaves them, everything else as after a reset."""
-        self.state.line_baud = LINE_BAUD
+        self.state.line_baud = self.line_baud
         self._library.chip_reset(self._address, self.image, len(self.image))
         self.state.transmit = ctypes.addressof(self._transmit)
         self.state.transmit_room = len(self._transmit)
@@ -137,8 +150,17 @@ class Chip:
         self._pending = b""
 
     def restart(self, cause: str) -> None:
-        """Reset into the user's code. cause : 'pin', or 'software' as the ROM bootloader does it at its end."""
+        """Reset into the user's code. cause : 'pin', 'watchdog', or 'software', as the ROM bootloader ends."""
         self._library.chip_restart(self._address, RESETS[cause])
+
+    def watchdog_left(self) -> float:
+        """Seconds until the watchdog resets the chip unless it is fed; infinite where it does not run."""
+        left = self._library.chip_watchdog(self._address)
+        return math.inf if left == NEVER else left / TICKS_PER_SECOND
+
+    def watchdog_counts(self, seconds: float) -> None:
+        """The watchdog goes on for so long while the core stands still: the ROM bootloader had the chip."""
+        self._library.chip_watchdog_counts(self._address, int(seconds * TICKS_PER_SECOND))
 
     def take_time(self, timed: bool = True) -> None:
         """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""

@@ -12,6 +12,7 @@ def add(commands) -> None:
     add_model(command)
     command.add_argument("--compiler", default=COMPILERS[0], choices=(*COMPILERS, "both"),
                          help="zig's clang, which ships, Debian's gcc-riscv64-unknown-elf, or both side by side")
+    command.add_argument("--no-xw", action="store_true", help="without WCH's own instructions, as gcc must")
     add_json(command)
     command.set_defaults(run=run)
 
@@ -23,7 +24,7 @@ def run(args) -> None:
 
     folder = firmware_folder(IntegerModel.load(model_file(args.model, ".npz")))
     names = COMPILERS if args.compiler == "both" else (args.compiler,)
-    reports = {name: report_firmware(folder, name) for name in names}
+    reports = {name: report_firmware(folder, name, False if args.no_xw else None) for name in names}
     result = reports[names[0]]
     if len(names) > 1:
         show({**result, "compilers": reports}, args.json, compiler_table(reports))

@@ -16,11 +16,13 @@ import numpy as np
 
 from tinyspeech import CLASSES
 from tinyspeech.board.virtual import VirtualBoard
-from tinyspeech.chip.emulator import TICKS_PER_SECOND
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
 from tinyspeech.sound import audio
+
+TICKS_HZ = 2 * CLOCK_HZ
+"""Of the time in which signal and chip are compared: whole for either of the chip's clocks."""
 
 
 @dataclass
@@ -46,11 +48,11 @@ STEP_S = 0.001
 def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
     """What the ADC reads of a signal, uint16 [n] at rate_hz, at times in 1/48 us since its beginning."""
     at = ticks.astype(np.int64) * rate_hz
-    i, part = at // TICKS_PER_SECOND, at % TICKS_PER_SECOND
+    i, part = at // TICKS_HZ, at % TICKS_HZ
     inside = (ticks >= 0) & (i + 1 < len(volts))
     i = np.where(inside, i, 0)
     a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
-    return np.where(inside, (a * (TICKS_PER_SECOND - part) + b * part) // TICKS_PER_SECOND, 32768) >> 6
+    return np.where(inside, (a * (TICKS_HZ - part) + b * part) // TICKS_HZ, 32768) >> 6
 
 
 def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
@@ -77,7 +79,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     count = state.conversions - conversions
     first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
     cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
-    ended = round(board.now * TICKS_PER_SECOND) - round(began * TICKS_PER_SECOND)
+    ended = round(board.now * TICKS_HZ) - round(began * TICKS_HZ)
     offset = ended - 2 * state.cycles  # two ticks a cycle
     samples = from_conversions(codes_at(volts, rate_hz, 2 * cycles + offset))
     return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,

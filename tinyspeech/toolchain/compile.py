@@ -31,11 +31,13 @@ FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "
                     "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "lanes.S", "bands.c",
                     "network.c")
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
+WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+XW = "+xwchc"
+"""And WCH's own: loads and stores of bytes and halfwords in 16 bits. gcc does not know them."""
 WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
         *WARNINGS)
 """For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
@@ -46,8 +48,8 @@ FIRMWARE_FLAGS = (
 ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 """What is hoisted out of a loop would end on the stack: there are few registers."""
 GCC = "riscv64-unknown-elf-gcc"
-GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
-"""gcc wants the control registers' instructions named ..."""
+GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e")
+"""gcc wants the instructions of control registers and fence.i named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
 
@@ -191,20 +193,27 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0]) -> Firmware:
+                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0],
+                   xw: bool | None = None) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
     same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
-    products and divisions, as gcc's always may. compiler: one of `COMPILERS`.
+    products and divisions, as gcc's always may. compiler: one of `COMPILERS`. xw: with WCH's own instructions (`XW`);
+    by default where zig builds the firmware, and not in other programs.
     """
     if compiler not in COMPILERS:
         raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
+    if xw and compiler == "gcc":
+        raise UserError("gcc does not know WCH's own instructions: build with zig, or without them")
     if sources is None or isinstance(sources, Path):
+        xw = compiler == "zig" if xw is None else xw
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
     compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (ZIG_COMPILE, RV32EC)
+    if xw:
+        compile_flags = [flag + XW if flag.startswith("-mcpu=") else flag for flag in compile_flags]
     run = gcc if compiler == "gcc" else partial(zig, "cc")
     digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
                      [FIRMWARE, *(source.parent for source in sources)], compiler)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -166,6 +167,32 @@ def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]
     return found
 
 
+@dataclass(frozen=True)
+class ShortAccess:
+    """One of WCH's own instructions (`XW`), which no disassembler of ours knows."""
+
+    mnemonic: str
+    register: int
+    """x8 .. x15: loaded or stored."""
+    base: int
+    offset: int
+
+    @classmethod
+    def of(cls, code: bytes) -> ShortAccess | None:
+        """What the first two bytes are, or None. Encoding: LLVM's xwchc; jnk0le."""
+        h = int.from_bytes(code[:2], "little")
+        quadrant, kind, register, base = h & 3, h >> 13, 8 + (h >> 2 & 7), 8 + (h >> 7 & 7)
+        if len(code) < 2 or quadrant & 1:
+            return None
+        if kind in (1, 5):
+            offset = (h >> 10 & (7 if quadrant else 3)) << 3 | (h >> 5 & 3) << 1 | (0 if quadrant else h >> 12 & 1)
+            return cls(("xw.c.lbu", "xw.c.sb", "xw.c.lhu", "xw.c.sh")[quadrant + (kind == 5)], register, base, offset)
+        if kind == 4 and not quadrant and not h & 0x1800:
+            mnemonic = ("xw.c.lbusp", "xw.c.lhusp", "xw.c.sbsp", "xw.c.shsp")[h >> 5 & 3]
+            return cls(mnemonic, register, 2, (h >> 8 & 7) << 1 | (h >> 7 & 1) << 4 if h & 0x20 else h >> 7 & 15)
+        return None
+
+
 @cache
 def decoder() -> capstone.Cs:
     """A disassembler for the core's instructions, and for those of other RISC-V cores that it lacks; with operands."""
@@ -200,17 +227,18 @@ def forbidden_instructions(elf: Path) -> list[str]:
                 continue
             code, at, base = section.data(), 0, section["sh_addr"]
             while at < len(code):
-                for i in decoder().disasm(code[at:], base + at):
-                    at += i.size
-                    if any(i.address in span for span in data):
-                        continue
-                    if i.id == riscv_const.RISCV_INS_C_UNIMP and not any(i.address in span for span in inside):
-                        continue
-                    if forbidden(i):
-                        found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
-                if at < len(code):  # the decoder gave up here: say so and go on behind it
-                    length = 4 if code[at] & 3 == 3 else 2
-                    if not any(base + at in span for span in data):
-                        found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
-                    at += length
+                if ShortAccess.of(code[at:]):
+                    at += 2
+                    continue
+                i = next(decoder().disasm(code[at : at + 4], base + at, 1), None)
+                length = i.size if i else 4 if code[at] & 3 == 3 else 2
+                if any(base + at in span for span in data):
+                    pass
+                elif i is None:
+                    found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
+                elif i.id == riscv_const.RISCV_INS_C_UNIMP and not any(i.address in span for span in inside):
+                    pass
+                elif forbidden(i):
+                    found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
+                at += length
     return found

@@ -1,9 +1,14 @@
-/* The emulated CH32V003 as its two halves share it: rv32ec.c, the core, and peripherals.c, everything around it.
-   Chapter 11. Registers and bits: WCH's reference manual V1.4; where it is silent, the place says what we assume. */
+/* The emulated CH32V003 as its parts share it: rv32ec.c, the core, and around it one file a peripheral, which bus.c puts
+   at their addresses and events.c calls when their time has come. A new peripheral is a file, a struct in `registers`, a
+   line of bus.c's table and one of pfic.c's. Chapter 11.
+
+   Registers and bits: WCH's reference manual V1.4; what it leaves open is a row of assumptions.h. */
 #ifndef TINYSPEECH_CHIP_H
 #define TINYSPEECH_CHIP_H
 #include <stddef.h>
 #include <stdint.h>
+
+#include "assumptions.h"
 
 /* freestanding (WebAssembly) has no string.h; the compiler provides both */
 #define memset __builtin_memset
@@ -21,6 +26,11 @@ enum {
 #define INFO_BASE 0x1ffff780u
 #define NEVER UINT64_MAX
 
+/* Time outside the chip, in ticks of 1/48 us / 65536: every undisturbed clock of this chip is whole ticks, and one that is
+   off by some parts in a million nearly so. */
+enum { HZ_48M = 48000000, TICK_BITS = 16 };
+#define TICKS_PER_SECOND ((uint64_t)HZ_48M << TICK_BITS)
+
 enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK, STOP_BOOT };
 
 enum fault {
@@ -29,19 +39,25 @@ enum fault {
     FAULT_DMA, FAULT_ADC_SPEED, FAULT_SLEEP_MASKED
 };
 
-enum event { /* what happens at a cycle of its own */
-    EVENT_SYSTICK, EVENT_TIMER_UPDATE, EVENT_TIMER_COMPARE1, EVENT_TIMER_COMPARE2, EVENT_ADC, EVENT_RECEIVE,
-    EVENT_TRANSMIT, EVENT_WATCHDOG, EVENTS
+enum event { /* what happens at a cycle of its own; of two at the same, the first of this list */
+    EVENT_SYSTICK, EVENT_TIMER_UPDATE, EVENT_TIMER_COMPARE = EVENT_TIMER_UPDATE + 2, /* 2 timers, 4 channels each */
+    EVENT_ADC = EVENT_TIMER_COMPARE + 8, EVENT_RECEIVE, EVENT_TRANSMIT, EVENT_WATCHDOG, EVENTS
 };
 
 enum { /* interrupt numbers */
-    IRQ_SYSTICK = 12, IRQ_SOFTWARE = 14, IRQ_FLASH = 18, IRQ_DMA1 = 22, IRQ_ADC = 29, IRQ_USART1 = 32, IRQ_TIM1_UPDATE = 35,
-    IRQ_TIM1_COMPARE = 37, IRQS = 39
+    IRQ_SYSTICK = 12, IRQ_SOFTWARE = 14, IRQ_FLASH = 18, IRQ_DMA1 = 22, /* its channel 1; the others follow */
+    IRQ_ADC = 29, IRQ_USART1 = 32, IRQ_TIM1_UPDATE = 35, IRQ_TIM1_COMPARE = 37, IRQ_TIM2 = 38, IRQS = 39
 };
 
 enum { RESET_PIN = 1 << 26, RESET_POWER = 1 << 27, RESET_SOFTWARE = 1 << 28, RESET_WATCHDOG = 1 << 29 }; /* RSTSCKR */
 
 enum { TOUCHED_READ = 1, TOUCHED_WRITTEN = 2, TOUCHED_DMA = 4 };
+
+enum { /* requests to the DMA, by the channel that carries them */
+    REQUEST_ADC = 1, REQUEST_TIM2_CH3 = 1, REQUEST_TIM1_CH1 = 2, REQUEST_TIM2_UPDATE = 2, REQUEST_TIM1_CH2 = 3,
+    REQUEST_TRANSMIT = 4, REQUEST_TIM1_CH4 = 4, REQUEST_RECEIVE = 5, REQUEST_TIM1_UPDATE = 5, REQUEST_TIM2_CH1 = 5,
+    REQUEST_TIM1_CH3 = 6, REQUEST_TIM2_CH2 = 7, REQUEST_TIM2_CH4 = 7
+};
 
 struct decoded {
     uint8_t op, rd, rs1, rs2, length, reason; /* reason: fault of OP_BAD */
@@ -49,28 +65,42 @@ struct decoded {
     int32_t imm;
 };
 
+struct timer {
+    uint32_t ctlr1, ctlr2, dmaintenr, intfr, chctlr[2], ccer, psc, atrlr, rptcr, ccr[4], bdtr;
+    uint32_t psc_now, atrlr_now, repeat, held; /* the active copies; held: CNT while it stands still */
+    uint64_t zero;                             /* the cycle at which CNT was 0 */
+};
+
+struct dma_channel {
+    uint32_t cfgr, cntr, paddr, maddr, length; /* length: CNTR as it was written */
+};
+
 /* Everything that a reset clears. */
 struct registers {
-    uint32_t mstatus, mtvec, mepc, mcause, mscratch, intsyscr;
-    uint32_t rcc_ctlr, rcc_cfgr0, rcc_ahbpcenr, rcc_apb2pcenr, rcc_apb1pcenr, actlr;
-    uint32_t gpio[3][4]; /* ports A, C, D: CFGLR, OUTDR, LCKR unused, INDR of inputs */
-    uint32_t usart_ctlr[3], usart_status, usart_received, usart_shifting, usart_waiting; /* waiting: 256 is none */
-    uint32_t systick_ctlr, systick_status, systick_cmp, systick_held; /* held: the count while it stands still */
-    uint64_t systick_base;
-    uint64_t irq_enabled, irq_software, irq_active;
-    uint8_t irq_priority[64];
-    uint32_t sctlr, event_latch;
-    uint64_t seen_lines; /* interrupts that were pending, to tell a new one */
-    uint32_t tim_ctlr1, tim_ctlr2, tim_dmaintenr, tim_intfr, tim_chctlr[2], tim_ccer, tim_psc, tim_atrlr, tim_rptcr,
-        tim_ccr[4], tim_bdtr;
-    uint32_t tim_psc_now, tim_atrlr_now, tim_repeat, tim_held; /* the active copies; held: CNT while it stands still */
-    uint64_t tim_zero;                                         /* the cycle at which CNT was 0 */
-    uint32_t adc_status, adc_ctlr1, adc_ctlr2, adc_samptr[2], adc_rsqr[3], adc_data, adc_result;
-    uint32_t dma_status, dma_cfgr, dma_cntr, dma_paddr, dma_maddr, dma_length; /* length: CNTR as it was written */
-    uint32_t watchdog_unlocked, watchdog_psc, watchdog_rldr;
-    uint32_t flash_keys, flash_mode_keys, flash_option_keys, boot_keys; /* how many of the two came */
-    uint32_t flash_ctlr, flash_addr, flash_eop, flash_error;
-    uint32_t flash_buffer[16];
+    struct {
+        uint32_t mstatus, mtvec, mepc, mcause, mscratch, intsyscr, dbgmcu;
+        uint32_t depth; /* handlers that run */
+        struct { uint32_t mepc, mcause, number, stacked, x[16]; } frame[3]; /* of each what it interrupted */
+    } csr;
+    struct { uint32_t ctlr, cfgr0, intr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
+    struct { uint32_t cfglr, outdr; } gpio[3]; /* ports A, C, D */
+    struct { uint32_t ctlr[3], status, seen, received, shifting, waiting; } usart; /* seen: errors that the status told */
+    struct { uint32_t ctlr, status, cmp, held; uint64_t base; } systick; /* held: the count while it stands still */
+    struct {
+        uint64_t enabled, software, active;
+        uint64_t seen, edges; /* requests that were there, to tell a new one; those that came and were not served */
+        uint8_t priority[64];
+        uint32_t sctlr, event, threshold;
+    } pfic;
+    struct timer timer[2];
+    struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result, calibrated; uint64_t calibrating; } adc;
+    struct { uint32_t status; struct dma_channel channel[7]; } dma;
+    struct { uint32_t unlocked, psc, rldr; } watchdog;
+    struct {
+        uint32_t actlr, keys, mode_keys, option_keys, boot_keys; /* how many of the two came */
+        uint32_t ctlr, addr, eop, error;
+        uint32_t buffer[16];
+    } flash;
 };
 
 struct chip {
@@ -95,7 +125,7 @@ struct chip {
     uint32_t in_boot;   /* a reset chose the boot area: the ROM's model has the chip */
     const uint16_t *analogue; /* the microphone: 0 .. 65535 is 0 V .. supply; behind its end it holds mid-supply */
     uint32_t analogue_count, analogue_hz;
-    uint64_t analogue_start; /* in 1/48 us since power on; NEVER: when the ADC samples next */
+    uint64_t analogue_start; /* in ticks since power on; NEVER: when the ADC samples next */
     uint64_t slept;          /* cycles spent asleep */
     uint64_t longest_awake;  /* cycles between two sleeps */
     uint64_t converted_at;   /* the cycle at which the ADC last began to sample */
@@ -103,6 +133,7 @@ struct chip {
     uint32_t resets;         /* how often it was, power on included */
     uint32_t conversions, dropped_triggers; /* of the ADC; a trigger while it converts is lost */
     uint32_t lowest_open_sp, handler_stack; /* where an interrupt could come; the most that a handler took */
+    int32_t departs[ASSUMED]; /* from the values of assumptions.h */
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES], info[INFO_BYTES];
     /* --- the interpreter's own --- */
     uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
@@ -112,7 +143,8 @@ struct chip {
     uint32_t asleep, boot_mode, lsi_on;    /* asleep: 1 wfi, 2 wfe; boot_mode: FLASH_STATR's MODE */
     uint64_t stall;                        /* cycles that the access in progress costs on top */
     uint32_t reset_request;                /* RESET_ bits */
-    uint32_t ticks_per_cycle;              /* a tick is 1/48 us: every clock of this chip is whole ticks */
+    uint64_t ticks_per_cycle, stolen;      /* stolen: cycles that the DMA took from the core */
+    uint8_t options[16];                   /* option bytes as they count: see options_taken */
     uint64_t tick_base, tick_since;        /* ticks at the cycle of the last change of clock */
     uint64_t line_free;                    /* the cycle at which the byte on the receiver's line is over */
     uint64_t due[EVENTS], next_event;
@@ -120,20 +152,70 @@ struct chip {
     struct decoded cache[SLOTS];
 };
 
+/* A peripheral's request is over, though the core does not look up: a next one is a new one. */
+static inline void line_fell(struct chip *chip, int irq) { chip->r.pfic.seen &= ~(1ull << irq); }
+
 /* Whoever changes memory that may hold code says so here: the core decodes it anew. */
 static inline void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
 
+static inline uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
+
 #pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
-/* peripherals.c */
+/* bus.c */
 uint32_t peripheral_read(struct chip *chip, uint32_t address);
 void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);
-void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);
 void system_reset(struct chip *chip, uint32_t flags);
+
+/* events.c: time */
+void schedule(struct chip *chip, enum event event, uint64_t at);
 void advance(struct chip *chip);
+uint64_t ticks_at(const struct chip *chip, uint64_t cycle);
+uint64_t cycles_of(const struct chip *chip, uint64_t ticks);
+
+/* Of each peripheral its registers, by their offset from its base (`which`: of several of a kind), and what others of
+   this chip need of it. */
+#define REGISTERS(name)                                                       \
+    uint32_t name##_read(struct chip *chip, int which, uint32_t offset);       \
+    void name##_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
+
+REGISTERS(rcc);
+void set_clock(struct chip *chip);
+void rcc_reset(struct chip *chip, uint32_t flags);
+
+REGISTERS(gpio);
+
+REGISTERS(usart);
 void serial_arrivals(struct chip *chip);
 void hang_up(struct chip *chip);
+void byte_arrived(struct chip *chip, uint64_t now);
+void byte_sent(struct chip *chip, uint64_t now);
+uint32_t usart_status(const struct chip *chip);
+int usart_asks(const struct chip *chip); /* for its interrupt */
+
+REGISTERS(timer);
+void timer_update(struct chip *chip, int which, uint64_t now, int by_software);
+void timer_compare(struct chip *chip, int which, int channel, uint64_t now);
+
+REGISTERS(adc);
+void adc_done(struct chip *chip, uint64_t now);
+void adc_trigger(struct chip *chip, uint32_t source, uint64_t now);
+
+REGISTERS(dma);
+void dma_request(struct chip *chip, int channel);
+
+REGISTERS(systick);
+void systick_reached(struct chip *chip, uint64_t now);
+
+REGISTERS(pfic);
 int pending_interrupt(const struct chip *chip);
 void latch_events(struct chip *chip);
 int wakes(struct chip *chip);
+
+REGISTERS(watchdog);
+void watchdog_reload(struct chip *chip);
+
+REGISTERS(flash);
+void options_load(struct chip *chip);
+void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);
 #pragma GCC visibility pop
 #endif

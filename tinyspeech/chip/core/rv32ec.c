@@ -1,9 +1,9 @@
 /* An RV32EC interpreter with the CH32V003's memory map, interrupts and flash speed, counting cycles.
 
    What it is: the core (QingKe V2A: 16 registers, compressed instructions, no multiplier), 16 KB of flash, 2 KB of RAM;
-   peripherals.c is everything around it. It enforces what the silicon enforces: any other register, instruction, address or
-   misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Not here: exceptions
-   (they stop it), interrupts within interrupts, hardware stacking. What it is not: a model of the pipeline. Cycles follow
+   the files beside it are everything around it. It enforces what the silicon enforces: any other register, instruction, address or
+   misaligned access stops it with a reason; so does a register of a peripheral that has no clock. Exceptions stop it
+   as well, unless it assumes `faults=trap`. What it is not: a model of the pipeline. Cycles follow
    a table:
 
      operation                  SRAM, or flash without wait state   flash with one wait state (48 MHz)
@@ -17,7 +17,8 @@
    +1 for any target off a multiple of 4. This table charges 5 always, forgets that a prefetched word makes the first 32-bit
    instructions cheaper (5 of them measure 8 cycles, 9 measure 16; here 10 and 18), and charges the +1 only where the target
    is long: on our firmware 3 % more cycles than a model that follows all of these. Our assumption: data read from flash
-   costs one wait state more; entering an interrupt takes a jump and a load; waking from sleep takes nothing.
+   costs one wait state more; entering an interrupt takes a jump and a load, and
+   interrupt_entry_cycles of assumptions.h; waking from sleep takes nothing.
 
    Python's side is tinyspeech/chip/emulator.py; chapter 11. */
 #include "chip.h"
@@ -40,7 +41,12 @@ void chip_power_on(struct chip *chip)
     chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
     chip->handler_stack = chip->handler_sp = 0, chip->converted_at = chip->longest_awake = chip->woke_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
-    memset(chip->sram, 0, sizeof chip->sram);
+    chip->next_event = NEVER;
+    uint32_t noise = 2654435761u * (uint32_t)ASSUME(chip, sram_seed);
+    for (int i = 0; i < SRAM_BYTES; i++) {
+        noise ^= noise << 13, noise ^= noise >> 17, noise ^= noise << 5;
+        chip->sram[i] = (uint8_t)(ASSUME(chip, sram_at_power_on) == 2 ? noise >> 24 : ASSUME(chip, sram_at_power_on) ? 255 : 0);
+    }
     system_reset(chip, RESET_POWER | RESET_PIN);
 }
 
@@ -48,9 +54,10 @@ void chip_power_on(struct chip *chip)
 void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
 {
     /* Option bytes as a WCH-Link leaves them (rvprog -R): nothing protected, PD7 resets, START_MODE set, so that the boot
-       area can be entered. The unique id is made up. */
+       area can be entered. The unique id is made up;
+       its last halfword is the sum of the others, which clients check. */
     static const uint8_t option[12] = {0xa5, 0x5a, 0xf7, 0x08, 0xff, 0x00, 0xff, 0x00, 0xff, 0x00, 0xff, 0x00};
-    static const uint8_t id[4] = {0x10, 0x05, 0x31, 0x00}, unique[8] = {0xcd, 0xab, 0x37, 0x54, 0x53, 0xbc, 0x58, 0xdf};
+    static const uint8_t id[4] = {0x10, 0x05, 0x31, 0x00}, unique[8] = {0xcd, 0xab, 0x37, 0x54, 0x53, 0xbc, 0x57, 0xbc};
     memset(chip->flash, 0xff, sizeof chip->flash);
     memcpy(chip->flash, image, count < FLASH_BYTES ? count : FLASH_BYTES);
     memset(chip->info, 0xff, sizeof chip->info);
@@ -61,7 +68,7 @@ void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count)
     chip_power_on(chip);
 }
 
-/* Time since power on, in 1/48 us. */
+/* Time since power on, in ticks. */
 uint64_t chip_ticks(const struct chip *chip)
 {
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
@@ -70,12 +77,24 @@ uint64_t chip_ticks(const struct chip *chip)
 /* What the program drives pin 0 .. 7 of port 0 .. 2 (A, C, D) to: 1 high, 0 low, or -1 where the pin is no output. */
 int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin)
 {
-    if (!(chip->r.gpio[port][0] >> 4 * pin & 3)) return -1;
-    return (int)(chip->r.gpio[port][1] >> pin & 1);
+    if (!(chip->r.gpio[port].cfglr >> 4 * pin & 3)) return -1;
+    return (int)(chip->r.gpio[port].outdr >> pin & 1);
 }
 
 /* No byte is on the receiver's line any more. */
 void chip_hang_up(struct chip *chip) { hang_up(chip); }
+
+/* While the boot area has the chip: ticks until the watchdog bites, or NEVER; and that so many have gone by. */
+uint64_t chip_watchdog(const struct chip *chip)
+{
+    return chip->due[EVENT_WATCHDOG] == NEVER ? NEVER : ticks_at(chip, chip->due[EVENT_WATCHDOG]) - ticks_at(chip, chip->cycles);
+}
+
+void chip_watchdog_counts(struct chip *chip, uint64_t ticks)
+{
+    uint64_t left = chip_watchdog(chip);
+    if (left != NEVER) schedule(chip, EVENT_WATCHDOG, chip->cycles + (ticks < left ? cycles_of(chip, left - ticks) : 0));
+}
 
 /* The boot area resets into the user's code; a reset by pin does, too. */
 void chip_restart(struct chip *chip, uint32_t flags)
@@ -87,8 +106,6 @@ void chip_restart(struct chip *chip, uint32_t flags)
 /* ------------------------------------------------------------------------------------------------- decoding ------ */
 
 static int32_t sign(uint32_t value, int bits) { return (int32_t)(value << (32 - bits)) >> (32 - bits); }
-
-static uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
 
 static struct decoded bad(int reason, int length)
 {
@@ -137,7 +154,7 @@ static struct decoded decode32(uint32_t w)
         if (f7 == 0x20 && f3 == 0) return make(OP_SUB, rd, rs1, rs2, 0, 4);
         if (f7 == 0x20 && f3 == 5) return make(OP_SRA, rd, rs1, rs2, 0, 4);
         return f7 ? bad(FAULT_ILLEGAL, 4) : make(registers[f3], rd, rs1, rs2, 0, 4);
-    case 0x0f: return f3 ? bad(FAULT_ILLEGAL, 4) : make(OP_FENCE, 0, 0, 0, 0, 4); /* fence.i is another extension's */
+    case 0x0f: return f3 > 1 ? bad(FAULT_ILLEGAL, 4) : make(OP_FENCE, 0, 0, 0, 0, 4); /* fence, fence.i */
     case 0x73:
         if (w == 0x00000073) return make(OP_ECALL, 0, 0, 0, 0, 4);
         if (w == 0x00100073) return make(OP_EBREAK, 0, 0, 0, 0, 4);
@@ -158,6 +175,23 @@ static struct decoded decode16(uint32_t h)
     case 0: /* c.addi4spn */
         imm = field(h, 10, 7) << 6 | field(h, 12, 11) << 4 | field(h, 5, 5) << 3 | field(h, 6, 6) << 2;
         return imm ? make(OP_ADDI, low, 2, 0, (int32_t)imm, 2) : bad(FAULT_ILLEGAL, 2);
+    case 1: /* xw.c.lbu, xw.c.sb and, in the other quadrant, xw.c.lhu, xw.c.sh: WCH's own, as jnk0le found them */
+    case 5:
+        imm = field(h, 11, 10) << 3 | field(h, 6, 5) << 1 | field(h, 12, 12);
+        return h >> 13 == 1 ? make(OP_LBU, low, high, 0, (int32_t)imm, 2) : make(OP_SB, 0, high, low, (int32_t)imm, 2);
+    case 17:
+    case 21:
+        imm = field(h, 12, 10) << 3 | field(h, 6, 5) << 1;
+        return h >> 13 == 1 ? make(OP_LHU, low, high, 0, (int32_t)imm, 2) : make(OP_SH, 0, high, low, (int32_t)imm, 2);
+    case 4: /* the same four on the stack, by bits 6:5, of LLVM's xwchc */
+        if (h & 0x1800) return bad(FAULT_ILLEGAL, 2);
+        imm = h & 0x20 ? field(h, 10, 8) << 1 | field(h, 7, 7) << 4 : field(h, 10, 7);
+        switch (field(h, 6, 5)) {
+        case 0: return make(OP_LBU, low, 2, 0, (int32_t)imm, 2);
+        case 1: return make(OP_LHU, low, 2, 0, (int32_t)imm, 2);
+        case 2: return make(OP_SB, 0, 2, low, (int32_t)imm, 2);
+        }
+        return make(OP_SH, 0, 2, low, (int32_t)imm, 2);
     case 2: /* c.lw */
     case 6: /* c.sw */
         imm = field(h, 5, 5) << 6 | field(h, 12, 10) << 3 | field(h, 6, 6) << 2;
@@ -300,18 +334,43 @@ INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, u
     store_elsewhere(chip, address, size, value);
 }
 
-/* The CSRs that startup code touches, or 0. */
+/* The control registers, or 0. The core has no mtval (jnk0le), no mie and no mip: PFIC has those. */
 static uint32_t *csr(struct chip *chip, uint32_t number)
 {
     switch (number) {
-    case 0x300: return &chip->r.mstatus;
-    case 0x305: return &chip->r.mtvec;
-    case 0x340: return &chip->r.mscratch;
-    case 0x341: return &chip->r.mepc;
-    case 0x342: return &chip->r.mcause;
-    case 0x804: return &chip->r.intsyscr;
+    case 0x300: return &chip->r.csr.mstatus;
+    case 0x305: return &chip->r.csr.mtvec;
+    case 0x340: return &chip->r.csr.mscratch;
+    case 0x341: return &chip->r.csr.mepc;
+    case 0x342: return &chip->r.csr.mcause;
+    case 0x7c0: return &chip->r.csr.dbgmcu;
+    case 0x804: return &chip->r.csr.intsyscr;
+    default: break;
     }
     return 0;
+}
+
+/* Those that only tell what the core is: 0 where it is another. */
+static const uint32_t *identity(uint32_t number)
+{
+    static const uint32_t misa = 0x40800014, /* 32 bits: C, E, X */
+        zero = 0, marchid = 0xdc68d841, mimpid = 0xdc688001; /* "WCH-V2A" and "WCH", five bits a letter */
+    switch (number) {
+    case 0x301: return &misa;
+    case 0xf11: case 0xf14: return &zero; /* vendor, hart */
+    case 0xf12: return &marchid;
+    case 0xf13: return &mimpid;
+    }
+    return 0;
+}
+
+/* What a control register becomes. operand: what the instruction brings; value: what it makes of the old. */
+static void csr_write(struct chip *chip, uint32_t number, uint32_t *reg, uint32_t operand, uint32_t value)
+{
+    int rule = ASSUME(chip, mie_needs_mpie);
+    if (number == 0x300 && rule && !(*reg & 8) && ((rule == 1 ? value : operand) & 0x88) != 0x88) value &= ~8u;
+    if (number == 0x305) value &= ~((uint32_t)ASSUME(chip, mtvec_granularity) - 1) | 3;
+    *reg = value;
 }
 
 /* ------------------------------------------------------------------------------------------------- execution ----- */
@@ -343,26 +402,61 @@ INLINE uint32_t jump_cycles(const struct chip *chip, int to, uint32_t target)
     return cycles + ((target & 2) && (halfword(chip, to) & 3) == 3);
 }
 
-/* The core enters the handler of interrupt `number`: where it goes. mtvec bit 0: an entry for each number, bit 1: the entry
-   is an address and not an instruction. */
-static uint32_t enter_interrupt(struct chip *chip, int number, uint32_t pc)
+static const uint8_t STACKED[10] = {1, 5, 6, 7, 10, 11, 12, 13, 14, 15}; /* what a callee may spoil */
+
+/* The core enters the handler of interrupt or exception `number`: where it goes. mtvec bit 0: an entry for each number, bit
+   1: the entry is an address and not an instruction. INTSYSCR bit 0: the hardware saves registers. */
+static uint32_t enter_handler(struct chip *chip, uint32_t number, uint32_t cause, uint32_t pc)
 {
     struct registers *r = &chip->r;
-    uint32_t vector = (r->mtvec & ~3u) + (r->mtvec & 1 ? 4 * (uint32_t)number : 0), at = vector & (FLASH_BYTES - 1);
-    r->mepc = pc, r->mcause = 0x80000000u | (uint32_t)number;
-    r->mstatus = (r->mstatus & ~0x88u) | (r->mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
-    chip->handler_sp = chip->x[2];
-    r->irq_active |= 1ull << number, r->irq_software &= ~(1ull << number);
-    return (r->mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
+    uint32_t vector = (r->csr.mtvec & ~3u) + (r->csr.mtvec & 1 ? 4 * number : 0), at = vector & (FLASH_BYTES - 1);
+    uint32_t depth = r->csr.depth < 2 ? r->csr.depth : 2; /* an exception in a handler in a handler resets the core */
+    r->csr.frame[depth].mepc = r->csr.mepc, r->csr.frame[depth].mcause = r->csr.mcause;
+    r->csr.frame[depth].number = number, r->csr.frame[depth].stacked = r->csr.intsyscr & 1;
+    if (r->csr.intsyscr & 1) {
+        memcpy(r->csr.frame[depth].x, chip->x, sizeof chip->x);
+        chip->x[2] -= (uint32_t)ASSUME(chip, hardware_stacking_bytes);
+        for (uint32_t i = 0, to = chip->x[2] - SRAM_BASE; chip->x[2] != r->csr.frame[depth].x[2] && i < 10; i++, to += 4)
+            for (uint32_t k = 0; to + k < SRAM_BYTES && k < 4; k++) chip->sram[to + k] = (uint8_t)(chip->x[STACKED[i]] >> 8 * k);
+        if (chip->x[2] - SRAM_BASE < SRAM_BYTES && chip->x[2] < chip->lowest_sp) chip->lowest_sp = chip->x[2];
+    }
+    r->csr.depth = depth + 1;
+    r->csr.mepc = pc, r->csr.mcause = cause;
+    r->csr.mstatus = (r->csr.mstatus & ~0x88u) | (r->csr.mstatus & 8) << 4 | 0x1800; /* MPIE = MIE, MIE = 0, MPP */
+    if (!depth) chip->handler_sp = chip->x[2];
+    r->pfic.active |= 1ull << number, r->pfic.software &= ~(1ull << number), r->pfic.edges &= ~(1ull << number);
+    return (r->csr.mtvec & 2) && slot_of(vector) >= 0 && slot_of(vector) < FLASH_SLOTS ? bytes_at(chip->flash + at, 4) : vector;
 }
 
-/* A handler ends: the interrupt that it served, the highest of those that are active, is over. */
-static uint32_t leave_interrupt(struct chip *chip)
+/* mret: the handler, if one runs, is over, and what it interrupted goes on. */
+static uint32_t leave_handler(struct chip *chip)
 {
     struct registers *r = &chip->r;
-    r->mstatus = (r->mstatus & ~8u) | (r->mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
-    r->irq_active = 0, chip->handler_sp = 0; /* handlers do not nest here */
-    return r->mepc;
+    uint32_t pc = r->csr.mepc;
+    r->csr.mstatus = (r->csr.mstatus & ~8u) | (r->csr.mstatus >> 4 & 8) | 0x80; /* MIE = MPIE */
+    if (!r->csr.depth) return pc;
+    uint32_t depth = --r->csr.depth;
+    r->pfic.active &= ~(1ull << r->csr.frame[depth].number);
+    if (r->csr.frame[depth].stacked) { /* assumed: from where they were saved, whatever the handler did to the stack */
+        for (int i = 0; i < 10; i++) chip->x[STACKED[i]] = r->csr.frame[depth].x[STACKED[i]];
+        chip->x[2] += (uint32_t)ASSUME(chip, hardware_stacking_bytes);
+    }
+    if (depth) r->csr.mepc = r->csr.frame[depth].mepc, r->csr.mcause = r->csr.frame[depth].mcause, r->csr.mstatus &= ~8u;
+    else chip->handler_sp = 0;
+    if (!depth && r->pfic.sctlr & 2) chip->asleep = 1; /* SLEEPONEXIT */
+    return pc;
+}
+
+/* A broken rule as the core itself sees it: its cause, or -1 where there is no such exception. */
+static int cause_of(uint32_t fault, int storing)
+{
+    switch (fault) {
+    case FAULT_ILLEGAL: case FAULT_REGISTER: case FAULT_MULTIPLY: case FAULT_CSR: return 2;
+    case FAULT_FETCH: return 1;
+    case FAULT_MISALIGNED: return storing ? 6 : 4;
+    case FAULT_UNMAPPED: return storing ? 7 : 5;
+    }
+    return -1;
 }
 
 /* chip_run, once with and once without profiling. */
@@ -380,6 +474,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
 attend: /* between instructions: events, resets, interrupts, sleep */
     chip->cycles = cycles, chip->pc = pc;
     if (chip->next_event <= cycles) advance(chip);
+    cycles += chip->stolen, chip->stolen = 0;
     if (chip->fault) {
         stop = STOP_FAULT;
         goto out;
@@ -397,7 +492,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
     if (chip->asleep) {
         if (!wakes(chip)) {
             if (chip->next_event == NEVER && !chip->timed) { /* only a byte can end it, if even that */
-                stop = (chip->r.usart_ctlr[0] & 0x20) && (chip->r.irq_enabled >> IRQ_USART1 & 1) ? STOP_STARVED : STOP_FAULT;
+                stop = (chip->r.usart.ctlr[0] & 0x20) && (chip->r.pfic.enabled >> IRQ_USART1 & 1) ? STOP_STARVED : STOP_FAULT;
                 if (stop == STOP_FAULT) chip->fault = FAULT_SLEEP, chip->fault_address = pc;
                 goto out;
             }
@@ -410,9 +505,9 @@ attend: /* between instructions: events, resets, interrupts, sleep */
     int number = pending_interrupt(chip);
     if (number >= 0) { /* assumed: a jump, after the handler's address was read */
         uint64_t before = cycles;
-        pc = enter_interrupt(chip, number, pc);
+        pc = enter_handler(chip, (uint32_t)number, 0x80000000u | (uint32_t)number, pc);
         int to = slot_of(pc);
-        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states;
+        cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states + (uint32_t)ASSUME(chip, interrupt_entry_cycles);
         if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
             chip->stages[chip->stage] += cycles - before;
             chip->stage_stack[chip->depth++ & 63] = chip->stage;
@@ -444,7 +539,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             if (address - SRAM_BASE >= SRAM_BYTES) break;
             if (address < chip->lowest_sp) chip->lowest_sp = address;
             if (chip->handler_sp - address > chip->handler_stack && chip->handler_sp) chip->handler_stack = chip->handler_sp - address;
-            if (address < chip->lowest_open_sp && chip->r.mstatus & 8) chip->lowest_open_sp = address;
+            if (address < chip->lowest_open_sp && chip->r.csr.mstatus & 8) chip->lowest_open_sp = address;
             break;
         case OP_SLTI: x[rd] = (int32_t)a < imm; break;
         case OP_SLTIU: x[rd] = a < (uint32_t)imm; break;
@@ -466,8 +561,9 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_AND: x[rd] = a & b; break;
         case OP_FENCE: break;
         case OP_WFI: /* masked interrupts do not wake this core, whatever the ISA manual says (Zephyr's pull request 88548) */
-            chip->asleep = chip->r.sctlr & 8 ? 2 : 1, limit = 0;
-            if (chip->asleep == 1 && !(chip->r.mstatus & 8)) {
+            chip->asleep = chip->r.pfic.sctlr & 8 ? 2 : 1, limit = 0;
+            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8) && !ASSUME(chip, masked_interrupt_wakes) &&
+                chip->due[EVENT_WATCHDOG] == NEVER) { /* which alone would end it */
                 chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
                 goto out;
             }
@@ -487,7 +583,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             target = address & ~1u;
             goto taken;
         case OP_MRET:
-            target = leave_interrupt(chip), limit = 0;
+            target = leave_handler(chip), limit = 0;
             goto taken;
         case OP_LB: x[rd] = (uint32_t)(int8_t)load(chip, &cycles, address, 1); goto memory;
         case OP_LH: x[rd] = (uint32_t)(int16_t)load(chip, &cycles, address, 2); goto memory;
@@ -503,15 +599,16 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_CSRRW: case OP_CSRRS: case OP_CSRRC: case OP_CSRRWI: case OP_CSRRSI: case OP_CSRRCI: {
             uint32_t number = (uint32_t)imm & 0xfff, *reg = csr(chip, number), old;
             uint32_t value = d->op >= OP_CSRRWI ? (uint32_t)imm >> 16 : a;
-            if (!reg) {
+            const uint32_t *fixed = identity(number);
+            if (!reg && !fixed) {
                 chip->fault = FAULT_CSR, chip->fault_address = number, stop = STOP_FAULT;
                 goto out;
             }
             int kind = (d->op - OP_CSRRW) % 3;
-            old = *reg;
-            *reg = kind == 0 ? value : kind == 1 ? old | value : old & ~value;
+            old = reg ? *reg : *fixed;
+            if (reg) csr_write(chip, number, reg, value, kind == 0 ? value : kind == 1 ? old | value : old & ~value);
             x[rd] = old, limit = 0;
-            if (chip->r.intsyscr) { /* hardware stacking and nesting are not here */
+            if (chip->r.csr.intsyscr & ~3u) { /* hardware stacking and nesting are here, and nothing else of it */
                 chip->fault = FAULT_SETTING, chip->fault_address = number, stop = STOP_FAULT;
                 goto out;
             }
@@ -562,6 +659,15 @@ attend: /* between instructions: events, resets, interrupts, sleep */
 nowhere:
     chip->fault = FAULT_FETCH, chip->fault_address = pc, stop = STOP_FAULT;
 out:
+    if (stop == STOP_FAULT && ASSUME(chip, faults)) {
+        int cause = cause_of(chip->fault, d->op >= OP_SB && d->op <= OP_SW);
+        if (cause >= 0) { /* entry 3 of the table is the handler of all exceptions */
+            if (chip->r.csr.depth) chip->reset_request = RESET_SOFTWARE; /* jnk0le: in a handler the core resets */
+            else pc = enter_handler(chip, 3, (uint32_t)cause, pc), cycles += 5 + chip->wait_states;
+            chip->fault = FAULT_NONE, stop = STOP_BUDGET;
+            goto attend;
+        }
+    }
     chip->pc = pc, chip->instructions = instructions, chip->cycles = cycles;
     return stop;
 }

@@ -1,0 +1,138 @@
+/* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it
+   erases or programs, code in flash stands still. */
+#include "chip.h"
+
+static const uint32_t KEY[2] = {0x45670123u, 0xcdef89abu};
+enum { PG = 1, PER = 2, MER = 4, OBPG = 0x10, OBER = 0x20, START = 0x40, LOCK = 0x80, FLOCK = 0x8000, FTPG = 0x10000,
+       FTER = 0x20000, BUFLOAD = 0x40000, BUFRST = 0x80000 }; /* FLASH_CTLR */
+
+/* The next of two keys; a wrong one spoils the sequence until the next reset, as the manual has it. */
+static void key(uint32_t *count, uint32_t value)
+{
+    if (*count < 2) *count = value == KEY[*count] ? *count + 1 : 3;
+}
+
+/* The option bytes begin to count as they are written. */
+void options_load(struct chip *chip) { memcpy(chip->options, chip->info + OPTION_AT, sizeof chip->options); }
+
+static int protected_page(const struct chip *chip, uint32_t at)
+{
+    /* one bit a kilobyte, 0 protects: WRPR0, its inverse, WRPR1 */
+    return !(chip->options[at < 8192 ? 8 : 10] >> (at >> 10 & 7) & 1);
+}
+
+static void flash_busy(struct chip *chip)
+{
+    chip->stall = cycles_of(chip, (uint64_t)ASSUME(chip, flash_us) * (TICKS_PER_SECOND / 1000000));
+    chip->r.flash.eop = 1;
+    forget_decoded(chip);
+}
+
+/* STRT: erase what ADDR points at, or program the page buffer there. Programming can only clear bits. */
+static void flash_start(struct chip *chip)
+{
+    struct registers *r = &chip->r;
+    uint32_t mode = r->flash.ctlr & (PER | MER | OBER | FTPG | FTER), at = r->flash.addr - FLASH_ALIAS;
+    uint32_t size = mode == PER ? 1024 : mode == MER ? FLASH_BYTES : 64;
+    if (mode == OBER) {
+        if (r->flash.option_keys == 2) {
+            memset(chip->info + OPTION_AT, 0xff, 64), flash_busy(chip);
+            if (ASSUME(chip, options_taken) == 0) options_load(chip);
+        }
+        return;
+    }
+    if (mode == MER) at = 0;
+    if (at >= FLASH_BYTES || (mode != PER && mode != MER && mode != FTPG && mode != FTER)) {
+        chip->fault = FAULT_SETTING;
+        return;
+    }
+    at &= ~(size - 1);
+    for (uint32_t page = at; page < at + size; page += 64) {
+        if (protected_page(chip, page)) {
+            r->flash.error = 1;
+            continue;
+        }
+        for (uint32_t i = 0; i < 64; i++)
+            chip->flash[page + i] = mode == FTPG ? chip->flash[page + i] & (uint8_t)(r->flash.buffer[i / 4] >> 8 * (i & 3)) : 0xff;
+    }
+    flash_busy(chip);
+}
+
+static void flash_control(struct chip *chip, uint32_t value)
+{
+    struct registers *r = &chip->r;
+    uint32_t locked = (r->flash.keys == 2 ? 0 : LOCK) | (r->flash.mode_keys == 2 ? 0 : FLOCK);
+    if (locked & LOCK || (locked & FLOCK && value & (FTPG | FTER | BUFLOAD | BUFRST))) {
+        chip->fault = FAULT_FLASH_WRITE; /* the silicon ignores it: the program forgot the keys */
+        return;
+    }
+    r->flash.ctlr = value & ~(uint32_t)(START | LOCK | FLOCK | BUFLOAD | BUFRST);
+    if (value & BUFRST) memset(r->flash.buffer, 0xff, sizeof r->flash.buffer);
+    if (value & START) flash_start(chip);
+    if (value & LOCK) r->flash.keys = 0;
+    if (value & FLOCK) r->flash.mode_keys = 0;
+}
+
+/* A store to the flash's own addresses, or to the option bytes: right only while programming is switched on. */
+void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t value)
+{
+    struct registers *r = &chip->r;
+    uint32_t at = address - FLASH_ALIAS, option = address - INFO_BASE - OPTION_AT;
+    if (r->flash.ctlr & FTPG && at < FLASH_BYTES && size == 4) {
+        r->flash.buffer[at >> 2 & 15] = value; /* BUFLOAD then moves it on: nothing to see from outside */
+    } else if (r->flash.ctlr & PG && at < FLASH_BYTES && size == 2) {
+        if (protected_page(chip, at)) r->flash.error = 1;
+        else chip->flash[at] &= (uint8_t)value, chip->flash[at + 1] &= (uint8_t)(value >> 8), flash_busy(chip);
+    } else if (r->flash.ctlr & OBPG && r->flash.option_keys == 2 && option < 64 && size == 2) {
+        chip->info[OPTION_AT + option] = (uint8_t)value; /* the controller adds the inverse */
+        chip->info[OPTION_AT + option + 1] = (uint8_t)~value;
+        flash_busy(chip);
+        if (ASSUME(chip, options_taken) == 0) options_load(chip);
+    } else {
+        chip->fault = FAULT_FLASH_WRITE;
+    }
+}
+
+uint32_t flash_read(struct chip *chip, int which, uint32_t offset)
+{
+    const struct registers *r = &chip->r;
+    const uint8_t *option = chip->options;
+    (void)which;
+    switch (offset) {
+    case 0x00: return r->flash.actlr;
+    case 0x0c: return r->flash.error << 4 | r->flash.eop << 5 | chip->boot_mode << 14 | (r->flash.boot_keys == 2 ? 0 : 0x8000);
+    case 0x10:
+        return r->flash.ctlr | (r->flash.keys == 2 ? 0 : LOCK) | (r->flash.mode_keys == 2 ? 0 : FLOCK) |
+               (r->flash.option_keys == 2 ? 0x200 : 0);
+    case 0x14: return r->flash.addr;
+    case 0x1c: return (option[0] != 0xa5) << 1 | (uint32_t)option[2] << 2; /* RDPRT, USER */
+    case 0x20: return option[8] | (uint32_t)option[10] << 8;
+    }
+    chip->fault = FAULT_PERIPHERAL;
+    return 0;
+}
+
+void flash_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
+{
+    struct registers *r = &chip->r;
+    (void)which;
+    switch (offset) {
+    case 0x00:
+        r->flash.actlr = value;
+        set_clock(chip);
+        return;
+    case 0x04: key(&r->flash.keys, value); return;
+    case 0x08: key(&r->flash.option_keys, value); return;
+    case 0x0c: /* written ones clear EOP and the error; MODE needs its own keys */
+        if (value & 0x20) r->flash.eop = 0;
+        if (value & 0x10) r->flash.error = 0;
+        if (r->flash.boot_keys == 2) chip->boot_mode = value >> 14 & 1;
+        if (value & 0x8000) r->flash.boot_keys = 0;
+        return;
+    case 0x10: flash_control(chip, value); return;
+    case 0x14: r->flash.addr = value; return;
+    case 0x24: key(&r->flash.mode_keys, value); return;
+    case 0x28: key(&r->flash.boot_keys, value); return;
+    }
+    chip->fault = FAULT_PERIPHERAL;
+}
