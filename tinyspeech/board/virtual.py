@@ -7,8 +7,9 @@ inputs as a microphone's voltage, and the ROM bootloader answers when a reset le
 USB device, or any other peripheral of the development board. Chapter 12.
 """
 
-from __future__ import math
+from __future__ import annotations
 
+import math
 import os
 import select
 import signal
