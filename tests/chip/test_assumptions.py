@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tinyspeech.chip import Chip, ChipFault, assumptions, emulator
+from tinyspeech.chip import assumptions, emulator
 from tinyspeech.chip.assumptions import (
     VARIABLE,
     Assumptions,
@@ -17,7 +17,7 @@ from tinyspeech.chip.assumptions import (
     rows,
     single,
 )
-from tinyspeech.chip.emulator import RESETS, SRAM_BYTES
+from tinyspeech.chip.emulator import RESETS, SRAM_BYTES, Chip, ChipFault
 from tinyspeech.errors import UserError
 from tinyspeech.toolchain.compile import assemble
 from tinyspeech.toolchain.elf import SRAM_BASE
