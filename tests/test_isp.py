@@ -27,6 +27,7 @@ int main(void)
 {
     const char *text = "tinyspeech %s\\n";
     REGISTER(0x40021018) = 1u << 14 | 1u << 5;
+    REGISTER(0x40011400) = 0x44b44444; /* PD5 sends, PD6 receives */
     REGISTER(0x40013808) = 69; /* 115200 baud at 8 MHz */
     REGISTER(0x4001380c) = 1u << 13 | 1u << 3 | 1u << 2;
     for (;;) {
