@@ -296,7 +296,8 @@ def test_an_edge_at_a_pin_interrupts(edge, times):
 def test_a_programs_own_edge_and_a_pins_output_interrupt_as_well():
     text = table({20: "edge"}) + "edge: li a2, 0x40010414\nlw a3, 0(a2)\nsw a3, 0(a2)\nslli a5, a5, 8\n" \
         "or a5, a5, a3\nmret\nstart:\nli a5, 0\n" \
-        + poke((RCC, 1 << 5 | 1), (0x40010008, 3), (0x40010400, 3), (0x40010408, 1), (PORTS, 1), (0xE000E100, 1 << 20)) \
+        + poke((RCC, 1 << 5 | 1), (0x40010008, 3), (0x40010400, 3), (0x40010408, 1), (PORTS, 1),
+               (0xE000E100, 1 << 20)) \
         + "csrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n" + poke((PORTS + 12, 1), (0x40010410, 2)) + "nop\n"
     assert run(text).registers()[15] == 0x0102
 
