@@ -82,7 +82,7 @@ void system_reset(struct chip *chip, uint32_t flags)
     chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0, chip->usart_brr = 0;
     chip->resets++, chip->reset_flags |= flags;
     r->usart.status = 0xc0; /* TC and TXE */
-    r->watchdog.rldr = 0xfff;
+    r->watchdog.rldr = r->watchdog.rldr_now = 0xfff;
     r->systick.cmp = 0xffffffffu;
     if (keeps_watchdog) r->watchdog = before.watchdog;
     if (keeps_systick) r->systick = before.systick;

@@ -97,7 +97,7 @@ struct registers {
     struct timer timer[2];
     struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result, calibrated; uint64_t calibrating; } adc;
     struct { uint32_t status; struct dma_channel channel[7]; } dma;
-    struct { uint32_t unlocked, psc, rldr; } watchdog;
+    struct { uint32_t unlocked, psc, rldr, psc_now, rldr_now; uint64_t psc_at, rldr_at; } watchdog; /* at: cycles */
     struct {
         uint32_t actlr, keys, mode_keys, option_keys, boot_keys; /* how many of the two came */
         uint32_t ctlr, addr, eop, error;
