@@ -32,7 +32,8 @@ READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
-TICKS_PER_SECOND = 48_000_000 << 16
+TICK_BITS = 16
+TICKS_PER_SECOND = 48_000_000 << TICK_BITS
 """Of time outside the chip, in the interpreter."""
 NEVER = 2**64 - 1
 """A time, in the interpreter."""
@@ -116,6 +117,7 @@ def _library() -> ctypes.CDLL:
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.chip_ticks_per_cycle.argtypes, library.chip_ticks_per_cycle.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
@@ -190,6 +192,11 @@ class Chip:
         self.state.analogue_count, self.state.analogue_hz = len(volts), rate_hz
         self.state.analogue_start = NEVER if waits else self._library.chip_ticks(self._address)
         self.state.analogue = self._volts.ctypes.data
+
+    def heard_at(self, cycles: np.ndarray) -> np.ndarray:
+        """When in the microphone's signal these cycles are, in 1/48 us; int64 [n], of the clock as it is now."""
+        now, per_cycle = self._library.chip_ticks(self._address), self._library.chip_ticks_per_cycle(self._address)
+        return now - self.state.analogue_start + (cycles - self.state.cycles) * per_cycle >> TICK_BITS
 
     @property
     def seconds(self) -> float:

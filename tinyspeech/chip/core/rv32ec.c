@@ -75,6 +75,9 @@ uint64_t chip_ticks(const struct chip *chip)
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
 }
 
+/* The same of one cycle, as the clock is now. */
+uint64_t chip_ticks_per_cycle(const struct chip *chip) { return chip->ticks_per_cycle; }
+
 /* No byte is on the receiver's line any more. */
 void chip_hang_up(struct chip *chip) { hang_up(chip); }
 
