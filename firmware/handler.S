@@ -13,8 +13,8 @@
     .globl listen_sleep
     .type listen_sleep, @function
 listen_sleep:
-    la a0, listening
-    lhu a0, HANDLER_DUE(a0)     # due and ended
+    lui a0, %hi(listening + HANDLER_DUE)
+    lhu a0, %lo(listening + HANDLER_DUE)(a0) # due and ended
 looked:
     c.bnez a0, awake
     wfi
@@ -32,7 +32,8 @@ listen_handler:
     sw a2, 8(sp)
     sw a3, 12(sp)
     sw a4, 16(sp)
-    la a0, listening
+    lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
     lui a1, %hi(USART1_STATR)
     lw a2, %lo(USART1_STATR)(a1)
     andi a3, a2, USART_RXNE | USART_ORE

@@ -30,10 +30,10 @@ static void interrupts_on(void)
     __asm__ volatile("csrs mstatus, %0" : : "r"(MSTATUS_MPIE | MSTATUS_MIE) : "memory");
 }
 
-/* And from here on the main program's. */
+/* And from here on the main program's. The fence, because without it one may still come (reference manual V1.9, PFIC). */
 static void interrupts_off(void)
 {
-    __asm__ volatile("csrci mstatus, %0" : : "i"(MSTATUS_MIE) : "memory");
+    __asm__ volatile("csrci mstatus, %0\n fence.i" : : "i"(MSTATUS_MIE) : "memory");
 }
 
 void listen_start(int serial)

@@ -186,7 +186,7 @@ def test_samples_that_come_too_late_are_counted(board):
     assert say(board, Command.MICROPHONE, 1.0) == "listening\n"
     state = board.chip.state
     waits = next(range(start, end) for start, end, name in
-                 toolchain.function_addresses(toolchain.build_firmware().elf) if name == "listen_frame")
+                 toolchain.function_addresses(toolchain.build_firmware().elf) if name == "listen_sleep")
     while state.pc not in waits:
         board.advance(0.0001)
     registers, pc = list(state.x), state.pc

@@ -19,8 +19,9 @@ from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import LINE_BAUD
 
 RUNS = 40
-GIVEN_UP_S, BOOTLOADER_S, BY_ITSELF_S = 2.1, 61.0, 61.0
-"""Seconds of silence after which samples are no longer waited for, the ROM bootloader has left, and it listens."""
+GIVEN_UP_S, BOOTLOADER_S, BY_ITSELF_S = 3.0, 61.0, 61.0
+"""Seconds of silence after which samples are no longer waited for (behind a self-test that comes first), the ROM
+bootloader has left, and it listens by itself."""
 PROBES = (b"AT\r\n", b"ATE1 E0\r", b"AT+CGMI\r\n", b"AT+GCAP\r\n", b"ATI\r\nATI1\r\n", b"AT+CFUN?\r",
           b"\x7e\x00\x78\xf0\x7e", b"AT&F\r\nAT+CPIN?\r\n", b"+++", b"\x03AT\r")
 """Of programs that look for modems; the letters of our commands are among theirs."""
@@ -107,12 +108,12 @@ def test_left_alone_it_hears_by_itself(image, left):
 
 
 def test_bytes_with_errors_are_no_commands_and_do_not_stop_it(image):
-    """A cable that hangs loose, a sender at another rate: it goes on listening."""
+    """A line that is low for too long, as when a cable is pulled or a slow sender is there: it listens on."""
     board = VirtualBoard(image)
     board.advance(0.01)
     assert say(board, b"L", 0.2) == "listening\n"
-    board.chip.state.line_baud = 100_000
-    assert say(board, bytes(range(256)), 0.5) == ""
+    board.chip.state.line_baud = 38_400
+    assert say(board, bytes(200), 0.5) == ""
     board.chip.state.line_baud = LINE_BAUD
     assert re.fullmatch(r"stopped 3[345]\n" + VERSION, say(board, b"V", 0.1))
 

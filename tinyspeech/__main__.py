@@ -104,6 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     firmware.add_argument("--model", default="tinyspeech_s", help="a network in data/models")
     firmware.add_argument("--compiler", default="zig", choices=("zig", "gcc", "both"),
                           help="zig's clang, which ships, Debian's gcc-riscv64-unknown-elf, or both side by side")
+    firmware.add_argument("--no-xw", action="store_true", help="without WCH's own instructions, as gcc must")
     firmware.add_argument("--json", action="store_true", help="print JSON")
 
     bench = command("bench", "cycles and bytes of each stage on the emulated chip")
@@ -251,7 +252,7 @@ def run_firmware(args) -> None:
 
     folder = firmware_folder(IntegerModel.load(model_file(args.model, ".npz")))
     names = COMPILERS if args.compiler == "both" else (args.compiler,)
-    reports = {name: report_firmware(folder, name) for name in names}
+    reports = {name: report_firmware(folder, name, False if args.no_xw else None) for name in names}
     result = reports[names[0]]
     if len(names) > 1:
         show({**result, "compilers": reports}, args.json, compiler_table(reports))

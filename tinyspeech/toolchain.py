@@ -41,6 +41,8 @@ WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
 RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+XW = "+xwchc"
+"""And WCH's own: loads and stores of bytes and halfwords in 16 bits. gcc does not know them."""
 WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
         *WARNINGS)
 """For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
@@ -51,8 +53,8 @@ FIRMWARE_FLAGS = (
 ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 """What is hoisted out of a loop would end on the stack: there are few registers."""
 GCC = "riscv64-unknown-elf-gcc"
-GCC_COMPILE = ("-march=rv32ec_zicsr", "-mabi=ilp32e")
-"""gcc wants the control registers' instructions named ..."""
+GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e")
+"""gcc wants the instructions of control registers and fence.i named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
 COMPILERS = ("zig", "gcc")
@@ -198,20 +200,27 @@ def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Pa
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
-                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0]) -> Firmware:
+                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0],
+                   xw: bool | None = None) -> Firmware:
     """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
 
     sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
     same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
-    products and divisions, as gcc's always may. compiler: one of `COMPILERS`.
+    products and divisions, as gcc's always may. compiler: one of `COMPILERS`. xw: with WCH's own instructions (`XW`);
+    by default where zig builds the firmware, and not in other programs.
     """
     if compiler not in COMPILERS:
         raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
+    if xw and compiler == "gcc":
+        raise UserError("gcc does not know WCH's own instructions: build with zig, or without them")
     if sources is None or isinstance(sources, Path):
+        xw = compiler == "zig" if xw is None else xw
         sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
     sources = [Path(source).resolve() for source in sources]
     script = script or FIRMWARE / "ch32v003.ld"
     compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (ZIG_COMPILE, RV32EC)
+    if xw:
+        compile_flags = [flag + XW if flag.startswith("-mcpu=") else flag for flag in compile_flags]
     run = gcc if compiler == "gcc" else partial(zig, "cc")
     digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
                      [FIRMWARE, *(source.parent for source in sources)], compiler)
@@ -395,6 +404,32 @@ def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]
     return found
 
 
+@dataclass(frozen=True)
+class ShortAccess:
+    """One of WCH's own instructions (`XW`), which no disassembler of ours knows."""
+
+    mnemonic: str
+    register: int
+    """x8 .. x15: loaded or stored."""
+    base: int
+    offset: int
+
+    @classmethod
+    def of(cls, code: bytes) -> ShortAccess | None:
+        """What the first two bytes are, or None. Encoding: LLVM's xwchc; jnk0le."""
+        h = int.from_bytes(code[:2], "little")
+        quadrant, kind, register, base = h & 3, h >> 13, 8 + (h >> 2 & 7), 8 + (h >> 7 & 7)
+        if len(code) < 2 or quadrant & 1:
+            return None
+        if kind in (1, 5):
+            offset = (h >> 10 & (7 if quadrant else 3)) << 3 | (h >> 5 & 3) << 1 | (0 if quadrant else h >> 12 & 1)
+            return cls(("xw.c.lbu", "xw.c.sb", "xw.c.lhu", "xw.c.sh")[quadrant + (kind == 5)], register, base, offset)
+        if kind == 4 and not quadrant and not h & 0x1800:
+            mnemonic = ("xw.c.lbusp", "xw.c.lhusp", "xw.c.sbsp", "xw.c.shsp")[h >> 5 & 3]
+            return cls(mnemonic, register, 2, (h >> 8 & 7) << 1 | (h >> 7 & 1) << 4 if h & 0x20 else h >> 7 & 15)
+        return None
+
+
 @cache
 def decoder() -> capstone.Cs:
     """A disassembler for the core's instructions, and for those of other RISC-V cores that it lacks; with operands."""
@@ -429,17 +464,18 @@ def forbidden_instructions(elf: Path) -> list[str]:
                 continue
             code, at, base = section.data(), 0, section["sh_addr"]
             while at < len(code):
-                for i in decoder().disasm(code[at:], base + at):
-                    at += i.size
-                    if any(i.address in span for span in data):
-                        continue
-                    if i.id == riscv_const.RISCV_INS_C_UNIMP and not any(i.address in span for span in inside):
-                        continue
-                    if forbidden(i):
-                        found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
-                if at < len(code):  # the decoder gave up here: say so and go on behind it
-                    length = 4 if code[at] & 3 == 3 else 2
-                    if not any(base + at in span for span in data):
-                        found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
-                    at += length
+                if ShortAccess.of(code[at:]):
+                    at += 2
+                    continue
+                i = next(decoder().disasm(code[at : at + 4], base + at, 1), None)
+                length = i.size if i else 4 if code[at] & 3 == 3 else 2
+                if any(base + at in span for span in data):
+                    pass
+                elif i is None:
+                    found.append(f"{base + at:#x}: not an instruction: {code[at : at + length][::-1].hex()}")
+                elif i.id == riscv_const.RISCV_INS_C_UNIMP and not any(i.address in span for span in inside):
+                    pass
+                elif forbidden(i):
+                    found.append(f"{i.address:#x}: {i.mnemonic} {i.op_str}".rstrip())
+                at += length
     return found

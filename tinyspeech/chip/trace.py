@@ -81,8 +81,16 @@ class Call:
 
 def disassemble(code: bytes, address: int = 0) -> list[Instruction]:
     """Read machine code from `address` on, up to the end or to what is no instruction."""
-    return [Instruction(i.address, bytes(i.bytes), _text(i), _store(i), _deeper(i))
-            for i in toolchain.decoder().disasm(code, address)]
+    found, at = [], 0
+    while at < len(code):
+        if short := toolchain.ShortAccess.of(code[at:]):
+            found.append(_short(address + at, code[at : at + 2], short))
+        elif i := next(toolchain.decoder().disasm(code[at : at + 4], address + at, 1), None):
+            found.append(Instruction(i.address, bytes(i.bytes), _text(i), _store(i), _deeper(i)))
+        else:
+            break
+        at += len(found[-1].code)
+    return found
 
 
 def walk(chip: Chip, until: int | None = None, most: int = 100_000) -> Iterator[Step]:
@@ -145,6 +153,14 @@ def _store(i: CsInsn) -> tuple[int, str, str, int] | None:
     source, *place = i.operands
     base, offset = (place[0].mem.base, place[0].mem.disp) if len(place) == 1 else (place[1].reg, place[0].imm)
     return STORED_BYTES[i.id], i.reg_name(source.reg), i.reg_name(base), offset
+
+
+def _short(address: int, code: bytes, short: toolchain.ShortAccess) -> Instruction:
+    """One of WCH's own instructions."""
+    register, base = REGISTERS[short.register], REGISTERS[short.base]
+    width = {"b": 1, "h": 2}[short.mnemonic[6]] if short.mnemonic[5] == "s" else 0
+    store = (width, register, base, short.offset) if width else None
+    return Instruction(address, code, f"{short.mnemonic} {register}, {short.offset:#x}({base})", store, 0)
 
 
 def _deeper(i: CsInsn) -> int:

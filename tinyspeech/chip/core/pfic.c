@@ -57,7 +57,8 @@ void latch_events(struct chip *chip)
 int wakes(struct chip *chip)
 {
     struct registers *r = &chip->r;
-    if (chip->asleep == 1) return (pending(chip) & r->pfic.enabled) != 0;
+    if (chip->asleep == 1)
+        return (pending(chip) & r->pfic.enabled) != 0 && (r->csr.mstatus & 8 || ASSUME(chip, masked_interrupt_wakes));
     if (!r->pfic.event) return 0;
     r->pfic.event = 0;
     return 1;

@@ -559,7 +559,8 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_FENCE: break;
         case OP_WFI: /* masked interrupts do not wake this core, whatever the ISA manual says (Zephyr's pull request 88548) */
             chip->asleep = chip->r.pfic.sctlr & 8 ? 2 : 1, limit = 0;
-            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8) && !ASSUME(chip, masked_interrupt_wakes)) {
+            if (chip->asleep == 1 && !(chip->r.csr.mstatus & 8) && !ASSUME(chip, masked_interrupt_wakes) &&
+                chip->due[EVENT_WATCHDOG] == NEVER) { /* which alone would end it */
                 chip->fault = FAULT_SLEEP_MASKED, chip->fault_address = pc, stop = STOP_FAULT;
                 goto out;
             }
