@@ -332,7 +332,7 @@ def run_flash(args) -> None:
     image = board.load_image(args.image) if args.image else board.shipped_image()
     if args.link:
         result = isp.flash_link(image)
-        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link")
+        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link\n{isp.UNPLUG_ONCE}")
         return
     result = isp.flash_port(args.port, image, progress=sys.stderr.isatty())
     lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
