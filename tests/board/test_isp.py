@@ -28,6 +28,7 @@ int main(void)
 {
     const char *text = "tinyspeech %s\\n";
     REGISTER(0x40021018) = 1u << 14 | 1u << 5;
+    REGISTER(0x40011400) = 0x44b44444; /* PD5 sends, PD6 receives */
     REGISTER(0x40013808) = 69; /* 115200 baud at 8 MHz */
     REGISTER(0x4001380c) = 1u << 13 | 1u << 3 | 1u << 2;
     for (;;) {
@@ -169,6 +170,37 @@ def test_replies_are_as_described(new):
     assert ask(line, 0xA3, bytes(60))[6] == sum(key) & 255
     assert ask(line, 0xB0, b"")[6] == 0xFE
     assert ask(line, 0xA2, b"\x00")[6] == 0  # no reset wanted
+
+
+def test_a_stray_byte_is_dropped_and_an_unknown_command_is_refused_by_its_own_code():
+    board = VirtualBoard(None)
+    good = bytes([0xA1, 18, 0, 0x31, 0x21]) + rom.PASSPHRASE
+    board.send(b"B\x00\x57\x57\xab" + good + bytes([(sum(good)) & 255]))
+    board.send(b"\x57\xab" + good + bytes([sum(good) & 255]))
+    board.send(b"\x57\xab\xc5\x00\x00\xc5\x57\xab\xa9\x00\x00\xa9")
+    board.advance(0.2)
+    replies = board.received().split(b"\x55\xaa")[1:]
+    assert [reply[0] for reply in replies] == [0xA1, 0xC5, 0xA9]
+    assert [reply[4] for reply in replies[1:]] == [rom.REFUSED] * 2
+
+
+def test_pages_are_programmed_where_their_bytes_belong():
+    """Out of line, with gaps, over a page's end; behind the last byte stands what RAM held, here the page before."""
+    board = VirtualBoard(None)
+    line = Cable(board)
+    ask(line, 0xA1, bytes([0x31, 0x21]) + rom.PASSPHRASE)
+    ask(line, 0xA4, struct.pack("<I", 16))
+
+    def program(at: int, data: bytes) -> None:
+        ask(line, 0xA5, struct.pack("<IB", at, 0) + data)  # the key is still all zeros
+
+    program(0, b"a" * 60)
+    program(60, b"b" * 8)
+    program(80, b"c" * 4)
+    program(84, b"")
+    flash = bytes(board.chip.state.flash)
+    assert flash[:64] == b"a" * 60 + b"b" * 4
+    assert flash[64:128] == b"b" * 4 + b"a" * 12 + b"c" * 4 + b"a" * 40 + b"b" * 4
 
 
 def test_a_mismatch_stays_until_the_next_erasure(new):

@@ -221,6 +221,8 @@ def test_the_watchdog_may_survive_a_reset_by_software(survives):
     sw x0, 4(a0)
     li a1, 31
     sw a1, 8(a0)
+3:  lw a1, 12(a0)
+    bnez a1, 3b
     li a1, 0xcccc
     sw a1, 0(a0)
     {RESET}
@@ -229,6 +231,30 @@ def test_the_watchdog_may_survive_a_reset_by_software(survives):
     chip = Chip(assemble(text), Assumptions(watchdog_survives_reset=survives))
     chip.run(100_000)
     assert bool(chip.state.reset_flags & RESETS["watchdog"]) == survives and chip.state.resets == 2 + survives
+
+
+@pytest.mark.parametrize("periods", [0, 5])
+def test_what_the_watchdog_is_told_takes_a_while(periods):
+    """Started at once it counts from its longest without a prescaler, 128 ms; STATR tells when it knows better."""
+    text = """
+    li a0, 0x40003000
+    li a1, 0x5555
+    sw a1, 0(a0)
+    li a1, 1
+    sw a1, 4(a0)
+    li a1, 31
+    sw a1, 8(a0)
+    li a1, 0xcccc
+    sw a1, 0(a0)
+    lw a5, 12(a0)
+1:  lw a4, 12(a0)
+    bnez a4, 1b
+    ebreak
+"""
+    chip = Chip(assemble(text), Assumptions(watchdog_update_periods=periods))
+    assert chip.run() == "break" and chip.registers()[15] == (3 if periods else 0)
+    assert chip.watchdog_left() == pytest.approx(0.128 if periods else 0.002, rel=0.03)
+    assert periods / 128_000 <= chip.seconds < periods / 128_000 + 1e-5
 
 
 @pytest.mark.parametrize("survives", [False, True])

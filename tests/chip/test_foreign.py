@@ -97,9 +97,8 @@ def test_the_hardware_saves_what_a_handler_may_spoil():
     """INTSYSCR bit 0: ten registers are as before behind a handler that saves none; they lie on the stack."""
     spoil = "".join(f"li x{i}, {i}\n" for i in (1, *range(5, 8), *range(10, 16)))
     values = "".join(f"li x{i}, {i * 0x01010101:#x}\n" for i in range(5, 16))
-    chip = run(table({14: "handler"}) + f"handler: addi x4, x4, 1\nc.mv x8, sp\n{spoil}mret\n"
-               "start:\nli sp, 0x20000400\n"
-               "li x4, 0\ncsrwi 0x804, 1\ncsrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n"
+    chip = run(table({14: "handler"}) + f"handler: addi x4, x4, 1\nc.mv x8, sp\n{spoil}mret\nstart:\n"
+               "li sp, 0x20000400\nli x4, 0\ncsrwi 0x804, 1\ncsrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n"
                + poke((0xE000E100, 1 << 14)) + values + "li x9, 0xe000e200\nli x3, 0x4000\nsw x3, 0(x9)\nnop\n",
                Assumptions())
     x = chip.registers()
@@ -250,3 +249,132 @@ def test_the_unique_id_is_one_that_clients_accept():
     """Its last halfword is the sum of the first three."""
     words = [int.from_bytes(Chip(b"").read_memory(INFO_BASE + 0x68 + 2 * i, 2), "little") for i in range(4)]
     assert words[3] == sum(words[:3]) & 0xFFFF
+
+
+# --- peripherals ------------------------------------------------------------------------------------------------------
+
+PORTS, RCC = 0x4001_1400, 0x4002_1018
+
+
+def test_pins_read_what_is_at_them():
+    """Port D: 0 high output, 1 open drain high, 2 analogue, 3 floating, 4 pulled up, 5 the idle transmitter, 6 the
+    receiver, 7 pulled down."""
+    text = poke((RCC, 1 << 14 | 1 << 5), (PORTS, 0x84B84051), (PORTS + 12, 0x17), (0x4001380C, 0x2008)) \
+        + "li a0, 0x40011400\nlw a5, 8(a0)\n"
+    chip = run(text)
+    assert chip.registers()[15] == 1 << 0 | 1 << 4 | 1 << 5 | 1 << 6  # the receiver's line idles high
+    assert chip.pin("PD0") is True and chip.pin("PD5") is True and chip.pin("PD2") is None
+    chip = Chip(assemble(text + "ebreak\n"))
+    for name, high in (("PD1", True), ("PD2", True), ("PD3", True), ("PD4", False), ("PD6", False), ("PD7", True)):
+        chip.drive(name, high)
+    assert chip.run() == "break" and chip.registers()[15] == 1 << 0 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7
+
+
+def test_set_wins_over_reset_and_both_leave_the_others():
+    assert run(poke((RCC, 1 << 5), (PORTS + 12, 0xF0), (PORTS + 16, 0x00330011)) + "lw a5, -4(a0)\n").registers()[15] \
+        == (0xF0 & ~0x33 | 0x11)
+
+
+@pytest.mark.parametrize("edge, times", [(8, 2), (12, 2), (None, 4)])
+def test_an_edge_at_a_pin_interrupts(edge, times):
+    """EXTI line 4 from PD4: rising, falling, both."""
+    edges = poke((0x40010408, 1 << 4)) if edge == 8 else poke((0x4001040C, 1 << 4)) if edge == 12 \
+        else poke((0x40010408, 1 << 4), (0x4001040C, 1 << 4))
+    handler = "edge: li a2, 0x40010414\nli a3, 16\nsw a3, 0(a2)\naddi a5, a5, 1\nmret\n" \
+              "start:\nli a5, 0\n"
+    chip = Chip(assemble(
+        table({20: "edge"}) + handler + edges
+        + poke((RCC, 1 << 5 | 1), (0x40010008, 3 << 8), (0x40010400, 1 << 4), (0xE000E100, 1 << 20))
+        + "csrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n1: j 1b\n"))
+    chip.run(1_000)
+    for high in (False, True, False, True, False)[: 5]:
+        chip.drive("PD4", high)
+        chip.run(200)
+    assert chip.registers()[15] == times
+
+
+def test_a_programs_own_edge_and_a_pins_output_interrupt_as_well():
+    text = table({20: "edge"}) + "edge: li a2, 0x40010414\nlw a3, 0(a2)\nsw a3, 0(a2)\nslli a5, a5, 8\n" \
+        "or a5, a5, a3\nmret\nstart:\nli a5, 0\n" \
+        + poke((RCC, 1 << 5 | 1), (0x40010008, 3), (0x40010400, 3), (0x40010408, 1), (PORTS, 1),
+               (0xE000E100, 1 << 20)) \
+        + "csrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n" + poke((PORTS + 12, 1), (0x40010410, 2)) + "nop\n"
+    assert run(text).registers()[15] == 0x0102
+
+
+def test_a_timers_channel_is_seen_at_its_pin():
+    """TIM2 CH1 at PD4: PWM of 30 in 100."""
+    chip = Chip(assemble(poke((RCC, 1 << 5), (0x4002101C, 1), (PORTS, 0x9 << 16), (0x4000002C, 99), (0x40000034, 30),
+                              (0x40000018, 0x60), (0x40000020, 1), (0x40000000, 1)) + "1: j 1b\n"))
+    chip.run(1_000)
+    levels = []
+    for _ in range(2_000):
+        chip.run(1)
+        levels.append(chip.pin("PD4"))
+    assert sum(levels) / len(levels) == pytest.approx(0.3, abs=0.02)
+
+
+def test_tim2_interrupts():
+    text = table({38: "tick"}) + "tick: li a2, 0x40000010\nsw x0, 0(a2)\naddi a5, a5, 1\nmret\nstart:\nli a5, 0\n" \
+        + poke((0x4002101C, 1), (0x4000002C, 999), (0x4000000C, 1), (0x40000000, 1), (0xE000E104, 1 << 6)) \
+        + "csrwi mtvec, 3\nli a0, 0x88\ncsrs mstatus, a0\n1: j 1b\n"
+    chip = Chip(assemble(text))
+    chip.run(20_500)
+    assert chip.registers()[15] == 20
+
+
+SERIAL = poke((0x40021004, 0), (0x40021014, 5), (RCC, 1 << 14 | 1 << 5), (PORTS, 0x44B44444), (0x40013808, 208),
+              (0x4001380C, 0x200C))
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_the_dma_sends_and_receives_for_the_serial_port(timed):
+    """Channel 4 sends eight bytes of flash, channel 5 fills eight of SRAM."""
+    text = SERIAL + poke((0x40020060, 0x40013804), (0x40020064, SRAM_BASE + 0x100), (0x4002005C, 8), (0x40020058, 0x81),
+                         (0x40013814, 0xC0), (0x4002004C, 0x40013804), (0x40020048, 8)) \
+        + "la a1, text\nsw a1, 8(a0)\nli a1, 0x91\nsw a1, -4(a0)\n1: j 1b\ntext: .ascii \"ten cent\"\n"
+    chip = Chip(assemble(text))
+    chip.take_time(timed)
+    chip.run(1_000)
+    chip.send(b"ABCDEFGH")
+    heard = b""
+    for _ in range(40):
+        chip.run(1_000)
+        heard += chip.received()
+    assert heard == b"ten cent"
+    if timed:
+        assert chip.read_memory(SRAM_BASE + 0x100, 8) == b"ABCDEFGH"
+
+
+def test_a_serial_port_without_its_pins_says_and_hears_nothing():
+    text = SERIAL.replace("li a1, 0x44b44444", "li a1, 0x44444444") + "li a1, 65\nsw a1, -8(a0)\n1: j 1b\n"
+    chip = Chip(assemble(text))
+    chip.run(10_000)
+    assert chip.received() == b""
+
+
+def test_the_serial_port_may_be_at_other_pins():
+    """AFIO_PCFR1 bit 2: PD0 sends, PD1 receives."""
+    moved = poke((RCC, 1 << 14 | 1 << 5 | 1), (0x40010004, 4), (PORTS, 0x4444444B))
+    chip = Chip(assemble(SERIAL + moved + "li a0, 0x40013804\nli a1, 65\nsw a1, 0(a0)\n1: j 1b\n"))
+    chip.run(1_000)
+    assert chip.received() == b"A"
+
+
+def test_what_a_program_prints_to_its_debugger_is_heard():
+    """Bytes 1 to 3 of DATA0 and those of DATA1; the first byte of DATA0 is how many, and that there are some."""
+    say = poke((0xE00000F8, 0x21212121), (0xE00000F4, 0x6968_0080 | (6 + 4)))
+    chip = run(say.replace("0x6968008a", f"{0x2C696880 | (6 + 4):#x}") + "lw a5, 0(a0)\n")
+    assert chip.said() == b"hi,!!!" and chip.said() == b"" and chip.registers()[15] & 0x80 == 0
+
+
+def test_a_byte_of_the_clocks_register_can_be_written():
+    chip = run("li a0, 0x40021004\nsb x0, 0(a0)\nlw a5, 0(a0)\nli a0, 0x40021018\nli a1, 1 << 11\nsw a1, 0(a0)\n"
+               "li a0, 0x40012c00\nlw a4, 20(a0)\n")
+    assert chip.state.clock_hz == 24_000_000 and chip.registers()[14:16] == [0, 0]
+
+
+def test_what_is_not_there_says_its_name():
+    for address, name in ((0x40013000, "SPI1_CTLR1"), (0x40007004, "PWR_CSR"), (0x40023800, "EXTEN_CTR")):
+        with pytest.raises(ChipFault, match=rf"\({name}\); tinyspeech/chip/core has what is"):
+            Chip(assemble(poke((RCC, 0xFFFF), (0x4002101C, 0xFFFFFFFF), (address, 1)))).run(1_000)

@@ -251,12 +251,12 @@ def test_a_conversion_by_software_takes_its_clocks(assemble):
 
 @pytest.mark.parametrize("text, reason", [
     (poke((0x40020008, 1)), "clock is off"),
-    (poke((0x4002101C, 1 << 21), (0x40005400, 1)), "not emulated"),  # I2C
+    (poke((0x4002101C, 1 << 21), (0x40005400, 1)), r"not emulated \(I2C1_CTLR1\); tinyspeech/chip/core"),
     (poke((0x40021018, 1 << 11), (TIM1, 0x11)), "setting"),  # counting down
-    (poke((0x40021018, 1 << 11), (TIM1 + 8, 7)), "not emulated"),  # slave mode
+    (poke((0x40021018, 1 << 11), (TIM1 + 8, 7)), "setting"),  # slave mode
     (poke((0x40021018, 1 << 9), (ADC + 8, 1 << 21)), "setting"),  # injected
     (poke((0x40021018, 1 << 9), (ADC + 8, 1), (ADC + 0x2C, 1 << 20), (ADC + 8, 0x4E0001)), "setting"),  # a sequence
-    (poke((0x40010004, 1)), "not emulated"),  # AFIO
+    (poke((0x40021018, 1), (0x40010004, 1 << 6)), "setting"),  # AFIO: a timer's pins elsewhere
     (poke((0xE000ED10, 4)), "setting"),  # standby
     ("csrwi 0x804, 4\n", "setting"),  # neither hardware stacking nor nesting
     (sampler().replace(f"{BUFFER:#x}", "0x20000800"), "DMA to or from"),
@@ -271,7 +271,8 @@ def test_what_is_not_there_stops_the_chip(assemble, text, reason):
 # --- serial port ------------------------------------------------------------------------------------------------------
 
 USART = 0x40013800
-SERIAL = CLOCK_24 + poke((0x40021018, 1 << 14 | 1 << 5), (USART + 8, 208), (USART + 12, 0x200C))
+SERIAL = CLOCK_24 + poke((0x40021018, 1 << 14 | 1 << 5), (0x40011400, 0x44B44444),
+                         (USART + 8, 208), (USART + 12, 0x200C))
 """115,385 baud at 24 MHz."""
 BYTE_CYCLES = 2080
 

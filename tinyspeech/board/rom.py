@@ -62,10 +62,10 @@ class Rom:
         self._packet = bytearray()
         self._replies: list[tuple[float, int]] = []
         self._key, self._unique_id = bytes(8), bytes(8)
-        self._buffer, self._buffer_at = bytearray(), 0
+        self._page, self._page_at = bytearray(self.chip.state.sram[:PAGE_BYTES]), 0  # what RAM held
         self._identified = self._mismatch = False
         self._to_boot = False
-        self._last, self._random = 0, 0
+        self._random = 0
 
     def receive(self, byte: int, now: float) -> None:
         """A byte is complete in the receiver. While a command is carried out one is held there, others are lost."""
@@ -105,8 +105,8 @@ class Rom:
     def _take(self, byte: int, now: float) -> None:
         packet = self._packet
         packet.append(byte)
-        if len(packet) == 2 and packet != b"\x57\xab":
-            packet.clear()  # two by two, whatever comes
+        if not b"\x57\xab".startswith(packet[:2]):
+            packet.clear()  # a stray byte is dropped, and so is what follows a first of the two
         if len(packet) < 5 or len(packet) < 6 + packet[3]:
             return
         command, data = packet[2], bytes(packet[5:-1])
@@ -131,8 +131,7 @@ class Rom:
         actions = {IDENTIFY: self._identify, END: self._end, KEY: self._make_key, ERASE: self._erase,
                    PROGRAM: self._program, VERIFY: self._verify, READ_CONFIG: self._read, WRITE_CONFIG: self._write}
         if command not in actions:
-            return self._last, bytes([REFUSED, self._random])
-        self._last = command
+            return command, bytes([REFUSED, self._random])
         return command, actions[command](data, now)
 
     def _busy(self, now: float, seconds: float) -> None:
@@ -164,19 +163,19 @@ class Rom:
         return bytes(2)
 
     def _program(self, data: bytes, now: float) -> bytes:
-        """Bytes gather until a page is full; a write of none programs what is left."""
+        """Bytes gather in RAM at their place within a page; its last one programs it, and so does a write of none, with
+        what RAM held behind them."""
         self._to_boot = False
         if not self._identified or len(data) < 5:
             return bytes(2)
-        if not self._buffer:
-            self._buffer_at = struct.unpack_from("<I", data)[0]
-        self._buffer += xor(data[5:69], self._key)
-        if len(data) == 5 and self._buffer:
-            self._buffer += b"\xff" * (-len(self._buffer) % PAGE_BYTES)
-        while len(self._buffer) >= PAGE_BYTES:
-            self._program_page(self._buffer_at & -PAGE_BYTES, bytes(self._buffer[:PAGE_BYTES]), now)
-            del self._buffer[:PAGE_BYTES]
-            self._buffer_at += PAGE_BYTES
+        if len(data) == 5 and self._page_at % PAGE_BYTES:
+            self._program_page(self._page_at & -PAGE_BYTES, bytes(self._page), now)
+            self._page_at = 0
+        for at, byte in enumerate(xor(data[5:], self._key), struct.unpack_from("<I", data)[0]):
+            self._page[at % PAGE_BYTES] = byte
+            self._page_at = at + 1
+            if self._page_at % PAGE_BYTES == 0:
+                self._program_page(at & -PAGE_BYTES, bytes(self._page), now)
         return bytes(2)
 
     def _program_page(self, at: int, page: bytes, now: float) -> None:
@@ -200,9 +199,8 @@ class Rom:
     def _read(self, data: bytes, now: float) -> bytes:
         info = self.chip.state.info
         self._unique_id = bytes(info[INFO_UNIQUE_ID : INFO_UNIQUE_ID + 8])
-        option = bytes(info[INFO_OPTIONS : INFO_OPTIONS + 12])
-        return bytes([data[0] & 0x1F if data else 0, 0]) + option[:8] + option[8:12:2] + b"\xff\xff" + VERSION \
-            + self._unique_id
+        option = bytes(info[INFO_OPTIONS : INFO_OPTIONS + 16])
+        return bytes([data[0] & 0x1F if data else 0, 0]) + option[:8] + option[8:16:2] + VERSION + self._unique_id
 
     def _write(self, data: bytes, now: float) -> bytes:
         """Option bytes, all or none; inverses are the model's, as they are the ROM's."""
@@ -211,7 +209,7 @@ class Rom:
         option = self.chip.state.info
         if option[INFO_OPTIONS] != 0xA5 and data[2] == 0xA5:
             self._erase(data, now)
-        for i, value in enumerate((data[2], data[4], data[6], data[8], data[10], data[11])):
+        for i, value in enumerate((*data[2:10:2], *data[10:14])):
             option[INFO_OPTIONS + 2 * i : INFO_OPTIONS + 2 * i + 2] = bytes([value, value ^ 0xFF])
         self._to_boot = True
         return bytes(2)

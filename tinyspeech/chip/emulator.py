@@ -1,6 +1,6 @@
 """Python's side of the interpreter in `core/rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
 
-    from tinyspeech.chip import Board
+    from tinyspeech.board.direct import Board
     from tinyspeech.toolchain import build_firmware
     board = Board(build_firmware().elf)
     result = board.classify(x8k)          # int16 [8000] -> logits, cycles, stack
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import toolchain
-from tinyspeech.chip import assumptions
+from tinyspeech.chip import assumptions, registers
 from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.errors import UserError
 from tinyspeech.toolchain.elf import SRAM_BASE
@@ -28,7 +28,8 @@ READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
-TICKS_PER_SECOND = 48_000_000 << 16
+TICK_BITS = 16
+TICKS_PER_SECOND = 48_000_000 << TICK_BITS
 """Of time outside the chip, in the interpreter."""
 NEVER = 2**64 - 1
 """A time, in the interpreter."""
@@ -55,6 +56,9 @@ FAULTS = (
 )
 
 
+NOT_HERE = ("access to a peripheral register that is not emulated", "setting of a register that is not emulated")
+
+
 def slot(address: int) -> int:
     """Where the interpreter counts an address of flash or SRAM: see `SLOTS`."""
     return address // 2 if address < FLASH_BYTES else FLASH_BYTES // 2 + 2 + (address - SRAM_BASE) // 2
@@ -63,7 +67,8 @@ def slot(address: int) -> int:
 CORE = Path(__file__).with_name("core")
 """The emulated chip's C."""
 SOURCES = tuple(CORE / f"{name}.c" for name in (
-    "bus", "events", "rcc", "gpio", "usart", "timer", "adc", "dma", "systick", "pfic", "watchdog", "flash", "rv32ec"))
+    "bus", "events", "rcc", "gpio", "afio", "exti", "debug", "usart", "timer", "adc", "dma", "systick", "pfic",
+    "watchdog", "flash", "rv32ec"))
 
 
 class ChipFault(RuntimeError):
@@ -93,6 +98,7 @@ class _State(ctypes.Structure):
         ("reset_flags", ctypes.c_uint32), ("resets", ctypes.c_uint32),
         ("conversions", ctypes.c_uint32), ("dropped_triggers", ctypes.c_uint32),
         ("lowest_open_sp", ctypes.c_uint32), ("handler_stack", ctypes.c_uint32),
+        ("said_count", ctypes.c_uint32), ("said", ctypes.c_uint8 * 256),
         ("departs", ctypes.c_int32 * len(assumptions.rows())),
         ("flash", ctypes.c_uint8 * FLASH_BYTES), ("sram", ctypes.c_uint8 * SRAM_BYTES),
         ("info", ctypes.c_uint8 * INFO_BYTES),
@@ -107,9 +113,11 @@ def _library() -> ctypes.CDLL:
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.chip_ticks_per_cycle.argtypes, library.chip_ticks_per_cycle.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
+    library.chip_drive.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
     return library
 
 
@@ -181,6 +189,11 @@ class Chip:
         self.state.analogue_start = NEVER if waits else self._library.chip_ticks(self._address)
         self.state.analogue = self._volts.ctypes.data
 
+    def heard_at(self, cycles: np.ndarray) -> np.ndarray:
+        """When in the microphone's signal these cycles are, in 1/48 us; int64 [n], of the clock as it is now."""
+        now, per_cycle = self._library.chip_ticks(self._address), self._library.chip_ticks_per_cycle(self._address)
+        return now - self.state.analogue_start + (cycles - self.state.cycles) * per_cycle >> TICK_BITS
+
     @property
     def seconds(self) -> float:
         """Time since power on, whatever the clock was."""
@@ -209,9 +222,20 @@ class Chip:
         return SRAM_BASE + SRAM_BYTES - lowest
 
     def pin(self, name: str) -> bool | None:
-        """Whether an output is high, by its name, such as 'PD0'; None where the pin is no output."""
+        """Whether an output is high now, by its name, such as 'PD0'; None where the pin is no output. Of peripherals it
+        knows the serial port, the timers' channels and the clock."""
         level = self._library.chip_pin(self._address, "ACD".index(name[1]), int(name[2]))
         return None if level < 0 else bool(level)
+
+    def drive(self, name: str, high: bool | None) -> None:
+        """Drive a pin from outside, by its name; None lets go of it."""
+        level = -1 if high is None else int(high)
+        self._library.chip_drive(self._address, "ACD".index(name[1]), int(name[2]), level)
+
+    def said(self) -> bytes:
+        """What the program said to its debugger since the last call, as ch32fun's print does."""
+        text, self.state.said_count = bytes(self.state.said[: self.state.said_count]), 0
+        return text
 
     def registers(self) -> list[int]:
         """x0 .. x15."""
@@ -249,7 +273,12 @@ class Chip:
         serial bytes take time, only the last three. A broken rule raises `ChipFault`."""
         stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
         if stop == "fault":
-            raise ChipFault(FAULTS[self.state.fault], self.state.pc, self.state.fault_address)
+            reason, address = FAULTS[self.state.fault], self.state.fault_address
+            if name := registers.name_of(address):
+                reason += f" ({name})"
+            if reason.startswith(NOT_HERE):
+                reason += "; tinyspeech/chip/core has what is, a file a peripheral,"
+            raise ChipFault(reason, self.state.pc, address)
         return stop
 
     def start_profile(self, stages: dict[int, int] | None = None) -> None:

@@ -79,9 +79,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     count = state.conversions - conversions
     first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
     cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
-    ended = round(board.now * TICKS_HZ) - round(began * TICKS_HZ)
-    offset = ended - 2 * state.cycles  # two ticks a cycle
-    samples = from_conversions(codes_at(volts, rate_hz, 2 * cycles + offset))
+    samples = from_conversions(codes_at(volts, rate_hz, chip.heard_at(cycles)))
     return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,
                  chip.stack_bytes)
 

@@ -37,6 +37,10 @@
         "QingKe V2 manual: the user's stack holds them; 48 for 10 registers is our reading") \
     ROW(watchdog_survives_reset, 1, "no=0 yes=1", "yes", \
         "IWDG runs on through a reset by software", "reference manual, IWDG: only a reset stops it; does not say which") \
+    ROW(watchdog_update_periods, 0, "0 5", "5", \
+        "periods of the LSI until what was written to IWDG's prescaler or reload value counts, for a start or a feeding " \
+        "that comes before it as well; STATR tells", \
+        "reference manual, IWDG_STATR: PVU and RVU; up to 5 periods in chips of its kind") \
     ROW(systick_survives_reset, 1, "no=0 yes=1", "yes", \
         "SysTick runs on through a reset by software or pin", "it is the core's and not a peripheral: no source") \
     ROW(sram_at_power_on, 2, "zeros=0 ones=1 noise=2", "noise", \

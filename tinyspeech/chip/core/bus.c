@@ -16,6 +16,8 @@ static const struct peripheral {
 } peripherals[] = {
     {0x40000000, 0x400, timer_read, timer_write, 1, APB1, 0},
     {0x40003000, 0x400, watchdog_read, watchdog_write, 0, ALWAYS, 0},
+    {0x40010000, 0x400, afio_read, afio_write, 0, APB2, 0},
+    {0x40010400, 0x400, exti_read, exti_write, 0, ALWAYS, 0},
     {0x40010800, 0x400, gpio_read, gpio_write, 0, APB2, 2},
     {0x40011000, 0x400, gpio_read, gpio_write, 1, APB2, 4},
     {0x40011400, 0x400, gpio_read, gpio_write, 2, APB2, 5},
@@ -25,6 +27,7 @@ static const struct peripheral {
     {0x40020000, 0x400, dma_read, dma_write, 0, AHB, 0},
     {0x40021000, 0x400, rcc_read, rcc_write, 0, ALWAYS, 0},
     {0x40022000, 0x400, flash_read, flash_write, 0, ALWAYS, 0},
+    {0xe0000000, 0x400, debug_read, debug_write, 0, ALWAYS, 0},
     {0xe000e000, 0x1000, pfic_read, pfic_write, 0, ALWAYS, 0},
     {0xe000f000, 0x400, systick_read, systick_write, 0, ALWAYS, 0},
 };
@@ -79,7 +82,7 @@ void system_reset(struct chip *chip, uint32_t flags)
     chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0, chip->usart_brr = 0;
     chip->resets++, chip->reset_flags |= flags;
     r->usart.status = 0xc0; /* TC and TXE */
-    r->watchdog.rldr = 0xfff;
+    r->watchdog.rldr = r->watchdog.rldr_now = 0xfff;
     r->systick.cmp = 0xffffffffu;
     if (keeps_watchdog) r->watchdog = before.watchdog;
     if (keeps_systick) r->systick = before.systick;

@@ -45,7 +45,7 @@ enum event { /* what happens at a cycle of its own; of two at the same, the firs
 };
 
 enum { /* interrupt numbers */
-    IRQ_SYSTICK = 12, IRQ_SOFTWARE = 14, IRQ_FLASH = 18, IRQ_DMA1 = 22, /* its channel 1; the others follow */
+    IRQ_SYSTICK = 12, IRQ_SOFTWARE = 14, IRQ_FLASH = 18, IRQ_RCC = 19, IRQ_EXTI = 20, IRQ_DMA1 = 22, /* its channel 1; the others follow */
     IRQ_ADC = 29, IRQ_USART1 = 32, IRQ_TIM1_UPDATE = 35, IRQ_TIM1_COMPARE = 37, IRQ_TIM2 = 38, IRQS = 39
 };
 
@@ -84,6 +84,8 @@ struct registers {
     } csr;
     struct { uint32_t ctlr, cfgr0, intr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
     struct { uint32_t cfglr, outdr; } gpio[3]; /* ports A, C, D */
+    struct { uint32_t pcfr1, exticr; } afio;
+    struct { uint32_t intenr, evenr, rtenr, ftenr, swievr, intfr; } exti;
     struct { uint32_t ctlr[3], status, seen, received, shifting, waiting; } usart; /* seen: errors that the status told */
     struct { uint32_t ctlr, status, cmp, held; uint64_t base; } systick; /* held: the count while it stands still */
     struct {
@@ -95,7 +97,7 @@ struct registers {
     struct timer timer[2];
     struct { uint32_t status, ctlr1, ctlr2, samptr[2], rsqr[3], data, result, calibrated; uint64_t calibrating; } adc;
     struct { uint32_t status; struct dma_channel channel[7]; } dma;
-    struct { uint32_t unlocked, psc, rldr; } watchdog;
+    struct { uint32_t unlocked, psc, rldr, psc_now, rldr_now; uint64_t psc_at, rldr_at; } watchdog; /* at: cycles */
     struct {
         uint32_t actlr, keys, mode_keys, option_keys, boot_keys; /* how many of the two came */
         uint32_t ctlr, addr, eop, error;
@@ -133,6 +135,8 @@ struct chip {
     uint32_t resets;         /* how often it was, power on included */
     uint32_t conversions, dropped_triggers; /* of the ADC; a trigger while it converts is lost */
     uint32_t lowest_open_sp, handler_stack; /* where an interrupt could come; the most that a handler took */
+    uint32_t said_count;     /* bytes that the program said to a debugger */
+    uint8_t said[256];
     int32_t departs[ASSUMED]; /* from the values of assumptions.h */
     uint8_t flash[FLASH_BYTES], sram[SRAM_BYTES], info[INFO_BYTES];
     /* --- the interpreter's own --- */
@@ -144,6 +148,8 @@ struct chip {
     uint64_t stall;                        /* cycles that the access in progress costs on top */
     uint32_t reset_request;                /* RESET_ bits */
     uint64_t ticks_per_cycle, stolen;      /* stolen: cycles that the DMA took from the core */
+    uint32_t outside[3], outside_drives[3], mailbox[2]; /* pins that the outside drives, by port, and to what */
+    uint64_t sent_at;                      /* the cycle at which the byte in the transmitter began */
     uint8_t options[16];                   /* option bytes as they count: see options_taken */
     uint64_t tick_base, tick_since;        /* ticks at the cycle of the last change of clock */
     uint64_t line_free;                    /* the cycle at which the byte on the receiver's line is over */
@@ -183,18 +189,30 @@ void set_clock(struct chip *chip);
 void rcc_reset(struct chip *chip, uint32_t flags);
 
 REGISTERS(gpio);
+uint32_t pins(const struct chip *chip, int port); /* all eight levels */
+int serial_connected(const struct chip *chip, int receiver);
+
+REGISTERS(afio);
+
+REGISTERS(exti);
+void exti_edges(struct chip *chip, const uint32_t *before);
+
+REGISTERS(debug);
 
 REGISTERS(usart);
 void serial_arrivals(struct chip *chip);
 void hang_up(struct chip *chip);
 void byte_arrived(struct chip *chip, uint64_t now);
 void byte_sent(struct chip *chip, uint64_t now);
+void usart_dma_ready(struct chip *chip); /* its channel was switched on */
 uint32_t usart_status(const struct chip *chip);
+int line_level(const struct chip *chip); /* of the transmitter */
 int usart_asks(const struct chip *chip); /* for its interrupt */
 
 REGISTERS(timer);
 void timer_update(struct chip *chip, int which, uint64_t now, int by_software);
 void timer_compare(struct chip *chip, int which, int channel, uint64_t now);
+int timer_level(const struct chip *chip, int which, int channel); /* of its output, -1 where it has none */
 
 REGISTERS(adc);
 void adc_done(struct chip *chip, uint64_t now);

@@ -106,6 +106,7 @@ void dma_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
             return;
         }
         c->cfgr = value & 0x7fff;
+        if (number + 1 == REQUEST_TRANSMIT && value & EN) usart_dma_ready(chip);
         while (c->cfgr & MEM2MEM && c->cfgr & EN && c->cntr && !chip->fault) {
             dma_request(chip, (int)number + 1);
             if (c->cfgr & CIRC && c->cntr == c->length) break; /* once round */

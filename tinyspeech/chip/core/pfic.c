@@ -9,6 +9,8 @@ static uint64_t lines(const struct chip *chip)
     uint64_t on = r->pfic.software;
     on |= (uint64_t)(r->systick.status & r->systick.ctlr >> 1 & 1) << IRQ_SYSTICK;
     on |= (uint64_t)(r->systick.ctlr >> 31) << IRQ_SOFTWARE;
+    on |= (uint64_t)((r->rcc.intr & r->rcc.intr >> 8 & 0x1f) != 0) << IRQ_RCC;
+    on |= (uint64_t)((r->exti.intfr & 0xff) != 0) << IRQ_EXTI;
     on |= (uint64_t)(r->flash.eop & r->flash.ctlr >> 12 & 1) << IRQ_FLASH;
     for (int i = 0; i < 7; i++)
         on |= (uint64_t)((r->dma.status >> 4 * i & r->dma.channel[i].cfgr & 14) != 0) << (IRQ_DMA1 + i);

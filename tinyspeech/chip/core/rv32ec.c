@@ -39,6 +39,7 @@ void chip_power_on(struct chip *chip)
     chip->reset_flags = chip->resets = chip->conversions = chip->dropped_triggers = chip->overruns = 0;
     chip->line_free = chip->slept = 0, chip->receive_at = chip->receive_count = 0;
     chip->fault = FAULT_NONE, chip->lowest_sp = chip->lowest_open_sp = SRAM_BASE + SRAM_BYTES;
+    chip->said_count = 0, memset(chip->mailbox, 0, sizeof chip->mailbox);
     chip->handler_stack = chip->handler_sp = 0, chip->converted_at = chip->longest_awake = chip->woke_at = 0;
     for (int i = 0; i < EVENTS; i++) chip->due[i] = NEVER;
     chip->next_event = NEVER;
@@ -74,12 +75,8 @@ uint64_t chip_ticks(const struct chip *chip)
     return chip->tick_base + (chip->cycles - chip->tick_since) * chip->ticks_per_cycle;
 }
 
-/* What the program drives pin 0 .. 7 of port 0 .. 2 (A, C, D) to: 1 high, 0 low, or -1 where the pin is no output. */
-int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin)
-{
-    if (!(chip->r.gpio[port].cfglr >> 4 * pin & 3)) return -1;
-    return (int)(chip->r.gpio[port].outdr >> pin & 1);
-}
+/* The same of one cycle, as the clock is now. */
+uint64_t chip_ticks_per_cycle(const struct chip *chip) { return chip->ticks_per_cycle; }
 
 /* No byte is on the receiver's line any more. */
 void chip_hang_up(struct chip *chip) { hang_up(chip); }

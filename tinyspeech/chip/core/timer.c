@@ -39,6 +39,7 @@ void timer_update(struct chip *chip, int which, uint64_t now, int by_software)
     } else if (!(t->ctlr1 & 2)) { /* UDIS */
         t->repeat = t->rptcr, t->psc_now = t->psc, t->atrlr_now = t->atrlr;
         if (!by_software || !(t->ctlr1 & 4)) t->intfr |= 1; /* URS */
+        if (t->dmaintenr & 0x100) dma_request(chip, which ? REQUEST_TIM2_UPDATE : REQUEST_TIM1_UPDATE);
         if (!by_software && t->ctlr1 & 8) t->ctlr1 &= ~1u;  /* OPM */
         if (which == 0 && (t->ctlr2 >> 4 == 2 || (by_software && t->ctlr2 >> 4 == 0))) adc_trigger(chip, 0, now);
     }
@@ -48,9 +49,22 @@ void timer_update(struct chip *chip, int which, uint64_t now, int by_software)
 void timer_compare(struct chip *chip, int which, int channel, uint64_t now)
 {
     struct timer *t = &chip->r.timer[which];
+    static const uint8_t requests[2][4] = {{REQUEST_TIM1_CH1, REQUEST_TIM1_CH2, REQUEST_TIM1_CH3, REQUEST_TIM1_CH4},
+                                           {REQUEST_TIM2_CH1, REQUEST_TIM2_CH2, REQUEST_TIM2_CH3, REQUEST_TIM2_CH4}};
     t->intfr |= 2u << channel;
+    if (t->dmaintenr >> (9 + channel) & 1) dma_request(chip, requests[which][channel]);
     schedule(chip, EVENT_TIMER_COMPARE + 4 * which + channel, NEVER); /* until the next period */
     if (which == 0 && channel < 2 && t->ccer >> 4 * channel & 1) adc_trigger(chip, 1 + (uint32_t)channel, now);
+}
+
+int timer_level(const struct chip *chip, int which, int channel)
+{
+    const struct timer *t = &chip->r.timer[which];
+    uint32_t mode = t->chctlr[channel >> 1] >> (8 * (channel & 1) + 4) & 7, enable = t->ccer >> 4 * channel & 3;
+    if (!(enable & 1) || (which == 0 && !(t->bdtr >> 15 & 1))) return -1; /* CCxE, MOE */
+    int below = count(chip, t) < t->ccr[channel];
+    int high = mode == 6 ? below : mode == 7 ? !below : mode == 5; /* PWM, its inverse, forced; else low */
+    return high ^ (enable >> 1 & 1);
 }
 
 uint32_t timer_read(struct chip *chip, int which, uint32_t offset)
@@ -60,6 +74,7 @@ uint32_t timer_read(struct chip *chip, int which, uint32_t offset)
     case 0x00: return t->ctlr1;
     case 0x04: return t->ctlr2;
     case 0x0c: return t->dmaintenr;
+    case 0x08: case 0x14: return 0; /* no slave mode; of SWEVGR nothing is kept */
     case 0x10: return t->intfr;
     case 0x18: case 0x1c: return t->chctlr[(offset - 0x18) >> 2];
     case 0x20: return t->ccer;
@@ -89,8 +104,11 @@ void timer_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
         if (value & ~0x70u || (value >> 4 != 0 && value >> 4 != 2)) break;
         t->ctlr2 = value;
         return;
-    case 0x0c: /* interrupts of update and of compare */
-        if (value & ~0x1fu) break;
+    case 0x08: /* slave modes, external clocks */
+        if (value) break;
+        return;
+    case 0x0c: /* interrupts and DMA requests of update and of compare */
+        if (value & ~0x1f1fu) break;
         t->dmaintenr = value;
         return;
     case 0x10: t->intfr &= value; return;

@@ -1,6 +1,7 @@
 /* USART1: bytes to and from the line. They take no time unless Python says so (`timed`); then a byte takes ten bits. */
 #include "chip.h"
 
+enum { DMAR = 1 << 6, DMAT = 1 << 7 }; /* USART_CTLR3 */
 enum { RXNE = 1 << 5, TC = 1 << 6, TXE = 1 << 7, ORE = 1 << 3, FE = 1 << 1 }; /* USART_STATR */
 
 /* The USART as a whole (UE) and its transmitter (TE, bit 3) or receiver (RE, bit 2) are switched on. */
@@ -9,7 +10,10 @@ static int usart_on(const struct chip *chip, uint32_t bit)
     return (int)(chip->r.usart.ctlr[0] >> 13 & chip->r.usart.ctlr[0] >> bit & 1);
 }
 
-static int waiting(const struct chip *chip) { return usart_on(chip, 2) && chip->receive_at < chip->receive_count; }
+static int waiting(const struct chip *chip)
+{
+    return usart_on(chip, 2) && serial_connected(chip, 1) && chip->receive_at < chip->receive_count;
+}
 
 uint32_t usart_status(const struct chip *chip)
 {
@@ -62,7 +66,7 @@ void byte_arrived(struct chip *chip, uint64_t now)
     uint32_t byte = chip->receive[chip->receive_at++];
     chip->line_free = now;
     schedule(chip, EVENT_RECEIVE, chip->receive_at < chip->receive_count ? now + line_cycles(chip) : NEVER);
-    if (!usart_on(chip, 2)) return;
+    if (!usart_on(chip, 2) || !serial_connected(chip, 1)) return;
     if (r->usart.status & RXNE) { /* nobody fetched the one before: the new one is lost */
         r->usart.status |= ORE, chip->overruns++;
         return;
@@ -70,12 +74,42 @@ void byte_arrived(struct chip *chip, uint64_t now)
     byte = sampled(byte, 10ull * chip->usart_brr, line_cycles(chip), chip->due[EVENT_RECEIVE] == NEVER);
     if (byte & 256) r->usart.status |= FE;
     r->usart.status |= RXNE, r->usart.received = byte & 255;
+    if (r->usart.ctlr[2] & DMAR) dma_request(chip, REQUEST_RECEIVE);
 }
 
+/* A byte reaches the other side, where a pin carries it. */
 static void send_byte(struct chip *chip, uint32_t byte)
 {
+    if (!serial_connected(chip, 0)) return;
     if (chip->transmit_count < chip->transmit_room) chip->transmit[chip->transmit_count++] = (uint8_t)byte;
 }
+
+/* A byte begins to leave. */
+static void begin(struct chip *chip, uint32_t byte, uint64_t now)
+{
+    chip->r.usart.status &= ~(uint32_t)TC, chip->r.usart.shifting = byte, chip->sent_at = now;
+    schedule(chip, EVENT_TRANSMIT, now + 10ull * chip->usart_brr);
+}
+
+int line_level(const struct chip *chip)
+{
+    uint64_t bit = chip->usart_brr ? (chip->cycles - chip->sent_at) / chip->usart_brr : 0;
+    if (chip->due[EVENT_TRANSMIT] == NEVER || bit > 8) return 1;
+    return bit ? (int)(chip->r.usart.shifting >> (bit - 1) & 1) : 0;
+}
+
+/* The DMA has the next byte, as long as the transmitter has room: without timing all at once. */
+static void feed(struct chip *chip)
+{
+    struct dma_channel *c = &chip->r.dma.channel[REQUEST_TRANSMIT - 1];
+    for (uint32_t left = c->cntr; left && chip->r.usart.ctlr[2] & DMAT && usart_status(chip) & TXE && !chip->fault; left--) {
+        uint32_t before = c->cntr;
+        dma_request(chip, REQUEST_TRANSMIT);
+        if (c->cntr == before && c->length != 1) break;
+    }
+}
+
+void usart_dma_ready(struct chip *chip) { feed(chip); }
 
 static void transmit(struct chip *chip, uint32_t byte)
 {
@@ -84,8 +118,7 @@ static void transmit(struct chip *chip, uint32_t byte)
     if (!chip->timed) {
         send_byte(chip, byte);
     } else if (chip->due[EVENT_TRANSMIT] == NEVER) {
-        r->usart.status &= ~(uint32_t)TC, r->usart.shifting = byte;
-        schedule(chip, EVENT_TRANSMIT, chip->cycles + 10ull * chip->usart_brr);
+        begin(chip, byte, chip->cycles);
     } else { /* one more fits behind the byte on its way */
         r->usart.status &= ~(uint32_t)TXE, r->usart.waiting = byte;
     }
@@ -100,8 +133,9 @@ void byte_sent(struct chip *chip, uint64_t now)
         schedule(chip, EVENT_TRANSMIT, NEVER);
         return;
     }
-    r->usart.status |= TXE, r->usart.shifting = r->usart.waiting;
-    schedule(chip, EVENT_TRANSMIT, now + 10ull * chip->usart_brr);
+    r->usart.status |= TXE;
+    begin(chip, r->usart.waiting, now);
+    feed(chip);
 }
 
 static uint32_t fetch(struct chip *chip)
@@ -126,6 +160,7 @@ uint32_t usart_read(struct chip *chip, int which, uint32_t offset)
     case 0x04: return fetch(chip);
     case 0x08: return chip->usart_brr;
     case 0x0c: case 0x10: case 0x14: return chip->r.usart.ctlr[(offset - 0x0c) >> 2];
+    case 0x18: return 0;
     }
     chip->fault = FAULT_PERIPHERAL;
     return 0;
@@ -146,9 +181,15 @@ void usart_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
         if (value & 0x1710) break;
         r->usart.ctlr[0] = value;
         return;
-    case 0x10: case 0x14: /* other stop bits, clocks, DMA, half duplex, handshakes */
+    case 0x10: /* other stop bits, clocks */
         if (value) break;
         return;
+    case 0x14: /* DMA both ways; half duplex, handshakes and the like are not here */
+        if (value & ~(uint32_t)(DMAR | DMAT)) break;
+        r->usart.ctlr[2] = value;
+        feed(chip);
+        return;
+    case 0x18: return; /* guard time: of smart cards */
     default: chip->fault = FAULT_PERIPHERAL; return;
     }
     chip->fault = FAULT_SETTING;
