@@ -1,9 +1,10 @@
-"""Python's side of the interpreter in `core/rv32ec.c`: a chip that runs a firmware, a board that speaks its protocol.
+"""Python's side of the emulated chip in `core/`: a CH32V003 that runs any program.
 
-    from tinyspeech.board.direct import Board
-    from tinyspeech.toolchain import build_firmware
-    board = Board(build_firmware().elf)
-    result = board.classify(x8k)          # int16 [8000] -> logits, cycles, stack
+    chip = Chip(toolchain.flat_image(elf))
+    chip.run(max_cycles=24_000_000)       # why it stopped: "budget", "transmit", "starved" ...
+    chip.received()                       # what it sent by its serial port
+
+What speaks our firmware's protocol with it is `tinyspeech/board/direct.py`.
 
 The interpreter enforces the core (16 registers, no multiplier), the memory map, alignment and flash speed; whatever
 breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 11.

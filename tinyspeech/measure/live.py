@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyspeech import CLASSES
+from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
@@ -63,7 +64,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     chip, state = board.chip, board.chip.state
     conversions, dropped = state.conversions, state.dropped_triggers
     board.received()
-    board.send(b"L")
+    board.send(Command.MICROPHONE)
     board.advance(0.002)
     chip.connect_microphone(volts, rate_hz)
     began, start, slept = board.now, state.cycles, state.slept
