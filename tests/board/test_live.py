@@ -71,7 +71,7 @@ def itself() -> int:
 
 def handler_offset(field: str) -> int:
     """Where the handler looks for a field of the firmware's `struct listening`."""
-    text = (toolchain.FIRMWARE / "handler.h").read_text()
+    text = (paths.FIRMWARE / "handler.h").read_text()
     return int(re.search(rf"#define HANDLER_{field} (\d+)", text)[1])
 
 
