@@ -314,6 +314,15 @@ def test_a_timers_channel_is_seen_at_its_pin():
     assert sum(levels) / len(levels) == pytest.approx(0.3, abs=0.02)
 
 
+def test_the_clock_may_leave_by_a_pin():
+    """MCO at PC4: the system's clock."""
+    program = poke((RCC, 1 << 4), (0x40011000, 0xB << 16), (0x40021004, 4 << 24)) + ".rept 20\nnop\n.endr\n1: j 1b\n"
+    chip = Chip(assemble(program))
+    chip.run(40)
+    levels = [(chip.run(1), chip.pin("PC4"))[1] for _ in range(6)]
+    assert levels in ([True, False] * 3, [False, True] * 3)
+
+
 def test_tim2_interrupts():
     text = table({38: "tick"}) + "tick: li a2, 0x40000010\nsw x0, 0(a2)\naddi a5, a5, 1\nmret\nstart:\nli a5, 0\n" \
         + poke((0x4002101C, 1), (0x4000002C, 999), (0x4000000C, 1), (0x40000000, 1), (0xE000E104, 1 << 6)) \
@@ -372,6 +381,15 @@ def test_a_byte_of_the_clocks_register_can_be_written():
     chip = run("li a0, 0x40021004\nsb x0, 0(a0)\nlw a5, 0(a0)\nli a0, 0x40021018\nli a1, 1 << 11\nsw a1, 0(a0)\n"
                "li a0, 0x40012c00\nlw a4, 20(a0)\n")
     assert chip.state.clock_hz == 24_000_000 and chip.registers()[14:16] == [0, 0]
+
+
+def test_single_peripherals_are_reset():
+    """By their bits of RCC_APB2PRSTR and RCC_APB1PRSTR; others stay as they are."""
+    text = SERIAL + poke((0x4002101C, 1), (0x4000002C, 99), (0x4002100C, 1 << 14), (0x4002100C, 0), (0x40021010, 1),
+                         (0x40021010, 0))
+    read = "".join(f"li a0, {at:#x}\nlw {to}, 0(a0)\n"
+                   for at, to in ((0x4001380C, "a5"), (0x40011400, "a4"), (0x4000002C, "a3")))
+    assert run(text + read).registers()[13:16] == [0xFFFF, 0x44B44444, 0]
 
 
 def test_what_is_not_there_says_its_name():
