@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tinyspeech import toolchain
-from tinyspeech.chip import isp
+from tinyspeech.board import isp
+from tinyspeech.board.cable import Cable
+from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.chip.assumptions import Assumptions, assuming, rows
-from tinyspeech.chip.board import VirtualBoard
-from tinyspeech.chip.cable import Cable
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 SOURCES = ("startup.S", "probe/probe.c", "usart.c", "multiply.c")
 CLOCK_HZ = 24_000_000
@@ -65,7 +66,7 @@ class Restarted(Exception):
 
 def build() -> toolchain.Firmware:
     """The image of the trials."""
-    return toolchain.build_firmware([toolchain.FIRMWARE / source for source in SOURCES], "probe", runtime=True)
+    return toolchain.build_firmware([FIRMWARE / source for source in SOURCES], "probe", runtime=True)
 
 
 class Trials:
