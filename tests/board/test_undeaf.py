@@ -127,7 +127,8 @@ def test_an_overrun_is_no_stream_of_samples(image):
     board.advance(0.01)
     say(board, b"T" + b"\x7f" * 4000, 1.0)
     assert board.chip.state.overruns > 1000
-    assert say(board, b"L", 1.0) == "listening\n" and re.match(r"stopped (49|50)\n", say(board, b"V", 0.1))
+    assert say(board, b"L", 1.0) == "listening\n"
+    assert re.match(r"stopped (48|49|50|51)\n", say(board, b"V", 0.1))  # its clock may be 2 % off
 
 
 def test_the_second_listening_begins_as_the_first(image):
