@@ -168,8 +168,8 @@ def waits_after(image: bytes, elf, cycles: int) -> int:
 
 
 def test_an_interrupt_between_the_last_look_and_the_sleep_is_not_slept_through(image):
-    """At every distance to the interrupt that makes a frame due, in cycles. One whose handler does not look where it came
-    is slept through at some, until the next sample, which is lost."""
+    """At every distance to the interrupt that makes a frame due, in cycles. One whose handler does not look where it
+    came is slept through at some, until the next sample, which is lost."""
     elf, distances = toolchain.build_firmware().elf, range(2_866, 2_888)
     waits = [waits_after(image, elf, n) for n in distances]
     assert max(waits) < 150 and min(waits) < 20  # the last ones come before the look
