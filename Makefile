@@ -9,7 +9,7 @@ INSTALLED := .venv/.installed
 
 .PHONY: book html test clean
 book: html
-	@$(BIN)/python -m tinyspeech.booktools serve --port $(PORT)
+	@$(BIN)/python -m tinyspeech book serve --port $(PORT)
 
 html: $(INSTALLED)
 	$(BIN)/jupyter-book build -W -n --keep-going .

@@ -1,4 +1,4 @@
-/* Layers whose frames have bands, on one frame: the same weights for every band. Definition: tinyspeech/integer.py;
+/* Layers whose frames have bands, on one frame: the same weights for every band. Definition: integer/network.py;
    chapter 6. Nothing of this is in a firmware whose network has no bands. */
 #ifndef TINYSPEECH_BANDS_H
 #define TINYSPEECH_BANDS_H

@@ -1,4 +1,5 @@
-/* From scores that never end to words. Definition, units and where the constants come from: tinyspeech/decision.py; chapter 10. */
+/* From scores that never end to words. Definition, units, the constants' origin:
+   tinyspeech/integer/decision.py; chapter 10. */
 #ifndef TINYSPEECH_DECISION_H
 #define TINYSPEECH_DECISION_H
 #include <stdint.h>

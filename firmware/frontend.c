@@ -1,5 +1,5 @@
 /* One window of speech to 12 coefficients, in integers, without a multiplier.
-   The same stages as tinyspeech/frontend.py, which proves the ranges; the bytes are equal for every input. Chapter 8. */
+   The same stages as tinyspeech/integer/frontend.py, which proves the ranges; equal bytes for every input. Chapter 8. */
 #include "frontend.h"
 
 #include "multiply.h"

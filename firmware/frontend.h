@@ -1,4 +1,4 @@
-/* The integer front end: 256 samples -> 12 int8 coefficients. Definition: tinyspeech/frontend.py; chapter 8. */
+/* The integer front end: 256 samples -> 12 int8 coefficients. Definition: tinyspeech/integer/frontend.py; chapter 8. */
 #ifndef TINYSPEECH_FRONTEND_H
 #define TINYSPEECH_FRONTEND_H
 #include <stdint.h>

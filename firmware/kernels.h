@@ -1,5 +1,5 @@
 /* Arithmetic of the network on a core without a multiplier. 4-bit weights, int8 activations; chapter 9.
-   Shapes: in int8 [inputs], out int8 [outputs]; ranges and rounding: tinyspeech/integer.py. */
+   Shapes: in int8 [inputs], out int8 [outputs]; ranges and rounding: tinyspeech/integer/network.py. */
 #ifndef TINYSPEECH_KERNELS_H
 #define TINYSPEECH_KERNELS_H
 #include <stdint.h>

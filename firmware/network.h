@@ -1,4 +1,5 @@
-/* The streamed network in integers. Definition: tinyspeech/integer.py (its contract of ranges and rounding); chapters 7, 10. */
+/* The streamed network in integers. Definition: tinyspeech/integer/network.py (contract of ranges and rounding);
+   chapters 7, 10. */
 #ifndef TINYSPEECH_NETWORK_H
 #define TINYSPEECH_NETWORK_H
 #include <stdint.h>

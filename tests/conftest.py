@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from tinyspeech import toolchain
+from tinyspeech.paths import ROOT
 
 
 def pytest_addoption(parser):
@@ -46,7 +47,7 @@ def figure():
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from tinyspeech import plots
+    from tinyspeech.pages import plots
 
     with plt.rc_context():
         plots.style()
@@ -91,6 +92,6 @@ def site(tmp_path_factory):
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "-W", "-n",
                "--keep-going", "--path-output", str(out), "."]
-    build = subprocess.run(command, cwd=Path(__file__).resolve().parent.parent, capture_output=True, text=True)
+    build = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
     return out / "_build" / "html"

@@ -3,8 +3,6 @@
 Importing this package is cheap: torch is loaded only by the modules that train.
 """
 
-from tinyspeech.errors import UserError
-
 __version__ = "0.1.0"
 
 CLASSES = ("_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go")
@@ -13,4 +11,11 @@ CLASSES = ("_silence_", "_unknown_", "yes", "no", "up", "down", "left", "right",
 KEYWORDS = CLASSES[2:]
 """The ten words to be recognised."""
 
-__all__ = ["CLASSES", "KEYWORDS", "UserError", "__version__"]
+ENGINES = ("float", "fake", "int", "c", "chip")
+"""Who can compute the answer: the float network, the quantised one in torch, the definition in integers, the firmware's
+C on this computer, the firmware on the emulated chip."""
+
+COMPILERS = ("zig", "gcc")
+"""Who can build the firmware: zig's clang, whose build ships, and Debian's gcc, for comparison."""
+
+__all__ = ["CLASSES", "COMPILERS", "ENGINES", "KEYWORDS", "__version__"]

@@ -1,7 +1,7 @@
 """A microphone's samples on their way to the board, and the board's words on their way back: what runs anywhere.
 
 That is MicroPython on an ESP32, where `main.py` brings the hardware, and MicroPython's unix port and CPython, where
-this is tested. The samples are those of tinyspeech/frontend.py (`to_8khz`) and tinyspeech/audio.py (`mulaw_encode`),
+this is tested. The samples are those of tinyspeech/integer/frontend.py (`to_8khz`) and tinyspeech/sound/mulaw.py,
 bit for bit; the protocol is that of tinyspeech/board/protocol.py. Chapter 12.
 """
 

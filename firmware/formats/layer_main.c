@@ -1,4 +1,4 @@
-/* Runs one layer in the way that is asked for, between two breakpoints: tinyspeech/bench.py counts the cycles. */
+/* Runs one layer in the way that is asked for, between two breakpoints: measure/formats.py counts the cycles. */
 #include <stdint.h>
 
 #include "ch32v003.h"
@@ -7,7 +7,7 @@ int8_t layer_in[128];
 int32_t layer_out[64];
 int layer_format, layer_mhz;
 
-/* Generated with the layer's tables by tinyspeech/bench.py. */
+/* Generated with the layer's tables by tinyspeech/measure/formats.py. */
 void layer_run(int format, const int8_t *in, int32_t *out);
 
 enum { RCC_CTLR = 0x40021000 /* bit 24 PLLON, 25 PLLRDY */, FLASH_ACTLR = 0x40022000 /* bits 1:0: wait states */ };

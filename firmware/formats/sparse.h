@@ -1,5 +1,5 @@
 /* Dense layers whose zeros cost nothing: three formats that the firmware does not ship, raced in chapter 6.
-   Shapes: in int8 [inputs], accumulator int32 [outputs]; weights -8 .. 7, packed by tinyspeech/sparse.py.
+   Shapes: in int8 [inputs], accumulator int32 [outputs]; weights -8 .. 7, packed by tinyspeech/integer/sparse.py.
    Each sets accumulator[o] = sum over i of weight[o][i] * in[i], exactly as kernel_dense does, for any in. */
 #ifndef TINYSPEECH_SPARSE_H
 #define TINYSPEECH_SPARSE_H

@@ -17,11 +17,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tinyspeech import toolchain
-from tinyspeech.chip import isp
+from tinyspeech.board import isp
+from tinyspeech.board.cable import Cable
+from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.chip.assumptions import Assumptions, assuming, rows
-from tinyspeech.chip.board import VirtualBoard
-from tinyspeech.chip.cable import Cable
 from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE
 
 SOURCES = ("startup.S", "probe/probe.c", "usart.c", "multiply.c")
 CLOCK_HZ = 24_000_000
@@ -39,7 +40,8 @@ NEAR = {"hsi_error_ppm": 2_500, "lsi_hz": 4_000, "adc_calibration_clocks": 12, "
         "watchdog_update_periods": 1, "interrupt_entry_cycles": 0, "dma_steals_cycles": 0}
 """A number is as assumed if it is no further away; the clock on the other side of the cable is not better than that."""
 UNTRIED = {
-    "sram_seed": "ours", "options_taken": "would write option bytes: see flash --link",
+    "sram_seed": "ours", "watchdog_update_periods": "the firmware lives with either",
+    "options_taken": "would write option bytes: see flash --link",
     "unclocked_access": "our stop", "overclocked_flash": "luck proves nothing", "faults": "our stop",
 }
 SWITCH_OFF = "needs a power-on: unplug the board, plug it in, and run this again with --no-flash"
@@ -64,7 +66,7 @@ class Restarted(Exception):
 
 def build() -> toolchain.Firmware:
     """The image of the trials."""
-    return toolchain.build_firmware([toolchain.FIRMWARE / source for source in SOURCES], "probe", runtime=True)
+    return toolchain.build_firmware([FIRMWARE / source for source in SOURCES], "probe", runtime=True)
 
 
 class Trials:

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from tinyspeech import frontend
+from tinyspeech.integer import frontend
 
 
 class Command(bytes, Enum):
@@ -41,7 +41,7 @@ class Command(bytes, Enum):
     """Listen to samples that come over the serial port."""
     BOOTLOADER = b"B"
     STOP = b"\x7f"
-    """End listening, of either kind. mu-law never has it: it would be its second zero (`audio.mulaw_encode`)."""
+    """End listening, of either kind. mu-law never has it: it would be its second zero (`mulaw.mulaw_encode`)."""
 
 
 REQUESTS = (frontend.WINDOW - frontend.HOP, *[frontend.HOP] * frontend.N_FRAMES)

@@ -1,5 +1,4 @@
-"""The emulated CH32V003 and the board around it (chapter 11)."""
+"""The emulated CH32V003: core and peripherals in C under `core/`, and programs that run on it (chapters 9 and 11).
 
-from tinyspeech.chip.emulator import Board, Chip, ChipFault, ChipResult, classify_many, report_firmware
-
-__all__ = ["Board", "Chip", "ChipFault", "ChipResult", "classify_many", "report_firmware"]
+It knows nothing of the board around it, of its serial protocol, or of torch.
+"""

@@ -14,15 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import toolchain
-from tinyspeech.board.protocol import Command
-from tinyspeech.chip.board import SIGNAL_HZ, VirtualBoard
-from tinyspeech.chip.emulator import SRAM_BASE, SRAM_BYTES, Chip
+from tinyspeech.chip.emulator import SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
+from tinyspeech.toolchain.elf import SRAM_BASE
 
-START_S = 0.02
-"""Time for the firmware to come up before it gets a command."""
-POLL_S = 0.005
-"""What a board says is looked for this often."""
 ROLES = {
     "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
     "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory"), "sums"),
@@ -93,28 +88,3 @@ def regions(elf: Path, stack_bytes: int, roles: Mapping[str, str] = ROLES) -> li
     if used > top - stack_bytes:
         raise UserError(f"{used - SRAM_BASE} bytes of variables and {stack_bytes} of stack do not fit {SRAM_BYTES}")
     return [*found, (used, top - stack_bytes, "never used"), (top - stack_bytes, top, "stack")]
-
-
-def listening(volts: np.ndarray, seconds: float = START_S) -> VirtualBoard:
-    """A board with our firmware and this signal at its microphone, told to listen, so many seconds after power on.
-
-    volts : uint16 [n] at `SIGNAL_HZ`, as of `Chip.connect_microphone`; it begins with the power.
-    """
-    board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
-    board.chip.connect_microphone(volts, SIGNAL_HZ)
-    board.advance(START_S)
-    board.send(Command.MICROPHONE)
-    board.advance(seconds - START_S)
-    return board
-
-
-def lines(board: VirtualBoard, seconds: float) -> list[tuple[float, str]]:
-    """(second since power on, line) of what a board says on its serial port in so many seconds; a line's time is that
-    of its end, to the next `POLL_S`."""
-    found, text, until = [], "", board.now + seconds
-    while board.now < until:
-        board.advance(POLL_S)
-        text += board.received().decode()
-        *whole, text = text.split("\n")
-        found += [(board.now, line) for line in whole]
-    return found

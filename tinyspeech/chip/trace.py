@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from capstone import CsInsn, riscv
 
 from tinyspeech import toolchain
-from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BASE, SRAM_BYTES, Chip
+from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
 from tinyspeech.paths import FIRMWARE
+from tinyspeech.toolchain.elf import SRAM_BASE
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""

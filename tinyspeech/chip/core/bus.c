@@ -67,6 +67,35 @@ void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32
     if (!chip->fault) p->write(chip, p->which, offset & ~3u, value);
 }
 
+static void timer_reset(struct chip *chip, int which)
+{
+    struct timer *t = &chip->r.timer[which];
+    memset(t, 0, sizeof *t);
+    t->atrlr = t->atrlr_now = 0xffff;
+    schedule(chip, EVENT_TIMER_UPDATE + which, NEVER);
+    for (int i = 0; i < 4; i++) schedule(chip, EVENT_TIMER_COMPARE + 4 * which + i, NEVER);
+}
+
+void peripherals_reset(struct chip *chip, uint32_t apb2, uint32_t apb1)
+{
+    static const uint8_t ports[3] = {2, 4, 5};
+    struct registers *r = &chip->r;
+    if (apb2 & 1) memset(&r->afio, 0, sizeof r->afio);
+    for (int i = 0; i < 3; i++)
+        if (apb2 >> ports[i] & 1) r->gpio[i].cfglr = 0x44444444u, r->gpio[i].outdr = 0;
+    if (apb2 >> 9 & 1) {
+        memset(&r->adc, 0, sizeof r->adc);
+        schedule(chip, EVENT_ADC, NEVER);
+    }
+    if (apb2 >> 11 & 1) timer_reset(chip, 0);
+    if (apb1 & 1) timer_reset(chip, 1);
+    if (apb2 >> 14 & 1) {
+        memset(&r->usart, 0, sizeof r->usart);
+        r->usart.status = 0xc0, chip->usart_brr = 0; /* TC and TXE */
+        schedule(chip, EVENT_TRANSMIT, NEVER);
+    }
+}
+
 /* Registers to their reset values, the core to address 0, or the boot area's turn; memories and time go on. */
 void system_reset(struct chip *chip, uint32_t flags)
 {
@@ -79,16 +108,14 @@ void system_reset(struct chip *chip, uint32_t flags)
         if (!(i == EVENT_RECEIVE || (i == EVENT_WATCHDOG && keeps_watchdog) || (i == EVENT_SYSTICK && keeps_systick)))
             schedule(chip, i, NEVER); /* the receiver's line does not know of it */
     memset(chip->x, 0, sizeof chip->x);
-    chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0, chip->usart_brr = 0;
+    chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0;
     chip->resets++, chip->reset_flags |= flags;
-    r->usart.status = 0xc0; /* TC and TXE */
+    peripherals_reset(chip, ~0u, ~0u);
     r->watchdog.rldr = r->watchdog.rldr_now = 0xfff;
     r->systick.cmp = 0xffffffffu;
     if (keeps_watchdog) r->watchdog = before.watchdog;
     if (keeps_systick) r->systick = before.systick;
-    for (int i = 0; i < 2; i++) r->timer[i].atrlr = r->timer[i].atrlr_now = 0xffff;
     memset(r->flash.buffer, 0xff, sizeof r->flash.buffer);
-    for (int i = 0; i < 3; i++) r->gpio[i].cfglr = 0x44444444u;
     rcc_reset(chip, flags);
     if (flags & RESET_POWER || ASSUME(chip, options_taken) < 2) options_load(chip);
     uint32_t user = chip->options[2];

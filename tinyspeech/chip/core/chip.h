@@ -82,7 +82,7 @@ struct registers {
         uint32_t depth; /* handlers that run */
         struct { uint32_t mepc, mcause, number, stacked, x[16]; } frame[3]; /* of each what it interrupted */
     } csr;
-    struct { uint32_t ctlr, cfgr0, intr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
+    struct { uint32_t ctlr, cfgr0, intr, apb2prstr, apb1prstr, ahbpcenr, apb2pcenr, apb1pcenr; } rcc;
     struct { uint32_t cfglr, outdr; } gpio[3]; /* ports A, C, D */
     struct { uint32_t pcfr1, exticr; } afio;
     struct { uint32_t intenr, evenr, rtenr, ftenr, swievr, intfr; } exti;
@@ -170,6 +170,7 @@ static inline uint32_t field(uint32_t word, int high, int low) { return (word >>
 /* bus.c */
 uint32_t peripheral_read(struct chip *chip, uint32_t address);
 void peripheral_write(struct chip *chip, uint32_t address, uint32_t size, uint32_t value);
+void peripherals_reset(struct chip *chip, uint32_t apb2, uint32_t apb1); /* bits of RCC_APB2PRSTR and RCC_APB1PRSTR */
 void system_reset(struct chip *chip, uint32_t flags);
 
 /* events.c: time */

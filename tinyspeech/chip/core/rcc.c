@@ -43,7 +43,8 @@ uint32_t rcc_read(struct chip *chip, int which, uint32_t offset)
     case 0x00: return r->rcc.ctlr;
     case 0x04: return r->rcc.cfgr0;
     case 0x08: return r->rcc.intr;
-    case 0x0c: case 0x10: return 0;
+    case 0x0c: return r->rcc.apb2prstr;
+    case 0x10: return r->rcc.apb1prstr;
     case 0x14: return r->rcc.ahbpcenr;
     case 0x18: return r->rcc.apb2pcenr;
     case 0x1c: return r->rcc.apb1pcenr;
@@ -75,8 +76,13 @@ void rcc_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
     case 0x08: /* enables stay, flags are cleared by bits of their own */
         r->rcc.intr = (r->rcc.intr & 0xff & ~(value >> 16)) | (value & 0x1f00);
         return;
-    case 0x0c: case 0x10: /* resets of single peripherals */
-        if (value) break;
+    case 0x0c: /* resets of single peripherals, as long as their bits are set: they are not written meanwhile */
+        r->rcc.apb2prstr = value;
+        peripherals_reset(chip, value, 0);
+        return;
+    case 0x10:
+        r->rcc.apb1prstr = value;
+        peripherals_reset(chip, 0, value);
         return;
     case 0x14: r->rcc.ahbpcenr = value; return;
     case 0x18: r->rcc.apb2pcenr = value; return;
@@ -85,7 +91,6 @@ void rcc_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
         if (value >> 24 & 1) chip->reset_flags = 0;
         chip->lsi_on = value & 1;
         return;
-    default: chip->fault = FAULT_PERIPHERAL; return;
     }
-    chip->fault = FAULT_SETTING;
+    chip->fault = FAULT_PERIPHERAL;
 }

@@ -1,0 +1,523 @@
+"""The serial monitor: on a stand-in that speaks the protocol, what works and everything that can go wrong."""
+
+import contextlib
+import importlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from array import array
+from collections import deque
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinyspeech import CLASSES, paths
+from tinyspeech.__main__ import main
+from tinyspeech.board import isp, monitor
+from tinyspeech.board.microphone import SIGNAL_HZ, microphone
+from tinyspeech.board.protocol import Command
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip.firmware import exported_hash
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import model_file
+from tinyspeech.sound import audio, datasets, mulaw
+
+VERSION = "tinyspeech tinyspeech_s 0123456789ab"
+
+
+class Firmware:
+    """The chip's side of the protocol. It takes any 20 ms that are loud, after some that are not, for "yes"."""
+
+    def __init__(self, live: bool = True, hears: bytes = b"word go 31\nword stop 4711\n"):
+        self.live, self.hears = live, hears
+        self.mode, self.commands, self.samples = "", bytearray(), bytearray()
+        self._loud = False
+
+    def take(self, byte: int) -> bytes:
+        """A byte from the host; the answer."""
+        if self.mode == "U":
+            if byte == 0x7F:
+                return self._stop(max(0, (len(self.samples) - 96) // 160))
+            self.samples.append(byte)
+            return self._frame() if len(self.samples) % frontend.HOP == 0 else b""
+        stopped = self._stop(5000) if self.mode == "L" else b""
+        self.commands.append(byte)
+        if byte == ord("V"):
+            return stopped + VERSION.encode() + b"\n"
+        if self.live and byte in b"LU":
+            self.mode, self._loud = chr(byte), False
+            return stopped + b"listening\n" + (self.hears if byte == ord("L") else b"")
+        return stopped
+
+    def _stop(self, frames: int) -> bytes:
+        self.mode = ""
+        return b"stopped %d\n" % frames
+
+    def _frame(self) -> bytes:
+        was, levels = self._loud, mulaw.mulaw_decode(np.frombuffer(self.samples[-frontend.HOP :], np.uint8))
+        self._loud = bool(np.abs(levels.astype(int)).max() > 3000)
+        return b"word yes %d\n" % (len(self.samples) // frontend.HOP) if self._loud and not was else b""
+
+
+class Direct:
+    """A line straight into a `Firmware`, on a clock of its own: reading takes all the time that it may."""
+
+    def __init__(self, firmware: Firmware | None = None):
+        self.firmware, self.time, self.stall = firmware or Firmware(), 0.0, {}
+        self.sent: list[tuple[float, int]] = []
+        self._answer = bytearray()
+
+    def now(self) -> float:
+        return self.time
+
+    def write(self, data: bytes) -> None:
+        self.sent.append((self.time, len(data)))
+        for byte in data:
+            self._answer += self.firmware.take(byte)
+
+    def read(self, count: int, seconds: float) -> bytes:
+        out = bytes(self._answer[:count])
+        del self._answer[:count]
+        if len(out) < count:
+            self.time += seconds + self.stall.pop(len(self.sent), 0.0)
+        return out
+
+
+def heard_by(line, **options) -> tuple[list[tuple[str, int]], list[str], int]:
+    """What `listen` tells: words, notices, and the frames that it returns."""
+    words, notices = [], []
+    frames = monitor.listen(line, lambda word: words.append((word.word, word.frame)), notices.append, now=line.now,
+                            **options)
+    return words, notices, frames
+
+
+@pytest.fixture
+def beeps(tmp_path):
+    """A file of 3 s at 16 kHz with beeps of 0.1 s at 1.0 s and at 2.9 s."""
+    t = np.arange(48_000) / 16_000
+    loud = ((t >= 1.0) & (t < 1.1)) | (t >= 2.9)
+    soundfile.write(tmp_path / "beeps.wav", 0.5 * np.sin(2 * np.pi * 440 * t) * loud, 16_000)
+    return tmp_path / "beeps.wav"
+
+
+# --- on a clock of its own --------------------------------------------------------------------------------------------
+
+
+def test_words_of_the_microphone_for_some_seconds():
+    line = Direct()
+    assert heard_by(line, seconds=10.0) == ([("go", 31), ("stop", 4711)], [], 5000)
+    assert bytes(line.firmware.commands) == b"\x7fVL\x7f" and line.firmware.mode == ""
+    assert 10.0 < line.time < 10.5
+
+
+def test_a_recording_goes_out_as_it_is_and_comes_back_as_words(beeps):
+    line, samples = Direct(), monitor.recording(beeps)
+    words, notices, frames = heard_by(line, samples=samples)
+    assert bytes(line.firmware.samples) == samples and line.firmware.mode == ""
+    assert ([word for word, _ in words], notices, frames) == (["yes", "yes"], [], 1 + (len(samples) - 256) // 160)
+    assert [frame * 0.02 for _, frame in words] == pytest.approx([1.0, 2.9], abs=0.021)
+
+
+def test_a_recording_is_the_front_ends_8_khz_in_mulaw_with_silence_behind_it(beeps, tmp_path):
+    x, _ = audio.read(beeps)
+    sent = monitor.recording(beeps)
+    assert len(sent) == 8000 * 3 + 4000 and 0x7F not in sent
+    assert sent == mulaw.mulaw_encode(frontend.to_8khz(np.pad(x, (0, 8000)))).tobytes()
+    assert set(sent[-3900:]) == {mulaw.MULAW_ZERO}
+    assert monitor.recording(beeps, 1.5)[:11_900] == sent[:11_900] and len(monitor.recording(beeps, 1.5)) == 16_000
+    soundfile.write(tmp_path / "odd.flac", np.stack([x[:999], x[:999]], 1), 44_100)
+    assert len(monitor.recording(tmp_path / "odd.flac")) == 4000 + 182  # 999 / 44.1 kHz are 181.2 samples
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.03, 2.0])
+def test_samples_are_never_sent_faster_than_they_are_spoken(beeps, stall):
+    """Nor after a pause of the computer: what is late stays late, but for one frame."""
+    line, samples = Direct(), monitor.recording(beeps)
+    line.stall = {100: stall, 300: stall}
+    heard_by(line, samples=samples)
+    bursts = [(at, count) for at, count in line.sent[3:-1] if count]
+    assert sum(count for _, count in bursts) == len(samples) and max(count for _, count in bursts) <= 160
+    for i, (begin, _) in enumerate(bursts):
+        total = 0
+        for at, count in bursts[i : i + 40]:
+            total += count
+            assert total <= 8000 * (at - begin) + 160 + 1
+    assert bytes(line.firmware.samples) == samples
+    late = max(0.0, stall - 0.02) * 2
+    assert line.time == pytest.approx(len(samples) / 8000 + late, abs=0.2)
+
+
+@pytest.mark.parametrize("mode", ["L", "U"])
+def test_a_board_that_listens_already_is_taken_over(mode):
+    line = Direct()
+    line.write(mode.encode())
+    assert heard_by(line, seconds=0.1) == ([("go", 31), ("stop", 4711)], [], 5000)
+    assert line.firmware.mode == "" and not line.firmware.samples
+
+
+def test_losses_and_noise_on_the_line_are_told():
+    garbage = b"wo\xffd yes 3\nword yes\nword yes -3\n\nword no 5\n" + b"x" * 9999 + b"\n"
+    line = Direct(Firmware(hears=b"lost 1234\n" + garbage))
+    words, notices, _ = heard_by(line, seconds=1.0)
+    assert words == [("no", 5)] and notices[0] == "the board lost 1,234 samples"
+    assert notices[1:5] == [f"the board says what is not understood: {text!r}"
+                            for text in ("wo\ufffdd yes 3", "word yes", "word yes -3", "")]
+    assert len(notices) == 6 and len(notices[5]) < 120
+
+
+def test_bytes_that_the_cable_swallowed_are_told(beeps):
+    class Thin(Direct):
+        def write(self, data):
+            super().write(data if len(self.sent) % 3 else data[1:])
+
+    _, notices, frames = heard_by(Thin(), samples=monitor.recording(beeps))
+    assert frames < 174 and notices == [f"the board heard {frames} frames of 174: bytes were lost on the way to it"]
+
+
+def test_a_word_with_which_it_stops_is_told():
+    class Late(Firmware):
+        def _stop(self, frames):
+            return b"word off 4999\n" + super()._stop(frames)
+
+    assert heard_by(Direct(Late(hears=b"")), seconds=1.0)[0] == [("off", 4999)]
+
+
+@pytest.mark.parametrize("says", [b"listening\n", b"stopped 12\n"])
+def test_a_board_that_was_reset_is_one_line(says, beeps):
+    for options in ({"seconds": 5.0}, {"samples": monitor.recording(beeps)}):
+        line = Direct(Firmware(hears=says))
+        line.firmware._frame = lambda says=says: says
+        with pytest.raises(UserError, match="was reset while it listened"):
+            heard_by(line, **options)
+        assert line.time < 1.0 and line.firmware.mode == ""
+
+
+def test_firmware_that_cannot_listen_and_one_that_does_not_stop_are_told_apart():
+    with pytest.raises(UserError, match=f"{VERSION}.*cannot listen.*flash"):
+        heard_by(Direct(Firmware(live=False)), seconds=1.0)
+
+    class Stuck(Firmware):
+        def take(self, byte):
+            return b"" if self.mode else super().take(byte)
+
+    line = Direct(Stuck())
+    with pytest.raises(UserError, match="no longer answers"):
+        heard_by(line, seconds=1.0)
+    assert line.sent[-1][1] == 1  # it tried once more
+
+
+class Cable:
+    """A line to a virtual board, on the board's clock."""
+
+    def __init__(self, board: VirtualBoard):
+        self.board, self._arrived = board, b""
+        self.write = board.send
+
+    def now(self) -> float:
+        return self.board.now
+
+    def read(self, count: int, seconds: float) -> bytes:
+        until = self.board.now + max(seconds, 1e-5)
+        while self.board.now < until - 1e-6 and len(self._arrived) < count:
+            self.board.advance(min(until - self.board.now, 0.005))
+            self._arrived += self.board.received()
+        out, self._arrived = self._arrived[:count], self._arrived[count:]
+        return out
+
+
+def test_a_board_in_its_rom_and_a_silent_one_are_told_apart():
+    with pytest.raises(UserError, match=r"ROM bootloader.*flash"):
+        heard_by(Cable(VirtualBoard(None)), seconds=1.0)
+    loop = bytes.fromhex("01a0")  # a program that says nothing: j .
+    with pytest.raises(UserError, match=r"does not answer.*flash"):
+        heard_by(Cable(VirtualBoard(loop)), seconds=1.0)
+
+
+def test_an_error_and_ctrl_c_leave_the_board_waiting_for_commands(beeps):
+    class Pipe(Exception):
+        pass
+
+    def raises(*errors):
+        errors = deque(errors)
+
+        def heard(word):
+            if errors:
+                raise errors.popleft()
+        return heard
+
+    line = Direct()
+    with pytest.raises(Pipe):
+        monitor.listen(line, raises(Pipe), print, seconds=9.0, now=line.now)
+    assert line.firmware.mode == ""
+    for samples in (None, monitor.recording(beeps)):
+        line = Direct()
+        notices = []
+        frames = monitor.listen(line, raises(KeyboardInterrupt), notices.append, samples, now=line.now)
+        assert line.firmware.mode == "" and line.time < 1.5 and frames > 0 and not notices
+
+
+# --- on a pseudo-terminal, by the command line ------------------------------------------------------------------------
+
+
+class StandIn:
+    """A `Firmware` on a pseudo-terminal, served by a thread."""
+
+    def __init__(self, pty, firmware: Firmware):
+        import tty
+
+        self.firmware = firmware
+        self.host, self.device = pty.openpty()
+        tty.setraw(self.device)
+        self.port = os.ttyname(self.device)
+        self._gone, self._stop = False, threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            if select.select([self.host], [], [], 0.01)[0]:
+                for byte in os.read(self.host, 4096):
+                    answer = self.firmware.take(byte)
+                    if self._stop.is_set():
+                        return
+                    os.write(self.host, answer)
+
+    def unplug(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._stop.set()
+            if threading.current_thread() is not self._thread:
+                self._thread.join()
+            os.close(self.device)
+            os.close(self.host)
+
+
+@pytest.fixture
+def board():
+    """Start stand-ins; they end with the test."""
+    pty = pytest.importorskip("pty")
+    boards = deque()
+
+    def start(firmware: Firmware | None = None) -> StandIn:
+        boards.append(StandIn(pty, firmware or Firmware()))
+        return boards[-1]
+
+    yield start
+    for stand_in in boards:
+        stand_in.unplug()
+
+
+def refused(capsys, match: str, *arguments) -> None:
+    code = main(["listen", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1 and match in err, err
+
+
+def test_words_and_json(board, capsys):
+    stand_in = board(Firmware(hears=b"word go 31\nlost 7\n"))
+    assert main(["listen", "--port", stand_in.port, "--seconds", "0.2"]) == 0
+    assert capsys.readouterr() == ("    0.62 s  go\n", "warning: the board lost 7 samples\n")
+    assert main(["listen", "--port", stand_in.port, "--seconds", "0.2", "--json"]) == 0
+    out, _ = capsys.readouterr()
+    assert json.loads(out) == {"word": "go", "seconds": 0.62, "frame": 31}
+
+
+@pytest.mark.parametrize("flag", ["--wav", "--file"])
+def test_a_recording_over_a_port(board, beeps, capsys, flag):
+    stand_in = board()
+    assert main(["listen", "--port", stand_in.port, flag, str(beeps), "--seconds", "1.2", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["word"] == "yes" and json.loads(out)["seconds"] == pytest.approx(1.0, abs=0.021)
+    assert err == "" and bytes(stand_in.firmware.samples) == monitor.recording(beeps, 1.2)
+
+
+def test_ports_and_files_that_cannot_be_used_are_one_line(board, beeps, capsys, tmp_path):
+    stand_in = board()
+    refused(capsys, "no port", "--port", tmp_path / "none")
+    refused(capsys, "no serial port", "--port", beeps)
+    refused(capsys, "--port", "--wav", beeps)
+    for seconds in ("0", "-1", "nan", "inf"):
+        refused(capsys, "no time to listen", "--port", stand_in.port, "--seconds", seconds)
+    (tmp_path / "text.wav").write_text("no sound")
+    for path, match in ((tmp_path / "text.wav", "cannot be read as sound"), (tmp_path / "no.wav", "does not exist")):
+        refused(capsys, match, "--port", stand_in.port, "--wav", path)
+    assert not stand_in.firmware.commands
+    line = isp.SerialLine(stand_in.port)
+    refused(capsys, "in use", "--port", stand_in.port)
+    line.close()
+
+
+def test_a_board_that_is_unplugged_is_one_line(board, beeps, capsys):
+    class Unplugged(Firmware):
+        def take(self, byte):
+            if len(self.samples) > 3000 or (self.mode == "" and byte == ord("L")):
+                boards[-1].unplug()
+            return super().take(byte)
+
+    boards = [board(Unplugged())]
+    refused(capsys, "went away", "--port", boards[0].port, "--wav", beeps)
+    boards.append(board(Unplugged()))
+    refused(capsys, "went away", "--port", boards[1].port)
+
+
+def test_ctrl_c_ends_it_well_and_a_reader_may_go_away(board):
+    for how in ("SIGINT", "pipe"):
+        stand_in = board(Firmware(hears=b"word go 31\n"))
+        process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "listen", "--port", stand_in.port], text=True,
+                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            assert process.stdout.readline() == "    0.62 s  go\n"
+            if how == "SIGINT":
+                process.send_signal(signal.SIGINT)
+            else:
+                process.stdout.close()
+                os.write(stand_in.host, b"word stop 99\n" * 2)
+            assert process.stderr.read() == "" and process.wait(30) == 0
+        finally:
+            process.kill()
+            process.wait()
+        assert stand_in.firmware.mode == "" and bytes(stand_in.firmware.commands) == b"\x7fVL\x7f"
+
+
+# --- the firmware on the virtual board --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def image():
+    return shipped_image()
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory):
+    """A file with three seconds of a room, then four bundled words with pauses; 16 kHz."""
+    rng = np.random.default_rng(0)
+    task = datasets.load_task(paths.BUNDLED, "validation")
+    wanted = [next(i for i, name in enumerate(task.names) if name.startswith(f"{word}/")) for word in SPOKEN]
+    x = [rng.normal(0, 20, 48_000).astype(np.int16)]
+    for i in wanted:
+        x += [task.clip(i), rng.normal(0, 20, 12_000).astype(np.int16)]
+    path = tmp_path_factory.mktemp("speech") / "words.flac"
+    audio.write(path, np.concatenate(x))
+    return path
+
+
+SPOKEN = ("yes", "right", "stop", "go")
+
+
+def defined(samples: bytes) -> list[tuple[str, int]]:
+    """Words, and the frames of 20 ms after which the chip says them, by the definitions in Python."""
+    x8 = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
+    windows = np.lib.stride_tricks.sliding_window_view(x8, frontend.WINDOW)[:: frontend.HOP].astype(np.int32)
+    features = frontend.cepstrum(frontend.log_mel(windows))
+    scores = decision.frame_scores(IntegerModel.load(model_file("tinyspeech_s", ".npz")), features)
+    return [(CLASSES[word], 2 * (frame + 1) + 1) for frame, word in decision.words(scores)]
+
+
+def waits_for_commands(line: Cable) -> bool:
+    line.write(Command.VERSION)
+    return line.read(100, 0.1) == f"tinyspeech tinyspeech_s {exported_hash()}\n".encode()
+
+
+def test_the_firmware_hears_in_a_recording_what_the_definitions_hear(image, speech):
+    line, samples = Cable(VirtualBoard(image)), monitor.recording(speech)
+    words, notices, frames = heard_by(line, samples=samples)
+    assert words == defined(samples) and len(words) >= 2 and {word for word, _ in words} <= set(SPOKEN)
+    assert not notices and frames == 1 + (len(samples) - 256) // 160
+    assert waits_for_commands(line) and line.board.chip.state.overruns == 0
+
+
+def test_the_firmware_hears_the_microphone(image, speech):
+    line, samples = Cable(VirtualBoard(image)), monitor.recording(speech)
+    line.board.chip.connect_microphone(microphone(speech), SIGNAL_HZ)
+    words, notices, frames = heard_by(line, seconds=len(samples) / 8000)
+    spoken = dict(defined(samples))
+    assert len(words) >= 2 and not notices
+    for word, frame in words:  # its samples are others: 10 bits, and another filter
+        assert abs(frame - spoken[word]) < 15
+    assert abs(frames - len(samples) / 160) < 5 + 0.02 * frames and waits_for_commands(line)
+
+
+@pytest.mark.parametrize("left", [b"", Command.MICROPHONE, Command.RECORDING + bytes([200, 70]) * 300,
+                                  Command.CLASSIFY + bytes(51), Command.FEATURES + bytes(10_001)],
+                         ids=["by itself", "L", "U", "C", "F"])
+def test_a_board_that_somebody_left_in_the_middle_is_listened_to_and_flashed(image, left):
+    """Or that listens by itself, a second after its reset."""
+    line = Cable(VirtualBoard(image))
+    line.board.advance(0.01 if left else 1.5)
+    line.write(left)
+    line.board.advance(0.1)
+    _, notices, frames = heard_by(line, seconds=0.5)
+    assert not notices and 24 <= frames <= 27
+    line.write(left or Command.MICROPHONE)
+    line.board.advance(0.1)
+    assert isp.flash(line, image)["verified"] and waits_for_commands(line)
+
+
+def test_an_esp32_is_the_firmwares_microphone(image, speech, monkeypatch):
+    """Its script, by CPython, between the samples of a microphone and the virtual board."""
+    monkeypatch.syspath_prepend(paths.FIRMWARE / "esp32")
+    script, line = importlib.import_module("speech"), Cable(VirtualBoard(image))
+    line.board.advance(0.01)
+    samples = audio.read(speech)[0].astype(np.int32) << 16 - script.GAIN_BITS
+    blocks = iter(samples[: len(samples) // script.BLOCK * script.BLOCK].reshape(-1, script.BLOCK))
+    sent = bytearray()
+
+    class Hardware:
+        def readinto(self, words):
+            words[:] = array("i", next(blocks).tobytes())
+            line.board.advance(0.02)
+
+        def write(self, data):
+            sent.extend(data)
+            line.write(bytes(data))
+
+        def read(self):
+            return line.read(4096, 0.001)
+
+        def ticks_ms(self):
+            return int(1000 * line.board.now)
+
+        def ticks_diff(self, one, other):
+            return one - other
+
+    hardware, told = Hardware(), []
+    ears = script.Ears(hardware, hardware, hardware, told.append)
+    with contextlib.suppress(StopIteration):
+        while True:
+            ears.step()
+    words = defined(bytes(sent[2:]))
+    assert told == [f"word {word} {frame}" for word, frame in words] and len(told) >= 2
+    assert line.board.chip.state.overruns == 0
+
+
+def test_over_a_pseudo_terminal_a_recording_and_the_microphone(speech, capsys):
+    """With real clocks, so it is said which words come, and nearly when."""
+    pytest.importorskip("pty")
+    process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "board", "--wav", speech], cwd=paths.ROOT,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        port = process.stdout.readline().removeprefix("port: ").strip()
+        words, notices = [], []
+
+        def first(word):
+            words.append(word.word)
+            raise KeyboardInterrupt
+
+        monitor.listen_port(port, first, notices.append, seconds=60)
+        assert words == [SPOKEN[0]] and not notices
+        assert main(["listen", "--port", port, "--wav", str(speech), "--json"]) == 0
+        out, err = capsys.readouterr()
+        rows, spoken = [json.loads(line) for line in out.splitlines()], defined(monitor.recording(speech))
+        assert err == "" and [row["word"] for row in rows] == [word for word, _ in spoken]
+        for row, (_, frame) in zip(rows, spoken, strict=True):
+            assert abs(row["frame"] - frame) < 5 and row["seconds"] == round(row["frame"] * 0.02, 2)
+    finally:
+        process.kill()
+        process.communicate()

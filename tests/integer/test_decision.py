@@ -1,0 +1,168 @@
+"""The decision on a stream: what is reported and what is not, and the C against its definition."""
+
+import ctypes
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import FIRMWARE, model_file
+from tinyspeech.sound import datasets
+
+YES, SILENCE, UNKNOWN = CLASSES.index("yes"), 0, 1
+IN_WORD = 100
+"""What a frame in a word weighs."""
+
+
+class State(ctypes.Structure):
+    """struct decision of firmware/decision.h."""
+
+    _fields_ = (("sums", ctypes.c_int32 * 12), ("weight", ctypes.c_int32), ("refractory", ctypes.c_uint8))
+
+
+@pytest.fixture(scope="module")
+def c():
+    return ctypes.CDLL(str(toolchain.build_host_library([FIRMWARE / "decision.c"], sanitize=True)))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return IntegerModel.load(model_file("tinyspeech_s", ".npz"))
+
+
+def in_c(library, scores: np.ndarray) -> list[tuple[int, int]]:
+    """`decision.words` by the firmware's C."""
+    state, found = State(), []
+    for frame, row in enumerate(scores.tolist()):
+        for c in range(12):  # as the network does; on the chip, test_live.py compares it
+            state.sums[c] += row[c] - (state.sums[c] >> decision.LEAK_BITS)
+        if frame % decision.STEP_FRAMES and (heard := library.decision_step(ctypes.byref(state))) >= 0:
+            found.append((frame, heard))
+    return found
+
+
+def stream(*parts: tuple[int, int, int], weight: int = IN_WORD) -> np.ndarray:
+    """(class, lead, frames) in a row, each frame of so much weight -> weighed scores."""
+    frames = [np.eye(12, dtype=np.int64)[label] * lead for label, lead, count in parts for _ in range(count)]
+    return np.array(frames) * weight
+
+
+def test_the_constants_of_the_c_are_those_of_the_definition():
+    text = (FIRMWARE / "decision.h").read_text()
+    for name in ("REJECTED", "LEAK_BITS", "LEAST_LEAD", "REFRACTORY_STEPS"):
+        assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
+
+
+@pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
+def test_the_state_lies_in_memory_as_the_c_has_it(layout, target):
+    numbers = layout.of("decision", State) | {"sizeof(struct decision)": ctypes.sizeof(State)}
+    layout.check(FIRMWARE / "decision.h", numbers | {"DECISION_CLASSES": len(CLASSES)}, *target)
+    assert f"{State.sums.size + State.refractory.size} bytes on the chip" in decision.Decision.__doc__
+
+
+def test_a_word_is_reported_once_and_again_after_the_rest():
+    found = decision.words(stream((YES, 800, 100)))
+    assert {label for _, label in found} == {YES}
+    assert np.diff([frame for frame, _ in found]).min() > decision.STEP_FRAMES * decision.REFRACTORY_STEPS
+    assert len(decision.words(stream((YES, 800, 10)))) == 1
+
+
+ENOUGH = -(-decision.LEAST_LEAD // (IN_WORD << decision.LEAK_BITS))
+"""The lead of each frame that a sum approaches LEAST_LEAD with, leaks and all."""
+
+
+@pytest.mark.parametrize("label, lead", [(SILENCE, 800), (UNKNOWN, 800), (YES, ENOUGH - 1), (YES, 0)])
+def test_silence_unknown_words_and_narrow_leads_are_rejected(label, lead):
+    assert decision.words(stream((label, lead, 100))) == []
+
+
+def test_a_lead_that_lasts_is_enough():
+    assert decision.words(stream((YES, ENOUGH + 1, 30)))
+
+
+def test_the_least_lead_itself_is_enough():
+    scores = np.zeros((2, 12), np.int64)
+    scores[1, YES] = decision.LEAST_LEAD
+    assert decision.words(scores) == [(1, YES)]
+    assert decision.words(scores - (np.arange(12) == YES)) == []
+
+
+def test_too_little_weight_is_no_word():
+    assert decision.words(stream((YES, 800, 100), weight=3)) == []  # what frames between words have
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([300, 10_000, 1_000_000]))
+@settings(max_examples=60, deadline=None)
+def test_c_equals_the_definition_on_random_scores(c, seed, size):
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(1, 130, 200)
+    lean = rng.integers(0, 12, 20).repeat(10)[:, None] == np.arange(12)
+    scores = (rng.integers(-size, size, (200, 12)) + size * lean) * weights[:, None]
+    assert in_c(c, scores) == decision.words(scores)
+
+
+@pytest.fixture(scope="module")
+def minutes(model):
+    """About a minute of bundled clips with pauses in noise: scores, events (label, first and last second, its clip's
+    answer leads by 300)."""
+    task = datasets.load_task(paths.BUNDLED, "validation", limit=48)
+    clips, labels = task.arrays()[:2]
+    answers = model.run(frontend.features(frontend.to_8khz(clips)))
+    lead = np.diff(np.sort(answers, axis=1)[:, -2:], axis=1)[:, 0]
+    clear = (answers.argmax(axis=1) == labels) & (lead >= 300) & (labels >= decision.REJECTED)
+    rng = np.random.default_rng(0)
+    parts, events, at = [], [], 0
+    for i in rng.permutation(len(clips)):
+        pause = np.zeros(int(rng.integers(3200, 16000)) // 2 * 2)
+        parts += [pause, clips[i]]
+        at += len(pause) + len(clips[i])
+        events.append((int(labels[i]), (at - len(clips[i])) / 16000, at / 16000, bool(clear[i])))
+    sound = np.concatenate(parts) + rng.normal(0, 30, at)
+    x = frontend.to_8khz(sound.clip(-32768, 32767).astype(np.int16))
+    return decision.frame_scores(model, frontend.FrontendStream().push(x)), events
+
+
+def test_words_that_are_clear_in_a_clip_are_heard_in_a_long_recording(minutes):
+    scores, events = minutes
+    found = [(2 * frame * frontend.HOP / 8000, label) for frame, label in decision.words(scores)]
+
+    def meets(event, t, label) -> bool:
+        return event[0] == label and event[1] <= t <= event[2] + 0.3
+
+    clear = [event for event in events if event[3]]
+    heard = sum(any(meets(event, *word) for word in found) for event in clear)
+    wrong = sum(not any(meets(event, *word) for event in events) for word in found)
+    print(f"{heard} of {len(clear)} clear keywords, {wrong} of {len(found)} reports wrong")
+    assert len(clear) > 20 and heard >= 0.8 * len(clear) and wrong <= 0.15 * len(found)
+
+
+def test_c_equals_the_definition_on_a_long_recording(c, minutes):
+    scores, _ = minutes
+    assert len(scores) > 1500
+    assert in_c(c, scores) == decision.words(scores)
+
+
+def test_a_stream_has_the_scores_of_the_clip(model):
+    """The frames of a clip, before its flush, add up to less than its answer's sums and are the same numbers."""
+    features = np.random.default_rng(1).integers(-60, 60, (48, 12)).astype(np.int8)
+    scores = decision.frame_scores(model, features)
+    longer = decision.frame_scores(model, np.concatenate([features, features]))
+    assert np.array_equal(longer[:24], scores)
+    record = {}
+    answer = model.run(features[None], record)[0]
+    total = record["classifier"][0].sum(axis=0)
+    assert np.array_equal(record["classifier"][0, :24], scores)
+    assert abs(int(answer.argmax()) - int(total.argmax())) == 0
+
+
+def test_a_network_that_does_not_weigh_its_frames_is_refused(model):
+    from dataclasses import replace
+
+    last = replace(model.layers[-1], kind="classifier")
+    with pytest.raises(UserError, match="does not weigh"):
+        decision.frame_scores(replace(model, layers=[*model.layers[:-1], last]), np.zeros((4, 12), np.int8))

@@ -1,0 +1,554 @@
+"""Whatever a network is and hears: fake-quantised torch, integers and the firmware's C agree in every logit.
+
+The C is the shipped C, built once with every check on; only its program's table is filled at run time, through the
+header below. Cases are drawn by hypothesis, with the ends of every range among them: more than 1,000 in all.
+"""
+
+import ctypes
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinyspeech import CLASSES, toolchain
+from tinyspeech.errors import UserError
+from tinyspeech.integer import header, packing
+from tinyspeech.integer import plan as integer_plan
+from tinyspeech.integer.network import SLOTS, IntegerModel, Layer, gate_q7
+from tinyspeech.lowbit import lower, quant
+from tinyspeech.lowbit.quant import FixedStep, LearnedStep
+from tinyspeech.lowbit.saved import predict
+from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
+from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
+from tinyspeech.paths import FIRMWARE
+from tinyspeech.toolchain import compile as compiling
+
+MOST_LAYERS, MOST_STATE, WIDTH = 40, 4096, 48
+HEADER = f"""#pragma once
+#include "kernels.h"
+#define MODEL_CLASSES {len(CLASSES)}
+#define MODEL_INPUTS 12
+#define MODEL_LAYERS {MOST_LAYERS}
+#define MODEL_BANDED !MODEL_PAIRED
+#define MODEL_GATED 1
+#define MODEL_POOLED 1
+#define MODEL_WEIGHED model_weighed
+#define MODEL_CUT model_cut
+#define MODEL_HELD_BYTES {WIDTH}
+#define MODEL_WIDEST {WIDTH}
+#define MODEL_STATE_BYTES {MOST_STATE}
+#define MODEL_SLOT_BYTES model_slot_bytes
+#define MODEL_GATE_SLOT model_gate_slot
+#define MODEL_FLUSH model_flush
+#define MODEL_FRONT model_front
+#define MODEL_PHASES {MOST_LAYERS}
+#define MODEL_FRONT_BYTES model_front_bytes
+#define MODEL_WINDOW model_window
+int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes;
+int model_window;
+{header.LAYER_STRUCT}
+struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
+"""
+C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c")
+WINDOWS = """#include "network.c"
+#include "bands.c"
+int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
+"""
+
+
+class Row(ctypes.Structure):
+    """struct layer of firmware/model.h."""
+
+    _fields_ = (*((name, ctypes.c_uint8) for name in
+                  ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
+                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("bands", ctypes.c_uint8),
+                ("window", ctypes.c_uint8), ("weights", ctypes.c_void_p),
+                ("requant", ctypes.c_void_p))
+
+
+def test_a_row_of_the_program_lies_in_memory_as_the_c_has_it(layout):
+    layout.check(FIRMWARE / "model.h", layout.of("layer", Row) | {"sizeof(struct layer)": ctypes.sizeof(Row)})
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    """{(frames in pairs, frames in a batch, bands in pairs): the firmware's network and kernels, their program not yet
+    filled in}."""
+    ways = (0, 1, 0), (1, 2, 0), (1, 4, 0), (0, 1, 1)
+    return {way: build(tmp_path_factory.mktemp("firmware"), *way) for way in ways}
+
+
+def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
+    """The shipped C with a table that is filled at run time."""
+    for name in (*C, "network.c", "bands.c", "kernels.h", "multiply.h", "network.h", "bands.h", "decision.h",
+                 "sigmoid.h"):
+        shutil.copy(FIRMWARE / name, folder)
+    way = {"PAIRED": paired, "BATCH": batch, "BAND_PAIRS": band_pairs}
+    (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))
+    (folder / "all.c").write_text(WINDOWS)
+    cache, compiling.CACHE = compiling.CACHE, folder / "build"
+    try:
+        path = toolchain.build_host_library([folder / name for name in (*C, "all.c")],
+                                            sanitize=True)
+    finally:
+        compiling.CACHE = cache
+    return ctypes.CDLL(str(path))
+
+
+def run_in_c(libraries: dict[tuple, ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
+    """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same again
+    where frames or bands may be paired."""
+    plan = integer_plan.memory_plan(model)
+    single = {**plan, "window": plan["slot_bytes"], "cut": len(model.layers)}
+    answer = fill_and_run(libraries[0, 1, 0], model, single, features)
+    if plan["paired"] or plan["band_pairs"]:
+        library = libraries[plan["paired"], plan["batch"], plan["band_pairs"]]
+        assert np.array_equal(fill_and_run(library, model, plan, features), answer)
+    return answer
+
+
+def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features: np.ndarray) -> np.ndarray:
+    """int8 [N, T, 12] -> int32 [N, 12] by one build."""
+    assert plan["slot_bytes"] <= 256 and plan["state_bytes"] <= MOST_STATE and len(model.layers) <= MOST_LAYERS
+    table = (Row * MOST_LAYERS).in_dll(library, "model_layers")
+    ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
+    ctypes.c_int.in_dll(library, "model_flush").value = model.flush
+    ctypes.c_int.in_dll(library, "model_weighed").value = model.layers[-1].kind == "weighed_classifier"
+    for key in ("slot_bytes", "front", "front_bytes", "window", "cut"):
+        ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
+    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
+             "add_bands"]  # as in the C's enum
+    kept, width = [], {"stream": model.inputs}
+    for i, row in enumerate(table):
+        ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))
+        row.kind = 255
+        if i >= len(model.layers):
+            continue
+        layer = model.layers[i]
+        row.kind = kinds.index("gated_add" if layer.kind == "add" else layer.kind)
+        row.source, row.target = plan["slots"][layer.source], plan["slots"][layer.target]
+        row.inputs, row.outputs = layer.channels(width[layer.source])
+        row.bands, row.window = layer.bands, layer.span + 16 * layer.band_stride
+        row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
+        width[layer.target] = layer.width(width[layer.source])
+        if layer.weight is not None:
+            kept += [np.ascontiguousarray(packing.packed(layer)), packing.pack_requant(layer)]
+            row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
+        elif layer.scale is not None:
+            kept.append(layer.scale)
+            row.weights = layer.scale.ctypes.data
+    features = np.ascontiguousarray(features)
+    scratch, out = (ctypes.c_int32 * 512)(), np.empty((len(features), len(CLASSES)), np.int32)
+    for clip, answer in zip(features, out, strict=True):
+        library.network_reset(0)
+        for frame in clip:
+            library.network_frame(ctypes.c_void_p(frame.ctypes.data), scratch)
+        library.network_flush(scratch)
+        library.network_logits(ctypes.c_void_p(answer.ctypes.data))
+    return out
+
+
+# --- what is drawn ----------------------------------------------------------------------------------------------------
+
+SEED = st.integers(0, 2**32 - 1)
+FOUR = st.integers(1, 6).map(lambda n: 4 * n)
+EXTREMES = st.booleans()
+
+
+def pick(rng: np.random.Generator, low: int, high: int, shape, ends: bool) -> np.ndarray:
+    """Whole numbers low .. high, or only the two ends."""
+    return rng.choice([low, high], shape) if ends else rng.integers(low, high + 1, shape)
+
+
+@st.composite
+def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream",
+                        bands: int = 1, band_stride: int = 1):
+    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends. inputs and
+    outputs: of each band."""
+    rng = np.random.default_rng(draw(SEED))
+    kernel = draw(st.integers(1, 5 if bands == 1 else 3)) if not kind.endswith("classifier") else 1
+    span = draw(st.sampled_from([1, 3])) if bands > 1 and not kind.endswith("classifier") else 1
+    shape = (outputs, kernel * span if kind == "depthwise" else kernel * span * inputs)
+    least = draw(st.sampled_from([0, 128])) if kind.endswith("classifier") else 128  # as the firmware's tables have it
+    multiplier = pick(rng, least, 255, outputs, draw(EXTREMES))
+    fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
+    shift = rng.integers(1, 16, outputs) if draw(st.booleans()) else rng.integers(fit, fit + 5, outputs).clip(1, 15)
+    size = draw(st.sampled_from([0, 500, 2047]))
+    return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
+                 draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
+                 pick(rng, -size - (size == 2047), size, outputs, draw(EXTREMES)).astype(np.int16),
+                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8),
+                 bands=bands, span=span, band_stride=band_stride)
+
+
+@st.composite
+def models(draw) -> IntegerModel:
+    """Any program that `check` allows: blocks in any order and number, slots read and written as they may be."""
+    width, layers = {"stream": 12}, []
+
+    def add(kind, source, target, outputs):
+        layers.append(draw(layers_with_weights(kind, width[source], outputs, f"l{len(layers)}", source, target)))
+        width[target] = outputs
+
+    def add_with_bands(kind, source, target) -> bool:
+        """Where the source's width can be shared among some number of bands."""
+        wanted = draw(st.sampled_from([2, 3, 4, 6]))
+        bands = next((n for n in (wanted, *range(2, 7)) if width[source] % n == 0), width[source])
+        if kind == "pool_bands":
+            bands //= 2
+            if bands == 0 or width[source] % (2 * bands) or target == source:
+                return False
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
+        elif kind == "add_bands":
+            if width[source] % bands or width.get(target) != 2 * width[source]:
+                return False
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
+        else:
+            if bands == 1 or (target == source and kind != "classifier"):
+                return False
+            stride = draw(st.sampled_from([s for s in (1, 2, 3) if bands % s == 0 and bands > s]))
+            stride = 1 if kind == "classifier" else stride
+            inputs = width[source] // bands
+            outputs = {"depthwise": inputs, "classifier": len(CLASSES)}.get(kind) or draw(st.integers(1, 6))
+            layers.append(draw(layers_with_weights(kind, inputs, outputs, f"l{len(layers)}", source, target,
+                                                   bands // stride, stride)))
+        width[target] = layers[-1].width(width[source])
+        return True
+
+    for _ in range(draw(st.integers(1, 6))):
+        source = draw(st.sampled_from(sorted(width)))
+        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands"]))
+        target = draw(st.sampled_from(SLOTS))
+        if kind == "pool_bands" or (kind in ("dense", "depthwise") and draw(st.booleans())):
+            if add_with_bands(kind, source, target) and kind == "pool_bands" and draw(st.booleans()):
+                add_with_bands("add_bands", target, source)
+        elif width[source] % 4 and kind in ("dense", "add", "gated_add"):
+            continue  # without bands the firmware takes four inputs at once
+        elif kind == "dense":
+            add(kind, source, target, draw(FOUR))
+        elif kind == "depthwise":
+            add(kind, source, target, width[source])
+        elif kind == "pool":
+            target = target if target != source else next(slot for slot in SLOTS if slot != source)
+            layers.append(Layer(kind, f"l{len(layers)}", source, target, draw(st.integers(1, 4))))
+            width[target] = width[source]
+        else:
+            if width.get(target) != width[source]:
+                add("dense", source, target, width[source])
+            scale = None
+            if kind == "gated_add":
+                if width.get("pooled") != width[source]:
+                    add("dense", source, "pooled", width[source])
+                ends, rng = draw(EXTREMES), np.random.default_rng(draw(SEED))
+                scale = pick(rng, -128, 127, width[source], ends).astype(np.int8)
+            if width[target] == width[source]:  # the line above may have written to the target
+                layers.append(Layer(kind, f"l{len(layers)}", source, target, scale=scale))
+    source = draw(st.sampled_from(sorted(width)))
+    if width[source] % 4 or draw(st.booleans()):
+        assume(add_with_bands("classifier", source, source))
+    else:
+        kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
+        add(kind, source, source, len(CLASSES))
+    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 4)))
+
+
+@st.composite
+def clips(draw, most_frames: int = 9) -> np.ndarray:
+    """int8 [2, T, 12]."""
+    rng = np.random.default_rng(draw(SEED))
+    return pick(rng, -128, 127, (2, draw(st.integers(1, most_frames)), 12), draw(EXTREMES)).astype(np.int8)
+
+
+# --- integers = C -----------------------------------------------------------------------------------------------------
+
+
+@given(models(), clips())
+@settings(max_examples=300, deadline=None)
+def test_c_equals_integers_for_any_program(c, model, features):
+    model.check(features.shape[1])
+    assert np.array_equal(run_in_c(c, model, features), model.run(features))
+
+
+@st.composite
+def models_with_bands(draw) -> IntegerModel:
+    """Layers with bands only, odd and even in number; the first may leave some out. Sums are often at their ends."""
+    read = draw(st.sampled_from([2, 3, 4, 6, 12]))
+    stride = draw(st.sampled_from([s for s in (1, 2, 3) if read % s == 0 and read > s]))
+    bands, channels, source, layers = read // stride, 12 // read, "stream", []
+    for i in range(draw(st.integers(1, 4))):
+        kind, target = draw(st.sampled_from(["dense", "depthwise", "depthwise"])), ("branch", "wide")[i % 2]
+        outputs = draw(st.integers(1, 6)) if kind == "dense" else channels
+        layers.append(draw(layers_with_weights(kind, channels, outputs, f"l{i}", source, target, bands, stride)))
+        channels, source, stride = outputs, target, 1
+    layers.append(draw(layers_with_weights("classifier", channels, len(CLASSES), "last", source, source, bands)))
+    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 2)))
+
+
+@given(models_with_bands(), clips())
+@settings(max_examples=200, deadline=None)
+def test_two_bands_at_once_are_two_bands(c, model, features):
+    """Wherever both sums fit a word, which is where the exporter pairs them; nowhere else."""
+    model.check(features.shape[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(integer_plan, "WORK_BYTES", 2048)  # as `fill_and_run` has
+        fits = max(row.accumulator for row in model.worst()) < 2**15
+        assert integer_plan.memory_plan(model)["band_pairs"] == fits
+        assert np.array_equal(run_in_c(c, model, features), model.run(features))
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
+    """The witness of each bound, built from the signs of the weights, through numpy and through the C's kernel."""
+    inputs, outputs = data.draw(FOUR), data.draw(st.integers(1, 9))
+    layer = data.draw(layers_with_weights("dense", inputs, outputs))
+    least = data.draw(st.sampled_from([0, -128]))
+    row = IntegerModel._worst_sum(layer, least, 1)
+    weight, bias = layer.weight.astype(np.int64), layer.bias.astype(np.int64)
+    seen, kept = [], np.empty(outputs, np.int32)
+    for high, low in ((127, least), (least, 127)):
+        for line in weight:
+            x = np.where(line > 0, high, low).astype(np.int8)
+            packed = np.ascontiguousarray(packing.pack_dense(layer.weight))
+            c[0, 1, 0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data),
+                                    outputs, ctypes.c_void_p(kept.ctypes.data))
+            assert np.array_equal(kept, weight @ x)
+            seen.append(kept.astype(np.int64))
+    sums = np.stack(seen)
+    reached = max(np.abs(sums).max(), np.abs(sums + bias).max())
+    scaled = (sums + bias) * layer.multiplier.astype(np.int64)
+    half = np.int64(1) << (layer.shift.astype(np.int64) - 1)
+    assert reached == row.accumulator and max(np.abs(scaled).max(), np.abs(scaled + half).max()) == row.product
+    x = np.random.default_rng(data.draw(SEED)).integers(least, 128, (50, weight.shape[1]))
+    assert np.abs(x @ weight.T + bias).max() <= row.accumulator
+
+
+@given(st.lists(st.integers(-128, 127), min_size=4, max_size=4), st.sampled_from([0, -128]), st.sampled_from([0, -128]))
+@settings(max_examples=40, deadline=None)
+def test_worst_gated_addition_is_the_worst_of_all(scale, least, target):
+    """Against every value, argument and end of the target."""
+    layers = small()
+    layers[0].low, layers[1].low = target, least
+    layers[3].scale = np.array(scale * 2, np.int8)
+    row = next(row for row in IntegerModel("small", CLASSES, layers, 12, 1.0).worst() if row.layer == "add")
+    v, a = np.arange(least, 128)[:, None, None], np.arange(-128, 128)[:, None]
+    product = v * gate_q7(a, layers[3].scale.astype(int)) + 64
+    sums = v + (product >> 7)
+    assert row.product == np.abs(product).max() and row.accumulator == max(sums.max() + 127, -sums.min() - target)
+
+
+@given(models(), clips())
+@settings(max_examples=100, deadline=None)
+def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
+    record, worst = {}, {row.layer: row for row in model.worst(features.shape[1])}
+    model.run(features, record)
+    final = record[model.layers[-1].name]
+    assert np.abs(final.cumsum(axis=1)).max() <= worst[model.layers[-1].name].total
+    for layer in model.layers[:-1]:
+        least = 0 if layer.kind in ("add", "gated_add") else -128
+        assert record[layer.name].min() >= least and record[layer.name].max() <= 127
+
+
+@given(st.integers(-(2**31), 2**31 - 1), st.integers(1, 2**31 - 1))
+@settings(max_examples=200, deadline=None)
+def test_the_division_rounds_down(c, n, d):
+    for divisor in (d, d & 0xFFFF | 1, 1):
+        assert c[0, 1, 0].divide_for_test(n, divisor) == n // divisor
+
+
+@given(st.integers(-511, 511), st.data())
+@settings(max_examples=200, deadline=None)
+def test_the_product_up_to_the_ends_of_32_bits(c, m, data):
+    most = (2**31 - 1) // max(abs(m), 1)
+    x = data.draw(st.one_of(st.integers(-most, most), st.sampled_from([-most, most, 0])))
+    assert c[0, 1, 0].multiply_signed(x, m) == x * m
+    assert c[0, 1, 0].multiply(x, abs(m)) == x * abs(m)
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+NIBBLES = st.one_of(st.integers(-8, 7), st.sampled_from([-8, 7]))
+
+
+@given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), FOUR), elements=NIBBLES))
+@settings(max_examples=100, deadline=None)
+def test_dense_weights_survive(weight):
+    assert np.array_equal(packing.unpack_dense(packing.pack_dense(weight)), weight)
+
+
+@given(hnp.arrays(np.int8, st.tuples(st.integers(1, 12), st.integers(1, 11)), elements=NIBBLES))
+@settings(max_examples=100, deadline=None)
+def test_depthwise_weights_survive(weight):
+    assert np.array_equal(packing.unpack_nibbles(packing.pack_nibbles(weight), weight.shape[1]), weight)
+
+
+@given(hnp.arrays(np.uint16, st.tuples(st.integers(1, 6), st.integers(1, 12))))
+@settings(max_examples=60, deadline=None)
+def test_every_word_is_some_four_weights(packed):
+    assert np.array_equal(packing.pack_dense(packing.unpack_dense(packed)), packed)
+
+
+# --- torch = integers = C ---------------------------------------------------------------------------------------------
+
+
+@st.composite
+def configs(draw) -> StreamingConfig | CausalConfig:
+    if draw(st.booleans()):
+        return CausalConfig(
+            channels=draw(st.integers(1, 4)),
+            condensed=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2))),
+            head=draw(st.integers(1, 6)), kernel=draw(st.sampled_from([1, 3])),
+            band_stride=draw(st.sampled_from([1, 2, 3])), flush=draw(st.integers(0, 4)))
+    blocks = draw(st.integers(1, 2))
+    several = {"min_size": blocks, "max_size": blocks}
+    return StreamingConfig(
+        channels=draw(FOUR), expansion=draw(FOUR), head=draw(FOUR), stem_kernel=draw(st.integers(1, 3)),
+        kernels=tuple(draw(st.lists(st.integers(1, 4), **several))),
+        strides=tuple(draw(st.lists(st.integers(1, 3), **several))),
+        condenser=draw(st.sampled_from([0, 4, 8])), attention=draw(st.sampled_from(["frames", "channels"])),
+        pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
+
+
+def wild(config: StreamingConfig | CausalConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
+    """A network on a grid whose steps nobody has chosen with care: `spread` octaves of them clamp or vanish."""
+    g = torch.Generator().manual_seed(seed)
+    network = TinySpeechS if isinstance(config, StreamingConfig) else CausalTinySpeech
+    model = quant.prepare(network(config), bits)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, CausalConv):
+                module.weight.copy_(torch.randn(module.weight.shape, generator=g) * 0.3)
+                if module.norm is not None:
+                    module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
+                    module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
+            if isinstance(module, StreamingCondenser):
+                module.scale.copy_(torch.randn(module.scale.shape, generator=g) * 3)
+        for module in model.modules():
+            if isinstance(module, LearnedStep):
+                octaves = -4.0 + spread * torch.randn(module.log2_step.shape, generator=g)
+                module.log2_step.copy_(octaves)
+    return model.eval()
+
+
+@given(configs(), st.sampled_from([2, 3, 4]), SEED, st.sampled_from([0.3, 1.0, 2.0]), clips(12))
+@settings(max_examples=120, deadline=None)
+def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features):
+    model = wild(config, bits, seed, spread)
+    quant.snap(model)
+    try:
+        twin = lower.quantised(model, "drawn")
+        for layer in twin.layers:
+            if layer.weight is not None:
+                packing.pack_requant(layer)
+    except UserError as error:  # steps too far apart for eight bits and a shift, or a bias: refused, as it should be
+        assert re.search("has no 8-bit form|takes biases of 12 bits", str(error)) and spread >= 1
+        assume(False)
+    want = twin.run(features)
+    with torch.no_grad():
+        units = predict(model, torch.tensor(features).double()).numpy() / twin.logit_unit(features.shape[1])
+    assert np.array_equal(np.rint(units), want) and np.array_equal(run_in_c(c, twin, features), want)
+    assert np.array_equal(want[np.arange(2), units.argmax(1)], want.max(1))  # where scores are equal, either is right
+    if spread < 1:
+        assert header.c_header(twin) == header.c_header(twin) and twin.digest in header.c_header(twin)
+
+
+@given(SEED, st.integers(1, 12), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_grid_clamps_and_rounds_half_up(seed, exponent, learned):
+    """Ties and both ends: steps are powers of two, so that torch's quotient is exact."""
+    rng, step = np.random.default_rng(seed), 2.0**-exponent
+    halves = np.concatenate([rng.integers(-600, 600, 200), [-257, -256, -255, 253, 254, 255, -1, 1]])
+    grid = LearnedStep(-128, 127) if learned else FixedStep(-128, 127, step)
+    if learned:
+        grid.set(step)
+    got = grid(torch.tensor(halves / 2 * step)).detach().numpy() / step
+    assert np.array_equal(got, np.clip((halves + 1) >> 1, -128, 127))
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def small() -> list[Layer]:
+    """One layer of most kinds, right in every way."""
+    def dense(name, source, target, inputs, outputs, kind="dense"):
+        classifier = kind.endswith("classifier")
+        return Layer(kind, name, source, target, weight=np.ones((outputs, inputs), np.int8),
+                     bias=np.zeros(outputs, np.int16), multiplier=np.full(outputs, 200, np.uint8),
+                     shift=np.full(outputs, 0 if classifier else 12, np.uint8))
+
+    return [dense("stem", "stream", "stream", 12, 8), dense("branch", "stream", "branch", 8, 8),
+            dense("gate", "stream", "pooled", 8, 8),
+            Layer("gated_add", "add", "branch", "stream", scale=np.ones(8, np.int8)),
+            Layer("pool", "pool", "stream", "wide", 2), dense("last", "wide", "wide", 8, 12, "weighed_classifier")]
+
+
+@pytest.mark.parametrize("which, change, match", [
+    ("branch", {"kind": "conv2d"}, "branch: unknown kind 'conv2d'.*depthwise"),
+    ("branch", {"weight": np.ones((8, 8))}, "branch: weight must be int8"),
+    ("branch", {"bias": np.zeros(8, np.int32)}, "branch: bias must be int16"),
+    ("branch", {"bias": np.zeros(7, np.int16)}, "branch: bias must have one value for each output"),
+    ("branch", {"low": 3}, "branch: the lower clamp"), ("branch", {"source": "wide"}, "nothing has been written.*wide"),
+    ("branch", {"source": "nowhere"}, "slots are"), ("branch", {"name": "stem"}, "two layers"),
+    ("branch", {"name": "a b"}, "its name"), ("branch", {"stride": 2}, "only depthwise"),
+    ("branch", {"kernel": 0}, "1 or more"), ("branch", {"weight": np.ones((8, 4), np.int8)}, r"must be \(8, 8\)"),
+    ("branch", {"kind": "classifier"}, "the last layer"), ("branch", {"kind": "pool"}, "pool needs no weight"),
+    ("add", {"kernel": 2}, "sees one frame"), ("add", {"scale": np.ones(4, np.int8)}, "a gate needs.*each of 8"),
+    ("gate", {"weight": np.ones((4, 8), np.int8)}, "gate: bias must have one value"),
+    ("add", {"scale": None}, "a gated_add needs a scale"), ("last", {"bias": None}, "needs a bias"),
+    ("branch", {"scale": np.ones(8, np.int8)}, "a dense needs no scale"),
+    ("stem", {"weight": np.ones(8, np.int8)}, "dimens"),
+    ("branch", {"span": 2}, "a span is odd"), ("branch", {"span": 3}, "needs bands"),
+    ("pool", {"bands": 2}, "no bands"),
+    ("gate", {"bands": 3}, "8 wide, which 3 bands"), ("branch", {"bands": 0}, "1 or more"),
+    ("gate", {"bands": 2, "band_stride": 2, "target": "stream"}, "bands cannot be in place"),
+    ("last", {"bands": 2}, "weighed_classifier has no bands"),
+    ("pool", {"kind": "pool_bands", "kernel": 1, "bands": 3}, "8 wide, no 3 pairs"),
+    ("pool", {"kind": "add_bands", "kernel": 1, "bands": 2}, "target of twice the width"),
+    ("pool", {"target": "stream"}, "in place"), ("last", {"kind": "dense"}, "last: shifts"),
+])
+def test_a_program_that_the_c_cannot_run_is_one_line(which, change, match):
+    layers = small()
+    model = IntegerModel("small", CLASSES, layers, 12, 1.0)
+    model.check()
+    layer = next(x for x in layers if x.name == which)
+    for key, value in change.items():
+        setattr(layer, key, value)
+    with pytest.raises(UserError, match=match) as caught:
+        model.check()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError):
+        header.c_header(model)
+
+
+def test_no_layers_and_no_gate():
+    with pytest.raises(UserError, match="without layers"):
+        IntegerModel("none", CLASSES, [], 12, 1.0).check()
+    layers = [layer for layer in small() if layer.name not in ("gate", "add")]
+    with pytest.raises(UserError, match="pooled"):
+        IntegerModel("small", CLASSES, layers, 12, 1.0).check()
+    layers = small()
+    for key in ("weight", "bias", "multiplier", "shift"):
+        setattr(layers[-1], key, getattr(layers[-1], key)[:10])
+    with pytest.raises(UserError, match="12 classes"):
+        IntegerModel("small", CLASSES, layers, 12, 1.0).check()
+
+
+def test_what_the_firmware_cannot_hold_is_one_line():
+    model = IntegerModel("small", CLASSES, small(), 12, 1.0)
+    header.c_header(model)
+    model.flush = -1
+    with pytest.raises(UserError, match="flush"):
+        header.c_header(model)
+    layers = small()
+    layers[0].weight = np.ones((8, 16), np.int8)
+    with pytest.raises(UserError, match="the front end gives 12"):
+        header.c_header(IntegerModel("small", CLASSES, layers, 16, 1.0))
+    layers = small()
+    layers[0].weight, layers[0].kernel = np.ones((8, 12 * 300), np.int8), 300
+    with pytest.raises(UserError, match=r"bytes at once|fit a byte"):
+        header.c_header(IntegerModel("small", CLASSES, layers, 12, 1.0))

@@ -1,0 +1,139 @@
+"""The table of accuracy against bits: every listed row can be measured, once, and says what it is."""
+
+import json
+import re
+
+import pytest
+import torch
+from support.small_training import NETWORK, bands
+
+from tinyspeech import paths
+from tinyspeech.__main__ import main
+from tinyspeech.errors import UserError
+from tinyspeech.lowbit import saved
+from tinyspeech.lowbit.quant import QuantConfig
+from tinyspeech.measure import bits, store
+from tinyspeech.training import train
+from tinyspeech.training.data import validation_set
+
+TINY = {"config": "tinyspeech_s.yaml", "seeds": [0, 1],
+        "change": {"network": {**NETWORK, "attention": None, "pool": None, "flush": None}, "epochs": 1, "qat_epochs": 1,
+                   "batch_size": 32, "average": 0.9}}
+PLAN = {"networks": {"T": TINY},
+        "static": [{"mode": "DQ", "weight_bits": [8], "granularity": ["channel"], "clipping": ["max"]},
+                   {"mode": "SQ", "weight_bits": [4, "ternary"], "granularity": ["tensor"], "clipping": ["optimum"]},
+                   {"mode": "SQ", "weight_bits": [2], "granularity": ["channel"], "clipping": ["max"], "norms": True}],
+        "qat": [{"weight_bits": [4, "ternary"], "granularity": ["channel"], "clipping": ["learned"]},
+                {"weight_bits": [8], "granularity": ["channel"], "clipping": ["max"], "networks": ["other"]}]}
+
+
+def test_every_listed_network_and_row_can_be_made():
+    listed = bits.plan()
+    assert list(listed["networks"]) == ["S", "Z", "M"]
+    for name, network in listed["networks"].items():
+        train.build(bits.train_config(network))
+        assert len(network["seeds"]) >= (2 if name == "S" else 1)
+        labels = []
+        for way in bits.ways(listed["static"], name) + bits.ways(listed["qat"], name):
+            norms = way.pop("norms")
+            assert set(way.pop("seeds", network["seeds"])) <= set(network["seeds"])
+            QuantConfig(**way)
+            labels.append(bits.label_of(name, way["mode"], way["weight_bits"], way["granularity"], way["clipping"],
+                                        norms))
+        assert len(set(labels)) == len(labels)
+        wanted = [("DQ", 8), ("SQ", 8), ("SQ", 4), ("QAT", 8), ("QAT", 4), ("QAT", 2), ("QAT", "ternary")]
+        assert all(any(label.startswith(f"{name}, {mode}, {b},") for label in labels) for mode, b in wanted)
+
+
+def test_networks_shape_their_own_plan():
+    assert [way["weight_bits"] for way in bits.ways(PLAN["qat"], "T")] == [4, "ternary"]
+    assert [way["weight_bits"] for way in bits.ways(PLAN["qat"], "other")] == [4, "ternary", 8]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(bits, "RUNS", tmp_path)
+    monkeypatch.setattr(bits, "plan", lambda: PLAN)
+    return tmp_path
+
+
+def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
+    data = bands(clips=240)
+    rows = bits.measured("T", TINY, data)
+    assert [row["label"] for row in rows] == [
+        "T, UN", "T, DQ, 8, channel, max", "T, SQ, 4, tensor, optimum", "T, SQ, ternary, tensor, optimum",
+        "T, SQ, 2, channel, max, norms", "T, QAT, 4, channel, learned", "T, QAT, ternary, channel, learned"]
+    features, labels = validation_set(data)
+    first = rows[0]["accuracy"]
+    assert first["mean"] == round(saved.accuracy(saved.load_model(folder / "T_float.pt"), features, labels), 2)
+    assert first["sd"] is None and rows[0]["bits"] is None and {row["n"] for row in rows} == {len(labels)}
+    four = rows[5]["accuracy"]
+    assert len(four["values"]) == 2 and four["sd"] is not None
+    again = saved.load_model(folder / "T-4-channel-learned-1.pt")
+    assert four["values"][1] == round(saved.accuracy(again, features, labels), 2)
+    floats, eights, fours, thirds = (rows[i]["bytes"] for i in (0, 1, 2, 3))
+    assert floats > eights > fours > thirds
+    assert not list(folder.glob("*.checkpoint"))
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
+        assert bits.measured("T", TINY, data) == rows
+        other = torch.load(folder / "T_float.pt", weights_only=True)
+        other["state_dict"]["classifier.weight"] += 1
+        torch.save(other, folder / "T_float.pt")
+        with pytest.raises(pytest.fail.Exception):  # another float network has other rows
+            bits.measured("T", TINY, data)
+
+
+def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monkeypatch):
+    data = bands(clips=240)
+    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, tmp_path / "models" / "t.pt", quiet=True)
+    monkeypatch.setattr(paths, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained"))
+    assert bits.float_network("T", {**TINY, "start": "t.pt"}, data) == tmp_path / "models" / "t.pt"
+
+
+def test_measuring_norms_anew_changes_what_rounded_weights_answer():
+    from test_quant import SMALL, features_of, network
+
+    from tinyspeech.lowbit import quant
+
+    config, x = QuantConfig("SQ", 2, clipping="max"), [features_of(i, 16) * quant.INPUT_STEP for i in range(4)]
+    old, new = (quant.quantised(network(SMALL), config, x[0], batches) for batches in ((), x))
+    want = network(SMALL)(x[0])
+    off = [((model(x[0].double()) - want) ** 2).mean().item() for model in (old, new)]
+    assert off[0] != off[1] and not any(isinstance(m, torch.nn.BatchNorm1d) for m in new.modules())
+
+
+def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
+    monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
+    kept = [{"label": "U, UN", "network": "U", "n": 3}, {"label": "T, UN", "network": "T", "n": 3}]
+    store.record("experiments.bits", kept, "%")
+    monkeypatch.setattr(bits, "plan", lambda: {**PLAN, "networks": {"U": TINY, "T": TINY}})
+
+    class Here:
+        def __init__(self, *_a, **_k): pass
+        def __enter__(self): return self
+        def __exit__(self, *_a): pass
+        def submit(self, function, *arguments):
+            return type("Done", (), {"result": lambda self: function(*arguments)})()
+
+    monkeypatch.setattr(bits, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
+    assert main(["measure", "bits", "--logmel", str(folder), "--speech", str(folder), "--only", "T"]) == 0
+    entry = json.loads((folder / "results.json").read_text())["experiments.bits"]
+    assert [(row["label"], row["n"]) for row in entry["value"]] == [("U, UN", 3), ("T, UN", 5)]
+    with pytest.raises(UserError, match="no network Q; there are U, T"):
+        next(bits.measure("x", "y", only=["Q"]))
+
+
+def test_every_row_that_the_chapter_quotes_is_measured():
+    root = paths.ROOT
+    pages = [p for folder in ("book", "drafts") for p in (root / folder).glob("05_*.ipynb")]
+    text = "".join("".join(cell["source"]) for p in pages for cell in json.loads(p.read_text("utf-8"))["cells"])
+    quoted = set(re.findall(r"results:experiments\.bits#([^#|<>]+)#", text))
+    listed = bits.plan()
+    labels = {bits.label_of(name, "UN") for name in listed["networks"]}
+    for name in listed["networks"]:
+        labels |= {bits.label_of(name, way["mode"], way["weight_bits"], way["granularity"], way["clipping"],
+                                 way["norms"]) for kind in ("static", "qat") for way in bits.ways(listed[kind], name)}
+    assert len(quoted) > 5 and quoted <= labels

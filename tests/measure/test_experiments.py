@@ -1,0 +1,130 @@
+"""Tables of training runs: every listed row can be trained, rows are measured as they say, figures add up."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from tinyspeech.errors import UserError
+from tinyspeech.lowbit import saved
+from tinyspeech.measure import experiments
+from tinyspeech.networks import counting
+from tinyspeech.networks.models import build_model
+from tinyspeech.networks.streaming import CausalConv, StreamingConfig, TinySpeechS
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.data import validation_set
+
+NETWORK = {"channels": 8, "expansion": 8, "kernels": [3], "strides": [2], "condenser": 4, "head": 8}
+
+
+def test_every_listed_row_is_a_config_that_builds():
+    listed = experiments.groups()
+    assert {"z_ablation", "family", "attention", "levers"} <= listed.keys()
+    for name, group in listed.items():
+        assert group["about"] and group["rows"] and group["seeds"], name
+        assert set(group.get("once", ())) <= set(group["rows"]), name
+        for label in group["rows"]:
+            for seed in group["seeds"]:
+                config = experiments.row_config(group, label, seed)
+                assert config.seed == seed
+            train.build(config)
+
+
+def test_every_row_of_a_group_differs():
+    for name, group in experiments.groups().items():
+        configs = [json.dumps(vars(experiments.row_config(group, label, 0)), sort_keys=True) for label in group["rows"]]
+        assert len(set(configs)) == len(configs), name
+
+
+def test_merging_reaches_into_dictionaries_and_alters_nothing():
+    base = {"a": 1, "network": {"b": 2, "c": 3}}
+    assert experiments.merged(base, {"network": {"c": 4}, "d": 5}) == {"a": 1, "network": {"b": 2, "c": 4}, "d": 5}
+    assert experiments.merged(base, {"a": None, "network": {"b": None}}) == {"network": {"c": 3}}
+    assert base == {"a": 1, "network": {"b": 2, "c": 3}}
+
+
+def test_runs_from_before_a_key_was_there_are_not_made_again():
+    now = vars(TrainConfig(qat_epochs=0))
+    before = {k: v for k, v in now.items() if k not in ("granularity", "clipping")}
+    assert experiments.what_counts(before) == experiments.what_counts(now)
+    assert experiments.what_counts({**now, "weight_bits": 2}) == experiments.what_counts(now)
+    assert experiments.what_counts({**now, "qat_epochs": 1, "weight_bits": 2}) != experiments.what_counts(
+        {**now, "qat_epochs": 1})
+
+
+def test_bytes_by_hand():
+    model = TinySpeechS(StreamingConfig.from_dict({**NETWORK, "kernels": [3], "strides": [2]}))
+    layers = [m for m in model.modules() if isinstance(m, CausalConv)]
+    assert counting.weight_bytes(model) == sum(-(-m.weight.numel() // 2) + 4 * m.weight.shape[0] for m in layers)
+    assert counting.weight_bytes(model, bits=8) == sum(m.weight.numel() + 4 * m.weight.shape[0] for m in layers)
+    thirds = sum(-(-m.weight.numel() // 5) + 4 * m.weight.shape[0] for m in layers)
+    assert counting.weight_bytes(model, bits=8 / 5) == thirds  # five ternary weights in a byte
+    z = build_model("Z")
+    assert counting.weight_bytes(z) > 2712 // 2
+
+
+def test_summary_is_mean_and_deviation():
+    rows = [{"seed": s, "parameters": 1, "macs": 2, "bytes": 3, "loss": 0.5, "seconds": 10, "float": v, "int": v - 1,
+             "config": {"epochs": 4, "qat_epochs": 2, "network": {}}} for s, v in enumerate((90.0, 92.0, 94.0))]
+    line = experiments.summary("x", rows)
+    assert line["float"] == {"values": [90.0, 92.0, 94.0], "mean": 92.0, "sd": 2.0} and line["int"]["mean"] == 91.0
+    assert line["seeds"] == [0, 1, 2] and "int_recordings" not in line
+    assert experiments.summary("x", rows[:1])["float"]["sd"] is None
+
+
+def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
+    from test_train import bands
+
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    data = bands()
+    features = np.random.default_rng(0).integers(-60, 60, (6, 49, 12)).astype(np.int8)
+    monkeypatch.setitem(experiments._worker, "bands", data)
+    monkeypatch.setitem(experiments._worker, "speech", (features, np.arange(6)))
+    config = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    row = experiments.run_row("x-0-0", config)
+    model = saved.load_model(tmp_path / "x-0-0.pt")
+    want = saved.predict(model, torch.from_numpy(features)).argmax(1).numpy()
+    assert row["int_recordings"] == pytest.approx(100 * (want == np.arange(6)).mean())
+    assert row["n"] == len(validation_set(data)[1])
+    assert row["parameters"] > 0 and row["macs"] > 0 and 0 <= row["int"] <= 100
+    assert not list(tmp_path.glob("*.checkpoint"))
+    monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
+    assert experiments.run_row("x-0-0", config) == row
+    with pytest.raises(pytest.fail.Exception):
+        experiments.run_row("x-0-0", TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
+
+
+def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
+    from test_train import bands
+
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    monkeypatch.setitem(experiments._worker, "bands", bands())
+    whole = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
+    first = experiments.run_row("x-0-0", whole)
+    wide = TrainConfig(**{**vars(whole), "network": {**NETWORK, "expansion": 16}, "qat_epochs": 0})
+    experiments.run_row("x-1-0", wide)
+    pruned = {**vars(wide), "start": str(tmp_path / "x-1-0.pt"), "qat_epochs": 1}
+    row = experiments.run_row("x-2-0", TrainConfig(**{**pruned, "prune": {"share": 0.5}}))
+    assert row["zeros_float"] == pytest.approx(50, abs=0.5) and row["formats"]["zeros"] >= row["zeros_float"] - 0.1
+    assert row["formats"]["groups"]["cycles"] > 0
+    channels = {"share": 0.5, "of": "channels", "scope": "layer"}
+    row = experiments.run_row("x-3-0", TrainConfig(**{**pruned, "prune": channels}))
+    assert {key: row[key] for key in ("parameters", "macs", "bytes")} == {
+        key: first[key] for key in ("parameters", "macs", "bytes")}  # what is left is the narrow network
+    assert experiments.summary("x", [row])["formats"] == row["formats"]
+
+
+def test_an_unknown_group_is_one_line():
+    with pytest.raises(UserError, match="no group nothing; there are seeds, attention") as caught:
+        next(experiments.measure("x", only=["nothing"]))
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
+    done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only",
+                           "nothing"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1

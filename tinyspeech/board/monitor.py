@@ -1,0 +1,191 @@
+"""The serial monitor: starts a board listening and says what it hears, until it is stopped.
+
+    python -m tinyspeech listen --port /dev/ttyUSB0                  # to its microphone
+    python -m tinyspeech listen --port /dev/ttyUSB0 --wav yes.wav    # to a recording, over the same serial port
+
+What the two say to each other is in `protocol.py`. Chapter 12.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech.board import isp, protocol
+from tinyspeech.board.protocol import Command
+from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.sound import audio, mulaw
+
+ANSWER_S = 3.0
+"""Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
+POLL_S = 0.05
+"""So late a word is told at most."""
+PACE_S, BURST = 0.005, frontend.HOP
+"""Samples are sent this often, 40 at a time, and never more than a frame of them, however late this computer is: the
+board has room for one frame, and to wait for samples does it no harm."""
+LEGIBLE = 60
+"""Characters that are shown of what is not understood."""
+QUIET_S = 0.5
+"""Of silence follows a recording: a word at its end is reported a little later."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A word that the board reported."""
+
+    word: str
+    frame: int
+    """Of 20 ms, counted since it began to listen."""
+
+    @property
+    def seconds(self) -> float:
+        """Time of the board's decision, since it began to listen or from the start of the recording."""
+        return self.frame * frontend.HOP / frontend.SAMPLE_RATE_HZ
+
+
+def recording(path: str | Path, seconds: float | None = None) -> bytes:
+    """A sound file as the board takes it over the serial port: 8 kHz, mu-law, a little silence behind it.
+
+    seconds : no more of it than this
+    Raises `UserError` as `audio.read` does.
+    """
+    samples, rate_hz = audio.read(path)
+    if seconds is not None:
+        samples = samples[: max(1, round(seconds * rate_hz))]
+    samples = audio.resample(samples, rate_hz)
+    if samples.dtype != np.int16:
+        samples = audio.to_int16(samples)
+    quiet = round(QUIET_S * audio.SAMPLE_RATE_HZ) + len(samples) % 2
+    return mulaw.mulaw_encode(frontend.to_8khz(np.pad(samples, (0, quiet)))).tobytes()
+
+
+class Monitor:
+    """Speaks with a board that runs our firmware.
+
+    heard : told every word, as it comes
+    notice : told in a line what else should be known: samples that were lost, lines that nobody understands
+    now : the clock by which samples are paced, in seconds
+    """
+
+    def __init__(self, line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
+                 now: Callable[[], float] = time.monotonic):
+        self.line, self._heard, self._notice, self._now = line, heard, notice, now
+        self._rest, self._lines = b"", deque[str]()
+        self._fed = 0
+        self.frames: int | None = None
+        """How long the board listened; None until it has said that it stopped."""
+
+    def begin(self, command: Command) -> None:
+        """Make sure of the firmware and start it listening; `UserError` says what answers instead."""
+        version = isp.find_version(self.line)
+        self.line.write(command)
+        until = self._now() + ANSWER_S
+        while (line := self._next(until)) is not None:
+            if line == protocol.LISTENING:
+                return
+        raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
+
+    def wait(self, seconds: float | None) -> None:
+        """Tell what is heard for so long; None: for ever."""
+        until = math.inf if seconds is None else self._now() + seconds
+        while (left := until - self._now()) > 0:
+            self._tell(min(left, POLL_S))
+
+    def feed(self, samples: bytes) -> None:
+        """Send a recording in real time and tell what is heard."""
+        began = self._now()
+        while self._fed < len(samples):
+            due = int((self._now() - began) * frontend.SAMPLE_RATE_HZ) - self._fed
+            if due > BURST:
+                began += (due - BURST) / frontend.SAMPLE_RATE_HZ
+                due = BURST
+            part = samples[self._fed : self._fed + due]
+            self._fed += len(part)
+            self.line.write(part)
+            self._tell(PACE_S)
+
+    def end(self) -> None:
+        """Stop the board, which then waits for commands; tell what it heard until then."""
+        self.line.write(Command.STOP)
+        until = self._now() + ANSWER_S
+        while self.frames is None:
+            if (line := self._next(until)) is None:
+                raise UserError("the board no longer answers: look at its cable and power, then reset it")
+            self._understand(line)
+        sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
+        if self._fed and self.frames != sent:
+            self._notice(f"the board heard {self.frames:,} frames of {sent:,}: bytes were lost on the way to it")
+
+    def _tell(self, seconds: float) -> None:
+        """What comes within so long."""
+        until = self._now() + seconds
+        while (line := self._next(until)) is not None:
+            self._understand(line)
+            if line == protocol.LISTENING or self.frames is not None:
+                raise UserError("the board was reset while it listened: look at its power, and start it again")
+
+    def _understand(self, line: str) -> None:
+        match protocol.parse(line):
+            case protocol.Word(word, frame):
+                self._heard(Heard(word, frame))
+            case protocol.Lost(samples):
+                self._notice(f"the board lost {samples:,} samples")
+            case protocol.Stopped(frames):
+                self.frames = frames
+            case None if line != protocol.LISTENING:
+                self._notice(f"the board says what is not understood: {line[:LEGIBLE]!r}")
+
+    def _next(self, until: float) -> str | None:
+        """The next line, or None if there is none by then."""
+        while not self._lines and (left := until - self._now()) > 0:
+            new = self.line.read(4096, min(left, POLL_S))
+            *lines, self._rest = (self._rest + new).split(b"\n")
+            self._rest = self._rest[-isp.CHATTER_BYTES :]  # of a device that never ends its line
+            self._lines += [line.decode("ascii", "replace").strip() for line in lines]
+        return self._lines.popleft() if self._lines else None
+
+
+def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
+           samples: bytes | None = None, seconds: float | None = None,
+           now: Callable[[], float] = time.monotonic) -> int:
+    """Let a board listen to its microphone for so many seconds, or to a `recording`, and tell what it hears.
+
+    heard, notice, now : as in `Monitor`
+
+    Ctrl-C ends it early. However it ends, a board that can be reached waits for commands then. Returns the frames that
+    it heard. Raises `UserError` for a board that does not do as described, `PortLost` for a port that went away.
+    """
+    monitor = Monitor(line, heard, notice, now)
+    try:
+        monitor.begin(Command.MICROPHONE if samples is None else Command.RECORDING)
+        try:
+            monitor.wait(seconds) if samples is None else monitor.feed(samples)
+        except KeyboardInterrupt:
+            pass
+        monitor.end()
+    except BaseException:
+        with contextlib.suppress(isp.PortLost):
+            line.write(Command.STOP)
+        raise
+    return monitor.frames
+
+
+def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str], None],
+                path: str | Path | None = None, seconds: float | None = None) -> None:
+    """`listen` over a serial port; path: a sound file in place of the board's microphone."""
+    if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
+        raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
+    samples = None if path is None else recording(path, seconds)
+    line = isp.SerialLine(port)
+    try:
+        listen(line, heard, notice, samples, seconds)
+    finally:
+        line.close()

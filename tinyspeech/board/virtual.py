@@ -1,0 +1,298 @@
+"""The virtual board: the emulated chip on a pseudo-terminal, for any program that opens a serial port.
+
+    python -m tinyspeech board --wav yes.wav
+
+The unchanged `firmware.bin` runs in real time, a byte takes the time of its ten bits, a recording lies on the analogue
+inputs as a microphone's voltage, and the ROM bootloader answers when a reset leads there. What it is not: a debugger, a
+USB device, or any other peripheral of the development board. Chapter 12.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import toolchain
+from tinyspeech.board.microphone import SIGNAL_HZ
+from tinyspeech.board.protocol import Command, CommandStream
+from tinyspeech.board.rom import BYTE_S, Rom
+from tinyspeech.chip.assumptions import Assumptions
+from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD, Chip, ChipFault
+from tinyspeech.errors import UserError
+
+PATIENCE_S = 0.002
+"""The pseudo-terminal is served this often."""
+LAG_S = 0.25
+"""A computer that falls behind real time by more gives up the difference."""
+
+
+class VirtualBoard:
+    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only.
+
+    image : flash from address 0; None is a blank chip, waiting in the ROM bootloader as only a WCH-Link can make it.
+    timed : serial bytes, erasing and programming take their time. Without, a chip that waits for bytes stops the clock.
+    assuming : what no manual settles, as for `Chip`. baud : of the other side of the serial port.
+    """
+
+    def __init__(self, image: bytes | None, timed: bool = True, assuming: Assumptions | None = None,
+                 baud: int = LINE_BAUD):
+        self.chip = Chip(image or b"", assuming, baud)
+        self.timed = timed
+        self.chip.take_time(timed)
+        self.rom = Rom(self.chip, instant=not timed)
+        self.fault: ChipFault | None = None
+        """Why the core stands still, if it does; only power or the reset pin starts it again."""
+        self._base = 0.0
+        self._line: deque[int] = deque()
+        self._line_free = 0.0
+        self._out = bytearray()
+        self._rom_began = self._rom_now = 0.0
+        self._bites_at = math.inf  # when the watchdog ends the ROM bootloader
+        if image is None:
+            self._enter_rom()
+
+    @property
+    def now(self) -> float:
+        """Seconds since the board was made."""
+        return self._rom_now if self.rom.active else self._base + self.chip.seconds
+
+    def send(self, data: bytes) -> None:
+        """Bytes onto the board's receiving line, behind those that are still on it."""
+        if self.rom.active:
+            self._line_free = max(self._line_free, self.now)
+            self._line += data
+        else:
+            self.chip.send(data)
+
+    def received(self) -> bytes:
+        """What the board has sent since the last call."""
+        out, self._out = bytes(self._out), bytearray()
+        return out
+
+    def advance(self, seconds: float) -> str:
+        """Let time pass. Returns 'budget', or without timing 'starved' when the board waits for bytes before."""
+        until = self.now + seconds
+        while self.now < until - 1e-7:
+            if self.rom.active:
+                if not self._advance_rom(until):
+                    return "starved"
+            elif self.fault:
+                self._base += until - self.now
+            elif not self._advance_chip(until):
+                return "starved"
+        return "budget"
+
+    def power_cycle(self) -> None:
+        """Off and on. What was being written to flash stays half done; bytes on the line are lost."""
+        now = self.now
+        if self.rom.active:
+            self.rom.power_lost(now)
+        self._restart(now, self.chip.power_on)
+
+    def press_reset(self) -> None:
+        """The reset pin."""
+        now = self.now
+        self.rom.active = False
+        self._restart(now, lambda: self.chip.restart("pin"))
+
+    def _restart(self, now: float, action) -> None:
+        self._line.clear()
+        self.fault = None
+        action()
+        self._base = now - self.chip.seconds
+
+    def _advance_chip(self, until: float) -> bool:
+        cycles = max(1, int((until - self.now) * self.chip.state.clock_hz))
+        try:
+            stop = self.chip.run(cycles)
+        except ChipFault as fault:
+            self.fault, stop = fault, "fault"
+        self._out += self.chip.received()
+        if stop == "break":
+            self.fault = ChipFault("breakpoint without a debugger", self.chip.state.pc, 0)
+        elif stop == "boot":
+            self._enter_rom()
+        return stop != "starved"
+
+    def _enter_rom(self) -> None:
+        now = self._base + self.chip.seconds
+        self.rom.enter(now)
+        self._rom_began = self._rom_now = self._line_free = now
+        self._bites_at = now + self.chip.watchdog_left()
+        self._line = deque(self.chip.unread())
+
+    def _advance_rom(self, until: float) -> bool:
+        """The bytes that arrive, or all the time that is left; false when it waits for bytes that take no time."""
+        step, before = BYTE_S if self.timed else 0.0, self._line_free
+        until = min(until, self._bites_at)
+        while self._line and (at := self._line_free + step) <= min(until, self.rom.leave_at):
+            self._line_free = at
+            self.rom.receive(self._line.popleft(), at)
+        if self._line_free > before:
+            self._rom_now = max(self._rom_now, self._line_free)
+        else:
+            self._rom_now = min(until, max(self.rom.leave_at, self._rom_now + 1e-6))
+        self._out += self.rom.sent(self._rom_now)
+        if self._rom_now >= self._bites_at:
+            self.rom.power_lost(self._rom_now)
+            self._restart(self._rom_now, lambda: self.chip.restart("watchdog"))
+        elif self.rom.leaves(self._rom_now):
+            self._leave_rom()
+        return self.timed or bool(self._line) or not self.rom.active
+
+    def _leave_rom(self) -> None:
+        now, again = self._rom_now, self.rom.restarts_itself
+        self.chip.watchdog_counts(now - self._rom_began)
+        self.chip.restart("software")
+        self._base = now - self.chip.seconds
+        self.rom.active = False
+        if again:
+            self._enter_rom()
+        else:
+            self.chip.send(bytes(self._line))
+            self._line.clear()
+
+
+def load_image(path: str | Path) -> bytes:
+    """A firmware file as bytes of flash: an ELF file, or flat from address 0. `UserError` if it is neither."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read firmware {path}: {error.strerror}") from error
+    if data.startswith(b"\x7fELF"):
+        data = toolchain.flat_image(path)
+    if not data:
+        raise UserError(f"{path} is empty: give a firmware (.bin or .elf), as `python -m tinyspeech firmware` builds")
+    if len(data) > FLASH_BYTES:
+        raise UserError(f"{path} has {len(data):,} bytes, the flash {FLASH_BYTES:,}: give a firmware (.bin or .elf)")
+    return data
+
+
+def shipped_image() -> bytes:
+    """The firmware of this repository, built."""
+    return toolchain.build_firmware().bin.read_bytes()
+
+
+class _Stop(Exception):
+    """Ctrl-C or SIGTERM."""
+
+
+def _open_terminal() -> tuple[int, int, str]:
+    """A pseudo-terminal for a board: descriptors of the board's end and of the other end, and the latter's name."""
+    try:
+        import pty  # both for POSIX only: on Windows everything else here works
+        import tty
+    except ImportError as error:
+        raise UserError("this system has no pseudo-terminals: the virtual board needs Linux or macOS") from error
+
+    host, device = pty.openpty()
+    tty.setraw(device)  # and it stays open here, so that a program that closes the port does not end the board
+    os.set_blocking(host, False)
+    return host, device, os.ttyname(device)
+
+
+def serve(board: VirtualBoard, announce=print, volts: np.ndarray | None = None) -> None:
+    """Put a board on a pseudo-terminal and let it run until Ctrl-C or SIGTERM. announce is told the port's line.
+
+    volts : of `microphone`; they begin when the chip first listens, and anew when a program at the port says so.
+    """
+
+    def stop(*_):
+        raise _Stop
+
+    host, device, name = _open_terminal()
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        announce(f"port: {name}")
+        _serve(board, host, volts)
+    except _Stop:
+        pass
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(host)
+        os.close(device)
+
+
+def in_background(board: VirtualBoard, volts: np.ndarray | None = None) -> str:
+    """`serve` beside the program that calls this, for as long as it runs. Returns the port."""
+    host, _, name = _open_terminal()
+    threading.Thread(target=_serve, args=(board, host, volts), daemon=True).start()
+    return name
+
+
+def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> None:
+    def play() -> None:
+        if volts is not None:
+            board.chip.connect_microphone(volts, SIGNAL_HZ, waits=True)
+
+    play()
+    commands, firmware = CommandStream(), (board.chip.state.resets, board.rom.active)
+    began, told = time.monotonic() - board.now, None
+    wait: float | None = 0.0
+    while True:
+        if select.select([host], [], [], wait)[0]:
+            asked = os.read(host, 4096)
+            if (board.chip.state.resets, board.rom.active) != firmware:
+                firmware = board.chip.state.resets, board.rom.active
+                commands.restart()
+            if not board.rom.active and Command.MICROPHONE in commands.take(asked):
+                play()
+            board.send(asked)
+        if board.timed:
+            behind = time.monotonic() - began - board.now
+            if behind > LAG_S:
+                began, behind = began + behind - LAG_S, LAG_S
+            board.advance(max(behind, 0.0))
+            wait = PATIENCE_S
+        else:  # as fast as it goes; when it waits for bytes, so do we
+            wait = None if board.advance(0.05) == "starved" else 0.0
+        if out := board.received():
+            try:
+                os.write(host, out)
+            except BlockingIOError:
+                pass  # nobody reads: as on a cable that hangs loose
+        if board.fault is not told:
+            told = board.fault
+            if told:
+                print(f"the chip stopped: {told}", file=sys.stderr, flush=True)
+
+START_S = 0.02
+"""Time for the firmware to come up before it gets a command."""
+POLL_S = 0.005
+"""What a board says is looked for this often."""
+
+
+def listening(volts: np.ndarray, seconds: float = START_S) -> VirtualBoard:
+    """A board with our firmware and this signal at its microphone, told to listen, so many seconds after power on.
+
+    volts : uint16 [n] at `SIGNAL_HZ`, as of `Chip.connect_microphone`; it begins with the power.
+    """
+    board = VirtualBoard(toolchain.build_firmware().bin.read_bytes())
+    board.chip.connect_microphone(volts, SIGNAL_HZ)
+    board.advance(START_S)
+    board.send(Command.MICROPHONE)
+    board.advance(seconds - START_S)
+    return board
+
+
+def lines(board: VirtualBoard, seconds: float) -> list[tuple[float, str]]:
+    """(second since power on, line) of what a board says on its serial port in so many seconds; a line's time is that
+    of its end, to the next `POLL_S`."""
+    found, text, until = [], "", board.now + seconds
+    while board.now < until:
+        board.advance(POLL_S)
+        text += board.received().decode()
+        *whole, text = text.split("\n")
+        found += [(board.now, line) for line in whole]
+    return found

@@ -1,0 +1,40 @@
+"""`board`: a virtual board that other programs take for a real one."""
+
+from __future__ import annotations
+
+from tinyspeech.commands._common import add_command
+from tinyspeech.errors import UserError
+
+
+def add(commands) -> None:
+    command = add_command(commands, "board",
+                          "a virtual board on a pseudo-terminal, until Ctrl-C; prints its port first")
+    command.add_argument("--wav", default=None, metavar="FILE",
+                         help="a recording as the microphone's signal, from when the chip first listens, and anew when "
+                              "a program at the port lets it listen")
+    command.add_argument("--gain", type=float, default=None,
+                         help="of the recording; by default 1: its full scale fills the ADC's range")
+    command.add_argument("--noise", type=float, default=None, metavar="LSB",
+                         help="white noise at the ADC beside the recording, in its steps; by default none")
+    command.add_argument("--image", default=None, metavar="FILE",
+                         help="firmware to start with (.bin or .elf), not ours")
+    command.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
+    command.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
+    command.set_defaults(run=run)
+
+
+def run(args) -> None:
+    from tinyspeech.board import microphone
+    from tinyspeech.board.virtual import VirtualBoard, load_image, serve, shipped_image  # here: it loads numpy
+
+    if args.blank and args.image is not None:
+        raise UserError("--blank and --image exclude each other")
+    if args.wav is None and (args.gain, args.noise) != (None, None):
+        raise UserError("--gain and --noise are of a recording: give --wav, too")
+    volts = image = None
+    if args.wav is not None:
+        volts = microphone.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0)
+    if not args.blank:
+        image = shipped_image() if args.image is None else load_image(args.image)
+    virtual = VirtualBoard(image, timed=not args.fast)
+    serve(virtual, lambda line: print(line, flush=True), volts)

@@ -1,0 +1,45 @@
+"""`data`: what recordings are here, and how to get them."""
+
+from __future__ import annotations
+
+from tinyspeech.commands._common import add_actions, add_command, add_json, show
+from tinyspeech.paths import BUNDLED
+
+
+def add(commands) -> None:
+    actions = add_actions(
+        add_command(commands, "data", "what clips are here; rebuild the bundled ones; fetch Speech Commands"))
+    info = add_command(actions, "info", "count clips by split and class")
+    info.add_argument("folder", nargs="?", default=str(BUNDLED), help="folder in Speech Commands layout")
+    add_json(info)
+    info.set_defaults(run=run_info)
+    synthesize = add_command(actions, "synthesize", "make the bundled clips again with offline speech engines")
+    synthesize.add_argument("--out", default=str(BUNDLED), help="folder to write")
+    synthesize.set_defaults(run=run_synthesize)
+    download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
+    download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
+    download.set_defaults(run=run_download)
+
+
+def run_info(args) -> None:
+    from tinyspeech.sound import datasets  # here: it loads numpy and soundfile
+
+    result = datasets.info(args.folder)
+    lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, {result['bytes'] / 1e6:.1f} MB",
+             "clips: " + ", ".join(f"{n} {s}" for s, n in result["splits"].items()),
+             "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
+    show(result, args.json, "\n".join(lines))
+
+
+def run_synthesize(args) -> None:
+    from tinyspeech.sound import synthesis  # here: it loads numpy and soundfile
+
+    for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
+        print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
+    print(f"wrote {args.out}")
+
+
+def run_download(args) -> None:
+    from tinyspeech.sound import download as sound_download  # here: it loads numpy and soundfile
+
+    print(f"Speech Commands is in {sound_download.download(args.out)}")

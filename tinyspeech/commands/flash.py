@@ -1,0 +1,33 @@
+"""`flash`: firmware onto a board."""
+
+from __future__ import annotations
+
+import sys
+
+from tinyspeech.commands._common import add_command, add_json, add_port, show
+
+
+def add(commands) -> None:
+    command = add_command(commands, "flash", "firmware onto a board, real or virtual; compares every byte")
+    way = command.add_mutually_exclusive_group(required=True)
+    add_port(way)
+    way.add_argument("--link", action="store_true", help="over a WCH-Link (rvprog): the only way to a blank chip")
+    command.add_argument("--image", default=None, metavar="FILE", help="firmware (.bin or .elf) in place of ours")
+    add_json(command)
+    command.set_defaults(run=run)
+
+
+def run(args) -> None:
+    from tinyspeech.board import isp, virtual  # here: they load numpy
+
+    image = virtual.shipped_image() if args.image is None else virtual.load_image(args.image)
+    if args.link:
+        result = isp.flash_link(image)
+        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link\n{isp.UNPLUG_ONCE}")
+        return
+    result = isp.flash_port(args.port, image, progress=sys.stderr.isatty())
+    lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
+             f"ROM bootloader {result['bootloader']}"]
+    lines.append(f"it runs: {result['answer']}" if result["answer"] else "it runs" if result["started"] else
+                 "whether it runs the ROM bootloader did not say; it starts the program after a minute, or a reset")
+    show(result, args.json, "\n".join(lines))

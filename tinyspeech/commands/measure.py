@@ -1,0 +1,135 @@
+"""`measure`: figures of data/results.json, one alone, or all; each entry there names the command that makes it again.
+
+What is measured how is `tinyspeech/measure/registry.py`'s; experiments and bits train networks, the rest does not.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tinyspeech.commands._common import Parser, add_command, add_json
+from tinyspeech.errors import UserError
+
+LONGEST = 90
+"""Characters of a value that is printed; what is longer is a table, and counted."""
+
+
+def add(commands) -> None:
+    command = add_command(commands, "measure", "figures of data/results.json, one or all, measured and recorded anew")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="these keys of data/results.json, and no other")
+    _add_data(command, ("speech", "logmel"), ())
+    add_json(command)
+    command.set_defaults(run=run_only)
+    actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
+    both = ("speech", "logmel")
+    for name, text, run, data, required in (
+            ("all", "everything that trains no network", run_all, both, both),
+            ("live", "validation speech to the virtual board: words, latencies, current", run_live, ("speech",),
+             ("speech",)),
+            ("choose", "constants of the decision compared on training speakers", run_choose, ("speech",),
+             ("speech",)),
+            ("speed", "how fast the emulated chip is on this computer", run_speed, (), ()),
+            ("experiments", "the trainings of data/experiments.yaml, what is finished left out", run_experiments, both,
+             ("logmel",)),
+            ("bits", "accuracy against bits, as data/bits.yaml lists it, what is finished left out", run_bits, both,
+             both)):
+        action = add_command(actions, name, text)
+        _add_data(action, data, required)
+        if name == "live":
+            action.add_argument("--choose", action="store_true", help="as the action `choose`")
+        if name in ("experiments", "bits"):
+            what = {"experiments": "groups to run (default: all)",
+                    "bits": "networks to measure (default: all); the others' rows stay"}[name]
+            action.add_argument("--only", nargs="*", metavar="NAME", help=what)
+            action.add_argument("--workers", type=int, default=2,
+                                help="processes side by side, the cores shared among them")
+        add_json(action)
+        action.set_defaults(run=run)
+
+
+def _add_data(parser: Parser, which: Iterable[str], required: Iterable[str]) -> None:
+    """`--speech` and `--logmel`."""
+    text = {"speech": "folder in Speech Commands layout", "logmel": "the log-mel set, or such a folder"}
+    for name in which:
+        parser.add_argument(f"--{name}", type=Path, required=name in required, help=text[name])
+
+
+def run_only(args) -> None:
+    if not args.only:
+        raise UserError("measure: give --only NAME, or one of the actions (see --help)")
+    if left_out := _make(args, args.only):
+        raise UserError(_left_out(left_out))
+
+
+def run_all(args) -> None:
+    from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
+
+    if left_out := _make(args, registry.names()):
+        print(_left_out(left_out), file=sys.stderr)
+
+
+def run_live(args) -> None:
+    from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
+
+    _make(args, registry.group_of("live.choice" if args.choose else "live.seconds").keys)
+
+
+def run_choose(args) -> None:
+    _make(args, ["live.choice"])
+
+
+def run_speed(args) -> None:
+    _make(args, ["chip.mips"])
+
+
+def run_experiments(args) -> None:
+    from tinyspeech.measure import experiments, registry  # here: they load torch
+
+    _check_workers(args)
+    keys = [experiments.key_of(name) for name in args.only or experiments.groups()]
+    figures = experiments.measure(args.logmel, args.speech, args.only, args.workers)
+    _print(registry.record(figures, keys), args.json)
+
+
+def run_bits(args) -> None:
+    from tinyspeech.measure import bits, registry  # here: they load torch
+
+    _check_workers(args)
+    figures = bits.measure(args.logmel, args.speech, args.only, args.workers)
+    _print(registry.record(figures, [bits.KEY]), args.json)
+
+
+def _check_workers(args) -> None:
+    if args.workers < 1:
+        raise UserError(f"--workers must be 1 or more, not {args.workers}")
+
+
+def _make(args, keys: Iterable[str]) -> list[str]:
+    """Measure, record and print; returns the keys that came to nothing."""
+    from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
+
+    keys = list(keys)
+    done = _print(registry.make(keys, getattr(args, "speech", None), getattr(args, "logmel", None)), args.json)
+    return [key for key in keys if key not in done]
+
+
+def _left_out(keys: list[str]) -> str:
+    return f"left out, for want of the log-mel set itself in place of a folder: {', '.join(keys)}"
+
+
+def _print(recorded: Iterator[tuple[str, dict]], as_json: bool) -> dict[str, dict]:
+    """A line for each figure as it comes, or all of them as JSON at the end; returns them."""
+    done = {}
+    for key, entry in recorded:
+        done[key] = entry
+        if not as_json:
+            value = json.dumps(entry["value"])
+            if len(value) > LONGEST:
+                value = f"{len(entry['value'])} entries"
+            print(f"{key}: {value} {entry['unit']}" + (f"; {entry['note']}" if "note" in entry else ""), flush=True)
+    if as_json:
+        print(json.dumps(done, indent=2))
+    return done

@@ -1,0 +1,66 @@
+"""`train`: a network, in float, then at few bits."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tinyspeech.commands._common import add_command, add_json, show
+from tinyspeech.errors import UserError
+from tinyspeech.paths import BUNDLED, CONFIGS, RUNS
+
+MOST_THREADS = 1024
+"""A slip of the finger beyond: torch takes more than 2^31 for an error of its own."""
+
+
+def add(commands) -> None:
+    command = add_command(commands, "train", "train a network, float first, then at few bits")
+    command.add_argument("--config", required=True, help="YAML file, or a name in data/configs")
+    command.add_argument("--data", default=str(BUNDLED),
+                         help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
+    command.add_argument("--noise", default=None, metavar="FOLDER",
+                         help="recordings of noise to train on, in place of those that come with the data")
+    for flag, kind in (("epochs", int), ("qat-epochs", int), ("batch-size", int), ("lr", float), ("momentum", float),
+                       ("seed", int)):
+        command.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    command.add_argument("--threads", type=int, default=1, help="of the CPU; with another number sums are taken in "
+                         "another order, and the run ends at another network, as with another seed")
+    command.add_argument("--save-pth", default=None, metavar="FILE",
+                         help="the network's file; by default runs/MODEL.pt")
+    command.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_json(command, "print JSON at the end")
+    command.set_defaults(run=run)
+
+
+def run(args) -> None:
+    import torch  # here, and all that loads it
+
+    from tinyspeech.lowbit import saved
+    from tinyspeech.training import train
+    from tinyspeech.training.config import load_config
+    from tinyspeech.training.data import load
+
+    config_path = Path(args.config)
+    if not config_path.exists() and (CONFIGS / config_path.name).exists():
+        config_path = CONFIGS / config_path.name
+    config = load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
+                               batch_size=args.batch_size, momentum=args.momentum)
+    device = train.pick_device(args.device)
+    if not 1 <= args.threads <= MOST_THREADS:
+        raise UserError(f"--threads must be 1 to {MOST_THREADS}, not {args.threads}")
+    torch.set_num_threads(args.threads)
+    train.build(config)  # refuses a network that cannot be, before the data is read
+    out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
+    saved.check_writable(out)  # so is a file that cannot be
+    data = load(args.data, args.noise)
+    try:
+        metrics = train.train(config, data, out, device, args.resume, args.quiet)
+    except KeyboardInterrupt:
+        if (checkpoint := out.with_suffix(".checkpoint")).exists():
+            print(f"{checkpoint} holds the last whole epoch: --resume goes on from there", file=sys.stderr)
+        raise
+    del metrics["history"]
+    show({"file": str(out), **metrics}, args.json,
+         f"{out}: validation {metrics['accuracy']:.2f} % (float {metrics['float_accuracy']:.2f} %)")

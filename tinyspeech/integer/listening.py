@@ -1,0 +1,65 @@
+"""Listening: from sounds that never end, by microphone or serial port, to the lines that the board sends. Chapter 10.
+
+    from tinyspeech import live
+    live.words(model, samples)      # [(frame, word)]
+
+This is the definition that the firmware's 'L' and 'U' follow, bit for bit and frame by frame. How well a board listens
+is measured by `tinyspeech/measure/live.py`.
+
+| step | what happens |
+| --- | --- |
+| 'L' | the ADC converts 32,000 times a second, first a 32,000th after the timer's start; four make a sample |
+| 'U' | a byte is a sample at 8 kHz, mu-law (`mulaw.mulaw_decode`) |
+| frame | due with sample 256, then with every 160th; `frontend.FrontendStream` |
+| batch | of `BATCH_FRAMES` frames, each pair of which gives a frame of scores: the last scores come a frame later |
+| decision | `decision.Decision`, after both of a batch's frames of scores; FRAME counts all frames so far |
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyspeech import CLASSES
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
+
+CONVERSIONS = 4
+"""Of 10 bits in a sample of 12."""
+ADC_HZ = CONVERSIONS * frontend.SAMPLE_RATE_HZ
+SAMPLING_CYCLES = 43 * 2
+"""From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
+CLOCK_HZ = 24_000_000
+BATCH_FRAMES = 4
+
+
+def from_conversions(codes: np.ndarray) -> np.ndarray:
+    """Readings of the converter, int [4 n] of 0 .. 1023, to int16 samples [n]: (sum of four - 4 * 512) * 16.
+
+    The same scale as `frontend.from_adc`, with two bits more. An offset stays: the front end does not hear it (chapter
+    8). Raises `UserError` for other readings, or where a sample is incomplete.
+    """
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "iu" or codes.ndim != 1 or len(codes) % CONVERSIONS:
+        raise UserError(f"readings are whole numbers, {CONVERSIONS} to a sample, not {codes.dtype} {list(codes.shape)}")
+    if codes.size and (codes.min() < 0 or codes.max() > 1023):
+        raise UserError("readings of a 10-bit converter are from 0 to 1023")
+    total = codes.reshape(-1, CONVERSIONS).astype(np.int64).sum(axis=1)
+    return ((total - CONVERSIONS * frontend.ADC_MIDPOINT) * 16).astype(np.int16)
+
+
+def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
+    """(FRAME, word) of every word that the board reports for samples, int16 [n] at 8 kHz."""
+    features = frontend.FrontendStream().push(samples)
+    batches = max(0, (len(features) - 1) // BATCH_FRAMES)
+    if not batches:
+        return []
+    scores = decision.frame_scores(model, features)
+    known = batches * decision.STEP_FRAMES
+    stride = BATCH_FRAMES // decision.STEP_FRAMES
+    return [(stride * (row + 1) + 1, CLASSES[label]) for row, label in decision.words(scores[:known])]
+
+
+def frame_count(samples: int) -> int:
+    """Frames that so many samples make."""
+    return max(0, (samples - frontend.WINDOW) // frontend.HOP + 1)

@@ -1,0 +1,1 @@
+"""Few bits and fewer weights: quantisation-aware layers, pruning, lowering to integers, files (chapters 5 to 7)."""

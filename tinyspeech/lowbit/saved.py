@@ -1,0 +1,110 @@
+"""Trained networks as files: written atomically, read back with what they were trained by, and asked (chapter 4)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tinyspeech import __version__
+from tinyspeech.errors import UserError
+from tinyspeech.lowbit import quant
+from tinyspeech.networks.models import build_model
+
+
+def save_atomically(content: dict, path: Path) -> None:
+    """`torch.save` that leaves the old file alone until the new one is whole."""
+    temporary = path.with_suffix(".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error}") from error
+
+
+def check_writable(path: Path) -> None:
+    """Raise `UserError` before a long run whose result could not be written to `path`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() or path.suffix == ".checkpoint" or not path.name:
+            raise UserError(f"cannot write {path}: give the name of a file, as in runs/tinyspeech_s.pt")
+        if not os.access(path.parent, os.W_OK):
+            raise UserError(f"cannot write {path}: {path.parent} is read-only")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+@torch.no_grad()
+def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
+    """Logits [N, 12] of features [N, T, 12] in int8 units, in evaluation mode, in the model's own precision."""
+    model.eval()
+    features = features.to(next(model.parameters()).dtype) * quant.INPUT_STEP
+    return torch.cat([model(part) for part in features.split(batch_size)])
+
+
+def accuracy(model: nn.Module, features: Tensor, labels: Tensor) -> float:
+    """Share of right answers, in percent."""
+    return 100.0 * (predict(model, features).argmax(1) == labels).float().mean().item()
+
+
+def evaluate_quantised(model: nn.Module, config: quant.QuantConfig, calibration: Tensor, features: Tensor,
+                       labels: Tensor, norm_batches: Sequence[Tensor] = ()) -> float:
+    """Accuracy in percent of a trained float network under `UN`, `DQ` or `SQ`: no training, the network stays as it is.
+
+    calibration, features, norm_batches : [N, T, 12] in int8 units; SQ sets the steps of activations by the first of
+    them, and measures batch norm's statistics anew on the last, if there are any
+    """
+    first, *others = (x.float() * quant.INPUT_STEP for x in (calibration, *norm_batches))
+    return accuracy(quant.quantised(model, config, first, others), features, labels)
+
+
+def bundle(config: dict, stage: str, model: nn.Module, metrics: dict, network: dict | None = None) -> dict:
+    """What a finished network's file holds: `load_model` reads it.
+
+    config : keys of `TrainConfig`
+    network : keys of the network's own config where they are no longer those in `config`, since pruning changed it
+    """
+    shape = {} if network is None else {"network": network}
+    return {"config": config, "stage": stage, "weight_bits": config["weight_bits"], "version": __version__,
+            **shape, "metrics": metrics,
+            "state_dict": {name: value.cpu() for name, value in model.state_dict().items()}}
+
+
+def load_checkpoint(path: Path) -> dict:
+    """Read a file written by this module; a missing or foreign one raises `UserError`."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: train it first, without --resume") from error
+    except Exception as error:  # torch raises many types for a foreign file
+        raise UserError(f"{path} is not a checkpoint of this program") from error
+
+
+def build_saved(content: dict) -> nn.Module:
+    """The untrained float network of a finished network's file, without the channels that were pruned."""
+    config = content["config"]
+    return build_model(config["model"], **content.get("network", config["network"]))
+
+
+def load_model(path: str | Path) -> nn.Module:
+    """The trained network in a file, ready to evaluate: float, or with quantisers when it was trained at few bits."""
+    content = load_checkpoint(Path(path))
+    if not isinstance(content, dict) or not {"config", "stage", "state_dict"} <= content.keys():
+        raise UserError(f"{path} is not a trained network of this program")
+    try:
+        model = build_saved(content)
+        if content["stage"] == "qat":
+            quant.prepare(model, content["weight_bits"]).double()
+            quant.fold(model)
+        model.load_state_dict(content["state_dict"])
+    except (UserError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} does not fit this version of the program ({reason}): train it again") from error
+    return model.eval()

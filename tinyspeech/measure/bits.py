@@ -1,0 +1,203 @@
+"""Accuracy against bits: one float network each for S, Z and M, brought to few bits in every way (chapter 5).
+
+    python -m tinyspeech measure bits --logmel FILE --speech FOLDER [--only NETWORK ...] [--workers 2]
+
+`data/bits.yaml` lists networks and rows. Every row starts from the same float network and is judged on the same clips,
+the complete validation set of the log-mel archive; S is judged as the chip computes it. What is finished is skipped the
+next time. The rows go into `data/results.json` as `experiments.bits`. Not here: quantisation (`quant.py`), training
+(`train.py`), comparisons of schedules and networks (`experiments.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from tinyspeech import paths
+from tinyspeech.errors import UserError
+from tinyspeech.lowbit import quant, saved
+from tinyspeech.measure import store
+from tinyspeech.measure.experiments import _worker, merged, start_worker
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.networks.counting import weight_bytes
+from tinyspeech.paths import CONFIGS
+from tinyspeech.sound import datasets
+from tinyspeech.training import train
+from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.data import epoch_order, training_batches, validation_set
+
+RUNS = paths.RUNS / "bits"
+KEY = "experiments.bits"
+"""Under which name the rows stand in data/results.json."""
+STORED_BITS = {"ternary": 8 / 5, None: 32}
+"""Bits that a weight takes where it is not the grid's own number: five of three values fit in a byte; float."""
+
+
+def plan() -> dict:
+    """{"networks": {name: {...}}, "static": [...], "qat": [...]} of data/bits.yaml."""
+    return yaml.safe_load((paths.DATA / "bits.yaml").read_text("utf-8"))
+
+
+def label_of(network: str, mode: str, bits=None, granularity: str = "", clipping: str = "", norms: bool = False) -> str:
+    """A row's name, as `S, SQ, 4, channel, max`."""
+    parts = (network, mode, bits, granularity, clipping, "norms" if norms else None)
+    return ", ".join(str(part) for part in parts if part)
+
+
+def ways(rows: list[dict], network: str) -> list[dict]:
+    """Every combination of the lists in each row: [{"mode", "weight_bits", "granularity", "clipping", "norms"}], and
+    "seeds" where the row has its own."""
+    keys = ("weight_bits", "granularity", "clipping")
+    return [{"mode": row.get("mode", "QAT"), **dict(zip(keys, values, strict=True)), "norms": row.get("norms", False),
+             **({"seeds": row["seeds"]} if "seeds" in row else {})}
+            for row in rows if network in row.get("networks", [network])
+            for values in itertools.product(*(row[key] for key in keys))]
+
+
+def train_config(network: dict):
+    """The `config.TrainConfig` that a network's rows share."""
+    base = yaml.safe_load((CONFIGS / network["config"]).read_text("utf-8"))
+    return TrainConfig(**merged(base, network["change"]))
+
+
+def plain(config) -> dict:
+    """A config as JSON gives it back."""
+    return json.loads(json.dumps(asdict(config)))
+
+
+def finished(name: str, config: dict) -> dict | None:
+    """What an earlier run of this name and config measured, if there was one."""
+    path = RUNS / f"{name}.json"
+    row = json.loads(path.read_text()) if path.exists() else None
+    return row["result"] if row and row["config"] == config else None
+
+
+def keep(name: str, config: dict, result: dict) -> dict:
+    """Write down what was measured, for `finished`."""
+    (RUNS / f"{name}.json").write_text(json.dumps({"config": config, "result": result}))
+    return result
+
+
+def float_network(name: str, network: dict, data) -> Path:
+    """The file of the float network that all rows start from, trained if it is not there."""
+    if network.get("start"):
+        return paths.MODELS / network["start"]
+    path, config = RUNS / f"{name}_float.pt", replace(train_config(network), qat_epochs=0)
+    identity = plain(config)
+    if not path.exists() or finished(f"{name}_float", identity) is None:
+        train.train(config, data, path, quiet=True)
+        path.with_suffix(".checkpoint").unlink(missing_ok=True)
+        keep(f"{name}_float", identity, {})
+    return path
+
+
+def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict:
+    """A line of the table: {"label", "network", "mode", .., "accuracy": {"values", "mean", "sd"}, "bytes", "n"}.
+
+    The accuracies, in percent, are of one seed each; the standard deviation is of a sample (n - 1).
+    """
+    accuracy = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
+                "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+    line = {"label": label_of(name, bits=bits, **way), "network": name, **way, "bits": bits, "accuracy": accuracy,
+            "bytes": weight_bytes(model, STORED_BITS.get(bits, bits)), "n": n}
+    print(line["label"], accuracy["mean"], file=sys.stderr, flush=True)
+    return line
+
+
+def rows_without_training(name: str, model, config, data) -> list[dict]:
+    """The network in float, and under every DQ and SQ that is listed; steps are set on the first of some batches."""
+    generator = torch.Generator().manual_seed(0)
+    order = epoch_order(data, config.unknown_share, config.silence_share, generator)
+    batches = training_batches(data, config.augmentation(), order, config.batch_size, generator)
+    some = [x for x, _ in itertools.islice(batches, train.NORM_BATCHES)]
+    features, labels = validation_set(data)
+    lines = [row(name, model, [saved.accuracy(model, features, labels)], len(labels), mode="UN")]
+    for way in ways(plan()["static"], name):
+        bits, norms = way.pop("weight_bits"), way.pop("norms")
+        score = saved.evaluate_quantised(model, quant.QuantConfig(weight_bits=bits, **way), some[0], features, labels,
+                                         some if norms else ())
+        lines.append(row(name, model, [score], len(labels), bits, **way, norms=norms))
+    return lines
+
+
+def rows_with_training(name: str, path: Path, model, config, seeds: list[int], data) -> list[dict]:
+    """The network of a file, trained on under every QAT that is listed, once for each seed."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    lines = []
+    for way in ways(plan()["qat"], name):
+        bits, values = way.pop("weight_bits"), []
+        way.pop("norms")  # training measures them after every epoch as it is
+        for seed in way.pop("seeds", seeds):
+            run = replace(config, weight_bits=bits, granularity=way["granularity"], clipping=way["clipping"], seed=seed,
+                          start=str(path), epochs=0)
+            key, identity = f"{name}-{bits}-{run.granularity}-{run.clipping}-{seed}", {**plain(run), "start": digest}
+            done = finished(key, identity)
+            if done is None:
+                out = RUNS / f"{key}.pt"
+                done = keep(key, identity, train.train(run, data, out, quiet=True))
+                out.with_suffix(".checkpoint").unlink(missing_ok=True)
+                out.with_name(f"{out.stem}_float.pt").unlink(missing_ok=True)
+            values.append(done["accuracy"])
+        lines.append(row(name, model, values, len(validation_set(data)[1]), bits, **way))
+    return lines
+
+
+def measured(name: str, network: dict, data) -> list[dict]:
+    """All rows of one network."""
+    path = float_network(name, network, data)
+    model, config = saved.load_model(path).float(), train_config(network)
+    return (rows_without_training(name, model, config, data)
+            + rows_with_training(name, path, model, config, network["seeds"], data))
+
+
+def run_network(name: str, network: dict) -> list[dict]:
+    """`measured` in a worker process, on the data that it has loaded."""
+    return measured(name, network, _worker["bands"])
+
+
+def measure(logmel: str | Path, speech: str | Path, only: Iterable[str] | None = None,
+            workers: int = 2) -> Iterator[Figure]:
+    """Measure what is not finished; prints each row, yields the table.
+
+    Parameters
+    ----------
+    logmel : the log-mel set, or a folder in Speech Commands layout
+    speech : recordings in Speech Commands layout, for their noise
+    only : networks of data/bits.yaml to measure, the rows of others stay as they are recorded; None: all
+    workers : networks side by side, the cores shared among them
+
+    Raises
+    ------
+    UserError : no such network, no such data
+    """
+    listed = plan()["networks"]
+    only = list(only or listed)
+    unknown = set(only) - set(listed)
+    if unknown:
+        raise UserError(f"no network {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
+    datasets.must_exist(logmel, speech)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
+    before = store.load().get(KEY, {"value": []})["value"]
+    rows = {name: [row for row in before if row["network"] == name] for name in listed}
+    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=(str(logmel), str(speech), threads)) as pool:
+        jobs = {name: pool.submit(run_network, name, listed[name]) for name in only}
+        for name, job in jobs.items():
+            rows[name] = job.result()
+    value = list(itertools.chain(*rows.values()))
+    yield figure(KEY, value, "%", about="S, Z and M at few bits, in every mode, from one float network each",
+                 n=value[0]["n"], data="Speech Commands v0.02 validation, log-mel set, 12 classes",
+                 config="data/bits.yaml",
+                 note="bytes: weights packed at their bits, ternary five in a byte, and 4 bytes a channel; "
+                      "accuracies of S as the chip computes; seeds are of the stage at few bits")

@@ -1,0 +1,183 @@
+"""Training runs that are compared with each other, as `data/experiments.yaml` lists them (chapters 3 and 4).
+
+    python -m tinyspeech measure experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
+
+A group is a table of one question: a base config and what each row changes. Every row is trained for each seed with
+`train.train`, single-threaded, `--workers` at a time; what is finished is skipped the next time. Accuracies are of the
+complete validation set of the log-mel archive, and, where a row is trained to few bits, of the integer network on the
+recordings of FOLDER too. The rows go into `data/results.json` as `experiments.GROUP`, with means and deviations.
+Not here: training itself, and the figures of the network that ships (`figures/network.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from tinyspeech import paths
+from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.lowbit import lower, prune, saved
+from tinyspeech.measure import formats
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
+from tinyspeech.paths import CONFIGS
+from tinyspeech.sound import datasets
+from tinyspeech.sound.noise import BACKGROUND
+from tinyspeech.training import data, train
+from tinyspeech.training.config import TrainConfig
+
+RUNS = paths.RUNS / "experiments"
+
+
+def groups() -> dict:
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}."""
+    return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
+
+
+def merged(base: dict, change: dict) -> dict:
+    """`base` with `change` laid over it, dictionaries within too; null takes a key out. Neither is altered."""
+    both = {**base, **{key: merged(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict)
+                       else value for key, value in change.items()}}
+    return {key: value for key, value in both.items() if value is not None}
+
+
+def seeds_of(group: dict, label: str) -> list[int]:
+    """Seeds of a row: the group's, or the first of them for a row that is listed under `once`."""
+    return group["seeds"][:1] if label in group.get("once", ()) else group["seeds"]
+
+
+def row_config(group: dict, label: str, seed: int):
+    """The `config.TrainConfig` of one row and seed."""
+    base = yaml.safe_load((CONFIGS / group["base"]).read_text("utf-8"))
+    values = merged(merged(base, group.get("change") or {}), group["rows"][label] or {})
+    return TrainConfig(**{**values, "seed": seed})
+
+
+def what_counts(config: dict) -> dict:
+    """A run's config without what it does not use: without epochs at few bits, how they would go is nothing.
+
+    Keys that came later have their defaults, so that runs from before are not made again.
+    """
+    config = {**vars(TrainConfig()), **config}
+    of_few_bits = ("qat_lr", "weight_bits", "granularity", "clipping")
+    return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
+
+
+_worker: dict = {}
+"""What a worker process loads once: bands, and features and labels of the recordings."""
+
+
+def start_worker(logmel: str, speech: str | None, threads: int) -> None:
+    """Runs once in each worker process."""
+    torch.set_num_threads(threads)
+    noise = Path(speech) / BACKGROUND if speech else None
+    _worker["bands"] = data.load(logmel, noise)
+    if speech:
+        clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
+        _worker["speech"] = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
+
+
+def run_row(name: str, config) -> dict:
+    """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
+    out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
+    config_now = json.loads(json.dumps(vars(config)))
+    for done in sorted(RUNS.glob("*.json")):
+        if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
+            return row
+    began = time.perf_counter()
+    metrics = train.train(config, _worker["bands"], out, quiet=True)
+    network = saved.build_saved(saved.load_checkpoint(out))
+    row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
+           "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
+           "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
+           "seconds": round(time.perf_counter() - began)}
+    features, labels = data.validation_set(_worker["bands"])
+    row["n"] = len(labels)
+    if config.prune:
+        row["zeros_float"] = round(100 * prune.zeros(saved.load_model(out.with_name(out.stem + "_float.pt")
+                                                                      if config.qat_epochs else out)), 1)
+    if config.qat_epochs:
+        integer = lower.quantised(saved.load_model(out), name)
+        guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
+        row["int"] = float(100 * (guess == labels.numpy()).mean())
+        if config.start:
+            row["formats"] = formats.network_formats(integer)
+        if "speech" in _worker:
+            features, labels = _worker["speech"]
+            row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
+    out.with_suffix(".checkpoint").unlink(missing_ok=True)
+    report.write_text(json.dumps(row))
+    return row
+
+
+def summary(label: str, rows: list[dict]) -> dict:
+    """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1)."""
+    first, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"]]
+    line: dict = {"label": label, "seeds": [row["seed"] for row in rows],
+            **{key: first[key] for key in ("parameters", "macs", "bytes")}, "epochs": first["config"]["epochs"],
+            "qat_epochs": first["config"]["qat_epochs"], "network": first["config"]["network"],
+            "seconds": round(float(np.mean(seconds))) if seconds else None,
+            "loss": round(sum(row["loss"] for row in rows) / len(rows), 4),
+            **{key: first[key] for key in ("zeros_float", "formats") if key in first}}
+    for key in ("float", "int", "int_recordings"):
+        values = [row[key] for row in rows if key in row]
+        if values:
+            line[key] = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
+                         "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+    return line
+
+
+def key_of(group: str) -> str:
+    """Under which name a group's rows stand in data/results.json."""
+    return f"experiments.{group}"
+
+
+def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable[str] | None = None,
+            workers: int = 2) -> Iterator[Figure]:
+    """Run what is not finished of the groups that are asked for; prints each row, yields each group.
+
+    Parameters
+    ----------
+    logmel : the log-mel set, or a folder in Speech Commands layout
+    speech : recordings in Speech Commands layout, for the integer networks
+    only : groups of data/experiments.yaml; None: all
+    workers : trainings side by side, the cores shared among them
+
+    Raises
+    ------
+    UserError : no such group, no such data
+    """
+    listed = groups()
+    only = list(only or listed)
+    unknown = set(only) - set(listed)
+    if unknown:
+        raise UserError(f"no group {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
+    datasets.must_exist(logmel, speech)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
+    given = (str(logmel), str(speech) if speech else None, threads)
+    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=given) as pool:
+        waiting = {name: {(label, seed): pool.submit(run_row, f"{name}-{i}-{seed}", row_config(group, label, seed))
+                          for i, label in enumerate(group["rows"]) for seed in seeds_of(group, label)}
+                   for name, group in listed.items() if name in only}
+        for name, jobs in waiting.items():
+            group = listed[name]
+            lines = []
+            for label in group["rows"]:
+                rows = [jobs[label, seed].result() for seed in seeds_of(group, label)]
+                lines.append(summary(label, rows))
+                print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), file=sys.stderr,
+                      flush=True)
+            yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
+                         data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 "
+                              "subset's", config=f"data/experiments.yaml over {group['base']}")

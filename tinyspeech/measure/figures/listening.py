@@ -1,0 +1,191 @@
+"""Figures of listening: words in a row to the virtual board, what mu-law costs, which constants decide (chapter 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import CLASSES, toolchain
+from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.listening import CLOCK_HZ, words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.measure import power
+from tinyspeech.measure.engines import engine
+from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound import audio, datasets, mulaw
+from tinyspeech.sound.noise import BACKGROUND
+
+BOARD_CLIPS, BOARD_SEED = 700, 1
+"""Of the recording that the board hears."""
+CHOICES = {1: (61_440, 65_536, 69_632, 73_728), 2: (73_728, 81_920, 90_112, 98_304),
+           3: (90_112, 106_496, 122_880, 139_264)}
+"""Bits of the leak -> least leads that `choice` compares."""
+COMPUTING_S = 0.014
+"""From the last sample of a batch to its report, about: the burst of work, and a line over the serial port."""
+
+
+def through_mulaw(speech: Path) -> Iterator[Figure]:
+    """What 8 bits a sample on the serial port cost in accuracy."""
+    runner, task = engine("int", SHIPPED), datasets.load_task(speech, "validation")
+    x8 = frontend.to_8khz(task.arrays()[0])
+    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8),
+              "model_hash": IntegerModel.load(model_file(SHIPPED, ".npz")).digest}
+    answers = {"int16": runner.run(x8).logits.argmax(1),
+               "mulaw": runner.run(mulaw.mulaw_decode(mulaw.mulaw_encode(x8))).logits.argmax(1)}
+    for kind, answer in answers.items():
+        score = 100 * float((answer == np.asarray(task.labels)).mean())
+        yield figure(f"live.accuracy_{kind}_validation", round(score, 2), "%",
+                     note="samples at 8 kHz; integers in Python", **spoken)
+    changed = int((answers["mulaw"] != answers["int16"]).sum())
+    yield figure("live.answers_changed_by_mulaw", changed, "clips", **spoken)
+
+
+def background(speech: Path) -> np.ndarray:
+    """The corpus's recordings of noise one after the other, int16 at 16 kHz."""
+    return np.concatenate([audio.read(path)[0] for path in sorted((speech / BACKGROUND).glob("*.flac"))])
+
+
+@dataclass
+class Session:
+    """A long recording, what a board said to it, and how its reports count."""
+
+    sound: np.ndarray
+    """int16 at 16 kHz."""
+    clips: np.ndarray
+    """Of which it is made, int16 [n, 16000]."""
+    events: list[Event]
+    heard: Heard
+    result: dict
+    """Of `live.rate`."""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.sound) / 16_000
+
+    @property
+    def reports(self) -> list[tuple[float, str]]:
+        """(Seconds, word)."""
+        return [(t, line.split()[1]) for t, line in self.heard.lines if line.startswith("word ")]
+
+
+def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Session:
+    """Play validation clips in a row to the virtual board."""
+    x, labels = datasets.load_task(speech, "validation").arrays()[:2]
+    chosen = np.random.default_rng(seed).permutation(len(x))[:clips]
+    sound, events = in_a_row(x[chosen], labels[chosen], seed, background(speech))
+    board = VirtualBoard(shipped_image())
+    board.advance(0.01)
+    played = Session(sound, x[chosen], events, listen(board, as_volts(sound, audio.SAMPLE_RATE_HZ), SIGNAL_HZ), {})
+    played.result = rate(played.reports, events)
+    return played
+
+
+def on_board(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Iterator[Figure]:
+    """Everything that one long recording tells of the board: words, latencies, time, current, RAM."""
+    played, model = session(speech, clips, seed), IntegerModel.load(model_file(SHIPPED, ".npz"))
+    about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
+                     f"of 0.5 to 2 s, background noise at {audio.NOISE_UNITS} of 32768; by the virtual board's ADC",
+             "seed": seed, "n": played.result["keywords"], "model_hash": model.digest}
+    yield figure("live.seconds", round(played.seconds, 1), "s", **about)
+    yield from detections(played, about)
+    yield from latencies(played, about)
+    yield from agreement(played, model, about)
+    yield from time_and_current(played, about)
+    sizes, heard = toolchain.sizes(toolchain.build_firmware().elf), played.heard
+    yield figure("live.ram_bytes", sizes["data_bytes"] + sizes["bss_bytes"] + heard.stack_bytes, "bytes", **about,
+                 note="variables and the deepest stack, with the interrupt at the worst moment")
+    yield figure("live.stack_bytes", heard.stack_bytes, "bytes", **about)
+
+
+def detections(played: Session, about: dict) -> Iterator[Figure]:
+    """Keywords that were reported, and reports of none."""
+    result = played.result
+    yield figure("live.detected", round(100 * result["detected"] / result["keywords"], 1), "% of keywords", **about)
+    yield figure("live.false_per_hour", round(3600 * result["false"] / played.seconds, 1), "reports an hour", **about)
+
+
+def latencies(played: Session, about: dict) -> Iterator[Figure]:
+    """From a word's end to its report; then where the recording is quiet enough to hear a soft end."""
+    taken = 1000 * np.array(played.result["latencies"])
+    for name, value in (("median", np.median(taken)), ("p95", np.quantile(taken, 0.95)),
+                        ("p99", np.quantile(taken, 0.99)), ("worst", taken.max())):
+        yield figure(f"live.latency_{name}", round(float(value)), "ms", **about,
+                     note=f"after the word's end, {QUIET_DB} dB below its loudest 10 ms")
+    yield figure("live.latency_within_250_ms", round(100 * float((taken <= 250).mean()), 1), "% of the detected",
+                 **about)
+    soft = [Event.of(clip, event.label, event.at_s, SOFT_DB)
+            for clip, event in zip(played.clips, played.events, strict=True) if is_quiet(clip)]
+    taken = 1000 * np.array(rate(played.reports, soft)["latencies"])
+    about = {**about, "n": len(taken), "note": f"of recordings that are quiet enough to tell a word's end {SOFT_DB} dB "
+                                               "below its loudest 10 ms"}
+    yield figure("live.latency_soft_worst", round(float(taken.max())), "ms", **about)
+    yield figure("live.latency_soft_within_250_ms", round(100 * float((taken <= 250).mean()), 1),
+                 "% of the detected", **about)
+
+
+def agreement(played: Session, model: IntegerModel, about: dict) -> Iterator[Figure]:
+    """Samples that were lost (none), and lines that the definition would not have sent (none)."""
+    lines = [line for _, line in played.heard.lines]
+    lost = sum(int(line.split()[1]) for line in lines if line.startswith("lost "))
+    yield figure("live.lost_samples", lost, "samples", **about)
+    expected = {f"word {word} {frame}" for frame, word in words(model, played.heard.samples)}
+    said = {line for line in lines if line.startswith("word ")}
+    yield figure("live.mismatches", len(expected ^ said), "lines", **about,
+                 note="between the board and the definition, words and frames")
+
+
+def time_and_current(played: Session, about: dict) -> Iterator[Figure]:
+    """How long the chip is awake, and the current that the datasheet says of it."""
+    heard = played.heard
+    yield figure("live.cycles_per_second", round((heard.cycles - heard.asleep) / played.seconds), "cycles", **about)
+    drawn = power.estimate(CLOCK_HZ * (1 - heard.asleep / heard.cycles), CLOCK_HZ)
+    note = f"datasheet's typical currents and the measured duty; without {drawn['not_included']}"
+    yield figure("live.duty", round(100 * drawn["duty"], 1), "%", **about, note=note)
+    yield figure("live.milliamps", round(drawn["milliamps"], 2), "mA", **about, note=note)
+    yield figure("live.milliwatts", round(drawn["milliwatts"], 1), "mW at 3.3 V", **about, note=note)
+    hours = {name: round(hours) for name, hours in drawn["battery_hours"].items()}
+    yield figure("live.battery_hours", hours, "hours at most", **about, note=note)
+    yield figure("live.asleep", round(100 * heard.asleep / heard.cycles, 1), "% of the time", **about)
+    yield figure("live.longest_burst", heard.longest_burst, "cycles", **about,
+                 note="awake in a row, samples' interrupts included; a frame comes every 480,000")
+
+
+def choice(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> Iterator[Figure]:
+    """Leaks and least leads compared on training speakers, by the definition (chapter 10)."""
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+    x, labels = datasets.load_task(speech, "training").arrays()[:2]
+    noise, streams = background(speech), []
+    for seed in seeds:
+        chosen = np.random.default_rng(seed).permutation(len(x))[:clips]
+        sound, events = in_a_row(x[chosen], labels[chosen], seed, noise)
+        eight = frontend.to_8khz(sound[: len(sound) // 2 * 2])
+        scores = decision.frame_scores(model, frontend.FrontendStream().push(eight))
+        streams.append((scores, events, len(sound) / 16_000))
+    seconds = sum(stream[2] for stream in streams)
+    rows = [choice_row(streams, leak, lead, seconds) for leak, leads in CHOICES.items() for lead in leads]
+    keywords = sum(event.label >= decision.REJECTED for _, events, _ in streams for event in events)
+    yield figure("live.choice", rows, "%, reports an hour, ms", seeds=list(seeds), n=keywords, seconds=round(seconds),
+                 data=f"Speech Commands v0.01 subset, training speakers: {len(seeds)} rows of {clips} clips as in "
+                      "`live.*`", model_hash=model.digest)
+
+
+def choice_row(streams: list[tuple[np.ndarray, list[Event], float]], leak: int, lead: int, seconds: float) -> dict:
+    """What one leak and least lead make of the streams, (scores, events, seconds) each."""
+    rated = []
+    for scores, events, _ in streams:
+        found = decision.words(scores, leak_bits=leak, least_lead=lead)
+        at = [(frontend.WINDOW + 2 * frontend.HOP * (row + 1)) / frontend.SAMPLE_RATE_HZ for row, _ in found]
+        rated.append(rate([(t + COMPUTING_S, CLASSES[word]) for t, (_, word) in zip(at, found, strict=True)], events))
+    keywords, detected, false = (sum(r[key] for r in rated) for key in ("keywords", "detected", "false"))
+    taken = 1000 * np.concatenate([r["latencies"] for r in rated])
+    return {"label": f"{leak} bits, {lead}", "detected": round(100 * detected / keywords, 2),
+            "false_per_hour": round(3600 * false / seconds, 1),
+            "p99": round(float(np.quantile(taken, 0.99))) if detected else None,
+            "within_250_ms": round(100 * float((taken <= 250).sum()) / max(detected, 1), 2)}

@@ -1,0 +1,87 @@
+"""Figures of training: seconds of an epoch, minutes of a group of experiments, a run with two threads (chapter 4)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from tinyspeech import paths
+from tinyspeech.lowbit import quant
+from tinyspeech.measure import store
+from tinyspeech.measure.figures.network import PICTURES
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.paths import SHIPPED
+from tinyspeech.sound import noise
+from tinyspeech.training import train
+from tinyspeech.training.config import load_config
+from tinyspeech.training.data import Bands, epoch_order, load, training_batches, validation_set
+
+STAGES = ("data", "float", "quantised")
+
+
+def data_of(speech: Path, logmel: Path) -> Bands:
+    """What TinySpeech-S is trained on: the log-mel set, and noise of the recordings."""
+    return load(logmel, speech / noise.BACKGROUND)
+
+
+def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
+    """Seconds that an epoch takes on this computer, with one thread as `train`: the data alone, in float, and at few
+    bits."""
+    config, data = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel)
+    network, generator = train.build(config), torch.Generator().manual_seed(0)
+    taken, threads = {}, torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def batches():
+        order = epoch_order(data, config.unknown_share, config.silence_share, generator)
+        return training_batches(data, config.augmentation(), order, config.batch_size, generator)
+
+    for stage in STAGES:
+        if stage == "quantised":
+            quant.prepare(network, config.weight_bits)
+            quant.calibrate(network.eval(), next(batches())[0] * quant.INPUT_STEP)
+        optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
+        began, clips = time.perf_counter(), 0
+        for x, y in batches():
+            clips += len(x)
+            if stage != "data":
+                loss = train.batch_loss(network, config, x, y, x.new_empty(len(x), 0), generator)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        taken[stage] = round(time.perf_counter() - began, 1)
+    torch.set_num_threads(threads)
+    yield figure(f"{model}.seconds_per_epoch", taken, "s", clips=clips, threads=1, cores=os.cpu_count(),
+                 note="of the computer at hand: another one will not repeat it")
+
+
+def minutes(model: str = SHIPPED) -> Iterator[Figure]:
+    """Minutes that each group of experiments takes (appendix on reproducing): its epochs, those of stages that may be
+    taken from an earlier run included, times the recorded seconds of one."""
+    figures, total = store.load(), {}
+    epoch = figures[f"{model}.seconds_per_epoch"]["value"]
+    for key, entry in figures.items():
+        if key.startswith("experiments.") and "epochs" in entry["value"][0]:
+            total[key.removeprefix("experiments.")] = round(sum(
+                len(row["seeds"]) * (row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
+                for row in entry["value"]) / 60)
+    config = load_config(paths.CONFIGS / f"{model}.yaml")
+    total["train"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
+    yield figure("reproduce.minutes", total, "minutes on one core",
+                 note=f"train: TinySpeech-S, {config.epochs} + {config.qat_epochs} epochs")
+
+
+def two_threads(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
+    """The network that ships, trained from nothing with two threads: sums in another order end at another network."""
+    config, data, threads = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel), 2
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    metrics = train.train(config, data, paths.RUNS / f"{model}_two_threads.pt", quiet=True)
+    torch.set_num_threads(before)
+    yield figure(f"{model}.accuracy_two_threads", round(metrics["accuracy"], 2), "%", data=PICTURES,
+                 n=len(validation_set(data)[1]), seed=config.seed, config=f"{model}.yaml",
+                 note=f"4 bits, seed {config.seed}, trained with two threads in place of one")

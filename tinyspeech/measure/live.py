@@ -1,0 +1,144 @@
+"""How a board listens: sounds to the virtual board's microphone, and its reports against what was said. Chapter 10.
+
+    from tinyspeech.measure import live
+    heard = live.listen(board, microphone.as_volts(sound, rate_hz), SIGNAL_HZ)
+    live.rate([(t, word), ...], events)
+
+`tinyspeech/integer/listening.py` defines what it should hear; `figures/listening.py` measures it on validation speech.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyspeech import CLASSES
+from tinyspeech.board.virtual import VirtualBoard
+from tinyspeech.chip.emulator import TICKS_PER_SECOND
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision
+from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
+from tinyspeech.sound import audio
+
+
+@dataclass
+class Heard:
+    """What a board said while it listened to the microphone."""
+
+    lines: list[tuple[float, str]]
+    """Seconds since the signal began, and the line."""
+    samples: np.ndarray
+    """int16, at 8 kHz: what the converter read, by the definition, from the voltage alone."""
+    cycles: int
+    """While it listened, and how many of them `asleep`."""
+    asleep: int
+    longest_burst: int
+    """Cycles between two sleeps, samples' interrupts included."""
+    stack_bytes: int
+
+
+STEP_S = 0.001
+"""A line's time is known to within so much, and the time that its last byte takes."""
+
+
+def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
+    """What the ADC reads of a signal, uint16 [n] at rate_hz, at times in 1/48 us since its beginning."""
+    at = ticks.astype(np.int64) * rate_hz
+    i, part = at // TICKS_PER_SECOND, at % TICKS_PER_SECOND
+    inside = (ticks >= 0) & (i + 1 < len(volts))
+    i = np.where(inside, i, 0)
+    a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
+    return np.where(inside, (a * (TICKS_PER_SECOND - part) + b * part) // TICKS_PER_SECOND, 32768) >> 6
+
+
+def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
+    """Let a board, in command mode, listen to a signal, uint16 at rate_hz, to its end.
+
+    Raises `UserError` where the chip stops or drops a trigger of its timer.
+    """
+    chip, state = board.chip, board.chip.state
+    conversions, dropped = state.conversions, state.dropped_triggers
+    board.received()
+    board.send(b"L")
+    board.advance(0.002)
+    chip.connect_microphone(volts, rate_hz)
+    began, start, slept = board.now, state.cycles, state.slept
+    heard, text = [], b""
+    state.longest_awake = 0
+    while board.now - began < len(volts) / rate_hz:
+        board.advance(STEP_S)
+        text += board.received()
+        *whole, text = text.split(b"\n")
+        heard += [(board.now - began, line.decode()) for line in whole]
+        if board.fault or state.dropped_triggers > dropped:
+            raise UserError(f"the board does not listen any more: {board.fault or 'the ADC is too slow'}")
+    count = state.conversions - conversions
+    first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
+    cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
+    samples = from_conversions(codes_at(volts, rate_hz, chip.heard_at(cycles)))
+    return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,
+                 chip.stack_bytes)
+
+
+# ---------------------------------------------------------------- words in a row
+
+QUIET_DB = 25
+"""A word is over where what follows is quieter than its loudest 10 ms by so much."""
+SOFT_DB = 35
+"""A last *n* or *t* may be softer than `QUIET_DB` allows; this counts it in, where the recording is quieter still."""
+LATE_S = 0.6
+"""A report that comes later after a word's end does not count for it."""
+
+
+@dataclass
+class Event:
+    """A clip in a long recording."""
+
+    label: int
+    at_s: float
+    """Where the clip begins."""
+    begin_s: float
+    end_s: float
+    """Of the word in it."""
+
+    @classmethod
+    def of(cls, clip: np.ndarray, label: int, at_s: float, below_db: float = QUIET_DB) -> Event:
+        """Of a clip, int16 [n] at 16 kHz, whose word is all that is at most so far below its loudest 10 ms."""
+        first, last = audio.loud_part(clip, 16_000, below_db)
+        return cls(int(label), at_s, at_s + first, at_s + last)
+
+
+def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int,
+             noise: np.ndarray | None = None) -> tuple[np.ndarray, list[Event]]:
+    """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise: `audio.in_a_row`.
+
+    Returns int16 at 16 kHz, and the clips' events.
+    """
+    sound, begins = audio.in_a_row(clips, 16_000, seed, (0.5, 2.0), noise)
+    return sound, [Event.of(*row) for row in zip(clips, labels, begins / 16_000, strict=True)]
+
+
+def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
+    """Reports, (seconds, word), against what was said.
+
+    Returns `keywords`, `detected` of them, `false` reports, and `latencies` in seconds after the words' ends.
+    """
+    free, latencies, keywords = dict(enumerate(found)), [], 0
+    for event in events:
+        if event.label < decision.REJECTED:
+            continue
+        keywords += 1
+        for i, (t, word) in free.items():
+            if word == CLASSES[event.label] and event.begin_s <= t <= event.end_s + LATE_S:
+                latencies.append(t - event.end_s)
+                del free[i]
+                break
+    return {"keywords": keywords, "detected": len(latencies), "false": len(free), "latencies": latencies}
+
+
+def is_quiet(clip: np.ndarray) -> bool:
+    """Whether the softest tenth of a clip, int16 [n] at 16 kHz, lies 5 dB below what `SOFT_DB` counts to a word."""
+    power = (clip.astype(float) ** 2).reshape(-1, 160).mean(axis=1)
+    return bool(np.quantile(power, 0.1) < power.max() * 10 ** (-(SOFT_DB + 5) / 10))

@@ -1,0 +1,201 @@
+"""Which figure of data/results.json is whose: what measures it, on what data, and the one command that makes it again.
+
+    from tinyspeech.measure import registry
+    registry.command_of("tinyspeech_s.macs")     # python -m tinyspeech measure --only tinyspeech_s.macs
+    for key, entry in registry.make(["tinyspeech_s.macs"]): ...
+
+Figures that are measured together form a group; `make` records those that were asked for, and no other.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from tinyspeech.errors import UserError
+from tinyspeech.measure import bits, experiments, store
+from tinyspeech.measure.figures import firmware, frontend, listening, network, robustness, training
+from tinyspeech.measure.store import Figure
+from tinyspeech.paths import SHIPPED
+from tinyspeech.sound import datasets
+
+MODELS = (SHIPPED, "tinyspeech_z_causal")
+"""Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""
+FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE"}
+"""Data that a group may need, and how the command line names it."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Figures that are measured together."""
+
+    keys: tuple[str, ...]
+    measure: Callable[..., Iterator[Figure]]
+    needs: tuple[str, ...] = ()
+    """Of `FLAGS`: what `measure` takes, by these names."""
+    cheap: bool = False
+    """Seconds, and the same value on every computer: a test makes them again."""
+    trains: bool = False
+    """Many minutes of training: only where it is asked for by name."""
+
+
+BY_HAND = {
+    "frontend.attempts": "python -m tinyspeech bench, after each change",
+    "frontend.attempts_24_mhz": "python -m tinyspeech bench, after the change",
+    "frontend.attempts_offset": "evaluate with the front end changed",
+    "frontend.attempts_optimisation": "python -m tinyspeech bench, with either flag",
+}
+"""History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""
+
+
+def named(name: str, *parts: str) -> tuple[str, ...]:
+    """`name.part` for each."""
+    return tuple(f"{name}.{part}" for part in parts)
+
+
+def of_network(model: str) -> list[Group]:
+    """What is measured of every network in `MODELS`."""
+    firmware_name = "firmware" if model == SHIPPED else f"{model}.firmware"
+    both = ("speech", "logmel")
+    return [
+        Group(named(model, "accuracy_float_logmel", "accuracy_fake_logmel", "accuracy_int_logmel",
+                    "mismatches_fake_int_argmax"), partial(network.on_pictures, model), both),
+        Group(named(model, "accuracy_float_keywords_training", "accuracy_float_keywords_validation"),
+              partial(network.keywords_by_split, model), both),
+        Group(named(model, *(f"accuracy_{name}_validation" for name in ("float", "fake", "int", "c")),
+                    "confusion_validation"), partial(network.on_recordings, model), ("speech",)),
+        Group(named(model, *(f"mismatches_int_{name}_{what}" for name in ("c", "chip")
+                             for what in ("features", "logits")), "accuracy_chip_validation", "clips_per_second_chip",
+                    "cycles_per_clip_max"), partial(network.engines_compared, model), ("speech",)),
+        Group(named(model, "weights", "zeros_dense", "parameters", "macs", "state_bytes", "scratch_bytes"),
+              partial(network.counts, model), cheap=True),
+        Group(named(firmware_name, "flash_bytes", "data_bytes", "bss_bytes", "stack_bytes", "ram_bytes",
+                    "cycles_per_audio_second", "duty", "cycles_per_mac"), partial(firmware.costs, model), cheap=True),
+    ]
+
+
+def of_frontend() -> list[Group]:
+    """Chapter 8's."""
+    return [
+        Group(("frontend.mismatches_c_windows",), frontend.against_c, cheap=True),
+        Group(named("frontend", "mismatches_c_clips", "accuracy_float_features_all_clips",
+                    "accuracy_integer_features_all_clips", "rmse_to_float", "correlation_with_float"),
+              frontend.on_every_clip, ("speech",)),
+        Group(named("frontend", "rmse_to_logmel_set", "accuracy_same_takes_recordings",
+                    "accuracy_same_takes_logmel"), frontend.against_pictures, ("speech", "logmel")),
+        Group(named("frontend", "accuracy_float_network_float_features", "accuracy_float_network_integer_features"),
+              frontend.on_validation, ("speech",)),
+        Group(named("frontend", "cycles_per_audio_second", "flash_bytes", "ram_bytes"), frontend.costs, cheap=True),
+        Group(("frontend.mismatches_chip_clips",), frontend.on_chip, ("speech",)),
+        Group(named("frontend", "attempts_twiddle_bits", "attempts_ramp_bits", "attempts_log2"), frontend.precision,
+              ("speech",)),
+        Group(named("frontend", *(f"robustness_{what}" for what in (
+            "gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"))), robustness.microphone, ("speech",)),
+    ]
+
+
+def of_rest() -> list[Group]:
+    """Noise and confidence, listening, pruning, compilers, this computer's speed."""
+    return [
+        Group(named(SHIPPED, *(f"accuracy_int_{noise}_{by}" for noise in ("noise", "other_noise")
+                               for by in ("validation", "by_recording"))), robustness.in_noise, ("speech",)),
+        Group(named(SHIPPED, "interval_95_int_validation", "calibration_error_validation", "rejection_validation",
+                    "rejection_by_margin_validation"), robustness.confidence, ("speech",)),
+        Group(named("live", "accuracy_int16_validation", "accuracy_mulaw_validation", "answers_changed_by_mulaw"),
+              listening.through_mulaw, ("speech",)),
+        Group(named("live", "seconds", "detected", "false_per_hour", "latency_median", "latency_p95", "latency_p99",
+                    "latency_worst", "latency_within_250_ms", "latency_soft_worst", "latency_soft_within_250_ms",
+                    "lost_samples", "mismatches", "cycles_per_second", "duty", "milliamps", "milliwatts",
+                    "battery_hours", "asleep", "longest_burst", "ram_bytes", "stack_bytes"),
+              listening.on_board, ("speech",)),
+        Group(("live.choice",), listening.choice, ("speech",)),
+        Group(tuple(f"{name}.parameters" for name in network.FAMILY), network.family, cheap=True),
+        Group(("pruning.one_shot",), network.one_shot, ("speech", "logmel")),
+        Group(("pruning.formats",), firmware.formats_of_layers),
+        Group(("pruning.clip",), firmware.formats_of_clip),
+        Group(("firmware.compilers",), firmware.compilers),
+        Group(("chip.mips",), firmware.interpreter),
+        Group((f"{SHIPPED}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
+        Group((f"{SHIPPED}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
+        Group(("reproduce.minutes",), training.minutes, cheap=True),
+    ]
+
+
+def of_experiments() -> list[Group]:
+    """A group for each of data/experiments.yaml, and data/bits.yaml."""
+    rows = [Group((experiments.key_of(name),), partial(experiments.measure, only=[name]), ("speech", "logmel"),
+                  trains=True) for name in experiments.groups()]
+    return [*rows, Group((bits.KEY,), bits.measure, ("speech", "logmel"), trains=True)]
+
+
+@cache
+def groups() -> tuple[Group, ...]:
+    """Every group, in the order in which `measure all` goes through them: what reads other figures comes last."""
+    return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_rest())
+
+
+@cache
+def by_key() -> dict[str, Group]:
+    """{key: its group}; no key is of two."""
+    found: dict[str, Group] = {}
+    for group in groups():
+        for key in group.keys:
+            if key in found or key in BY_HAND:
+                raise AssertionError(f"{key} is measured in two ways")
+            found[key] = group
+    return found
+
+
+def group_of(key: str) -> Group:
+    """The group that a figure belongs to; `UserError` where nothing makes it."""
+    if key in BY_HAND:
+        raise UserError(f"{key} is history, of sources that are no longer there: nothing makes it again")
+    if key not in by_key():
+        near = difflib.get_close_matches(key, by_key(), 3)
+        raise UserError(f"no figure {key}" + (f"; do you mean {' or '.join(near)}?" if near else
+                                              ": their names are the keys of data/results.json"))
+    return by_key()[key]
+
+
+def command_of(key: str) -> str:
+    """The command that makes a figure, and no other, again."""
+    if key in BY_HAND:
+        return BY_HAND[key]
+    return " ".join(("python -m tinyspeech measure --only", key, *(FLAGS[need] for need in group_of(key).needs)))
+
+
+def names(trains: bool = False) -> list[str]:
+    """Every figure that can be made, without those that take a training unless `trains`."""
+    return [key for group in groups() if trains or not group.trains for key in group.keys]
+
+
+def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[str, dict]]:
+    """Write down the figures that are wanted, each as soon as it is there; yields (key, what was recorded)."""
+    wanted = set(wanted)
+    for figure in figures:
+        if figure.key in wanted:
+            store.record(figure.key, figure.value, figure.unit, **figure.about, command=command_of(figure.key))
+            yield figure.key, store.load()[figure.key]
+
+
+def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None) -> Iterator[tuple[str, dict]]:
+    """Measure figures and record them, and no other; yields (key, what was recorded), each as soon as it is there.
+
+    keys : of data/results.json
+    speech : folder in Speech Commands layout, where one of them needs it
+    logmel : the log-mel set, or such a folder, where one needs it
+
+    Raises `UserError`, before anything is measured, for a figure that nothing makes, and for data that is not there.
+    """
+    wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel}
+    for key in wanted:
+        missing = [FLAGS[need] for need in group_of(key).needs if given[need] is None]
+        if missing:
+            raise UserError(f"{key} is measured on data: give {' and '.join(missing)}")
+    datasets.must_exist(*given.values())
+    for group in groups():
+        if asked := [key for key in group.keys if key in wanted]:
+            yield from record(group.measure(**{need: given[need] for need in group.needs}), asked)

@@ -1,0 +1,106 @@
+"""Numbers that pages quote: each stands between marks that name its figure in data/results.json, and comes from there.
+
+    <!-- results:KEY|.1f -->93.9<!-- /results -->
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from tinyspeech.errors import UserError
+from tinyspeech.pages.notebooks import dumps, load, markdown_cells, where
+from tinyspeech.pages.site import notebook_files
+from tinyspeech.paths import ROOT
+
+_MARK = re.compile(
+    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
+    r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
+)
+
+
+def _at(entry: Any, path: str) -> Any:
+    """What lies under a path of keys with dots, or None."""
+    for part in path.split("."):
+        entry = entry.get(part) if isinstance(entry, dict) else None
+    return entry
+
+
+def _below(results: dict[str, Any], key: str) -> Any:
+    """What stands beside a figure's value: `s.accuracy.n` is the `n` of the top-level key `s.accuracy`."""
+    parts = key.split(".")
+    tables = ((".".join(parts[:i]), ".".join(parts[i:])) for i in range(len(parts) - 1, 0, -1))
+    return next((_at(results[table], path) for table, path in tables if table in results), None)
+
+
+def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
+    """A measured figure as text.
+
+    Parameters
+    ----------
+    results : what data/results.json holds
+    key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY.n is what
+        stands beside it, KEY.value.NAME one of several; KEY#LABEL#PATH is of the row with that label, where KEY's value
+        is a list of rows
+    spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
+    """
+    table, *of_row = key.split("#")
+    entry: Any = results.get(table)
+    if of_row:
+        label, path = of_row
+        rows = entry.get("value") if isinstance(entry, dict) else None
+        entry = _at(next((r for r in rows or () if isinstance(r, dict) and r.get("label") == label), None), path)
+    elif entry is None:
+        entry = _at(results, key) or _below(results, key)
+    if isinstance(entry, dict):
+        entry = entry.get("value")
+    if entry is None or isinstance(entry, list):
+        raise UserError(f"{key}: no such figure in data/results.json")
+    if isinstance(entry, str):
+        return entry
+    return format(entry, spec or ("," if isinstance(entry, int) else "g"))
+
+
+def renumbered(text: str, results: dict[str, Any]) -> str:
+    """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date.
+
+    In a table, where `|` would end the cell, it is written `KEY@.1f`.
+    """
+
+    def put(match: re.Match[str]) -> str:
+        start, end = match.start("shown") - match.start(), match.end("shown") - match.start()
+        return match[0][:start] + quoted(results, match["key"], match["format"]) + match[0][end:]
+
+    if len(_MARK.findall(text)) != text.count("<!-- results:"):
+        raise UserError(f"a mark is not of the form <!-- results:KEY|FORMAT -->VALUE<!-- /results -->: {text[:60]!r}")
+    return _MARK.sub(put, text)
+
+
+def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
+    """Compare (or rewrite) the marked numbers of README.md and of the book's pages, drawings and notebooks; a line for
+    each stale text."""
+    path = root / "data" / "results.json"
+    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stale = []
+    for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
+        old = page.read_text(encoding="utf-8")
+        new = renumbered(old, results)
+        if old != new:
+            stale.append(f"{page.relative_to(root)}: quotes a number that data/results.json has otherwise")
+            if write:
+                page.write_text(new, encoding="utf-8")
+    for page in notebook_files(root):
+        nb = load(page)
+        changed = False
+        for cell in markdown_cells(nb):
+            new = renumbered(cell.source, results)
+            if new != cell.source:
+                stale.append(
+                    f"{page.relative_to(root)}: {where(cell)} quotes a number that data/results.json has otherwise"
+                )
+                cell.source, changed = new, True
+        if write and changed:
+            page.write_text(dumps(nb), encoding="utf-8")
+    return stale

@@ -1,0 +1,87 @@
+"""The book as a site: which pages it has and in what order, how Sphinx builds it, and a look at what was built."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sphinx_external_toc.api import FileItem
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+from tinyspeech.errors import UserError
+from tinyspeech.paths import ROOT
+
+
+def toc_files(root: Path = ROOT) -> list[str]:
+    """What _toc.yml lists, in reading order, as written there (paths without suffix)."""
+    pages = parse_toc_yaml(root / "_toc.yml")
+
+    def below(name: str) -> Iterator[str]:
+        yield name
+        for tree in pages[name].subtrees:
+            for item in tree.items:
+                if isinstance(item, FileItem):
+                    yield from below(item)
+
+    return [str(name) for name in below(pages.root.docname)]
+
+
+def notebook_files(root: Path = ROOT) -> list[Path]:
+    """The book's notebooks: those that _toc.yml lists, in that order, then any other."""
+    listed = [p for f in toc_files(root) if (p := root / f"{f.removesuffix('.ipynb')}.ipynb").exists()]
+    found = sorted(p for p in (root / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    return listed + [p for p in found if p not in listed]
+
+
+def missing_from_toc(root: Path = ROOT) -> list[str]:
+    """Notebooks and pages below book/ that no reader would find."""
+    listed = {f.removesuffix(".ipynb").removesuffix(".md") for f in toc_files(root)}
+    pages = [*notebook_files(root), *(root / "book").glob("*.md")]
+    return [name for p in pages if (name := p.relative_to(root).with_suffix("").as_posix()) not in listed]
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page.
+
+    Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
+    """
+
+    def take_out(app: Any, config: Any) -> None:
+        for event in ("env-before-read-docs", "doctree-resolved"):
+            for listener in list(app.events.listeners[event]):
+                if listener.handler.__module__ == "sphinx_thebe":
+                    app.disconnect(listener.id)
+
+    app.connect("config-inited", take_out)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def serve(port: int, say: Callable[[str], None], root: Path = ROOT) -> None:
+    """Serve the built book on this machine until Ctrl-C.
+
+    Parameters
+    ----------
+    port : 0 takes any free one
+    say : gets a line with the address, once it can be visited
+
+    Raises
+    ------
+    UserError
+        The book is not built, or the port is not free.
+    """
+    built = root / "_build" / "html"
+    if not (built / "index.html").exists():
+        raise UserError("the book is not built yet: make html")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=built)
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"port {port} cannot be had ({error}): choose another, or leave it out") from error
+    port = server.server_port
+    say(f"Serving HTTP on 127.0.0.1 port {port} (http://127.0.0.1:{port}/) ...")
+    with server, suppress(KeyboardInterrupt):
+        server.serve_forever()

@@ -1,0 +1,1 @@
+"""Sounds: recordings, their noise, the sets they come in."""

@@ -1,0 +1,81 @@
+"""Who is heard in training and who is not: the official rule of Speech Commands (Warden 2018), chapter 1."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from tinyspeech.errors import UserError
+
+# --- which clip is in which split -------------------------------------------------------------------------------------
+
+SPLITS = ("training", "validation", "testing", "all")
+SUFFIXES = (".wav", ".flac")
+VALIDATION_PERCENT, TESTING_PERCENT = 10, 10
+MAX_CLIPS_PER_CLASS = 2**27 - 1
+"""Modulus (less one) of the published split rule (Warden 2018)."""
+
+
+def hash_split(name: str) -> str:
+    """Split of a clip by its speaker: the published rule, so that a speaker never crosses splits.
+
+    The part of the file name before `_nohash_` is hashed with SHA-1; the hash modulo 2**27, as a percentage, is below
+    10 for validation, below 20 for testing, else training. (Warden 2018, arXiv:1804.03209.)
+
+    Parameters
+    ----------
+    name : file name, with or without folder and suffix
+
+    Returns
+    -------
+    "training", "validation" or "testing"
+    """
+    number = int(hashlib.sha1(speaker(name).encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
+    percent = number * (100.0 / MAX_CLIPS_PER_CLASS)
+    if percent < VALIDATION_PERCENT:
+        return "validation"
+    return "testing" if percent < VALIDATION_PERCENT + TESTING_PERCENT else "training"
+
+
+def speaker(name: str) -> str:
+    """Who speaks in a clip: the part of its file name before `_nohash_`, without folder and suffix."""
+    return re.sub(r"_nohash_.*$", "", stem(Path(name).name))
+
+
+def stem(name: str) -> str:
+    """`name` without its sound suffixes: one clip has one split, as wav or flac (or `.wav.wav`, as some test sets)."""
+    while name.lower().endswith(SUFFIXES):
+        name = name[: name.rfind(".")]
+    return name
+
+
+def _read_list(path: Path) -> set[str]:
+    """Clips named in `validation_list.txt` or `testing_list.txt`, as `word/stem`."""
+    try:
+        return {stem(line.strip().replace("\\", "/")) for line in path.read_text("utf-8").splitlines() if line.strip()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): one clip a line is needed, as in yes/x_nohash_0.wav"
+        ) from None
+
+
+def by_hash(names: list[str], *salt: object) -> list[str]:
+    """`names` in an order that looks random but depends on the names and the salt alone."""
+    salted = ":".join(map(str, salt))
+    return sorted(names, key=lambda name: hashlib.sha256(f"{salted}:{name}".encode()).digest())
+
+
+def clips_by_split(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str, list[str]]:
+    """The clips of one split, by word: the official lists if there are any, else the hash rule."""
+    if split == "all":
+        return by_word
+    paths = {s: folder / f"{s}_list.txt" for s in ("validation", "testing")}
+    lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
+
+    def split_of(name: str) -> str:
+        if not lists:
+            return hash_split(name)
+        return next((s for s, listed in lists.items() if stem(name) in listed), "training")
+
+    return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}

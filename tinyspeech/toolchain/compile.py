@@ -1,0 +1,249 @@
+"""The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 11).
+Debian's gcc builds the firmware as well.
+
+Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
+processes that build at once do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tinyspeech import COMPILERS
+from tinyspeech.errors import UserError
+from tinyspeech.paths import FIRMWARE, ROOT
+from tinyspeech.toolchain.elf import flat_image
+
+CACHE = ROOT / "build"
+"""Where builds are kept; git-ignored."""
+FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
+                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "lanes.S", "bands.c",
+                    "network.c")
+
+WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
+"""And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
+HOST = ("-O2", "-shared", "-fPIC", "-fvisibility=default", *WARNINGS)
+RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+relax")
+"""The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
+XW = "+xwchc"
+"""And WCH's own: loads and stores of bytes and halfwords in 16 bits. gcc does not know them."""
+WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
+        *WARNINGS)
+"""For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
+FIRMWARE_FLAGS = (
+    "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
+    "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+)
+ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
+"""What is hoisted out of a loop would end on the stack: there are few registers."""
+GCC = "riscv64-unknown-elf-gcc"
+GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e")
+"""gcc wants the instructions of control registers and fence.i named ..."""
+GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
+"""... but knows no library for a core that has them: with them it links one for another core."""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built firmware."""
+
+    elf: Path
+    """With symbols and line tables."""
+    bin: Path
+    """The bytes that are flashed, from address 0."""
+
+
+def zig(*arguments: str | Path) -> str:
+    """Run the compiler and return what it printed; a failure raises `UserError` with its first error line.
+
+    It always runs in the repository's root, whose name debug information repeats: give absolute paths.
+    """
+    if importlib.util.find_spec("ziglang") is None:
+        raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
+    return _compile([sys.executable, "-m", "ziglang", *map(str, arguments)])
+
+
+def gcc(*arguments: str | Path) -> str:
+    """The same for Debian's gcc."""
+    if not has_gcc():
+        raise UserError(f"no {GCC}: install Debian's package gcc-riscv64-unknown-elf, or build with zig")
+    return _compile([GCC, *map(str, arguments)])
+
+
+def has_gcc() -> bool:
+    """Whether Debian's gcc for RISC-V is installed."""
+    return shutil.which(GCC) is not None
+
+
+def _compile(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    except OSError as error:
+        raise UserError(f"the C compiler cannot be run: {error}") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        first = next((line for line in lines if "error" in line), lines[0])
+        raise UserError(f"the C compiler failed: {first.strip()}")
+    return done.stdout
+
+
+def compiler_version(compiler: str) -> str:
+    """Of one of `COMPILERS`; "" where it is not installed, which is reported when it is called."""
+    if compiler == "gcc":
+        return gcc("-dumpfullversion").strip() if has_gcc() else ""
+    try:
+        return version("ziglang")
+    except PackageNotFoundError:
+        return ""
+
+
+def _digest(parts: Sequence[str | Path], folders: Sequence[Path], compiler: str = "zig") -> str:
+    """Hash of compiler, flags, sources and every header beside them."""
+    sha = hashlib.sha256(compiler_version(compiler).encode())
+    for part in parts:
+        sha.update(str(Path(part).name if isinstance(part, Path) else part).encode() + b"\0")
+        if isinstance(part, Path):
+            sha.update(_read(part))
+    for folder in sorted(set(folders)):
+        for header in sorted(folder.glob("*.h")):
+            sha.update(header.name.encode() + b"\0" + header.read_bytes())
+    return sha.hexdigest()[:16]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read source {path}: {error.strerror}") from error
+
+
+def firmware_with(header: str) -> Path:
+    """A folder with the firmware's sources and this text as its `model.h`: another network for `build_firmware` and
+    `build_host_library`, while the one that ships stays where it is."""
+    sources = sorted(path for pattern in ("*.[chS]", "*.ld") for path in FIRMWARE.glob(pattern))
+
+    def build(out: Path) -> None:
+        for path in sources:
+            shutil.copy(path, out)
+        (out / "model.h").write_text(header)
+
+    return _cached("network", _digest([header, *sources], []), build)
+
+
+def _cached(name: str, digest: str, build) -> Path:
+    """The folder build/name-digest, made by `build(folder)` in a temporary place and moved there in one step."""
+    folder = CACHE / f"{name}-{digest}"
+    if folder.exists():
+        return folder
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        return _build(folder, name, build)
+    except OSError as error:
+        raise UserError(f"cannot write the build {folder}: {error.strerror}") from error
+
+
+def _build(folder: Path, name: str, build) -> Path:
+    """Build beside `folder` and move the whole there; whoever builds the same at the same time may be faster."""
+    with tempfile.TemporaryDirectory(dir=CACHE, prefix=f".{name}-") as temporary:
+        work = Path(temporary) / "out"
+        work.mkdir()
+        build(work)
+        try:
+            os.replace(work, folder)
+        except OSError:
+            if not folder.exists():  # another process was not faster: a real failure
+                raise
+    return folder
+
+
+def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise: str = "-O2") -> Path:
+    """Compile C99 sources to a shared library for this computer; returns its path.
+
+    sanitize traps at once on undefined behaviour (overflow, stray shift, misaligned access, array bounds known to the
+    compiler). Raises `UserError` for a missing compiler or source, or code that does not compile.
+    """
+    checks = ("-fsanitize=undefined", "-fsanitize-trap=undefined") if sanitize else ("-fno-sanitize=all",)
+    flags, sources = [*HOST, optimise, *checks], [Path(source).resolve() for source in sources]
+    digest = _digest([*flags, *sources], [source.parent for source in sources])
+    suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    name = f"lib{sources[-1].stem}{suffix}"
+    return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
+
+
+def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
+    """Compile C99 sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
+
+    exports : functions (and `__heap_base`, where free memory begins) that the page calls.
+    """
+    sources = [Path(source).resolve() for source in sources]
+    flags = [*WASM, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
+    digest = _digest([*flags, *sources], [source.parent for source in sources])
+    return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
+
+
+def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
+                   script: Path | None = None, runtime: bool = False, compiler: str = COMPILERS[0],
+                   xw: bool | None = None) -> Firmware:
+    """Compile and link for the CH32V003; returns the paths of the ELF and of the flat binary.
+
+    sources: by default the shipped firmware; a folder means the firmware in it. Two builds of the same sources give the
+    same bytes. script: the linker's, by default the firmware's. runtime: let the program call the compiler's own
+    products and divisions, as gcc's always may. compiler: one of `COMPILERS`. xw: with WCH's own instructions (`XW`);
+    by default where zig builds the firmware, and not in other programs.
+    """
+    if compiler not in COMPILERS:
+        raise UserError(f"unknown compiler '{compiler}'; there are {', '.join(COMPILERS)}")
+    if xw and compiler == "gcc":
+        raise UserError("gcc does not know WCH's own instructions: build with zig, or without them")
+    if sources is None or isinstance(sources, Path):
+        xw = compiler == "zig" if xw is None else xw
+        sources = [(sources or FIRMWARE) / source for source in FIRMWARE_SOURCES]
+    sources = [Path(source).resolve() for source in sources]
+    script = script or FIRMWARE / "ch32v003.ld"
+    compile_flags, link_flags = (GCC_COMPILE, GCC_LINK) if compiler == "gcc" else (ZIG_COMPILE, RV32EC)
+    if xw:
+        compile_flags = [flag + XW if flag.startswith("-mcpu=") else flag for flag in compile_flags]
+    run = gcc if compiler == "gcc" else partial(zig, "cc")
+    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
+                     [FIRMWARE, *(source.parent for source in sources)], compiler)
+
+    def build(out: Path) -> None:
+        # mapped names keep this computer's paths out of the debug information
+        flags = [*FIRMWARE_FLAGS, f"-I{FIRMWARE}"]
+        flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
+        objects = [out / f"{source.stem}.o" for source in sources]
+        for source, compiled in zip(sources, objects, strict=True):
+            run(*compile_flags, *flags, "-c", source, "-o", compiled)
+        elf = out / f"{name}.elf"
+        if compiler == "gcc":
+            gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-lgcc", "-o", elf)
+        elif runtime:
+            zig("cc", *link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-o", elf)
+        else:  # the linker itself, since the compiler does not pass this option on: RAM is reached by offsets from gp
+            zig("ld.lld", "-m", "elf32lriscv", "-T", script, "--gc-sections", "--relax-gp", *objects, "-o", elf)
+        (out / f"{name}.bin").write_bytes(flat_image(elf))
+
+    folder = _cached(name, digest, build)
+    return Firmware(folder / f"{name}.elf", folder / f"{name}.bin")
+
+
+def assemble(text: str) -> bytes:
+    """Machine code of a few instructions, as they lie in flash from address 0: small programs for the emulated chip.
+
+    What does not assemble raises `UserError`.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.S"
+        source.write_text(f'.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n{text}\n')
+        return build_firmware([source], "program").bin.read_bytes()

@@ -1,0 +1,151 @@
+"""A training run as a flat file of keys: every key with its type, its default and its reason (chapter 4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import yaml
+
+from tinyspeech.errors import UserError
+from tinyspeech.lowbit import quant
+from tinyspeech.lowbit.prune import PruneConfig
+from tinyspeech.training.augment import AugmentConfig
+
+
+@dataclass
+class TrainConfig:
+    """A training run; every key may stand in the YAML file."""
+
+    model: str = "tinyspeech_s"
+    network: dict = field(default_factory=dict)
+    """Keys of the network's own config."""
+    epochs: int = 90
+    """Passes in float; 0 only with `start`."""
+    qat_epochs: int = 40
+    """Passes at `weight_bits`, from the float network; 0 leaves the network in float."""
+    batch_size: int = 256
+    lr: float = 6e-3
+    """Peak learning rate of the one-cycle schedule."""
+    qat_lr: float = 1.5e-3
+    momentum: float = 0.9
+    """AdamW's first beta, or SGD's momentum (Nesterov's)."""
+    optimizer: str = "adamw"
+    """`adamw` or `sgd`; the learning rate of the one is not the other's."""
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.05
+    weight_bits: int | str = 4
+    """2 to 8, or `ternary`."""
+    granularity: str = "channel"
+    """Of the weights' steps: one per output `channel`, or one per `tensor`."""
+    clipping: str = "learned"
+    """Where the weights' grid ends: `max`, `optimum` or `learned`."""
+    seed: int = 0
+    unknown_share: float = 0.12
+    """Clips of other words per keyword clip; a fresh draw each epoch."""
+    silence_share: float = 0.10
+    """Background-noise pieces per keyword clip."""
+    unknown_weight: float = 1.0
+    """What an error on a clip of another word costs, a keyword's being 1."""
+    passes: int = 0
+    """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
+    teacher: str = ""
+    """A trained network whose answers are learned too: a name in data/models, or a file. Needs `passes`."""
+    distill_weight: float = 0.7
+    """Share of the loss that the teacher's answers get; the labels get the rest."""
+    temperature: float = 2.0
+    """Both answers are softened by it before they are compared (Hinton et al. 2015)."""
+    average: float = 0.0
+    """Decay, per step, of the running average of all weights, which is what is kept; 0 keeps the last ones."""
+    mixup: float = 0.0
+    """Beta(a, a) of mixing pairs of clips and of their labels (Zhang et al. 2018); 0 does not. Not with a teacher."""
+    augment: dict = field(default_factory=dict)
+    """Keys of `augment.AugmentConfig`."""
+    start: str = ""
+    """A trained float network to go on from: a name in data/models, or a file; by default random weights. `epochs` may
+    be 0 then, which leaves it as it is until its bits are fewer."""
+    prune: dict = field(default_factory=dict)
+    """Keys of `prune.PruneConfig`; without any nothing is pruned."""
+
+    def __post_init__(self):
+        for item in fields(self):
+            value = getattr(self, item.name)
+            wanted = {"str": str, "dict": dict, "int": int, "float": (int, float),
+                      "int | str": (int, str)}[item.type]
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise UserError(f"config key '{item.name}' must be of type {item.type}, not {value!r}")
+        if self.batch_size < 1:
+            raise UserError(f"config key 'batch_size' must be 1 or more, not {self.batch_size}")
+        if self.epochs < 1 and (self.epochs < 0 or not self.start or self.prune):
+            raise UserError(f"config key 'epochs' must be 1 or more, not {self.epochs}; 0 with 'start' and no 'prune'")
+        if self.qat_epochs < 0 or not 0 < self.lr <= 10 or not 0 < self.qat_lr <= 10:
+            raise UserError("config keys 'lr' and 'qat_lr' must be above 0 and at most 10, 'qat_epochs' 0 or more")
+        if not 0.05 <= self.momentum < 1 or not 0 <= self.label_smoothing < 1 or not 0 <= self.weight_decay <= 10:
+            raise UserError("config keys 'momentum' must be 0.05 to below 1, 'label_smoothing' 0 to below 1, "
+                            "'weight_decay' 0 to 10")
+        self.quantisation()  # raises on a value that it does not know
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"config key 'seed' must be 0 to 4294967295, not {self.seed}")
+        if not 0 <= self.unknown_share <= 10 or not 0 <= self.silence_share <= 10:
+            raise UserError("config keys 'unknown_share' and 'silence_share' are clips per keyword clip: 0 to 10")
+        if not 0 <= self.passes <= 1000:
+            raise UserError(f"config key 'passes' must be 0 to 1000, not {self.passes}")
+        if not 0 <= self.distill_weight <= 1 or not 0.1 <= self.temperature <= 100 or not 0 <= self.average < 1:
+            raise UserError("config keys 'distill_weight' must be 0 to 1, 'temperature' 0.1 to 100, "
+                            "'average' 0 to below 1")
+        if not 0 <= self.mixup <= 10:
+            raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
+        if self.teacher and (not self.passes or self.mixup):
+            raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise UserError(f"config key 'optimizer' must be adamw or sgd, not {self.optimizer!r}")
+        if not 0 <= self.unknown_weight <= 100:
+            raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
+        self.augmentation()  # raises on an unknown or senseless setting
+        self.pruning()
+
+    def pruning(self) -> prune.PruneConfig | None:
+        """The pruning, checked; None where there is none."""
+        return PruneConfig.from_dict(self.prune) if self.prune else None
+
+    def quantisation(self) -> quant.QuantConfig:
+        """How the stage at few bits goes, checked."""
+        try:
+            return quant.QuantConfig("QAT", self.weight_bits, self.granularity, self.clipping)
+        except UserError as error:
+            raise UserError(f"config keys 'weight_bits', 'granularity', 'clipping': {error}") from error
+
+    def augmentation(self) -> AugmentConfig:
+        """The augmentation, checked."""
+        known = {item.name: item.default for item in fields(AugmentConfig)}
+        for key, value in self.augment.items():
+            if key not in known:
+                raise UserError(f"unknown key '{key}' under 'augment'; known: {', '.join(known)}")
+            several = isinstance(known[key], tuple)
+            numbers = value if several and isinstance(value, (list, tuple)) else [value]
+            if not all(type(n) in ((int,) if isinstance(known[key], int) else (int, float)) and math.isfinite(n)
+                       for n in numbers):
+                wanted = "[lowest, highest]" if several else f"a number like {known[key]}"
+                raise UserError(f"'{key}' under 'augment' must be {wanted}, not {value!r}")
+        return AugmentConfig(**{key: tuple(value) if isinstance(value, list) else value
+                                for key, value in self.augment.items()})
+
+
+def load_config(path: str | Path, **overrides) -> TrainConfig:
+    """Read a YAML file; `overrides` that are not None win. Unknown keys and unreadable files raise `UserError`."""
+    try:
+        values = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+    except OSError as error:
+        raise UserError(f"cannot read config {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file: give a YAML config") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold 'key: value' lines")
+    known = [item.name for item in fields(TrainConfig)]
+    for key in values:
+        if key not in known:
+            raise UserError(f"unknown key '{key}' in {path}; known: {', '.join(known)}")
+    return TrainConfig(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
