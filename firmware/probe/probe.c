@@ -326,6 +326,17 @@ static void answer(int letter)
             let_pass(CLOCK_HZ / 200);
             usart_put('.');
         }
+    case 'u': { /* cycles until what IWDG was told counts */
+        watchdog(1000);
+        REGISTER(IWDG_CTLR) = IWDG_UNLOCK;
+        REGISTER(IWDG_PSCR) = 4;
+        REGISTER(IWDG_RLDR) = 1000;
+        uint32_t began = REGISTER(SYSTICK_CNT);
+        for (int n = 10000; n && REGISTER(IWDG_STATR); n--) {
+        }
+        say(REGISTER(SYSTICK_CNT) - began);
+        break;
+    }
     case 'y':
         REGISTER(RCC_CTLR) |= RCC_HSEON;
         for (int i = 0; i < 20 && !(REGISTER(RCC_CTLR) & RCC_HSERDY); i++) wait(CLOCK_HZ / 1000);

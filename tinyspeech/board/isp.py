@@ -372,6 +372,8 @@ def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
         line.close()
 
 
+UNPLUG_ONCE = ("unplug the board and plug it in again, once: the option bytes that let `flash --port` and reset work "
+               "count from the next power-on")
 LINK_PROBLEMS = (
     ("No module named 'rvprog'", f"rvprog is not installed: pip install {RVPROG}"),
     ("No module named 'usb'", "pyusb is not installed: pip install pyusb"),

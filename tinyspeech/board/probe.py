@@ -37,7 +37,7 @@ DOT_S = 0.005
 LATCHED_CYCLES = 500
 """A sleep shorter than this was none: the interrupt that would end it takes a byte's time, 2,083 cycles."""
 NEAR = {"hsi_error_ppm": 2_500, "lsi_hz": 4_000, "adc_calibration_clocks": 12, "adc_offset": 1, "flash_us": 400,
-        "interrupt_entry_cycles": 0, "dma_steals_cycles": 0}
+        "watchdog_update_periods": 1, "interrupt_entry_cycles": 0, "dma_steals_cycles": 0}
 """A number is as assumed if it is no further away; the clock on the other side of the cable is not better than that."""
 UNTRIED = {
     "sram_seed": "ours", "watchdog_update_periods": "the firmware lives with either",
@@ -183,6 +183,9 @@ def measure(trials: Trials, entry_base: int = 0) -> tuple[dict[str, str], dict[s
     entry, = raw["interrupt_entry_cycles"] = tuple(trials.ask("i"))
     found["interrupt_entry_cycles"] = str(entry - entry_base)
     found["lsi_hz"] = _lsi_hz(trials)
+    if found["lsi_hz"]:
+        update, = raw["watchdog_update_periods"] = tuple(trials.ask("u"))
+        found["watchdog_update_periods"] = str(int(update * int(found["lsi_hz"]) / CLOCK_HZ))
     found["hsi_error_ppm"] = _hsi_error_ppm(trials)
     found["crystal"] = "yes" if trials.ask("y")[0] else "no"
     numbers = raw["adc_calibration_clocks"] = tuple(trials.ask("c"))

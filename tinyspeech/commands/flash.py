@@ -23,7 +23,7 @@ def run(args) -> None:
     image = virtual.shipped_image() if args.image is None else virtual.load_image(args.image)
     if args.link:
         result = isp.flash_link(image)
-        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link")
+        show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link\n{isp.UNPLUG_ONCE}")
         return
     result = isp.flash_port(args.port, image, progress=sys.stderr.isatty())
     lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
