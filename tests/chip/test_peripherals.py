@@ -78,7 +78,7 @@ def test_sleep_ends_with_the_interrupt_and_passes_the_time(assemble):
 
 
 def test_an_interrupt_costs_a_jump_and_a_load_and_masks_others(assemble):
-    """From the software trigger to behind mret: 4 + 3 + 2 in, 3 out (no wait state), and the handler's own instructions."""
+    """From the software trigger to behind mret: 4 + 3 + 2 in, 3 out (no wait state), and the handler's instructions."""
     program = CLOCK_24 + INTERRUPTS_ON + poke((0xE000E100, 1 << 14)) + """
     li a0, 0xe000e200
     li a1, 0x4000
