@@ -16,6 +16,7 @@ from tinyspeech.integer.listening import CLOCK_HZ, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
+from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
 from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
@@ -35,7 +36,7 @@ def through_mulaw(speech: Path) -> Iterator[Figure]:
     """What 8 bits a sample on the serial port cost in accuracy."""
     runner, task = engine("int", SHIPPED), datasets.load_task(speech, "validation")
     x8 = frontend.to_8khz(task.arrays()[0])
-    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8),
+    spoken = {"data": RECORDINGS, "n": len(x8),
               "model_hash": IntegerModel.load(model_file(SHIPPED, ".npz")).digest}
     answers = {"int16": runner.run(x8).logits.argmax(1),
                "mulaw": runner.run(mulaw.mulaw_decode(mulaw.mulaw_encode(x8))).logits.argmax(1)}
@@ -67,7 +68,7 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        return len(self.sound) / 16_000
+        return len(self.sound) / audio.SAMPLE_RATE_HZ
 
     @property
     def reports(self) -> list[tuple[float, str]]:
@@ -90,7 +91,7 @@ def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> S
 def on_board(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Iterator[Figure]:
     """Everything that one long recording tells of the board: words, latencies, time, current, RAM."""
     played, model = session(speech, clips, seed), IntegerModel.load(model_file(SHIPPED, ".npz"))
-    about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
+    about = {"data": f"{SPEAKERS}: {clips} clips of 12 classes in a row, pauses "
                      f"of 0.5 to 2 s, background noise at {audio.NOISE_UNITS} of 32768; by the virtual board's ADC",
              "seed": seed, "n": played.result["keywords"], "model_hash": model.digest}
     yield figure("live.seconds", round(played.seconds, 1), "s", **about)
@@ -167,7 +168,7 @@ def choice(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> 
         sound, events = in_a_row(x[chosen], labels[chosen], seed, noise)
         eight = frontend.to_8khz(sound[: len(sound) // 2 * 2])
         scores = decision.frame_scores(model, frontend.FrontendStream().push(eight))
-        streams.append((scores, events, len(sound) / 16_000))
+        streams.append((scores, events, len(sound) / audio.SAMPLE_RATE_HZ))
     seconds = sum(stream[2] for stream in streams)
     rows = [choice_row(streams, leak, lead, seconds) for leak, leads in CHOICES.items() for lead in leads]
     keywords = sum(event.label >= decision.REJECTED for _, events, _ in streams for event in events)

@@ -12,7 +12,7 @@ import torch
 from tinyspeech import paths
 from tinyspeech.lowbit import quant
 from tinyspeech.measure import store
-from tinyspeech.measure.figures.network import PICTURES
+from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import noise
