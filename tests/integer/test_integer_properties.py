@@ -441,7 +441,7 @@ def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features)
     model = wild(config, bits, seed, spread)
     quant.snap(model)
     try:
-        twin = lower.quantised(model, "drawn")
+        twin = lower.integer_twin(model, "drawn")
         for layer in twin.layers:
             if layer.weight is not None:
                 packing.pack_requant(layer)

@@ -216,9 +216,9 @@ def test_tiny_speech_s_by_sq_is_what_the_chip_computes(bits, settings):
     few = quant.quantised(network(SMALL), QuantConfig("SQ", bits, **settings), x * quant.INPUT_STEP)
     if bits == 8:
         with pytest.raises(UserError, match="4 bits"):
-            lower.quantised(few, "test")
+            lower.integer_twin(few, "test")
         return
-    integer = lower.quantised(few, "test")
+    integer = lower.integer_twin(few, "test")
     in_units = answers(few, x).numpy() / integer.logit_unit(49)
     got = integer.run(x.numpy().astype(np.int8))
     assert np.array_equal(np.rint(in_units), got) and np.abs(in_units - got).max() < 1e-3
@@ -324,3 +324,11 @@ def test_every_parameter_of_a_wrapped_network_learns():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     assert isinstance(model.conv1.input_quantizer, nn.Identity)  # features are 8-bit integers as they come
     assert all(isinstance(layer, GridLayer) for layer in quant.layers(model))
+
+
+def test_measuring_norms_anew_changes_what_rounded_weights_answer():
+    config, x = QuantConfig("SQ", 2, clipping="max"), [features_of(i, 16) * quant.INPUT_STEP for i in range(4)]
+    old, new = (quant.quantised(network(SMALL), config, x[0], batches) for batches in ((), x))
+    want = network(SMALL)(x[0])
+    off = [((model(x[0].double()) - want) ** 2).mean().item() for model in (old, new)]
+    assert off[0] != off[1] and not any(isinstance(m, torch.nn.BatchNorm1d) for m in new.modules())

@@ -220,7 +220,7 @@ def test_calibrate_leaves_no_hook_behind_and_no_clipping_of_most_values():
 
 def assert_integers_equal_torch(model: TinySpeechS, features: torch.Tensor) -> None:
     quant.snap(model)
-    integer = lower.quantised(model.eval(), "test")
+    integer = lower.integer_twin(model.eval(), "test")
     with torch.no_grad():
         want = predict(model, features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
@@ -243,9 +243,9 @@ def test_every_shape_becomes_one_header(config):
     """The same bytes each time, and a dump that names each layer."""
     model = quantised(config)
     quant.snap(model)
-    integer = lower.quantised(model, "test", {"note": "ends a comment? */ no"})
+    integer = lower.integer_twin(model, "test", {"note": "ends a comment? */ no"})
     header = c_header(integer)
-    assert header == c_header(lower.quantised(model, "test", {"note": "ends a comment? */ no"}))
+    assert header == c_header(lower.integer_twin(model, "test", {"note": "ends a comment? */ no"}))
     assert "ends a comment? * / no" in header and integer.digest in header
     assert all(f"/* {layer.name}" in header and f"\n{layer.name}: " in dump(integer) for layer in integer.layers)
 
@@ -290,11 +290,11 @@ def test_snapping_moves_steps_but_no_weight_on_its_grid(config):
 def test_integers_are_int8_4bit_and_proved():
     model = quantised(StreamingConfig())
     quant.snap(model)
-    integer = lower.quantised(model, "test")
+    integer = lower.integer_twin(model, "test")
     weights = np.concatenate([layer.weight.ravel() for layer in integer.layers if layer.weight is not None])
     assert weights.dtype == np.int8 and weights.min() == -7 and weights.max() == 7
     assert integer.parameters == weights.size
-    assert c_header(integer) == c_header(lower.quantised(model, "test"))
+    assert c_header(integer) == c_header(lower.integer_twin(model, "test"))
 
 
 @pytest.mark.parametrize("config", [SMALL, CHANNELS], ids=["frames", "channels"])
@@ -309,7 +309,7 @@ def test_zeroed_condensers_change_the_integers(config):
     results = []
     for model in (plain, zeroed):
         quant.snap(model)
-        results.append(lower.quantised(model, "test").run(features))
+        results.append(lower.integer_twin(model, "test").run(features))
     assert not np.array_equal(*results)
 
 
@@ -327,13 +327,13 @@ def test_export_refuses_other_networks():
     from tinyspeech.networks.models import build_model
 
     with pytest.raises(UserError, match="only TinySpeech-S"):
-        lower.quantised(build_model("tinyspeech_z"), "test")
+        lower.integer_twin(build_model("tinyspeech_z"), "test")
     with pytest.raises(UserError, match="float"):
-        lower.quantised(TinySpeechS(SMALL), "test")
+        lower.integer_twin(TinySpeechS(SMALL), "test")
     wide = quantised(SMALL, bits=8)
     quant.snap(wide)
     with pytest.raises(UserError, match="4 bits"):
-        lower.quantised(wide, "test")
+        lower.integer_twin(wide, "test")
 
 
 @pytest.mark.parametrize("kernel, stride, groups", [(1, 1, 1), (3, 1, 1), (4, 2, 1), (1, 1, 6), (5, 1, 6), (4, 3, 6)])

@@ -58,7 +58,7 @@ def test_what_comes_later_does_not_reach_back():
 
 
 def test_histories_are_what_the_file_says_and_all_fits():
-    integer = lower.quantised(trained(), "test")
+    integer = lower.integer_twin(trained(), "test")
     width, histories = {"stream": 12}, 0
     for layer in integer.layers:
         histories += (layer.kernel - 1) * width[layer.source]
@@ -79,7 +79,7 @@ def test_every_condenser_is_missed(i):
     with torch.no_grad():
         without.condensers[i].pointwise2.weight.zero_()
         without.condensers[i].pointwise2.bias.zero_()
-    answers = [lower.quantised(m, "test").run(features) for m in (model, without)]
+    answers = [lower.integer_twin(m, "test").run(features) for m in (model, without)]
     assert not np.array_equal(*answers)
 
 

@@ -69,7 +69,7 @@ def test_the_files_hold_what_they_say(finished):
 def test_a_trained_network_exports(finished):
     from tinyspeech.lowbit import lower
 
-    integer = lower.quantised(load_model(finished[0]), "tiny")
+    integer = lower.integer_twin(load_model(finished[0]), "tiny")
     features, _ = validation_set(bands())
     want = saved.predict(load_model(finished[0]), features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
