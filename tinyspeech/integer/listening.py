@@ -1,7 +1,7 @@
 """Listening: from sounds that never end, by microphone or serial port, to the lines that the board sends. Chapter 10.
 
-    from tinyspeech import live
-    live.words(model, samples)      # [(frame, word)]
+    from tinyspeech.integer import listening
+    listening.words(model, samples)      # [(frame, word)]
 
 This is the definition that the firmware's 'L' and 'U' follow, bit for bit and frame by frame. How well a board listens
 is measured by `tinyspeech/measure/live.py`.

@@ -8,10 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer.network import (
-    MAX_SHIFT,
-    Layer,
-)
+from tinyspeech.integer.network import MAX_SHIFT, Layer
 
 
 def pack_dense(weight: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@
     straight  no table at all: C with a load and an addition for every binary digit of every weight
 
 Packing and unpacking are exact for weights of -8 .. 7; the C that reads the tables is firmware/formats/sparse.c, and
-`bench.formats` counts its cycles on the chip. Not here: pruning itself (`prune.py`), which makes the zeros, and the
-dense format that ships (`packing.pack_dense`). This file knows nothing of torch.
+`tinyspeech/measure/formats.py` counts its cycles on the chip. Not here: pruning itself (`tinyspeech/lowbit/prune.py`),
+which makes the zeros, and the dense format that ships (`packing.pack_dense`). This file knows nothing of torch.
 """
 
 from __future__ import annotations

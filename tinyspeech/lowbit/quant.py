@@ -529,9 +529,10 @@ def snap(model: TinySpeechS | CausalTinySpeech) -> None:
     """Fold batch norm, then move every weight step and bias to the nearest value that the chip can hold, in place, in
     double precision.
 
-    After this the network computes what `integer.py` computes: ratios of steps are multiplier / 2**shift, biases are
-    whole accumulator units, and doubles tell every tie. Weights keep their places on the grid: training leaves many of
-    them near the middle between two (Nagel et al. 2022), and a step that moves by a hair would send them across.
+    After this the network computes what `tinyspeech/integer/network.py` does: ratios of steps are multiplier /
+    2**shift, biases are whole accumulator units, and doubles tell every tie. Weights keep their places on the grid:
+    training leaves many near the middle between two (Nagel et al. 2022), and a step that moves by a hair would send
+    them across.
     """
     model.double()
     freeze(model)

@@ -21,10 +21,6 @@ from tinyspeech.networks.family import FAMILY, TinySpeech
 from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
 from tinyspeech.networks.teacher import Teacher
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The registry
-# ---------------------------------------------------------------------------------------------------------------------
-
 
 def _family_builder(name: str) -> Callable[..., nn.Module]:
     def build(**settings) -> TinySpeech:

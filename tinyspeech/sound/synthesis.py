@@ -6,7 +6,7 @@ the tests. What they are not: real speech. No claim of accuracy is made on them.
 
 Needs the engines: `apt-get install espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts` and
 `pip install -r data/requirements-synthesis.txt` (best in an environment of its own). data/README.md says how far the
-result repeats bit for bit. Introduced in the chapter on data.
+result repeats bit for bit. Chapter 1.
 """
 
 from __future__ import annotations
