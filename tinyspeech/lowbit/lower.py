@@ -17,7 +17,8 @@ from tinyspeech import CLASSES, paths
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import PAIR, SCALE_BITS, SCORE_SHIFT, IntegerModel, Layer
-from tinyspeech.lowbit.quant import multiplier_and_shift, nearest, wiring
+from tinyspeech.lowbit.fixed_point import multiplier_and_shift, wiring
+from tinyspeech.lowbit.grids import nearest
 from tinyspeech.lowbit.saved import load_checkpoint, load_model
 from tinyspeech.networks.causal import CausalTinySpeech
 from tinyspeech.networks.streaming import StreamingCondenser, TinySpeechS
