@@ -144,7 +144,7 @@ FORMATS = {
 
 
 def prune_integers(weight: np.ndarray, share: float, group: int = 1) -> np.ndarray:
-    """Weights with this share set to zero: those smallest in size, of equal ones the first.
+    """Weights int8 [outputs, inputs] with this share set to zero: those smallest in size, of equal ones the first.
 
     group : how many inputs in a row are kept or dropped together, by the sum of their sizes; 1 is every weight for
         itself. Zeros that were there before count among those to be dropped.

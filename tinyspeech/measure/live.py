@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyspeech import CLASSES
+from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.chip.emulator import TICKS_PER_SECOND
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision
+from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
 from tinyspeech.sound import audio
 
@@ -50,7 +51,8 @@ def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
     inside = (ticks >= 0) & (i + 1 < len(volts))
     i = np.where(inside, i, 0)
     a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
-    return np.where(inside, (a * (TICKS_PER_SECOND - part) + b * part) // TICKS_PER_SECOND, 32768) >> 6
+    level = np.where(inside, (a * (TICKS_PER_SECOND - part) + b * part) // TICKS_PER_SECOND, 32768)  # else at rest
+    return level >> frontend.ADC_SHIFT
 
 
 def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
@@ -61,7 +63,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
     chip, state = board.chip, board.chip.state
     conversions, dropped = state.conversions, state.dropped_triggers
     board.received()
-    board.send(b"L")
+    board.send(Command.MICROPHONE)
     board.advance(0.002)
     chip.connect_microphone(volts, rate_hz)
     began, start, slept = board.now, state.cycles, state.slept

@@ -1,4 +1,4 @@
-"""Trainings side by side: what `experiments.py` and `bits.py` share.
+"""Trainings side by side: what `experiments.py` and `bits.py` share (chapters 3 to 6).
 
 A process a training, each with a share of the cores and with the data loaded once; a comparison is a table whose rows
 come from a YAML file, and whose accuracies are of one seed each.

@@ -3,7 +3,7 @@
     model = build_model("tinyspeech_z")      # or "Z"; MODELS lists the names
     logits = model(features)                 # [B, T, F] -> [B, 12]
 
-Not here: training, data, quantisation.
+Not here: training, data, quantisation. Chapter 3.
 """
 
 from __future__ import annotations

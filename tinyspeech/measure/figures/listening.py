@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyspeech import CLASSES, toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
+from tinyspeech.board.protocol import Lost, Word, parse
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import CLOCK_HZ, words
@@ -73,7 +74,8 @@ class Session:
     @property
     def reports(self) -> list[tuple[float, str]]:
         """(Seconds, word)."""
-        return [(t, line.split()[1]) for t, line in self.heard.lines if line.startswith("word ")]
+        said = [(t, parse(line)) for t, line in self.heard.lines]
+        return [(t, word.name) for t, word in said if isinstance(word, Word)]
 
 
 def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Session:
@@ -134,9 +136,9 @@ def latencies(played: Session, about: dict) -> Iterator[Figure]:
 def agreement(played: Session, model: IntegerModel, about: dict) -> Iterator[Figure]:
     """Samples that were lost (none), and lines that the definition would not have sent (none)."""
     lines = [line for _, line in played.heard.lines]
-    lost = sum(int(line.split()[1]) for line in lines if line.startswith("lost "))
-    yield figure("live.lost_samples", lost, "samples", **about)
-    expected = {f"word {word} {frame}" for frame, word in words(model, played.heard.samples)}
+    lost = [said for line in lines if isinstance(said := parse(line), Lost)]
+    yield figure("live.lost_samples", sum(said.samples for said in lost), "samples", **about)
+    expected = {str(Word(word, frame)) for frame, word in words(model, played.heard.samples)}
     said = {line for line in lines if line.startswith("word ")}
     yield figure("live.mismatches", len(expected ^ said), "lines", **about,
                  note="between the board and the definition, words and frames")

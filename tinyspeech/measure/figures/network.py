@@ -1,4 +1,4 @@
-"""Figures of trained networks: accuracy on every engine, what engines differ in, counts, one-shot pruning."""
+"""Figures of trained networks: accuracy on every engine, what engines differ in, counts, pruning (chapters 4, 6)."""
 
 from __future__ import annotations
 
