@@ -54,8 +54,8 @@ def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv,
 
 
 def multiplier_and_shift(ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 8-bit form of positive ratios, of any shape: multiplier / 2**shift with multiplier 128 .. 255, off by 0.4 % at
-    most. A ratio below 2**-8 has the multiplier that is next to it at the firmware's largest shift, 1 at least."""
+    """The 8-bit form of positive ratios, of any shape: multiplier / 2**shift with multiplier 128 .. 255, off by 0.4 %
+    at most. A ratio below 2**-8 has the multiplier that is next to it at the firmware's largest shift, 1 at least."""
     exponent = np.maximum(np.floor(np.log2(ratio)).astype(int), 7 - MAX_SHIFT)  # ratio = f * 2**exponent, f < 2
     multiplier = np.maximum(np.floor(ratio / 2.0**exponent * 128 + 0.5).astype(int), 1)
     shift = 7 - exponent
