@@ -16,7 +16,7 @@ from tinyspeech import toolchain
 from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
 from tinyspeech.paths import FIRMWARE
-from tinyspeech.toolchain.elf import SRAM_BASE
+from tinyspeech.toolchain.elf import SRAM_BASE, ShortAccess
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
@@ -84,7 +84,7 @@ def disassemble(code: bytes, address: int = 0) -> list[Instruction]:
     """Read machine code from `address` on, up to the end or to what is no instruction."""
     found, at = [], 0
     while at < len(code):
-        if short := toolchain.ShortAccess.of(code[at:]):
+        if short := ShortAccess.of(code[at:]):
             found.append(_short(address + at, code[at : at + 2], short))
         elif i := next(toolchain.decoder().disasm(code[at : at + 4], address + at, 1), None):
             found.append(Instruction(i.address, bytes(i.bytes), _text(i), _store(i), _deeper(i)))
@@ -156,7 +156,7 @@ def _store(i: CsInsn) -> tuple[int, str, str, int] | None:
     return STORED_BYTES[i.id], i.reg_name(source.reg), i.reg_name(base), offset
 
 
-def _short(address: int, code: bytes, short: toolchain.ShortAccess) -> Instruction:
+def _short(address: int, code: bytes, short: ShortAccess) -> Instruction:
     """One of WCH's own instructions."""
     register, base = REGISTERS[short.register], REGISTERS[short.base]
     width = {"b": 1, "h": 2}[short.mnemonic[6]] if short.mnemonic[5] == "s" else 0
