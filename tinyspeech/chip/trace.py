@@ -138,6 +138,28 @@ def register_writes(steps: Iterable[Step]) -> list[tuple[int, str, int]]:
     return [(cycle, names.get(address, f"{address:#x}"), value) for cycle, address, value in writes]
 
 
+def hand_over(chip: Chip, handler: tuple[int, int], cycles: int) -> dict[str, list[int]]:
+    """Watch timer, ADC, DMA and core while a program samples: when what happened, in cycles from the first beat on.
+
+    handler : where it begins and ends; cycles : of which nothing is left out, from where the chip stands now.
+
+    Returns {"beat": the timer triggers the ADC, "number": a conversion is over, and the DMA has stored it, "enter",
+    "leave": the handler's first instruction, and the one behind its last}.
+    """
+    seen: dict[str, list[int]] = {"beat": [], "number": [], "enter": [], "leave": []}
+    until = chip.cycles + cycles
+    while chip.cycles < until:
+        beat, count, inside = chip.state.converted_at, chip.state.conversions, handler[0] <= chip.state.pc < handler[1]
+        chip.run(1)
+        if chip.state.converted_at != beat:
+            seen["beat"].append(chip.state.converted_at)
+        if chip.state.conversions != count:
+            seen["number"].append(chip.cycles)
+        if (handler[0] <= chip.state.pc < handler[1]) != inside:
+            seen["leave" if inside else "enter"].append(chip.cycles)
+    return {what: [at - seen["beat"][0] for at in times] for what, times in seen.items()}
+
+
 def _text(i: CsInsn) -> str:
     """Mnemonic and operands; capstone gives the distance of a branch or jump as its last operand."""
     operands = i.op_str
