@@ -113,6 +113,14 @@ def walk(chip: Chip, until: int | None = None, most: int = 100_000) -> Iterator[
         yield Step(cycle, chip.cycles - cycle, instruction, changed, _stored(instruction, before))
 
 
+def until_return(steps: Iterable[Step]) -> Iterator[Step]:
+    """Steps up to the `mret` that ends an interrupt's handler."""
+    for step in steps:
+        yield step
+        if step.instruction.text == "mret":
+            return
+
+
 def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> list[Call]:
     """The functions that begin in these steps; functions as of `toolchain.function_addresses`."""
     starts = {start: name for start, _, name in functions}

@@ -138,7 +138,7 @@ def hand_over(seen: Mapping[str, Sequence[int]], cycles_per_us: float, ax: Axes 
 
     Parameters
     ----------
-    seen : as of `trace.hand_over`, with as many numbers as beats and one stay in the handler
+    seen : as of `trace.hand_over`, with as many numbers as beats, two at least, and one stay in the handler
     """
     ax = ax or plt.gca()
     beats, numbers, enter, leave = (np.asarray(times) / cycles_per_us
@@ -148,9 +148,10 @@ def hand_over(seen: Mapping[str, Sequence[int]], cycles_per_us: float, ax: Axes 
     ax.plot(numbers, np.full(len(numbers), 2), "s", color=PALETTE["amber"], markersize=9)
     for i, at in enumerate(numbers):
         ax.text(at + 1.6, 2, str(i + 1), va="center", fontsize=9)
-    ax.barh(3, enter[0], height=0.7, color=PALETTE["sky"], alpha=0.4)
+    whole = len(beats) * (beats[1] - beats[0])
+    ax.barh(3, whole, height=0.7, color=PALETTE["sky"], alpha=0.4)
     ax.barh(3, leave[0] - enter[0], left=enter[0], height=0.7, color=PALETTE["vermilion"])
     for times, row in ((beats, 0), (numbers, 1), (numbers[-1:], 2)):
         ax.vlines(times, row + 0.35, row + 0.65, color=INK, linestyle=":", linewidth=1)
     ax.set_yticks(range(4), ["TIM1: a beat", "ADC: converts", "DMA: stores", "core: handler"])
-    ax.set(xlim=(-2, max(leave[0], numbers[-1]) + 22), ylim=(3.6, -0.6), xlabel="time (\u00b5s)")
+    ax.set(xlim=(-2, whole), ylim=(3.6, -0.6), xlabel="time (\u00b5s)")
