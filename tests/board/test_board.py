@@ -231,3 +231,29 @@ def test_a_recording_begins_anew_when_a_program_lets_the_board_listen(start, tmp
 def test_a_gain_or_a_noise_that_is_none_is_refused(gain, noise):
     with pytest.raises(UserError, match="must be above 0"):
         microphone(next((paths.BUNDLED / "yes").glob("6156aa59*")), gain, noise)
+
+
+AT_9600 = """
+    .option norelax
+    li a0, 0x40021018 # RCC_APB2PCENR: port D, USART1
+    li a1, 0x4020
+    sw a1, 0(a0)
+    li a0, 0x40011400 # GPIOD_CFGLR: PD5 sends
+    li a1, 0x44b44444
+    sw a1, 0(a0)
+    li a0, 0x40013800 # USART1
+    li a1, 833        # BRR: 8 MHz / 9600
+    sw a1, 8(a0)
+    li a1, 0x2008     # CTLR1: UE, TE
+    sw a1, 12(a0)
+    li a1, 'U'
+    sw a1, 4(a0)
+1:  j 1b
+"""
+
+
+@pytest.mark.parametrize(("baud", "understood"), [(9_600, True), (115_200, False)])
+def test_a_firmware_with_another_baud_rate_is_understood_at_that_rate_only(baud, understood):
+    board = VirtualBoard(toolchain.assemble(AT_9600), baud=baud)
+    board.advance(0.01)
+    assert (board.received() == b"U") == understood

@@ -93,7 +93,7 @@ def test_what_is_assumed_comes_from_the_call_the_block_or_the_environment(monkey
 
 
 def test_the_table_is_printed():
-    done = subprocess.run([sys.executable, "-m", "tinyspeech.chip.assumptions"], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, "-m", "tinyspeech", "probe", "--table"], capture_output=True, text=True,
                           check=True)
     assert all(f"{row.name} = " in done.stdout and row.source in done.stdout for row in rows())
 

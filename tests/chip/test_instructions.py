@@ -363,7 +363,7 @@ def base_encoding(opcode: int, f3: int, f7: int) -> str:
         return "runs" if f7 == 0 or (f7 == 0x20 and f3 in (0, 5)) else "multiplication" if f7 == 1 else "illegal"
     if opcode == 0x13:
         return "illegal" if (f3 == 1 and f7) or (f3 == 5 and f7 not in (0, 0x20)) else "runs"
-    legal = {0x67: (0,), 0x63: (0, 1, 4, 5, 6, 7), 0x03: (0, 1, 2, 4, 5), 0x23: (0, 1, 2), 0x0F: (0,)}
+    legal = {0x67: (0,), 0x63: (0, 1, 4, 5, 6, 7), 0x03: (0, 1, 2, 4, 5), 0x23: (0, 1, 2), 0x0F: (0, 1)}
     return "runs" if f3 in legal.get(opcode, ()) else "illegal"
 
 

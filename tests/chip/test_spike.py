@@ -167,18 +167,25 @@ COMMIT = re.compile(r"^core +0: 3 0x([0-9a-f]{8}) \(0x([0-9a-f]+)\)(.*)$", re.MU
 
 
 def cycles_of(log: str, wait_states: int, end: int) -> Counter:
-    """Cycles by address: the table in rv32ec.c, applied to Spike's log of what ran."""
+    """Cycles by address: the table in rv32ec.c, applied to Spike's log of what ran. With a wait state a fetch brings a
+    word in 2 cycles, and is ahead by 2 at most, and so behind a jump."""
     rows = [(int(pc, 16), len(code) // 2, rest) for pc, code, rest in COMMIT.findall(log)]
     spent: Counter = Counter()
+    ahead = 0
     for (pc, length, rest), (after, size, _) in pairwise(row for row in rows if row[0] >= FLASH):
         if pc == end:
             break
-        cost = 1 + wait_states if length == 4 else 1
+        cost, fetch = 1, wait_states * length // 2
+        access = re.search(r"mem 0x([0-9a-f]{8})", rest)
+        if after == pc + length:
+            cost = max(1 + (access is not None), fetch - ahead)
+            ahead = min(2, ahead + cost - fetch) if fetch else ahead
         if after != pc + length:
             cost = 3 + 2 * wait_states + (after % 4 == 2 and size == 4)
-        elif access := re.search(r"mem 0x([0-9a-f]{8})", rest):
+            ahead = 2
+        elif access:
             from_flash = FLASH <= int(access[1], 16) < FLASH + FLASH_BYTES
-            cost = max(cost, 2) + wait_states * from_flash
+            cost += wait_states * from_flash
         spent[pc] += cost
     return spent
 

@@ -29,8 +29,8 @@ RESERVED = {  # reserved, or of extensions that the core does not have
     "c.lwsp to x0": [0x4002 | 1 << 4, 0x4002], "c.jr x0": [0x8002],
     "shifts by 32 and more": [0x1002 | 5 << 7 | 1 << 2, 0x9001 | 3 << 7, 0x9401 | 3 << 7 | 31 << 2],
     "c.subw, c.addw and what follows": [0x9C01 | kind << 5 for kind in range(4)],
-    "floating point": [f3 << 13 | quadrant for f3 in (1, 3, 5, 7) for quadrant in (0, 2)],
-    "f3 = 4 of quadrant 0": [0x8000 | rest for rest in (0, 4, 0x0C00, 0x1C40)],
+    "floating point of single precision": [f3 << 13 | quadrant for f3 in (3, 7) for quadrant in (0, 2)],
+    "what WCH leaves of f3 = 4 of quadrant 0": [0x8000 | rest for rest in (0x0804, 0x0C00, 0x1000, 0x1C40)],
 }
 FIELDS = {  # instruction -> the shifts of the register fields that it has
     "lui": (0x37, (7,)), "auipc": (0x17, (7,)), "jal": (0x6F, (7,)), "jalr": (0x67, (7, 15)),

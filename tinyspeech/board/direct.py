@@ -164,9 +164,9 @@ def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0], xw
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
     `cycles_per_audio_second`, of the clip of noise.
 
-    folder : the firmware's, by default the shipped one's. compiler : one of `tinyspeech.COMPILERS`. The stack is
-    measured: a clip of noise and one of silence are run, with and without features, a version request, the self-test,
-    and a second of noise that is listened to; with an interrupt at the worst moment (`Chip.stack_bytes`).
+    folder : the firmware's, by default the shipped one's. compiler, xw : as in `toolchain.build_firmware`. The stack
+    is measured: a clip of noise and one of silence are run, with and without features, a version request, the
+    self-test, and a second of noise that is listened to; with an interrupt at the worst moment (`Chip.stack_bytes`).
     """
     firmware = toolchain.build_firmware(folder, compiler=compiler, xw=xw)
     board = Board(firmware.elf)

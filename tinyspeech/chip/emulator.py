@@ -29,9 +29,10 @@ READ, WRITTEN, BY_DMA = 1, 2, 4
 """What `Chip.touched` says of a byte: loaded or stored by the program, stored by the DMA."""
 SLOTS = FLASH_BYTES // 2 + 2 + SRAM_BYTES // 2 + 2
 """Halfwords of flash and of SRAM, each with a gap of two behind it, as in `rv32ec.c`."""
+TICKS_PER_SECOND = 48_000_000
+"""Of the signal at the analogue inputs."""
 TICK_BITS = 16
-TICKS_PER_SECOND = 48_000_000 << TICK_BITS
-"""Of time outside the chip, in the interpreter."""
+"""The interpreter counts time outside the chip in ticks of that / 2^16."""
 NEVER = 2**64 - 1
 """A time, in the interpreter."""
 LINE_BAUD = 115200
@@ -166,11 +167,11 @@ class Chip:
     def watchdog_left(self) -> float:
         """Seconds until the watchdog resets the chip unless it is fed; infinite where it does not run."""
         left = self._library.chip_watchdog(self._address)
-        return math.inf if left == NEVER else left / TICKS_PER_SECOND
+        return math.inf if left == NEVER else left / (TICKS_PER_SECOND << TICK_BITS)
 
     def watchdog_counts(self, seconds: float) -> None:
         """The watchdog goes on for so long while the core stands still: the ROM bootloader had the chip."""
-        self._library.chip_watchdog_counts(self._address, int(seconds * TICKS_PER_SECOND))
+        self._library.chip_watchdog_counts(self._address, int(seconds * TICKS_PER_SECOND * 2**TICK_BITS))
 
     def take_time(self, timed: bool = True) -> None:
         """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""
@@ -199,7 +200,7 @@ class Chip:
     @property
     def seconds(self) -> float:
         """Time since power on, whatever the clock was."""
-        return self._library.chip_ticks(self._address) / TICKS_PER_SECOND
+        return self._library.chip_ticks(self._address) / (TICKS_PER_SECOND << TICK_BITS)
 
     @property
     def cycles(self) -> int:

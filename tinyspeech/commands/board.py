@@ -18,23 +18,32 @@ def add(commands) -> None:
                          help="white noise at the ADC beside the recording, in its steps; by default none")
     command.add_argument("--image", default=None, metavar="FILE",
                          help="firmware to start with (.bin or .elf), not ours")
+    command.add_argument("--baud", type=int, default=115_200,
+                         help="of the other side of its serial port, 300 to 3000000; a firmware of others may want it")
+    command.add_argument("--assume", default="", metavar="WHAT",
+                         help="what the chip is like where no manual says it: hostile, or NAME=VALUE,... of what "
+                              "`probe --table` prints")
     command.add_argument("--blank", action="store_true", help="start with an empty flash, in the ROM bootloader")
     command.add_argument("--fast", action="store_true", help="not in real time, but as fast as it goes")
     command.set_defaults(run=run)
 
 
 def run(args) -> None:
-    from tinyspeech.board import microphone
-    from tinyspeech.board.virtual import VirtualBoard, load_image, serve, shipped_image  # here: it loads numpy
+    from tinyspeech.board import microphone  # here, as those below: they load numpy
+    from tinyspeech.board.virtual import VirtualBoard, load_image, serve, shipped_image
+    from tinyspeech.chip.assumptions import parse
 
     if args.blank and args.image is not None:
         raise UserError("--blank and --image exclude each other")
     if args.wav is None and (args.gain, args.noise) != (None, None):
         raise UserError("--gain and --noise are of a recording: give --wav, too")
+    if not 300 <= args.baud <= 3_000_000:
+        raise UserError(f"--baud must be 300 to 3000000, not {args.baud}")
+    assumed = parse(args.assume) if args.assume else None
     volts = image = None
     if args.wav is not None:
         volts = microphone.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0)
     if not args.blank:
         image = shipped_image() if args.image is None else load_image(args.image)
-    virtual = VirtualBoard(image, timed=not args.fast)
+    virtual = VirtualBoard(image, timed=not args.fast, assuming=assumed, baud=args.baud)
     serve(virtual, lambda line: print(line, flush=True), volts)

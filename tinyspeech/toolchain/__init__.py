@@ -6,6 +6,7 @@
 from tinyspeech.toolchain.compile import (
     FIRMWARE_SOURCES,
     RV32EC,
+    XW,
     Firmware,
     assemble,
     build_firmware,
@@ -19,6 +20,7 @@ from tinyspeech.toolchain.compile import (
 from tinyspeech.toolchain.elf import (
     FLASH_ALIAS,
     SRAM_BASE,
+    ShortAccess,
     decoder,
     flat_image,
     forbidden_instructions,
@@ -31,8 +33,8 @@ from tinyspeech.toolchain.elf import (
 )
 
 __all__ = [
-    "FIRMWARE_SOURCES", "FLASH_ALIAS", "RV32EC", "SRAM_BASE", "Firmware", "assemble", "build_firmware",
-    "build_host_library", "build_wasm", "compiler_version", "decoder", "firmware_with", "flat_image",
+    "FIRMWARE_SOURCES", "FLASH_ALIAS", "RV32EC", "SRAM_BASE", "XW", "Firmware", "ShortAccess", "assemble",
+    "build_firmware", "build_host_library", "build_wasm", "compiler_version", "decoder", "firmware_with", "flat_image",
     "forbidden_instructions", "function_addresses", "function_files", "has_gcc", "line_addresses", "ram_objects",
     "sizes", "symbol_addresses", "zig",
 ]

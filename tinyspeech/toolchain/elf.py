@@ -169,7 +169,7 @@ def _members_of_variables(dwarf) -> dict[tuple[str, int], list[tuple[int, str]]]
 
 @dataclass(frozen=True)
 class ShortAccess:
-    """One of WCH's own instructions (`XW`), which no disassembler of ours knows."""
+    """One of WCH's own instructions (`compile.XW`), which no disassembler of ours knows."""
 
     mnemonic: str
     register: int

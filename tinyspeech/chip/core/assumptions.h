@@ -29,7 +29,7 @@
     ROW(pending_until_served, 0, "no=0 yes=1", "yes", \
         "an interrupt is pending from the edge of its peripheral's request until it is served, not while the request lasts: " \
         "one that lasts is served once", "reference manual, PFIC_IPR: does not say") \
-    ROW(interrupt_entry_cycles, 0, "0 3 5", "5", \
+    ROW(interrupt_entry_cycles, 4, "0 4 6", "6", \
         "cycles from the end of an instruction to the handler's jump, on top of reading its address and jumping there", \
         "pin to pin 21 cycles are published for a handler that takes 13 here, with synchronisers of 3 or 4") \
     ROW(hardware_stacking_bytes, 48, "0 48", "48", \

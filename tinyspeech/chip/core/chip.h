@@ -61,7 +61,7 @@ enum { /* requests to the DMA, by the channel that carries them */
 
 struct decoded {
     uint8_t op, rd, rs1, rs2, length, reason; /* reason: fault of OP_BAD */
-    uint8_t cost;                             /* cycles of fetching, wait state included */
+    uint8_t cost, fetch; /* cycles that it takes, and that the flash takes to bring it, where that is slower than the core */
     int32_t imm;
 };
 
@@ -143,7 +143,7 @@ struct chip {
     uint8_t stage, depth, stage_stack[64]; /* the stage that runs, and its callers' */
     uint64_t woke_at;
     uint32_t handler_sp; /* of the interrupted program; 0 outside handlers */
-    uint32_t wait_states, idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
+    uint32_t ahead, wait_states, idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
     uint32_t asleep, boot_mode, lsi_on;    /* asleep: 1 wfi, 2 wfe; boot_mode: FLASH_STATR's MODE */
     uint64_t stall;                        /* cycles that the access in progress costs on top */
     uint32_t reset_request;                /* RESET_ bits */

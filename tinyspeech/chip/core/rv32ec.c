@@ -8,15 +8,15 @@
 
      operation                  SRAM, or flash without wait state   flash with one wait state (48 MHz)
      16-bit encoding            1                                   1
-     32-bit encoding            1                                   2   (a fetch brings 32 bits every 2 cycles)
+     32-bit encoding            1                                   2, 1 for each of two behind a jump
      load, store                2                                   2, and 1 more for data read from flash
      branch or jump taken       3, +1 if misaligned                 5, +1 if misaligned
    "Misaligned": the target is a 32-bit instruction that does not start at a multiple of 4.
    Measured on silicon by others (cpldcpu, CaiB, jnk0le), not by us: everything without a wait state; with one, loops of
    c.addi + c.bnez (6 cycles), 2 cycles a 32-bit instruction in the long run, 4 or 5 for a jump by the phase of the fetch,
-   +1 for any target off a multiple of 4. This table charges 5 always, forgets that a prefetched word makes the first 32-bit
-   instructions cheaper (5 of them measure 8 cycles, 9 measure 16; here 10 and 18), and charges the +1 only where the target
-   is long: on our firmware 3 % more cycles than a model that follows all of these. Our assumption: data read from flash
+   +1 for any target off a multiple of 4. A fetch brings 32 bits every 2 cycles and runs ahead of the core by a word: behind a
+   jump, or where a short load or store leaves it time, so that 5 long instructions take 8 cycles and 9 take 16, as
+   measured. This model charges 5 for every jump, and the +1 only where the target is long. Our assumption: data read from flash
    costs one wait state more; entering an interrupt takes a jump and a load, and
    interrupt_entry_cycles of assumptions.h; waking from sleep takes nothing.
 
@@ -29,6 +29,8 @@ enum op {
     OP_SRLI, OP_SRAI, OP_ADD, OP_SUB, OP_SLL, OP_SLT, OP_SLTU, OP_XOR, OP_SRL, OP_SRA, OP_OR, OP_AND, OP_FENCE, OP_EBREAK,
     OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_BAD
 };
+
+enum { AHEAD = 2 }; /* cycles: a word with one wait state. Behind a jump the first word has been brought, and the next */
 
 size_t chip_size(void) { return sizeof(struct chip); }
 
@@ -106,7 +108,7 @@ static int32_t sign(uint32_t value, int bits) { return (int32_t)(value << (32 - 
 
 static struct decoded bad(int reason, int length)
 {
-    struct decoded d = {OP_BAD, 0, 0, 0, (uint8_t)length, (uint8_t)reason, 1, 0};
+    struct decoded d = {OP_BAD, 0, 0, 0, (uint8_t)length, (uint8_t)reason, 1, 0, 0};
     return d;
 }
 
@@ -114,7 +116,7 @@ static struct decoded make(int op, uint32_t rd, uint32_t rs1, uint32_t rs2, int3
 {
     if (rd > 15 || rs1 > 15 || rs2 > 15) return bad(FAULT_REGISTER, length);
     if (op == OP_ADDI && rd == 2) op = OP_ADDI_SP;
-    struct decoded d = {(uint8_t)op, (uint8_t)rd, (uint8_t)rs1, (uint8_t)rs2, (uint8_t)length, 0, 1, imm};
+    struct decoded d = {(uint8_t)op, (uint8_t)rd, (uint8_t)rs1, (uint8_t)rs2, (uint8_t)length, 0, 1, 0, imm};
     return d;
 }
 
@@ -268,8 +270,8 @@ static void decode(struct chip *chip, int slot)
         else d = last ? bad(FAULT_FETCH, 4) : decode32(low | halfword(chip, slot + 1) << 16);
     }
     chip->code_in_ram |= slot >= SRAM_FIRST;
-    if (in_flash && d.length == 4) d.cost = (uint8_t)(1 + chip->wait_states);
-    if (d.op >= OP_LB && d.op <= OP_SW && d.cost < 2) d.cost = 2;
+    if (in_flash && chip->wait_states) d.fetch = (uint8_t)((1 + chip->wait_states) * d.length / 4);
+    if (d.op >= OP_LB && d.op <= OP_SW) d.cost = 2;
     chip->cache[slot] = d;
 }
 
@@ -470,6 +472,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
     const uint32_t sent = chip->transmit_count;
     uint32_t pc = chip->pc;
     uint64_t instructions = chip->instructions, cycles = chip->cycles, limit;
+    uint32_t ahead = chip->ahead; /* cycles by which the fetching is ahead of the core, at most AHEAD */
     int stop = STOP_BUDGET;
     const struct decoded *d = chip->cache;
     chip->idle_polls = 0, chip->fault = FAULT_NONE;
@@ -509,7 +512,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
     int number = pending_interrupt(chip);
     if (number >= 0) { /* assumed: a jump, after the handler's address was read */
         uint64_t before = cycles;
-        pc = enter_handler(chip, (uint32_t)number, 0x80000000u | (uint32_t)number, pc);
+        pc = enter_handler(chip, (uint32_t)number, 0x80000000u | (uint32_t)number, pc), ahead = AHEAD;
         int to = slot_of(pc);
         cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states + (uint32_t)ASSUME(chip, interrupt_entry_cycles);
         if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
@@ -529,7 +532,13 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         const uint32_t a = x[d->rs1], b = x[d->rs2], length = d->length;
         const uint64_t before = cycles;
         uint32_t target, address = a + (uint32_t)imm;
-        cycles += d->cost;
+        uint32_t cost = d->cost;
+        if (d->fetch) { /* what was fetched ahead need not be waited for */
+            if (d->fetch > cost + ahead) cost = d->fetch - ahead;
+            ahead += cost - d->fetch;
+            if (ahead > AHEAD) ahead = AHEAD;
+        }
+        cycles += cost;
         switch (d->op) {
         case OP_UNDECODED:
             decode(chip, (int)(d - chip->cache));
@@ -626,6 +635,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             target = pc + (uint32_t)imm;
         taken: {
             int to = slot_of(target);
+            ahead = AHEAD;
             cycles = before + jump_cycles(chip, to, target);
             instructions++;
             if (profiling) {
@@ -672,7 +682,7 @@ out:
             goto attend;
         }
     }
-    chip->pc = pc, chip->instructions = instructions, chip->cycles = cycles;
+    chip->pc = pc, chip->instructions = instructions, chip->cycles = cycles, chip->ahead = ahead;
     return stop;
 }
 
