@@ -163,17 +163,41 @@ def test_an_interrupt_takes_a_sample_and_leaves_no_trace(firmware, clip):
     board = virtual.listening(as_volts(clip, 8_000), 0.5)
     before, missing = board.chip.registers(), toolchain.symbol_addresses(firmware.elf)["listening"] + 26
     left = board.chip.read_memory(missing, 2)
-    steps = []
-    for step in trace.walk(board.chip):
-        steps.append(step)
-        if step.instruction.text == "mret":
-            break
+    steps = list(trace.until_return(trace.walk(board.chip)))
     handler = next((a, b) for a, b, name in toolchain.function_addresses(firmware.elf) if name == "listen_handler")
     vector = int.from_bytes(firmware.bin.read_bytes()[4 * 22:][:4], "little")
     assert steps[0].instruction.address == handler[0] == vector
     assert all(handler[0] <= step.instruction.address < handler[1] for step in steps)
     assert board.chip.registers() == before
     assert int.from_bytes(left, "little") - int.from_bytes(board.chip.read_memory(missing, 2), "little") == 1
+
+
+def test_four_beats_are_four_numbers_are_one_interrupt(firmware, clip):
+    """The hand-over that the chapter draws: 750 cycles a beat, 54 clocks of 12 MHz a conversion, then the handler."""
+    board = virtual.listening(as_volts(clip, 8_000), 0.5)
+    where = next((a, b) for a, b, name in toolchain.function_addresses(firmware.elf) if name == "listen_handler")
+    list(trace.until_return(trace.walk(board.chip)))
+    seen = trace.hand_over(board.chip, where, 3000)
+    assert seen["beat"] == [0, 750, 1500, 2250]
+    assert seen["number"] == [beat + 2 * (43 + 11) for beat in seen["beat"]]
+    (enter,), (leave,) = seen["enter"], seen["leave"]
+    assert 0 < enter - seen["number"][-1] < 20 < leave - enter < 100
+
+
+def test_control_registers_follow_an_interrupt(firmware):
+    """mtvec from the start, 0x88 before, MIE off within, back behind mret, which goes where mepc says."""
+    chip = Chip(firmware.bin.read_bytes())
+    assert chip.run() == "starved" and chip.control_registers() == {"mstatus": 0, "mtvec": 3, "mepc": 0, "mcause": 0}
+    chip.take_time()
+    chip.send(b"L")
+    for _ in trace.walk(chip, until=toolchain.symbol_addresses(firmware.elf)["listen_handler"]):
+        before = chip.control_registers()
+    assert before["mstatus"] == 0x88 and before["mcause"] == 0
+    inside = chip.control_registers()
+    assert (inside["mstatus"] & 0x88, inside["mcause"]) == (0x80, 0x8000_0016)
+    *_, last = trace.until_return(trace.walk(chip))
+    assert last.instruction.text == "mret"
+    assert chip.control_registers()["mstatus"] & 0x88 == 0x88 and chip.state.pc == inside["mepc"]
 
 
 def test_a_burst_ends_before_the_next_frame(firmware, clip):
@@ -333,6 +357,15 @@ def test_painted_memory_is_drawn_byte_by_byte():
     image = plt.gca().images[0]
     assert image.get_array().tolist() == [[0, 0, 0, 0], [0, 0, 1, 1], [1, 2, 2, 2]]
     assert image.cmap(image.norm(1)) == (1, 1, 1, 1)
+
+
+@pictures
+def test_a_hand_over_has_a_row_for_each_that_has_a_part():
+    seen = {"beat": [0, 750], "number": [108, 858], "enter": [870], "leave": [960]}
+    plots.hand_over(seen, 24)
+    bars = [(bar.get_x(), bar.get_width()) for bar in plt.gca().patches]
+    assert bars == [pytest.approx(bar) for bar in ((0, 4.5), (31.25, 4.5), (0, 62.5), (36.25, 3.75))]
+    assert [t.get_text() for t in plt.gca().texts] == ["1", "2"]
 
 
 @pictures

@@ -119,6 +119,7 @@ def _library() -> ctypes.CDLL:
     library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
+    library.chip_csr.argtypes, library.chip_csr.restype = (ctypes.c_void_p, ctypes.c_uint32), ctypes.c_uint32
     library.chip_drive.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
     return library
 
@@ -242,6 +243,10 @@ class Chip:
     def registers(self) -> list[int]:
         """x0 .. x15."""
         return list(self.state.x)
+
+    def control_registers(self) -> dict[str, int]:
+        """{name: value} of those in `registers.CONTROL`."""
+        return {name: self._library.chip_csr(self._address, number) for name, number in registers.CONTROL.items()}
 
     def read_memory(self, address: int, count: int) -> bytes:
         """Bytes of SRAM, flash, or vendor and option bytes, as a debugger sees them."""

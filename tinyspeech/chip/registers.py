@@ -32,6 +32,8 @@ PERIPHERALS = {
     0xE000_F000: ("SysTick", ("CTLR", "SR", "CNT", "", "CMP")),
 }
 """{first address: (peripheral, its registers, four bytes each)}; "" is a gap."""
+CONTROL = {"mstatus": 0x300, "mtvec": 0x305, "mepc": 0x341, "mcause": 0x342}
+"""{name: number} of the core's control registers that an interrupt is about."""
 
 
 def name_of(address: int) -> str:

@@ -16,7 +16,7 @@ from tinyspeech import toolchain
 from tinyspeech.chip.emulator import FLASH_BYTES, INFO_BASE, INFO_BYTES, SRAM_BYTES, Chip
 from tinyspeech.errors import UserError
 from tinyspeech.paths import FIRMWARE
-from tinyspeech.toolchain.elf import SRAM_BASE
+from tinyspeech.toolchain.elf import SRAM_BASE, ShortAccess
 
 REGISTERS = ("zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5")
 """x0 .. x15 by the names that the calling convention gives them."""
@@ -84,7 +84,7 @@ def disassemble(code: bytes, address: int = 0) -> list[Instruction]:
     """Read machine code from `address` on, up to the end or to what is no instruction."""
     found, at = [], 0
     while at < len(code):
-        if short := toolchain.ShortAccess.of(code[at:]):
+        if short := ShortAccess.of(code[at:]):
             found.append(_short(address + at, code[at : at + 2], short))
         elif i := next(toolchain.decoder().disasm(code[at : at + 4], address + at, 1), None):
             found.append(Instruction(i.address, bytes(i.bytes), _text(i), _store(i), _deeper(i)))
@@ -113,6 +113,14 @@ def walk(chip: Chip, until: int | None = None, most: int = 100_000) -> Iterator[
         yield Step(cycle, chip.cycles - cycle, instruction, changed, _stored(instruction, before))
 
 
+def until_return(steps: Iterable[Step]) -> Iterator[Step]:
+    """Steps up to the `mret` that ends an interrupt's handler."""
+    for step in steps:
+        yield step
+        if step.instruction.text == "mret":
+            return
+
+
 def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> list[Call]:
     """The functions that begin in these steps; functions as of `toolchain.function_addresses`."""
     starts = {start: name for start, _, name in functions}
@@ -138,6 +146,28 @@ def register_writes(steps: Iterable[Step]) -> list[tuple[int, str, int]]:
     return [(cycle, names.get(address, f"{address:#x}"), value) for cycle, address, value in writes]
 
 
+def hand_over(chip: Chip, handler: tuple[int, int], cycles: int) -> dict[str, list[int]]:
+    """Watch timer, ADC, DMA and core while a program samples: when what happened, in cycles from the first beat on.
+
+    handler : where it begins and ends; cycles : of which nothing is left out, from where the chip stands now.
+
+    Returns {"beat": the timer triggers the ADC, "number": a conversion is over, and the DMA has stored it, "enter",
+    "leave": the handler's first instruction, and the one behind its last}.
+    """
+    seen: dict[str, list[int]] = {"beat": [], "number": [], "enter": [], "leave": []}
+    until = chip.cycles + cycles
+    while chip.cycles < until:
+        beat, count, inside = chip.state.converted_at, chip.state.conversions, handler[0] <= chip.state.pc < handler[1]
+        chip.run(1)
+        if chip.state.converted_at != beat:
+            seen["beat"].append(chip.state.converted_at)
+        if chip.state.conversions != count:
+            seen["number"].append(chip.cycles)
+        if (handler[0] <= chip.state.pc < handler[1]) != inside:
+            seen["leave" if inside else "enter"].append(chip.cycles)
+    return {what: [at - seen["beat"][0] for at in times] for what, times in seen.items()}
+
+
 def _text(i: CsInsn) -> str:
     """Mnemonic and operands; capstone gives the distance of a branch or jump as its last operand."""
     operands = i.op_str
@@ -156,7 +186,7 @@ def _store(i: CsInsn) -> tuple[int, str, str, int] | None:
     return STORED_BYTES[i.id], i.reg_name(source.reg), i.reg_name(base), offset
 
 
-def _short(address: int, code: bytes, short: toolchain.ShortAccess) -> Instruction:
+def _short(address: int, code: bytes, short: ShortAccess) -> Instruction:
     """One of WCH's own instructions."""
     register, base = REGISTERS[short.register], REGISTERS[short.base]
     width = {"b": 1, "h": 2}[short.mnemonic[6]] if short.mnemonic[5] == "s" else 0

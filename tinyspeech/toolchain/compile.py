@@ -168,7 +168,7 @@ def _build(folder: Path, name: str, build) -> Path:
 
 
 def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise: str = "-O2") -> Path:
-    """Compile C99 sources to a shared library for this computer; returns its path.
+    """Compile C sources to a shared library for this computer; returns its path.
 
     sanitize traps at once on undefined behaviour (overflow, stray shift, misaligned access, array bounds known to the
     compiler). Raises `UserError` for a missing compiler or source, or code that does not compile.
@@ -182,7 +182,7 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
 
 
 def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
-    """Compile C99 sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
+    """Compile C sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
 
     exports : functions (and `__heap_base`, where free memory begins) that the page calls.
     """

@@ -349,6 +349,13 @@ static uint32_t *csr(struct chip *chip, uint32_t number)
     return 0;
 }
 
+/* What one of them holds; 0 of one that is not there. */
+uint32_t chip_csr(struct chip *chip, uint32_t number)
+{
+    const uint32_t *reg = csr(chip, number);
+    return reg ? *reg : 0;
+}
+
 /* Those that only tell what the core is: 0 where it is another. */
 static const uint32_t *identity(uint32_t number)
 {

@@ -131,3 +131,27 @@ def timeline(
         ax.axvline(due, color=INK, linestyle=":", linewidth=1)
     ax.set_yticks(range(len(shown)), shown)
     ax.set(xlim=(0, edges[-1]), ylim=(len(shown) - 0.5, -0.5), xlabel="time (ms)")
+
+
+def hand_over(seen: Mapping[str, Sequence[int]], cycles_per_us: float, ax: Axes | None = None) -> None:
+    """One sample's way from the timer to the core: a row each, and dotted lines from who has done to who goes on.
+
+    Parameters
+    ----------
+    seen : as of `trace.hand_over`, with as many numbers as beats, two at least, and one stay in the handler
+    """
+    ax = ax or plt.gca()
+    beats, numbers, enter, leave = (np.asarray(times) / cycles_per_us
+                                    for times in (seen["beat"], seen["number"], seen["enter"], seen["leave"]))
+    ax.vlines(beats, -0.35, 0.35, color=PALETTE["green"], linewidth=3)
+    ax.barh(np.ones(len(beats)), numbers - beats, left=beats, height=0.7, color=PALETTE["blue"])
+    ax.plot(numbers, np.full(len(numbers), 2), "s", color=PALETTE["amber"], markersize=9)
+    for i, at in enumerate(numbers):
+        ax.text(at + 1.6, 2, str(i + 1), va="center", fontsize=9)
+    whole = len(beats) * (beats[1] - beats[0])
+    ax.barh(3, whole, height=0.7, color=PALETTE["sky"], alpha=0.4)
+    ax.barh(3, leave[0] - enter[0], left=enter[0], height=0.7, color=PALETTE["vermilion"])
+    for times, row in ((beats, 0), (numbers, 1), (numbers[-1:], 2)):
+        ax.vlines(times, row + 0.35, row + 0.65, color=INK, linestyle=":", linewidth=1)
+    ax.set_yticks(range(4), ["TIM1: a beat", "ADC: converts", "DMA: stores", "core: handler"])
+    ax.set(xlim=(-2, whole), ylim=(3.6, -0.6), xlabel="time (\u00b5s)")
