@@ -176,8 +176,8 @@ class Client:
         Our firmware goes there on 'B'. First of all, because the passphrase has a 'C' in it, which the firmware takes
         for a clip. A clip that was broken off is filled up with silence, and listening to samples from the port is
         stopped; but only if 'B' alone did not help, for what is left of a half flashed program may know nothing else.
-        In the ROM a packet that was broken off is filled up as well; it drops what is no packet two by two, so both an
-        even and an odd number are tried.
+        In the ROM a packet that was broken off is filled up as well. Of what is no packet, 'B' among it, it drops byte
+        after byte; in case one drops two by two, both an even and an odd number are tried.
         """
         for command in (Command.BOOTLOADER, Command.STOP + Command.BOOTLOADER):
             if command != Command.BOOTLOADER:
