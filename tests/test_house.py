@@ -100,6 +100,15 @@ def test_imports_stand_at_the_top(module):
     assert bare == []
 
 
+def test_no_test_imports_another():
+    """What several need lies in tests/support, or is a fixture: each file of tests runs by itself."""
+    wrong = [f"{path.name}, line {node.lineno}" for path in (ROOT / "tests").rglob("*.py")
+             for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, (ast.Import, ast.ImportFrom))
+             for name in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+             if name.split(".")[0] == "conftest" or name.split(".")[-1].startswith("test_")]
+    assert wrong == []
+
+
 def loaded_after(code: str, *names: str) -> list[str]:
     """Which of these modules a fresh Python has loaded after running `code`."""
     script = f"import sys\n{code}\nprint(*sorted(set(sys.modules) & set({names!r})), file=sys.stderr)"

@@ -58,11 +58,11 @@ def test_export_that_is_refused_writes_nothing(refused, tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "FIRMWARE", tmp_path / "nowhere")
     shutil.copy(DATA / "models" / "tinyspeech_s.pt", tmp_path)
     shipped = IntegerModel.load(DATA / "models" / "tinyspeech_s.npz")
-    original = lower.quantised
+    original = lower.integer_twin
     for change, match in (({"flush": 10**7}, "classifier.*beyond 32 bits"), ({"inputs": 8}, "stem: weights must be")):
         changed = dataclasses.replace(shipped, **change)
-        monkeypatch.setattr(lower, "quantised", lambda *_, changed=changed: changed)
+        monkeypatch.setattr(lower, "integer_twin", lambda *_, changed=changed: changed)
         refused(match, "export")
         assert [path.name for path in tmp_path.iterdir()] == ["tinyspeech_s.pt"]
-    monkeypatch.setattr(lower, "quantised", original)
+    monkeypatch.setattr(lower, "integer_twin", original)
     refused("cannot write .*nowhere", "export")

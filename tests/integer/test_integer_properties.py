@@ -21,7 +21,7 @@ from tinyspeech.integer import header, packing
 from tinyspeech.integer import plan as integer_plan
 from tinyspeech.integer.network import SLOTS, IntegerModel, Layer, gate_q7
 from tinyspeech.lowbit import lower, quant
-from tinyspeech.lowbit.quant import FixedStep, LearnedStep
+from tinyspeech.lowbit.grids import FixedStep, LearnedStep
 from tinyspeech.lowbit.saved import predict
 from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
@@ -439,9 +439,9 @@ def wild(config: StreamingConfig | CausalConfig, bits: int, seed: int, spread: f
 @settings(max_examples=120, deadline=None)
 def test_torch_equals_integers_equals_c(c, config, bits, seed, spread, features):
     model = wild(config, bits, seed, spread)
-    quant.snap(model)
+    quant.finish(model)
     try:
-        twin = lower.quantised(model, "drawn")
+        twin = lower.integer_twin(model, "drawn")
         for layer in twin.layers:
             if layer.weight is not None:
                 packing.pack_requant(layer)

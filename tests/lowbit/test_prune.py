@@ -211,7 +211,7 @@ def pruned(request, tmp_path_factory):
 def test_a_pruned_weight_is_an_integer_zero(pruned):
     kind, settings, out = pruned
     before = saved.load_model(out.with_name("net_float.pt"))
-    integer = lower.quantised(saved.load_model(out), "net")
+    integer = lower.integer_twin(saved.load_model(out), "net")
     layers = {layer.name: layer.weight for layer in integer.layers if layer.weight is not None}
     if kind == "channels":
         assert before.config.expansion == 8 and len(layers["block0_expand"]) == 8

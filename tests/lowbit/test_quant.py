@@ -13,8 +13,8 @@ from torch import nn
 from tinyspeech.errors import UserError
 from tinyspeech.integer.header import c_header, dump
 from tinyspeech.integer.network import MAX_SHIFT
-from tinyspeech.lowbit import lower, quant
-from tinyspeech.lowbit.quant import FixedStep, GateQuantizer, LearnedStep, round_half_up
+from tinyspeech.lowbit import fixed_point, grids, lower, quant
+from tinyspeech.lowbit.grids import FixedStep, GateQuantizer, LearnedStep, round_half_up
 from tinyspeech.lowbit.saved import predict
 from tinyspeech.networks.streaming import CausalConv, FrameCondenser, StreamingCondenser, StreamingConfig, TinySpeechS
 
@@ -26,7 +26,7 @@ def quantised(config: StreamingConfig, seed: int = 0, bits: int = 4) -> TinySpee
 @functools.cache
 def _quantised(config: StreamingConfig, seed: int, bits: int) -> TinySpeechS:
     model = quant.prepare(network(config, seed), bits)
-    quant.calibrate(model, features_of(50, 16) * quant.INPUT_STEP)
+    quant.calibrate(model, features_of(50, 16) * grids.INPUT_STEP)
     return model
 
 
@@ -153,7 +153,7 @@ def test_gate_quantizer_is_the_fixed_point_gate():
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_fold_leaves_the_outputs_equal(config):
     model = network(config)
-    x = features_of(1) * quant.INPUT_STEP
+    x = features_of(1) * grids.INPUT_STEP
     with torch.no_grad():
         before = model(x)
         convs = [m for m in model.modules() if isinstance(m, CausalConv)]
@@ -168,7 +168,7 @@ def test_fold_leaves_the_outputs_equal(config):
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_folding_a_quantised_network_moves_no_weight_on_its_grid(config):
     model = quantised(config).double()
-    x = features_of(1).double() * quant.INPUT_STEP
+    x = features_of(1).double() * grids.INPUT_STEP
 
     def on_grid():
         return [torch.round(m.weight_quantizer(m.weight) / m.weight_quantizer.step)
@@ -201,7 +201,7 @@ def test_more_bits_come_closer_to_float():
 
 def test_every_parameter_of_the_quantised_network_learns():
     model = quantised(SMALL).train()
-    model(features_of(3, 32) * quant.INPUT_STEP).logsumexp(1).sum().backward()
+    model(features_of(3, 32) * grids.INPUT_STEP).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().sum() > 0, name
@@ -219,8 +219,8 @@ def test_calibrate_leaves_no_hook_behind_and_no_clipping_of_most_values():
 
 
 def assert_integers_equal_torch(model: TinySpeechS, features: torch.Tensor) -> None:
-    quant.snap(model)
-    integer = lower.quantised(model.eval(), "test")
+    quant.finish(model)
+    integer = lower.integer_twin(model.eval(), "test")
     with torch.no_grad():
         want = predict(model, features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
@@ -242,10 +242,10 @@ def test_snapped_torch_equals_integers_in_every_logit(config, seed):
 def test_every_shape_becomes_one_header(config):
     """The same bytes each time, and a dump that names each layer."""
     model = quantised(config)
-    quant.snap(model)
-    integer = lower.quantised(model, "test", {"note": "ends a comment? */ no"})
+    quant.finish(model)
+    integer = lower.integer_twin(model, "test", {"note": "ends a comment? */ no"})
     header = c_header(integer)
-    assert header == c_header(lower.quantised(model, "test", {"note": "ends a comment? */ no"}))
+    assert header == c_header(lower.integer_twin(model, "test", {"note": "ends a comment? */ no"}))
     assert "ends a comment? * / no" in header and integer.digest in header
     assert all(f"/* {layer.name}" in header and f"\n{layer.name}: " in dump(integer) for layer in integer.layers)
 
@@ -281,7 +281,7 @@ def test_snapping_moves_steps_but_no_weight_on_its_grid(config):
             conv.weight.copy_((torch.floor(conv.weight / step).clamp(-6, 5) + 0.5 + side) * step)
         before = [torch.round(c.weight_quantizer(c.weight) / c.weight_quantizer.step) for c in convs]
         steps = [c.weight_quantizer.step for c in convs]
-        quant.snap(model)
+        quant.finish(model)
         after = [torch.round(c.weight_quantizer(c.weight) / c.weight_quantizer.step) for c in convs]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert any(not torch.equal(c.weight_quantizer.step, step) for c, step in zip(convs, steps, strict=True))
@@ -289,12 +289,12 @@ def test_snapping_moves_steps_but_no_weight_on_its_grid(config):
 
 def test_integers_are_int8_4bit_and_proved():
     model = quantised(StreamingConfig())
-    quant.snap(model)
-    integer = lower.quantised(model, "test")
+    quant.finish(model)
+    integer = lower.integer_twin(model, "test")
     weights = np.concatenate([layer.weight.ravel() for layer in integer.layers if layer.weight is not None])
     assert weights.dtype == np.int8 and weights.min() == -7 and weights.max() == 7
     assert integer.parameters == weights.size
-    assert c_header(integer) == c_header(lower.quantised(model, "test"))
+    assert c_header(integer) == c_header(lower.integer_twin(model, "test"))
 
 
 @pytest.mark.parametrize("config", [SMALL, CHANNELS], ids=["frames", "channels"])
@@ -308,15 +308,15 @@ def test_zeroed_condensers_change_the_integers(config):
     features = features_of(4).numpy().astype(np.int8)
     results = []
     for model in (plain, zeroed):
-        quant.snap(model)
-        results.append(lower.quantised(model, "test").run(features))
+        quant.finish(model)
+        results.append(lower.integer_twin(model, "test").run(features))
     assert not np.array_equal(*results)
 
 
 def test_multiplier_and_shift_are_within_half_a_percent():
     ratio = np.exp(np.random.default_rng(0).uniform(np.log(2.0**-16), np.log(2.0**6), 5000))
     ratio = np.concatenate([ratio, 2.0 ** np.arange(-16, 6), 2.0 ** np.arange(-16, 6) * (1 - 1e-9)])
-    multiplier, shift = quant.multiplier_and_shift(ratio)
+    multiplier, shift = fixed_point.multiplier_and_shift(ratio)
     coarse = ratio < 2.0**-8 * (1 - 1 / 512)
     assert multiplier[~coarse].min() >= 128 and multiplier.max() <= 255 and shift.max() == MAX_SHIFT
     assert np.abs(multiplier / 2.0**shift / ratio - 1)[~coarse].max() <= 1 / 256 + 1e-9
@@ -327,13 +327,13 @@ def test_export_refuses_other_networks():
     from tinyspeech.networks.models import build_model
 
     with pytest.raises(UserError, match="only TinySpeech-S"):
-        lower.quantised(build_model("tinyspeech_z"), "test")
+        lower.integer_twin(build_model("tinyspeech_z"), "test")
     with pytest.raises(UserError, match="float"):
-        lower.quantised(TinySpeechS(SMALL), "test")
+        lower.integer_twin(TinySpeechS(SMALL), "test")
     wide = quantised(SMALL, bits=8)
-    quant.snap(wide)
+    quant.finish(wide)
     with pytest.raises(UserError, match="4 bits"):
-        lower.quantised(wide, "test")
+        lower.integer_twin(wide, "test")
 
 
 @pytest.mark.parametrize("kernel, stride, groups", [(1, 1, 1), (3, 1, 1), (4, 2, 1), (1, 1, 6), (5, 1, 6), (4, 3, 6)])
@@ -373,7 +373,7 @@ def per_frame(model: TinySpeechS, x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_streaming_a_prefix_gives_the_same_frames(config):
     model = network(replace(config, flush=0)).double()
-    x = (features_of(5) * quant.INPUT_STEP).double()
+    x = (features_of(5) * grids.INPUT_STEP).double()
     whole = per_frame(model, x)
     stride = int(np.prod(config.strides))
     assert whole.shape[1] == -(-49 // stride)
@@ -387,7 +387,7 @@ def test_flushing_is_silence_after_the_clip():
     """Eight frames of zeros behind a clip, whoever puts them there."""
     with_flush, without = network(StreamingConfig(flush=8)), network(StreamingConfig(flush=0))
     without.load_state_dict(with_flush.state_dict())
-    x = features_of(8) * quant.INPUT_STEP
+    x = features_of(8) * grids.INPUT_STEP
     with torch.no_grad():
         assert torch.equal(with_flush(x), without(nn.functional.pad(x, (0, 0, 0, 8))))
         assert not torch.allclose(with_flush(x), without(x))
@@ -395,7 +395,7 @@ def test_flushing_is_silence_after_the_clip():
 
 def test_the_future_does_not_reach_back_but_the_past_reaches_on():
     model = network(StreamingConfig(flush=0)).double()
-    x = (features_of(6) * quant.INPUT_STEP).double()
+    x = (features_of(6) * grids.INPUT_STEP).double()
     other = x.clone()
     other[:, 24:] = torch.randn_like(other[:, 24:])
     a, b = per_frame(model, x), per_frame(model, other)
@@ -407,7 +407,7 @@ def test_the_future_does_not_reach_back_but_the_past_reaches_on():
 def test_condensers_are_alive(config):
     """Every weight gets a gradient, and each condenser's embedding changes the logits."""
     model = network(config)
-    x = features_of(7, 16) * quant.INPUT_STEP
+    x = features_of(7, 16) * grids.INPUT_STEP
     model.train()(x).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name

@@ -12,7 +12,7 @@ from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import saved
 from tinyspeech.lowbit.quant import QuantConfig
-from tinyspeech.measure import bits, store
+from tinyspeech.measure import bits, store, workers
 from tinyspeech.training import train
 from tinyspeech.training.data import validation_set
 
@@ -92,18 +92,6 @@ def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monk
     assert bits.float_network("T", {**TINY, "start": "t.pt"}, data) == tmp_path / "models" / "t.pt"
 
 
-def test_measuring_norms_anew_changes_what_rounded_weights_answer():
-    from test_quant import SMALL, features_of, network
-
-    from tinyspeech.lowbit import quant
-
-    config, x = QuantConfig("SQ", 2, clipping="max"), [features_of(i, 16) * quant.INPUT_STEP for i in range(4)]
-    old, new = (quant.quantised(network(SMALL), config, x[0], batches) for batches in ((), x))
-    want = network(SMALL)(x[0])
-    off = [((model(x[0].double()) - want) ** 2).mean().item() for model in (old, new)]
-    assert off[0] != off[1] and not any(isinstance(m, torch.nn.BatchNorm1d) for m in new.modules())
-
-
 def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
     monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
     kept = [{"label": "U, UN", "network": "U", "n": 3}, {"label": "T, UN", "network": "T", "n": 3}]
@@ -117,7 +105,7 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
         def submit(self, function, *arguments):
             return type("Done", (), {"result": lambda self: function(*arguments)})()
 
-    monkeypatch.setattr(bits, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
     assert main(["measure", "bits", "--logmel", str(folder), "--speech", str(folder), "--only", "T"]) == 0
     entry = json.loads((folder / "results.json").read_text())["experiments.bits"]

@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
+from support.small_training import bands
 
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import saved
-from tinyspeech.measure import experiments
+from tinyspeech.measure import experiments, workers
 from tinyspeech.networks import counting
 from tinyspeech.networks.models import build_model
 from tinyspeech.networks.streaming import CausalConv, StreamingConfig, TinySpeechS
@@ -42,8 +43,8 @@ def test_every_row_of_a_group_differs():
 
 def test_merging_reaches_into_dictionaries_and_alters_nothing():
     base = {"a": 1, "network": {"b": 2, "c": 3}}
-    assert experiments.merged(base, {"network": {"c": 4}, "d": 5}) == {"a": 1, "network": {"b": 2, "c": 4}, "d": 5}
-    assert experiments.merged(base, {"a": None, "network": {"b": None}}) == {"network": {"c": 3}}
+    assert workers.merged(base, {"network": {"c": 4}, "d": 5}) == {"a": 1, "network": {"b": 2, "c": 4}, "d": 5}
+    assert workers.merged(base, {"a": None, "network": {"b": None}}) == {"network": {"c": 3}}
     assert base == {"a": 1, "network": {"b": 2, "c": 3}}
 
 
@@ -77,13 +78,11 @@ def test_summary_is_mean_and_deviation():
 
 
 def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
-    from test_train import bands
-
     monkeypatch.setattr(experiments, "RUNS", tmp_path)
     data = bands()
     features = np.random.default_rng(0).integers(-60, 60, (6, 49, 12)).astype(np.int8)
-    monkeypatch.setitem(experiments._worker, "bands", data)
-    monkeypatch.setitem(experiments._worker, "speech", (features, np.arange(6)))
+    monkeypatch.setattr(workers.LOADED, "bands", data, raising=False)
+    monkeypatch.setattr(workers.LOADED, "speech", (features, np.arange(6)))
     config = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
     row = experiments.run_row("x-0-0", config)
     model = saved.load_model(tmp_path / "x-0-0.pt")
@@ -99,10 +98,8 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
 
 
 def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
-    from test_train import bands
-
     monkeypatch.setattr(experiments, "RUNS", tmp_path)
-    monkeypatch.setitem(experiments._worker, "bands", bands())
+    monkeypatch.setattr(workers.LOADED, "bands", bands(), raising=False)
     whole = TrainConfig(network=NETWORK, epochs=1, qat_epochs=1, batch_size=32)
     first = experiments.run_row("x-0-0", whole)
     wide = TrainConfig(**{**vars(whole), "network": {**NETWORK, "expansion": 16}, "qat_epochs": 0})

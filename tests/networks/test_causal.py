@@ -9,7 +9,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.header import c_header, dump
 from tinyspeech.integer.network import IntegerModel, Layer
 from tinyspeech.integer.plan import WORK_BYTES, memory_plan
-from tinyspeech.lowbit import lower, quant
+from tinyspeech.lowbit import grids, lower, quant
 from tinyspeech.networks.causal import BandConv, CausalTinySpeech
 from tinyspeech.networks.counting import count_macs
 from tinyspeech.networks.models import build_model
@@ -25,9 +25,9 @@ def trained(seed: int = 0) -> CausalTinySpeech:
     torch.manual_seed(seed)
     model = CausalTinySpeech()
     for i in range(4):
-        model(features_of(i, 8, 20) * quant.INPUT_STEP)
+        model(features_of(i, 8, 20) * grids.INPUT_STEP)
     quant.prepare(model, 4)
-    quant.calibrate(model.eval(), features_of(9, 8, 20) * quant.INPUT_STEP)
+    quant.calibrate(model.eval(), features_of(9, 8, 20) * grids.INPUT_STEP)
     return quant.finish(model)
 
 
@@ -46,7 +46,7 @@ def test_what_comes_later_does_not_reach_back():
     model = trained()
     maps = {}
     model.head.register_forward_hook(lambda module, args, out: maps.update(head=out))
-    x = features_of(3, 2).double() * quant.INPUT_STEP
+    x = features_of(3, 2).double() * grids.INPUT_STEP
     model(x)
     whole = maps["head"]
     for frames in (1, 7, 30):
@@ -58,7 +58,7 @@ def test_what_comes_later_does_not_reach_back():
 
 
 def test_histories_are_what_the_file_says_and_all_fits():
-    integer = lower.quantised(trained(), "test")
+    integer = lower.integer_twin(trained(), "test")
     width, histories = {"stream": 12}, 0
     for layer in integer.layers:
         histories += (layer.kernel - 1) * width[layer.source]
@@ -79,7 +79,7 @@ def test_every_condenser_is_missed(i):
     with torch.no_grad():
         without.condensers[i].pointwise2.weight.zero_()
         without.condensers[i].pointwise2.bias.zero_()
-    answers = [lower.quantised(m, "test").run(features) for m in (model, without)]
+    answers = [lower.integer_twin(m, "test").run(features) for m in (model, without)]
     assert not np.array_equal(*answers)
 
 

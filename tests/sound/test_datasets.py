@@ -15,7 +15,7 @@ from PIL import Image
 
 from tinyspeech import CLASSES, KEYWORDS, paths
 from tinyspeech.errors import UserError
-from tinyspeech.sound import audio, datasets, download, logmel, synthesis
+from tinyspeech.sound import audio, datasets, download, logmel, synthesis, voices
 from tinyspeech.sound.splits import SPLITS, hash_split
 
 RATE = 16_000
@@ -482,5 +482,5 @@ def test_trim_keeps_the_word_and_little_else():
 def test_the_plan_is_balanced_and_leaves_out_unclear_words():
     plan = synthesis._plan()
     assert len(set((s.voice, w, n) for s, w, n in plan)) == len(plan)
-    assert not [1 for s, w, _ in plan if w in synthesis.UNCLEAR.get(s.model, ()) and w in KEYWORDS]
-    assert {w for _, w, _ in plan} == set(synthesis.PHONEMES)
+    assert not [1 for s, w, _ in plan if w in voices.UNCLEAR.get(s.model, ()) and w in KEYWORDS]
+    assert {w for _, w, _ in plan} == set(voices.PHONEMES)

@@ -6,7 +6,7 @@ import functools
 import torch
 from torch import nn
 
-from tinyspeech.lowbit import quant
+from tinyspeech.lowbit import grids
 from tinyspeech.networks.streaming import StreamingCondenser, StreamingConfig, TinySpeechS
 
 SMALL = StreamingConfig(channels=8, expansion=12, stem_kernel=2, kernels=(3, 4), strides=(2, 3), condenser=4, head=8)
@@ -46,5 +46,5 @@ def _network(config: StreamingConfig, seed: int) -> TinySpeechS:
     model.train()
     with torch.no_grad():
         for i in range(20):  # running statistics as training leaves them
-            model(features_of(100 + i, 8) * quant.INPUT_STEP)
+            model(features_of(100 + i, 8) * grids.INPUT_STEP)
     return model.eval()

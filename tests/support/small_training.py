@@ -5,9 +5,7 @@ from pathlib import Path
 import torch
 
 from tinyspeech.training.config import TrainConfig
-from tinyspeech.training.data import (
-    Bands,
-)
+from tinyspeech.training.data import Bands
 
 NETWORK = {"channels": 8, "expansion": 8, "stem_kernel": 2, "kernels": [3, 3], "strides": [2, 2], "condenser": 4,
            "head": 8}

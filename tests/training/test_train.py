@@ -14,7 +14,7 @@ from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
-from tinyspeech.lowbit import quant, saved
+from tinyspeech.lowbit import grids, quant, saved
 from tinyspeech.lowbit.saved import load_model
 from tinyspeech.paths import CONFIGS
 from tinyspeech.training import train
@@ -69,7 +69,7 @@ def test_the_files_hold_what_they_say(finished):
 def test_a_trained_network_exports(finished):
     from tinyspeech.lowbit import lower
 
-    integer = lower.quantised(load_model(finished[0]), "tiny")
+    integer = lower.integer_twin(load_model(finished[0]), "tiny")
     features, _ = validation_set(bands())
     want = saved.predict(load_model(finished[0]), features).numpy()
     got = integer.run(features.numpy().astype(np.int8))
@@ -308,7 +308,7 @@ def test_averaged_weights_get_statistics_of_their_own(tmp_path):
     order = epoch_order(data, cfg.unknown_share, cfg.silence_share, g)
     batches = list(training_batches(data, cfg.augmentation(), order, cfg.batch_size, g))
     before = {name: value.clone() for name, value in model.state_dict().items() if "running" in name}
-    torch.optim.swa_utils.update_bn((x * quant.INPUT_STEP for x, _ in batches[: train.NORM_BATCHES]), model)
+    torch.optim.swa_utils.update_bn((x * grids.INPUT_STEP for x, _ in batches[: train.NORM_BATCHES]), model)
     for name, value in before.items():
         torch.testing.assert_close(model.state_dict()[name], value)
 

@@ -8,9 +8,7 @@ from pathlib import Path
 from tinyspeech import paths, toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.integer.header import c_header
-from tinyspeech.integer.network import (
-    IntegerModel,
-)
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import FIRMWARE
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import capstone
 import numpy as np
 
 from tinyspeech import paths, toolchain
@@ -96,10 +95,9 @@ class Program:
     def listing(self, function: str) -> list[Instruction]:
         """The instructions of a function, with their cycles in the last call."""
         start, cycles = self._at[function], self._chip.profile()
-        decoder = capstone.Cs(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC)
         code = self._chip.read_memory(start, self.sizes[function])
         return [Instruction(f"{i.mnemonic} {i.op_str}".strip(), i.size, int(cycles[slot(i.address)]))
-                for i in decoder.disasm(code, start)]
+                for i in toolchain.decoder().disasm(code, start)]
 
 
 def code_to_sram(script: str, objects: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ def add(commands) -> None:
     publish = add_command(actions, "publish", "write the book's public address into its settings and notebooks")
     publish.add_argument("address", help="of the repository, as https://github.com/OWNER/NAME")
     publish.set_defaults(run=run_publish)
-    pictures = add_command(actions, "pictures", "draw anew what code draws in book/images: README's run, the wiring")
+    pictures = add_command(actions, "pictures", "draw anew what code draws in book/images: README's run, plan, wiring")
     pictures.set_defaults(run=run_pictures)
 
 

@@ -19,6 +19,7 @@ def add(commands) -> None:
 
 def run(args) -> None:
     from tinyspeech.board.direct import report_firmware  # here, as those below: they load numpy
+    from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BYTES
     from tinyspeech.chip.firmware import firmware_folder
     from tinyspeech.integer.network import IntegerModel
 
@@ -27,21 +28,22 @@ def run(args) -> None:
     reports = {name: report_firmware(folder, name, False if args.no_xw else None) for name in names}
     result = reports[names[0]]
     if len(names) > 1:
-        show({**result, "compilers": reports}, args.json, compiler_table(reports))
+        show({**result, "compilers": reports}, args.json, compiler_table(reports, FLASH_BYTES))
         return
     ram = result["data_bytes"] + result["bss_bytes"] + result["stack_bytes"]
-    lines = [f"flash  {result['flash_bytes']:6,} of 16,384 bytes",
-             f"RAM    {ram:6,} of  2,048 bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
+    lines = [f"flash  {result['flash_bytes']:6,} of {FLASH_BYTES:,} bytes",
+             f"RAM    {ram:6,} of {SRAM_BYTES:6,} bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
              f"deepest stack {result['stack_bytes']}"]
     lines += [f"  {size:6,}  {name}" for name, size in sorted(result["symbols"].items(), key=lambda i: -i[1])]
     show(result, args.json, "\n".join(lines))
 
 
-def compiler_table(reports: dict[str, dict]) -> str:
+def compiler_table(reports: dict[str, dict], flash_bytes: int) -> str:
     """What each compiler makes of the firmware, a column each; then its functions and tables, the largest first."""
     rows = [(text, [report[key] for report in reports.values()]) for text, key in (
-        ("bytes of flash, of 16,384", "flash_bytes"), ("bytes of .data", "data_bytes"), ("bytes of .bss", "bss_bytes"),
-        ("bytes of deepest stack", "stack_bytes"), ("cycles per second of audio", "cycles_per_audio_second"))]
+        (f"bytes of flash, of {flash_bytes:,}", "flash_bytes"), ("bytes of .data", "data_bytes"),
+        ("bytes of .bss", "bss_bytes"), ("bytes of deepest stack", "stack_bytes"),
+        ("cycles per second of audio", "cycles_per_audio_second"))]
     names = {name for report in reports.values() for name in report["symbols"]}
     sizes = {name: [report["symbols"].get(name) for report in reports.values()] for name in names}
     rows += sorted(sizes.items(), key=lambda row: (-max(size or 0 for size in row[1]), row[0]))

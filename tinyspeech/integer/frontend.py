@@ -21,9 +21,8 @@ import numpy as np
 from tinyspeech.errors import UserError
 
 SAMPLE_RATE_HZ = 8000
-CLIP_SAMPLES = 8000
-LOWEST_BANDS = np.array([1, *range(1, 20)])
-"""Which band each logarithm is taken from: the lowest is a copy of the next (see `log_mel`)."""
+CLIP_SAMPLES = SAMPLE_RATE_HZ
+"""One second."""
 WINDOW = 256
 """Samples under one window (32 ms), and the length of the Fourier transform."""
 HOP = 160
@@ -31,6 +30,8 @@ HOP = 160
 N_FRAMES = 1 + (CLIP_SAMPLES - WINDOW) // HOP
 N_BANDS = 20
 N_COEFFICIENTS = 12
+LOWEST_BANDS = np.array([1, *range(1, N_BANDS)])
+"""Which band each logarithm is taken from: the lowest is a copy of the next (see `log_mel`)."""
 
 HALF = WINDOW // 2
 TWIDDLE_BITS = 8
@@ -55,7 +56,6 @@ COEFFICIENT_MEAN = np.array([28.95, 7.39, 0.46, -0.24, 0.13, 0.15, -0.12, -0.02,
 COEFFICIENT_STD = np.array([29.19, 8.16, 5.12, 4.05, 3.19, 2.46, 2.17, 1.87, 1.73, 1.55, 1.4, 1.3])
 """Standard deviation of each DCT coefficient over the training split; one of it becomes `UNITS_PER_STD`."""
 UNITS_PER_STD = 32
-
 
 MEL_SCALE, MEL_CORNER_HZ = 1127.0, 700.0
 """Of HTK's mel scale, in its form with the natural logarithm."""
@@ -97,7 +97,7 @@ def tables(precision: Precision = SHIPS) -> dict[str, np.ndarray]:
 
     # 40 HTK triangles summed in pairs are 20 trapezoids, and neighbouring trapezoids add to one: a bin either lies on
     # the flat top of one band or on the slope that it shares with the next.
-    edges = np.linspace(0.0, hz_to_mel(4000.0), 42)
+    edges = np.linspace(0.0, hz_to_mel(SAMPLE_RATE_HZ / 2), 2 * N_BANDS + 2)
     mel = hz_to_mel(np.arange(HALF) * SAMPLE_RATE_HZ / WINDOW)
     position = (mel - edges[1]) / (edges[1] - edges[0])  # in triangles; band b is flat on [2b, 2b + 1]
     band = np.clip(np.floor(position / 2), -1, N_BANDS - 1).astype(np.int64)
@@ -289,6 +289,8 @@ def features(x: np.ndarray, precision: Precision = SHIPS) -> np.ndarray:
 
 
 ADC_MIDPOINT = 512
+ADC_HIGHEST = 2 * ADC_MIDPOINT - 1
+"""Of its 10 bits."""
 ADC_SHIFT = 6
 
 
@@ -298,8 +300,8 @@ def from_adc(codes: np.ndarray) -> np.ndarray:
     Raises `UserError` for readings outside 0 .. 1023.
     """
     codes = np.asarray(codes)
-    if codes.dtype.kind not in "iu" or (codes.size and (codes.min() < 0 or codes.max() > 1023)):
-        raise UserError("readings of a 10-bit converter are whole numbers from 0 to 1023")
+    if codes.dtype.kind not in "iu" or (codes.size and (codes.min() < 0 or codes.max() > ADC_HIGHEST)):
+        raise UserError(f"readings of a 10-bit converter are whole numbers from 0 to {ADC_HIGHEST}")
     return ((codes.astype(np.int32) - ADC_MIDPOINT) << ADC_SHIFT).astype(np.int16)
 
 

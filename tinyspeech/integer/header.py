@@ -16,12 +16,7 @@ import numpy as np
 from tinyspeech.errors import UserError
 from tinyspeech.integer.decision import REJECTED
 from tinyspeech.integer.frontend import N_COEFFICIENTS
-from tinyspeech.integer.network import (
-    SIGMOID_BITS,
-    IntegerModel,
-    Worst,
-    sigmoid_table,
-)
+from tinyspeech.integer.network import SIGMOID_BITS, IntegerModel, Worst, sigmoid_table
 from tinyspeech.integer.packing import pack_requant, packed
 from tinyspeech.integer.plan import WORK_BYTES, has_bands, memory_plan
 from tinyspeech.integer.trials import checksum

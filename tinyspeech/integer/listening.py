@@ -1,7 +1,7 @@
 """Listening: from sounds that never end, by microphone or serial port, to the lines that the board sends. Chapter 10.
 
-    from tinyspeech import live
-    live.words(model, samples)      # [(frame, word)]
+    from tinyspeech.integer import listening
+    listening.words(model, samples)      # [(frame, word)]
 
 This is the definition that the firmware's 'L' and 'U' follow, bit for bit and frame by frame. How well a board listens
 is measured by `tinyspeech/measure/live.py`.
@@ -42,10 +42,10 @@ def from_conversions(codes: np.ndarray) -> np.ndarray:
     codes = np.asarray(codes)
     if codes.dtype.kind not in "iu" or codes.ndim != 1 or len(codes) % CONVERSIONS:
         raise UserError(f"readings are whole numbers, {CONVERSIONS} to a sample, not {codes.dtype} {list(codes.shape)}")
-    if codes.size and (codes.min() < 0 or codes.max() > 1023):
-        raise UserError("readings of a 10-bit converter are from 0 to 1023")
+    if codes.size and (codes.min() < 0 or codes.max() > frontend.ADC_HIGHEST):
+        raise UserError(f"readings of a 10-bit converter are from 0 to {frontend.ADC_HIGHEST}")
     total = codes.reshape(-1, CONVERSIONS).astype(np.int64).sum(axis=1)
-    return ((total - CONVERSIONS * frontend.ADC_MIDPOINT) * 16).astype(np.int16)
+    return (((total - CONVERSIONS * frontend.ADC_MIDPOINT) << frontend.ADC_SHIFT) // CONVERSIONS).astype(np.int16)
 
 
 def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:

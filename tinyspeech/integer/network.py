@@ -83,7 +83,7 @@ def sigmoid_table() -> np.ndarray:
 
 
 def sigmoid_q7(a: np.ndarray) -> np.ndarray:
-    """128 sigmoid(a / 16) by the table, 0 .. 128, of int8 arguments."""
+    """128 sigmoid(a / 16) by the table, 0 .. 128, of int8 arguments of any shape."""
     table = sigmoid_table().astype(np.int64)
     return np.where(a >= 0, table[np.abs(a)], (1 << SIGMOID_BITS) - table[np.abs(a)])
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer.network import (
-    MAX_SHIFT,
-    Layer,
-)
+from tinyspeech.integer.network import MAX_SHIFT, Layer
 
 
 def pack_dense(weight: np.ndarray) -> np.ndarray:
@@ -25,7 +22,7 @@ def pack_dense(weight: np.ndarray) -> np.ndarray:
 
 
 def unpack_dense(packed: np.ndarray) -> np.ndarray:
-    """The inverse of `pack_dense`."""
+    """The inverse of `pack_dense`: uint16 [inputs / 4, outputs] -> int8 [outputs, inputs]."""
     word = packed.T.astype(np.int64)[..., None]  # (outputs, groups, 1)
     j = np.arange(4)
     value = sum(((word >> (4 * b + j)) & 1) << b for b in range(4))
@@ -40,6 +37,12 @@ def pack_nibbles(weight: np.ndarray) -> np.ndarray:
     return (padded[:, 0::2] | padded[:, 1::2] << 4).astype(np.uint8)
 
 
+def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
+    """The inverse of `pack_nibbles`: uint8 [channels, ceil(kernel / 2)] -> int8 [channels, kernel]."""
+    value = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)[:, :kernel].astype(np.int8)
+    return np.where(value > 7, value - 16, value).astype(np.int8)
+
+
 def pack_requant(layer: Layer) -> np.ndarray:
     """Bias, multiplier and shift of a layer, uint16 [outputs + ceil(outputs / 2)]: see `kernel_requant` in kernels.h.
 
@@ -52,12 +55,6 @@ def pack_requant(layer: Layer) -> np.ndarray:
         raise UserError(f"layer {layer.name}: the firmware takes biases of 12 bits and shifts of 1 to {MAX_SHIFT}")
     pairs = np.pad(multiplier, (0, len(bias) % 2)).reshape(-1, 2)
     return np.concatenate([(bias << 4 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
-
-
-def unpack_nibbles(packed: np.ndarray, kernel: int) -> np.ndarray:
-    """The inverse of `pack_nibbles`."""
-    value = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)[:, :kernel].astype(np.int8)
-    return np.where(value > 7, value - 16, value).astype(np.int8)
 
 
 def packed(layer: Layer) -> np.ndarray:

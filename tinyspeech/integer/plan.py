@@ -7,11 +7,7 @@ from typing import TypedDict
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import WINDOW
-from tinyspeech.integer.network import (
-    SLOTS,
-    IntegerModel,
-    Layer,
-)
+from tinyspeech.integer.network import SLOTS, IntegerModel, Layer
 
 WORK_BYTES = 2 * WINDOW
 """The firmware's one work buffer: the transform's int16 samples, then the network's sums and slots."""

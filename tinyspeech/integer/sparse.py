@@ -6,8 +6,8 @@
     straight  no table at all: C with a load and an addition for every binary digit of every weight
 
 Packing and unpacking are exact for weights of -8 .. 7; the C that reads the tables is firmware/formats/sparse.c, and
-`bench.formats` counts its cycles on the chip. Not here: pruning itself (`prune.py`), which makes the zeros, and the
-dense format that ships (`packing.pack_dense`). This file knows nothing of torch.
+`tinyspeech/measure/formats.py` counts its cycles on the chip. Not here: pruning itself (`tinyspeech/lowbit/prune.py`),
+which makes the zeros, and the dense format that ships (`packing.pack_dense`). This file knows nothing of torch.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ FORMATS = {
 
 
 def prune_integers(weight: np.ndarray, share: float, group: int = 1) -> np.ndarray:
-    """Weights with this share set to zero: those smallest in size, of equal ones the first.
+    """Weights int8 [outputs, inputs] with this share set to zero: those smallest in size, of equal ones the first.
 
     group : how many inputs in a row are kept or dropped together, by the sum of their sizes; 1 is every weight for
         itself. Zeros that were there before count among those to be dropped.

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyspeech.integer import frontend
 from tinyspeech.integer.frontend import CLIP_SAMPLES, HOP, WINDOW, features
-from tinyspeech.integer.network import (
-    IntegerModel,
-)
+from tinyspeech.integer.network import IntegerModel
 
 
 def worst_case_clip() -> np.ndarray:
     """A loud, dense clip (full-scale noise, seeded): the longest arithmetic, the deepest stack. int16 [8000]."""
-    return np.random.default_rng(0).integers(-32768, 32768, frontend.CLIP_SAMPLES).astype(np.int16)
+    return np.random.default_rng(0).integers(-32768, 32768, CLIP_SAMPLES).astype(np.int16)
 
 
 def made_up_clip() -> np.ndarray:
@@ -41,14 +38,14 @@ def checksum(model: IntegerModel) -> int:
 def hostile_windows(count: int = 10_000, seed: int = 0) -> np.ndarray:
     """Windows that look for trouble, int16 [count, 256]: noise at every level, squares, impulses, offsets, tones."""
     rng = np.random.default_rng(seed)
-    n = np.arange(256)
-    rows = [np.zeros(256), np.full(256, -32768), np.full(256, 32767), np.tile([32767, -32768], 128)]
+    n = np.arange(WINDOW)
+    rows = [np.zeros(WINDOW), np.full(WINDOW, -32768), np.full(WINDOW, 32767), np.tile([32767, -32768], WINDOW // 2)]
     while len(rows) < count:
         level = 2.0 ** rng.uniform(0, 15)
-        tone = np.cos(2 * np.pi * rng.uniform(0, 128) * n / 256 + rng.uniform(0, 7))
+        tone = np.cos(2 * np.pi * rng.uniform(0, WINDOW // 2) * n / WINDOW + rng.uniform(0, 7))
         rows += [
-            rng.normal(0, level, 256), rng.uniform(-level, level, 256), np.sign(tone) * level, tone * level,
-            np.where(n == rng.integers(256), level, 0), rng.choice([-32768, 32767], 256),
-            tone * level + rng.normal(0, 3, 256), np.full(256, rng.uniform(-level, level)),
+            rng.normal(0, level, WINDOW), rng.uniform(-level, level, WINDOW), np.sign(tone) * level, tone * level,
+            np.where(n == rng.integers(WINDOW), level, 0), rng.choice([-32768, 32767], WINDOW),
+            tone * level + rng.normal(0, 3, WINDOW), np.full(WINDOW, rng.uniform(-level, level)),
         ]
     return np.clip(np.rint(rows[:count]), -32768, 32767).astype(np.int16)

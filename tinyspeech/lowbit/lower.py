@@ -1,6 +1,7 @@
 """From a trained network to integers (chapter 7): steps and weights out of torch, an `IntegerModel` out.
 
-    integer = quantised(load_model("data/models/tinyspeech_s.pt"))
+    integer = lowered("tinyspeech_s")                       # data/models/tinyspeech_s.pt, with its provenance
+    integer = integer_twin(load_model("FILE.pt"), "name")   # any other
 
 The same checkpoint gives the same integers. What they mean is defined in `tinyspeech/integer/network.py`.
 """
@@ -15,14 +16,9 @@ from torch import nn
 from tinyspeech import CLASSES, paths
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
-from tinyspeech.integer.network import (
-    PAIR,
-    SCALE_BITS,
-    SCORE_SHIFT,
-    IntegerModel,
-    Layer,
-)
-from tinyspeech.lowbit.quant import multiplier_and_shift, nearest, wiring
+from tinyspeech.integer.network import PAIR, SCALE_BITS, SCORE_SHIFT, IntegerModel, Layer
+from tinyspeech.lowbit.fixed_point import multiplier_and_shift, wiring
+from tinyspeech.lowbit.grids import nearest
 from tinyspeech.lowbit.saved import load_checkpoint, load_model
 from tinyspeech.networks.causal import CausalTinySpeech
 from tinyspeech.networks.streaming import StreamingCondenser, TinySpeechS
@@ -111,7 +107,7 @@ def _layers_with_bands(model) -> list[Layer]:
     return layers
 
 
-def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
+def integer_twin(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
     """The integer twin of a TinySpeech-S or a causal TinySpeech-Z that `tinyspeech.lowbit.quant` prepared and trained.
 
     Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
@@ -139,7 +135,7 @@ def quantised(model: nn.Module, name: str, provenance: dict | None = None) -> In
 def lowered(name: str) -> IntegerModel:
     """The integer twin of the trained network data/models/NAME.pt, with what it was made from.
 
-    Raises `UserError` for a file that is missing or foreign, and as `quantised` does.
+    Raises `UserError` for a file that is missing or foreign, and as `integer_twin` does.
     """
     path = paths.model_file(name, ".pt")
     trained, content = load_model(path), load_checkpoint(path)  # the first one refuses foreign files
@@ -151,4 +147,4 @@ def lowered(name: str) -> IntegerModel:
         "weight_bits": content["weight_bits"], "version": content["version"],
         "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
-    return quantised(trained, name, provenance)
+    return integer_twin(trained, name, provenance)

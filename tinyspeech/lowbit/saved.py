@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tinyspeech import __version__
 from tinyspeech.errors import UserError
-from tinyspeech.lowbit import quant
+from tinyspeech.lowbit import grids, quant
 from tinyspeech.networks.models import build_model
 
 
@@ -45,7 +45,7 @@ def check_writable(path: Path) -> None:
 def predict(model: nn.Module, features: Tensor, batch_size: int = 1024) -> Tensor:
     """Logits [N, 12] of features [N, T, 12] in int8 units, in evaluation mode, in the model's own precision."""
     model.eval()
-    features = features.to(next(model.parameters()).dtype) * quant.INPUT_STEP
+    features = features.to(next(model.parameters()).dtype) * grids.INPUT_STEP
     return torch.cat([model(part) for part in features.split(batch_size)])
 
 
@@ -61,7 +61,7 @@ def evaluate_quantised(model: nn.Module, config: quant.QuantConfig, calibration:
     calibration, features, norm_batches : [N, T, 12] in int8 units; SQ sets the steps of activations by the first of
     them, and measures batch norm's statistics anew on the last, if there are any
     """
-    first, *others = (x.float() * quant.INPUT_STEP for x in (calibration, *norm_batches))
+    first, *others = (x.float() * grids.INPUT_STEP for x in (calibration, *norm_batches))
     return accuracy(quant.quantised(model, config, first, others), features, labels)
 
 

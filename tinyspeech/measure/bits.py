@@ -4,8 +4,8 @@
 
 `data/bits.yaml` lists networks and rows. Every row starts from the same float network and is judged on the same clips,
 the complete validation set of the log-mel archive; S is judged as the chip computes it. What is finished is skipped the
-next time. The rows go into `data/results.json` as `experiments.bits`. Not here: quantisation (`quant.py`), training
-(`train.py`), comparisons of schedules and networks (`experiments.py`).
+next time. The rows go into `data/results.json` as `experiments.bits`. Not here: quantisation (`lowbit/quant.py`),
+training (`training/train.py`), comparisons of schedules and networks (`experiments.py`).
 """
 
 from __future__ import annotations
@@ -13,26 +13,22 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 
 from tinyspeech import paths
-from tinyspeech.errors import UserError
 from tinyspeech.lowbit import quant, saved
 from tinyspeech.measure import store
-from tinyspeech.measure.experiments import _worker, merged, start_worker
+from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
+from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
 from tinyspeech.networks.counting import weight_bytes
 from tinyspeech.paths import CONFIGS
-from tinyspeech.sound import datasets
 from tinyspeech.training import train
 from tinyspeech.training.config import TrainConfig
 from tinyspeech.training.data import epoch_order, training_batches, validation_set
@@ -65,13 +61,13 @@ def ways(rows: list[dict], network: str) -> list[dict]:
             for values in itertools.product(*(row[key] for key in keys))]
 
 
-def train_config(network: dict):
-    """The `config.TrainConfig` that a network's rows share."""
+def train_config(network: dict) -> TrainConfig:
+    """The training that a network's rows share."""
     base = yaml.safe_load((CONFIGS / network["config"]).read_text("utf-8"))
     return TrainConfig(**merged(base, network["change"]))
 
 
-def plain(config) -> dict:
+def plain(config: TrainConfig) -> dict:
     """A config as JSON gives it back."""
     return json.loads(json.dumps(asdict(config)))
 
@@ -107,8 +103,7 @@ def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict
 
     The accuracies, in percent, are of one seed each; the standard deviation is of a sample (n - 1).
     """
-    accuracy = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
-                "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+    accuracy = spread(values)
     line = {"label": label_of(name, bits=bits, **way), "network": name, **way, "bits": bits, "accuracy": accuracy,
             "bytes": weight_bytes(model, STORED_BITS.get(bits, bits)), "n": n}
     print(line["label"], accuracy["mean"], file=sys.stderr, flush=True)
@@ -163,7 +158,7 @@ def measured(name: str, network: dict, data) -> list[dict]:
 
 def run_network(name: str, network: dict) -> list[dict]:
     """`measured` in a worker process, on the data that it has loaded."""
-    return measured(name, network, _worker["bands"])
+    return measured(name, network, LOADED.bands)
 
 
 def measure(logmel: str | Path, speech: str | Path, only: Iterable[str] | None = None,
@@ -182,22 +177,17 @@ def measure(logmel: str | Path, speech: str | Path, only: Iterable[str] | None =
     UserError : no such network, no such data
     """
     listed = plan()["networks"]
-    only = list(only or listed)
-    unknown = set(only) - set(listed)
-    if unknown:
-        raise UserError(f"no network {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
-    datasets.must_exist(logmel, speech)
-    RUNS.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
+    only = chosen(listed, only, "network")
     before = store.load().get(KEY, {"value": []})["value"]
     rows = {name: [row for row in before if row["network"] == name] for name in listed}
-    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=(str(logmel), str(speech), threads)) as pool:
-        jobs = {name: pool.submit(run_network, name, listed[name]) for name in only}
+    with pool(workers, logmel, speech) as processes:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        jobs = {name: processes.submit(run_network, name, listed[name]) for name in only}
         for name, job in jobs.items():
             rows[name] = job.result()
     value = list(itertools.chain(*rows.values()))
     yield figure(KEY, value, "%", about="S, Z and M at few bits, in every mode, from one float network each",
-                 n=value[0]["n"], data="Speech Commands v0.02 validation, log-mel set, 12 classes",
+                 n=value[0]["n"], data=PICTURES,
                  config="data/bits.yaml",
                  note="bytes: weights packed at their bits, ternary five in a byte, and 4 bytes a channel; "
                       "accuracies of S as the chip computes; seeds are of the stage at few bits")

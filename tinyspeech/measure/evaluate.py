@@ -156,7 +156,7 @@ def counts_of(logits: np.ndarray, labels: np.ndarray) -> dict:
 
 
 def confidence_of(runner: engines.Engine, logits: np.ndarray, labels: np.ndarray) -> dict:
-    """How far the scores may be believed: the other part of the answer of `evaluate`."""
+    """How far scores int32 [N, 12] may be believed, of truth int [N]: the other part of the answer of `evaluate`."""
     guesses, probabilities = logits.argmax(axis=1), runner.probabilities(logits)
     keywords = [CLASSES.index(word) for word in KEYWORDS]
     steps = sorted({metrics.threshold_margin(threshold, runner.logit_step) for threshold in metrics.THRESHOLDS})

@@ -12,27 +12,23 @@ Not here: training itself, and the figures of the network that ships (`figures/n
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
 
 from tinyspeech import paths
-from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
+from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
+from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
 from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
 from tinyspeech.paths import CONFIGS
-from tinyspeech.sound import datasets
-from tinyspeech.sound.noise import BACKGROUND
 from tinyspeech.training import data, train
 from tinyspeech.training.config import TrainConfig
 
@@ -44,20 +40,13 @@ def groups() -> dict:
     return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
 
 
-def merged(base: dict, change: dict) -> dict:
-    """`base` with `change` laid over it, dictionaries within too; null takes a key out. Neither is altered."""
-    both = {**base, **{key: merged(base[key], value) if isinstance(base.get(key), dict) and isinstance(value, dict)
-                       else value for key, value in change.items()}}
-    return {key: value for key, value in both.items() if value is not None}
-
-
 def seeds_of(group: dict, label: str) -> list[int]:
     """Seeds of a row: the group's, or the first of them for a row that is listed under `once`."""
     return group["seeds"][:1] if label in group.get("once", ()) else group["seeds"]
 
 
-def row_config(group: dict, label: str, seed: int):
-    """The `config.TrainConfig` of one row and seed."""
+def row_config(group: dict, label: str, seed: int) -> TrainConfig:
+    """The training of one row and seed."""
     base = yaml.safe_load((CONFIGS / group["base"]).read_text("utf-8"))
     values = merged(merged(base, group.get("change") or {}), group["rows"][label] or {})
     return TrainConfig(**{**values, "seed": seed})
@@ -73,21 +62,7 @@ def what_counts(config: dict) -> dict:
     return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
 
 
-_worker: dict = {}
-"""What a worker process loads once: bands, and features and labels of the recordings."""
-
-
-def start_worker(logmel: str, speech: str | None, threads: int) -> None:
-    """Runs once in each worker process."""
-    torch.set_num_threads(threads)
-    noise = Path(speech) / BACKGROUND if speech else None
-    _worker["bands"] = data.load(logmel, noise)
-    if speech:
-        clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
-        _worker["speech"] = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
-
-
-def run_row(name: str, config) -> dict:
+def run_row(name: str, config: TrainConfig) -> dict:
     """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
@@ -95,25 +70,25 @@ def run_row(name: str, config) -> dict:
         if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
     began = time.perf_counter()
-    metrics = train.train(config, _worker["bands"], out, quiet=True)
+    metrics = train.train(config, LOADED.bands, out, quiet=True)
     network = saved.build_saved(saved.load_checkpoint(out))
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
-           "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
+           "macs": count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS)), "bytes": weight_bytes(network),
            "seconds": round(time.perf_counter() - began)}
-    features, labels = data.validation_set(_worker["bands"])
+    features, labels = data.validation_set(LOADED.bands)
     row["n"] = len(labels)
     if config.prune:
         row["zeros_float"] = round(100 * prune.zeros(saved.load_model(out.with_name(out.stem + "_float.pt")
                                                                       if config.qat_epochs else out)), 1)
     if config.qat_epochs:
-        integer = lower.quantised(saved.load_model(out), name)
+        integer = lower.integer_twin(saved.load_model(out), name)
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
         if config.start:
             row["formats"] = formats.network_formats(integer)
-        if "speech" in _worker:
-            features, labels = _worker["speech"]
+        if LOADED.speech is not None:
+            features, labels = LOADED.speech
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
     out.with_suffix(".checkpoint").unlink(missing_ok=True)
     report.write_text(json.dumps(row))
@@ -132,8 +107,7 @@ def summary(label: str, rows: list[dict]) -> dict:
     for key in ("float", "int", "int_recordings"):
         values = [row[key] for row in rows if key in row]
         if values:
-            line[key] = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
-                         "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+            line[key] = spread(values)
     return line
 
 
@@ -158,16 +132,11 @@ def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable
     UserError : no such group, no such data
     """
     listed = groups()
-    only = list(only or listed)
-    unknown = set(only) - set(listed)
-    if unknown:
-        raise UserError(f"no group {', '.join(sorted(unknown))}; there are {', '.join(listed)}")
-    datasets.must_exist(logmel, speech)
-    RUNS.mkdir(parents=True, exist_ok=True)
-    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
-    given = (str(logmel), str(speech) if speech else None, threads)
-    with ProcessPoolExecutor(workers, initializer=start_worker, initargs=given) as pool:
-        waiting = {name: {(label, seed): pool.submit(run_row, f"{name}-{i}-{seed}", row_config(group, label, seed))
+    only = chosen(listed, only, "group")
+    with pool(workers, logmel, speech) as processes:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        waiting = {name: {(label, seed): processes.submit(run_row, f"{name}-{i}-{seed}",
+                                                            row_config(group, label, seed))
                           for i, label in enumerate(group["rows"]) for seed in seeds_of(group, label)}
                    for name, group in listed.items() if name in only}
         for name, jobs in waiting.items():
@@ -179,5 +148,5 @@ def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable
                 print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), file=sys.stderr,
                       flush=True)
             yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
-                         data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 "
-                              "subset's", config=f"data/experiments.yaml over {group['base']}")
+                         data=f"{PICTURES}; int_recordings: the v0.01 subset's",
+                         config=f"data/experiments.yaml over {group['base']}")

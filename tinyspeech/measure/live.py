@@ -18,7 +18,7 @@ from tinyspeech import CLASSES
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision
+from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
 from tinyspeech.sound import audio
 
@@ -53,7 +53,8 @@ def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
     inside = (ticks >= 0) & (i + 1 < len(volts))
     i = np.where(inside, i, 0)
     a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
-    return np.where(inside, (a * (TICKS_HZ - part) + b * part) // TICKS_HZ, 32768) >> 6
+    level = np.where(inside, (a * (TICKS_HZ - part) + b * part) // TICKS_HZ, 32768)  # else at rest
+    return level >> frontend.ADC_SHIFT
 
 
 def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
@@ -109,7 +110,7 @@ class Event:
     @classmethod
     def of(cls, clip: np.ndarray, label: int, at_s: float, below_db: float = QUIET_DB) -> Event:
         """Of a clip, int16 [n] at 16 kHz, whose word is all that is at most so far below its loudest 10 ms."""
-        first, last = audio.loud_part(clip, 16_000, below_db)
+        first, last = audio.loud_part(clip, audio.SAMPLE_RATE_HZ, below_db)
         return cls(int(label), at_s, at_s + first, at_s + last)
 
 
@@ -119,8 +120,8 @@ def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int,
 
     Returns int16 at 16 kHz, and the clips' events.
     """
-    sound, begins = audio.in_a_row(clips, 16_000, seed, (0.5, 2.0), noise)
-    return sound, [Event.of(*row) for row in zip(clips, labels, begins / 16_000, strict=True)]
+    sound, begins = audio.in_a_row(clips, audio.SAMPLE_RATE_HZ, seed, (0.5, 2.0), noise)
+    return sound, [Event.of(*row) for row in zip(clips, labels, begins / audio.SAMPLE_RATE_HZ, strict=True)]
 
 
 def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
@@ -143,5 +144,6 @@ def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
 
 def is_quiet(clip: np.ndarray) -> bool:
     """Whether the softest tenth of a clip, int16 [n] at 16 kHz, lies 5 dB below what `SOFT_DB` counts to a word."""
-    power = (clip.astype(float) ** 2).reshape(-1, 160).mean(axis=1)
+    step = audio.SAMPLE_RATE_HZ // audio.GRIDS_PER_SECOND
+    power = (clip.astype(float) ** 2).reshape(-1, step).mean(axis=1)
     return bool(np.quantile(power, 0.1) < power.max() * 10 ** (-(SOFT_DB + 5) / 10))

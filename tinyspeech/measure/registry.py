@@ -19,6 +19,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
 from tinyspeech.measure.figures import firmware, frontend, listening, network, robustness, training
 from tinyspeech.measure.store import Figure
+from tinyspeech.networks.family import FAMILY
 from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import datasets
 
@@ -112,7 +113,7 @@ def of_rest() -> list[Group]:
                     "battery_hours", "asleep", "longest_burst", "ram_bytes", "stack_bytes"),
               listening.on_board, ("speech",)),
         Group(("live.choice",), listening.choice, ("speech",)),
-        Group(tuple(f"{name}.parameters" for name in network.FAMILY), network.family, cheap=True),
+        Group(tuple(f"{name}.parameters" for name in FAMILY), network.family, cheap=True),
         Group(("pruning.one_shot",), network.one_shot, ("speech", "logmel")),
         Group(("pruning.formats",), firmware.formats_of_layers),
         Group(("pruning.clip",), firmware.formats_of_clip),

@@ -7,7 +7,8 @@ new, and each is there because of a byte. Kernels reach into the past only, so t
 a clip. Condensers pool over bands and not over frames, so that every frame has its own A at once. And conv1 takes every
 second band, which halves all histories: 618 bytes of them, where TinySpeech-S has 600. Counts are those of the paper's
 Z, but that biases and steps come with the integers.
-Maps are [B, T, F, C], channels last, as the chip holds them. Quantisers: `quant.py`; in integers: `integer.py`.
+Maps are [B, T, F, C], channels last, as the chip holds them. `tinyspeech/lowbit/quant.py` attaches quantisers;
+`tinyspeech/integer/network.py` is the same network in integers.
 """
 
 from __future__ import annotations

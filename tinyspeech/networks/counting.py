@@ -1,6 +1,6 @@
-"""Weights and multiply-accumulates of a network, next to the published ones (chapter 3).
+"""Weights, multiply-accumulates and bytes of a network (chapters 3 and 5).
 
-    python -m tinyspeech models
+    python -m tinyspeech models         # the first two, next to the published ones
 """
 
 from __future__ import annotations
@@ -13,23 +13,6 @@ from torch import Tensor, nn
 from tinyspeech.errors import UserError
 from tinyspeech.networks.condenser import AttentionCondenser
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser
-
-
-def weight_bytes(model, bits: float = 4) -> int:
-    """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
-    shift; a condenser's scale is one byte a channel. What `header.c_header` stores, for any network of the library."""
-    total = 0
-    for module in model.modules():
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):
-            total += math.ceil(module.weight.numel() * bits / 8) + 4 * len(module.weight)
-        if isinstance(module, StreamingCondenser):
-            total += module.scale.numel()
-    return total
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Counting
-# ---------------------------------------------------------------------------------------------------------------------
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -79,4 +62,16 @@ def count_macs(model: nn.Module, input_shape: tuple[int, ...]) -> int:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
+    return total
+
+
+def weight_bytes(model: nn.Module, bits: float = 4) -> int:
+    """Bytes of a network's numbers in flash: weights at `bits`, and for each output channel 4 B of bias, multiplier and
+    shift; a condenser's scale is one byte a channel. What `header.c_header` stores, for any network of the library."""
+    total = 0
+    for module in model.modules():
+        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Linear, CausalConv)):
+            total += math.ceil(module.weight.numel() * bits / 8) + 4 * len(module.weight)
+        if isinstance(module, StreamingCondenser):
+            total += module.scale.numel()
     return total

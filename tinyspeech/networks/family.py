@@ -15,10 +15,6 @@ from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.networks.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 
-# ---------------------------------------------------------------------------------------------------------------------
-# TinySpeech X, Y, Z, M: the paper's family (Wong, Famouri, Pavlova, Surana 2020, arXiv 2008.04245)
-# ---------------------------------------------------------------------------------------------------------------------
-
 
 @dataclass(frozen=True)
 class Published:

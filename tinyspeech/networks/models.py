@@ -3,7 +3,7 @@
     model = build_model("tinyspeech_z")      # or "Z"; MODELS lists the names
     logits = model(features)                 # [B, T, F] -> [B, 12]
 
-Not here: training, data, quantisation.
+Not here: training, data, quantisation. Chapter 3.
 """
 
 from __future__ import annotations
@@ -20,10 +20,6 @@ from tinyspeech.networks.counting import count_macs, count_parameters
 from tinyspeech.networks.family import FAMILY, TinySpeech
 from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
 from tinyspeech.networks.teacher import Teacher
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The registry
-# ---------------------------------------------------------------------------------------------------------------------
 
 
 def _family_builder(name: str) -> Callable[..., nn.Module]:

@@ -12,13 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from tinyspeech.pages.plots import INK, PALETTE, PAPER
-from tinyspeech.paths import ROOT
+from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER, SANS
+from tinyspeech.paths import IMAGES
 
-PICTURE = ROOT / "book" / "images" / "house.svg"
+PICTURE = IMAGES / "house.svg"
 WIDTH, ROW, GAP = 866, 58, 12
 """Of the picture, of a floor and between floors; in units of the drawing."""
-SANS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 ALT = ("The library as a house of nine floors. From the top: commands; measure; pages on the left and training on the "
        "right; board and lowbit; chip, sound and networks; integer, the definition; toolchain; paths; errors. Chip, "
        "board and pages are one wing, networks, lowbit and training the other. Each floor uses only what lies below.")

@@ -1,7 +1,7 @@
 """Sound files in, one second of 16 kHz int16 out; nothing here knows of labels or networks.
 
 Decoding is libsndfile's (wav, flac, ogg, ...) and resampling is scipy's: neither is what this book teaches.
-Introduced in the chapter on sound.
+Chapter 1.
 
     from tinyspeech.sound import audio
     clip = audio.load_clip("data/bundled/yes/....flac")     # int16 [16000]

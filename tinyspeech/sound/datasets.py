@@ -2,7 +2,7 @@
 
 What it is not: it knows no network and no features. Beside it stand the rule that splits speakers (`splits.py`), noise
 (`noise.py`), the cached log-mel set (`logmel.py`), the download (`download.py`) and the making of the bundled clips
-(`synthesis.py`). Introduced in the chapter on data.
+(`synthesis.py`). Chapter 1.
 
     from tinyspeech.sound import datasets
     for name, label, samples in datasets.load_task("data/bundled", split="validation"):
@@ -30,8 +30,6 @@ from tinyspeech.paths import BUNDLED
 from tinyspeech.sound import audio
 from tinyspeech.sound.noise import BACKGROUND, noise_spans, read_noise
 from tinyspeech.sound.splits import SPLITS, SUFFIXES, by_hash, clips_by_split, speaker
-
-# --- the 12-class task ------------------------------------------------------------------------------------------------
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 EXTRA_PERCENT = 10

@@ -14,8 +14,6 @@ from tqdm import tqdm
 
 from tinyspeech.errors import UserError
 
-# --- the download -----------------------------------------------------------------------------------------------------
-
 URL = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
 """Of the archive at `URL`, as published in the source of torchaudio.datasets.SPEECHCOMMANDS."""

@@ -18,8 +18,6 @@ from tinyspeech.paths import cache_folder
 from tinyspeech.sound.noise import BACKGROUND
 from tinyspeech.sound.splits import hash_split
 
-# --- the cached log-mel set -------------------------------------------------------------------------------------------
-
 LOGMEL_SHAPE = (98, 40)
 """Frames and bands of one of its pictures."""
 

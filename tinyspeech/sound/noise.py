@@ -19,8 +19,6 @@ from tinyspeech.errors import UserError
 from tinyspeech.sound import audio, splits
 from tinyspeech.sound.splits import SUFFIXES
 
-# --- recordings of noise ----------------------------------------------------------------------------------------------
-
 BACKGROUND = "_background_noise_"
 """The folder of a corpus that holds them."""
 BACKGROUND_SHARE = {"training": (0.0, 0.8), "validation": (0.8, 0.9), "testing": (0.9, 1.0), "all": (0.0, 1.0)}

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from tinyspeech.errors import UserError
 
-# --- which clip is in which split -------------------------------------------------------------------------------------
-
 SPLITS = ("training", "validation", "testing", "all")
 SUFFIXES = (".wav", ".flac")
 VALIDATION_PERCENT, TESTING_PERCENT = 10, 10

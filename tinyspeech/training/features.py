@@ -18,7 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer.frontend import MEL_CORNER_HZ, MEL_SCALE
+from tinyspeech.integer.frontend import (
+    HOP,
+    MEL_CORNER_HZ,
+    MEL_SCALE,
+    N_BANDS,
+    N_COEFFICIENTS,
+    SAMPLE_RATE_HZ,
+    WINDOW,
+)
 from tinyspeech.training._torchaudio import functional, transforms
 
 POWER_RATIO = 7.5
@@ -45,21 +53,21 @@ class FrontendConfig:
         Where the settings do not fit each other.
     """
 
-    sample_rate_hz: int = 8000
+    sample_rate_hz: int = SAMPLE_RATE_HZ
     """Samples per second of the sound that goes in."""
     clip_ms: float = 1000.0
     """Length of a clip, and so of the speech that one decision is made on."""
-    window_ms: float = 32.0
+    window_ms: float = 1000 * WINDOW / SAMPLE_RATE_HZ
     """Length of sound under one (periodic Hann) window."""
-    hop_ms: float = 20.0
+    hop_ms: float = 1000 * HOP / SAMPLE_RATE_HZ
     """Time from the start of one window to the start of the next."""
-    n_fft: int = 256
+    n_fft: int = WINDOW
     """Points of the Fourier transform; windows shorter than this are padded with zeros."""
     low_hz: float = 0.0
     """Lower edge of the first mel band."""
-    high_hz: float = 4000.0
+    high_hz: float = SAMPLE_RATE_HZ / 2
     """Upper edge of the last mel band."""
-    n_mels: int = 20
+    n_mels: int = N_BANDS
     """Mel bands after summing: each is `triangles_per_band` neighbouring triangles added up."""
     triangles_per_band: int = 2
     """Triangles in a band. One gives the usual mel bank; two give trapezoids with a flat top, the sum of two pixels of
@@ -67,7 +75,7 @@ class FrontendConfig:
     log_floor: float = PIXEL_FLOOR / POWER_RATIO
     """Power added to every band before log2, for samples in -1..1. The quietest sound that makes a difference; here
     the floor of the cached log-mel set, brought to this transform's scale."""
-    n_mfcc: int = 12
+    n_mfcc: int = N_COEFFICIENTS
     """Coefficients kept of the cosine transform; the first follows loudness."""
 
     copy_lowest: bool = False

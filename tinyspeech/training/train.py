@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from tinyspeech import CLASSES, paths
 from tinyspeech.errors import UserError
-from tinyspeech.lowbit import quant
+from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.prune import Pruner, shrink
 from tinyspeech.lowbit.saved import accuracy, bundle, check_writable, load_checkpoint, load_model, save_atomically
 from tinyspeech.networks.models import build_model
@@ -79,7 +79,7 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
 
     x : float [B, T, 12] in int8 units; y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
     """
-    x = x * quant.INPUT_STEP
+    x = x * grids.INPUT_STEP
     costs = torch.ones(len(CLASSES), device=x.device)
     costs[UNKNOWN] = config.unknown_weight
     if config.mixup:
@@ -259,7 +259,7 @@ def few_bits_stage(run: Run, saved: dict | None) -> None:
         save_atomically(finished(run, "float", run.progress.float_accuracy),
                         run.out.with_name(run.out.stem + "_float.pt"))
         quant.prepare(run.model, quantisation).to(run.device)
-        quant.calibrate(run.model.eval(), next(run.batches(0, run.generator))[0] * quant.INPUT_STEP)
+        quant.calibrate(run.model.eval(), next(run.batches(0, run.generator))[0] * grids.INPUT_STEP)
     else:  # taken up in this stage: the steps of the quantisers are in the checkpoint
         quant.prepare(run.model, quantisation).to(run.device)
     run_stage(run, start_stage(run, "qat", run.config.qat_epochs, run.config.qat_lr, saved))
@@ -334,7 +334,7 @@ def learn(run: Run, stage: Stage, epoch: int) -> float:
 def measure_norms(run: Run, network: nn.Module) -> None:
     """Statistics of averaged weights: not the average of the statistics, where weights are rounded least of all."""
     some = itertools.islice(run.batches(0, torch.Generator(run.device).manual_seed(0)), NORM_BATCHES)
-    update_bn((x * quant.INPUT_STEP for x, *_ in some), network)
+    update_bn((x * grids.INPUT_STEP for x, *_ in some), network)
 
 
 def save_progress(run: Run, stage: Stage) -> None:

@@ -14,6 +14,7 @@ from tinyspeech.integer import frontend
 from tinyspeech.integer.trials import hostile_windows
 from tinyspeech.lowbit import saved
 from tinyspeech.measure.engines import engine, float_features
+from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
 from tinyspeech.measure.stages import bench
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
@@ -21,8 +22,6 @@ from tinyspeech.sound import audio, datasets
 from tinyspeech.sound.logmel import load_logmel
 from tinyspeech.training import data
 
-SPEAKERS = "Speech Commands v0.01 subset, validation speakers"
-RECORDINGS = f"{SPEAKERS}, 12 classes"
 BATCH = 256
 KEPT = 8 * BATCH
 """Clips, the first by name, on which integers and floats are compared value by value."""

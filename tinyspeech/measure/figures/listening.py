@@ -10,12 +10,14 @@ import numpy as np
 
 from tinyspeech import CLASSES, toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
+from tinyspeech.board.protocol import Lost, Word, parse
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import CLOCK_HZ, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
+from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
 from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
@@ -35,7 +37,7 @@ def through_mulaw(speech: Path) -> Iterator[Figure]:
     """What 8 bits a sample on the serial port cost in accuracy."""
     runner, task = engine("int", SHIPPED), datasets.load_task(speech, "validation")
     x8 = frontend.to_8khz(task.arrays()[0])
-    spoken = {"data": "Speech Commands v0.01 subset, validation speakers, 12 classes", "n": len(x8),
+    spoken = {"data": RECORDINGS, "n": len(x8),
               "model_hash": IntegerModel.load(model_file(SHIPPED, ".npz")).digest}
     answers = {"int16": runner.run(x8).logits.argmax(1),
                "mulaw": runner.run(mulaw.mulaw_decode(mulaw.mulaw_encode(x8))).logits.argmax(1)}
@@ -67,12 +69,13 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        return len(self.sound) / 16_000
+        return len(self.sound) / audio.SAMPLE_RATE_HZ
 
     @property
     def reports(self) -> list[tuple[float, str]]:
         """(Seconds, word)."""
-        return [(t, line.split()[1]) for t, line in self.heard.lines if line.startswith("word ")]
+        said = [(t, parse(line)) for t, line in self.heard.lines]
+        return [(t, word.name) for t, word in said if isinstance(word, Word)]
 
 
 def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Session:
@@ -90,7 +93,7 @@ def session(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> S
 def on_board(speech: Path, clips: int = BOARD_CLIPS, seed: int = BOARD_SEED) -> Iterator[Figure]:
     """Everything that one long recording tells of the board: words, latencies, time, current, RAM."""
     played, model = session(speech, clips, seed), IntegerModel.load(model_file(SHIPPED, ".npz"))
-    about = {"data": f"Speech Commands v0.01 subset, validation speakers: {clips} clips of 12 classes in a row, pauses "
+    about = {"data": f"{SPEAKERS}: {clips} clips of 12 classes in a row, pauses "
                      f"of 0.5 to 2 s, background noise at {audio.NOISE_UNITS} of 32768; by the virtual board's ADC",
              "seed": seed, "n": played.result["keywords"], "model_hash": model.digest}
     yield figure("live.seconds", round(played.seconds, 1), "s", **about)
@@ -133,9 +136,9 @@ def latencies(played: Session, about: dict) -> Iterator[Figure]:
 def agreement(played: Session, model: IntegerModel, about: dict) -> Iterator[Figure]:
     """Samples that were lost (none), and lines that the definition would not have sent (none)."""
     lines = [line for _, line in played.heard.lines]
-    lost = sum(int(line.split()[1]) for line in lines if line.startswith("lost "))
-    yield figure("live.lost_samples", lost, "samples", **about)
-    expected = {f"word {word} {frame}" for frame, word in words(model, played.heard.samples)}
+    lost = [said for line in lines if isinstance(said := parse(line), Lost)]
+    yield figure("live.lost_samples", sum(said.samples for said in lost), "samples", **about)
+    expected = {str(Word(word, frame)) for frame, word in words(model, played.heard.samples)}
     said = {line for line in lines if line.startswith("word ")}
     yield figure("live.mismatches", len(expected ^ said), "lines", **about,
                  note="between the board and the definition, words and frames")
@@ -167,7 +170,7 @@ def choice(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> 
         sound, events = in_a_row(x[chosen], labels[chosen], seed, noise)
         eight = frontend.to_8khz(sound[: len(sound) // 2 * 2])
         scores = decision.frame_scores(model, frontend.FrontendStream().push(eight))
-        streams.append((scores, events, len(sound) / 16_000))
+        streams.append((scores, events, len(sound) / audio.SAMPLE_RATE_HZ))
     seconds = sum(stream[2] for stream in streams)
     rows = [choice_row(streams, leak, lead, seconds) for leak, leads in CHOICES.items() for lead in leads]
     keywords = sum(event.label >= decision.REJECTED for _, events, _ in streams for event in events)

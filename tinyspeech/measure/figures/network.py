@@ -1,4 +1,4 @@
-"""Figures of trained networks: accuracy on every engine, what engines differ in, counts, one-shot pruning."""
+"""Figures of trained networks: accuracy on every engine, what engines differ in, counts, pruning (chapters 4, 6)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,14 @@ from tinyspeech.integer.plan import memory_plan
 from tinyspeech.lowbit import prune, saved
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.evaluate import evaluate
+from tinyspeech.measure.figures import PICTURES, RECORDINGS
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.networks.counting import count_macs, count_parameters
+from tinyspeech.networks.family import FAMILY
 from tinyspeech.networks.models import build_model
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import datasets, noise
 from tinyspeech.training import data
-
-RECORDINGS = "Speech Commands v0.01 subset, validation speakers, 12 classes"
-PICTURES = "Speech Commands v0.02 validation, log-mel set, 12 classes"
-FAMILY = ("tinyspeech_x", "tinyspeech_y", "tinyspeech_z", "tinyspeech_m")
-"""The networks of the paper whose parameters are counted."""
 
 
 def of_model(model: str) -> dict:

@@ -11,11 +11,11 @@ from tinyspeech import paths
 from tinyspeech.integer import frontend
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import evaluate
+from tinyspeech.measure.figures import RECORDINGS
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import datasets
 
-RECORDINGS = "Speech Commands v0.01 subset, validation speakers, 12 classes"
 SNRS_DB = (0, 5, 10, 15, 20)
 """Ratios of speech to noise at which published networks are compared."""
 REST_UNITS = round((1.23 / 3.3 - 0.5) * 2**16)

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from tinyspeech import paths
-from tinyspeech.lowbit import quant
+from tinyspeech.lowbit import grids, quant
 from tinyspeech.measure import store
-from tinyspeech.measure.figures.network import PICTURES
+from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import noise
@@ -43,7 +43,7 @@ def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure
     for stage in STAGES:
         if stage == "quantised":
             quant.prepare(network, config.weight_bits)
-            quant.calibrate(network.eval(), next(batches())[0] * quant.INPUT_STEP)
+            quant.calibrate(network.eval(), next(batches())[0] * grids.INPUT_STEP)
         optimizer = torch.optim.AdamW(network.train().parameters(), 1e-3, fused=True)
         began, clips = time.perf_counter(), 0
         for x, y in batches():

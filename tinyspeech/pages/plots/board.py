@@ -72,7 +72,7 @@ def conversation(turns: Sequence[Frame], busy_s: float, ax: Axes | None = None) 
 
     Parameters
     ----------
-    turns : of `chip.cable.frames`
+    turns : of `tinyspeech.board.cable.frames`
     busy_s : how long the chip works after each that it gets
     """
     ax = ax or plt.gca()

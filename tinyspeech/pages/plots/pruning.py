@@ -24,7 +24,7 @@ from tinyspeech.pages.plots.theme import (
 
 FORMAT_LOOKS = {"dense": ("grey", "o"), "bitmap": ("blue", "s"), "runs": ("amber", "^"), "groups": ("vermilion", "D"),
                 "shipped": ("sky", "P"), "straight": ("green", "v")}
-"""Colour and marker of each format of `bench.FORMAT_CALLS`, the same in every figure."""
+"""Colour and marker of each format of `tinyspeech.measure.formats.FORMAT_CALLS`, the same in every figure."""
 
 
 def weight_maps(matrices: Mapping[str, ArrayLike]) -> None:

@@ -11,8 +11,9 @@ from support.small_training import bands, config, same
 from torch import nn
 
 from tinyspeech.errors import UserError
-from tinyspeech.lowbit import lower, quant, saved
-from tinyspeech.lowbit.quant import GridLayer, LearnedStep, MeasuredStep, QuantConfig, largest, optimal_clip
+from tinyspeech.lowbit import grids, lower, quant, saved
+from tinyspeech.lowbit.grids import LearnedStep, MeasuredStep, largest, optimal_clip
+from tinyspeech.lowbit.quant import GridLayer, QuantConfig
 from tinyspeech.networks.models import build_model
 from tinyspeech.training import train
 from tinyspeech.training.data import validation_set
@@ -27,13 +28,13 @@ def ready(name: str) -> nn.Module:
     model = build_model(name.split()[0], **NETWORKS[name]).train()
     with torch.no_grad():
         for i in range(4):
-            model(features_of(i) * quant.INPUT_STEP)
+            model(features_of(i) * grids.INPUT_STEP)
     return model.eval()
 
 
 def answers(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return model(x.to(next(model.parameters()).dtype) * quant.INPUT_STEP).double()
+        return model(x.to(next(model.parameters()).dtype) * grids.INPUT_STEP).double()
 
 
 # --- grids ------------------------------------------------------------------------------------------------------------
@@ -44,7 +45,7 @@ def answers(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
 def test_every_grid_is_symmetric_and_holds_what_its_bits_can(bits, levels):
     low, high, spacing = QuantConfig(weight_bits=bits).grid
     x = torch.linspace(-200, 200, 9001, dtype=torch.float64)
-    y = quant.nearest(x, low, high, spacing)
+    y = grids.nearest(x, low, high, spacing)
     assert sorted(set(y.tolist())) == list(levels) and len(levels) <= (4 if bits == "ternary" else 2**bits)
     table = np.array(list(levels))
     want = table[np.abs(x.numpy()[:, None] - table).argmin(1)]
@@ -63,7 +64,7 @@ def test_gradients_of_every_grid_agree_with_differences(bits):
     mask = torch.randn_like(x)
     (q(x) * mask).sum().backward()
     ratio = (x / q.step).detach()
-    rest = quant.nearest(ratio, low, high, spacing) - ratio.clamp(low, high)
+    rest = grids.nearest(ratio, low, high, spacing) - ratio.clamp(low, high)
 
     def smooth(value, log2_step):
         step = torch.exp2(log2_step)
@@ -93,7 +94,7 @@ def test_two_bits_of_a_measured_step_train_straight_through():
 
 def error(x, clip, high, spacing):
     step = clip / high
-    return (quant.nearest(x / step, -high, high, spacing) * step - x).square().mean(1, True)
+    return (grids.nearest(x / step, -high, high, spacing) * step - x).square().mean(1, True)
 
 
 @pytest.mark.parametrize("bits", [8, 6, 4, 3, 2, "ternary"])
@@ -168,7 +169,7 @@ def test_more_bits_come_closer_and_eight_are_close(name, mode):
     want = answers(model, x)
     off = []
     for bits in ("ternary", 4, 8):
-        few = quant.quantised(model, QuantConfig(mode, bits, clipping="optimum"), x * quant.INPUT_STEP)
+        few = quant.quantised(model, QuantConfig(mode, bits, clipping="optimum"), x * grids.INPUT_STEP)
         off.append((answers(few, x) - want).square().mean().sqrt().item() / want.std().item())
     print("RMS error over deviation at ternary, 4, 8 bits:", off)
     assert off[0] > off[1] > off[2] and off[2] < 0.1
@@ -178,7 +179,7 @@ def test_more_bits_come_closer_and_eight_are_close(name, mode):
     {"granularity": "channel", "clipping": "max"}, {"granularity": "tensor", "clipping": "max"},
     {"granularity": "channel", "clipping": "optimum"}, {"granularity": "tensor", "clipping": "optimum"}])
 def test_weights_lie_on_the_grid_that_was_asked_for(settings):
-    few = quant.quantised(ready("Z"), QuantConfig("SQ", 4, **settings), features_of(22) * quant.INPUT_STEP)
+    few = quant.quantised(ready("Z"), QuantConfig("SQ", 4, **settings), features_of(22) * grids.INPUT_STEP)
     for layer in quant.layers(few):
         q = layer.weight_quantizer
         step, weight = q.step.detach(), q(layer.weight).detach()
@@ -195,7 +196,7 @@ def test_a_network_is_copied_and_unchanged():
     model, x = ready("Z"), features_of(23)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     for mode in ("UN", "DQ", "SQ"):
-        few = quant.quantised(model, QuantConfig(mode, 4, clipping="max"), x * quant.INPUT_STEP)
+        few = quant.quantised(model, QuantConfig(mode, 4, clipping="max"), x * grids.INPUT_STEP)
         assert torch.equal(answers(few, x), answers(model, x)) == (mode == "UN")
     assert before.keys() == model.state_dict().keys()
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
@@ -204,7 +205,7 @@ def test_a_network_is_copied_and_unchanged():
 def test_under_dq_a_clip_does_not_know_its_batch():
     x = features_of(24)
     for model in (ready("Z"), network(SMALL)):
-        few = quant.quantised(model, QuantConfig("DQ", 4, clipping="max"), x * quant.INPUT_STEP)
+        few = quant.quantised(model, QuantConfig("DQ", 4, clipping="max"), x * grids.INPUT_STEP)
         torch.testing.assert_close(answers(few, x)[:1], answers(few, x[:1]))
         assert not [m for m in few.modules() if isinstance(m, LearnedStep)]
 
@@ -213,12 +214,12 @@ def test_under_dq_a_clip_does_not_know_its_batch():
 @pytest.mark.parametrize("bits", [8, 4, 2, "ternary"])
 def test_tiny_speech_s_by_sq_is_what_the_chip_computes(bits, settings):
     x = features_of(25, 12)
-    few = quant.quantised(network(SMALL), QuantConfig("SQ", bits, **settings), x * quant.INPUT_STEP)
+    few = quant.quantised(network(SMALL), QuantConfig("SQ", bits, **settings), x * grids.INPUT_STEP)
     if bits == 8:
         with pytest.raises(UserError, match="4 bits"):
-            lower.quantised(few, "test")
+            lower.integer_twin(few, "test")
         return
-    integer = lower.quantised(few, "test")
+    integer = lower.integer_twin(few, "test")
     in_units = answers(few, x).numpy() / integer.logit_unit(49)
     got = integer.run(x.numpy().astype(np.int8))
     assert np.array_equal(np.rint(in_units), got) and np.abs(in_units - got).max() < 1e-3
@@ -318,9 +319,17 @@ def test_accuracy_without_training(tmp_path):
 
 def test_every_parameter_of_a_wrapped_network_learns():
     model = quant.prepare(ready("Z improved"), 4)
-    quant.calibrate(model, features_of(26) * quant.INPUT_STEP)
-    model.train()(features_of(27, 32) * quant.INPUT_STEP).logsumexp(1).sum().backward()
+    quant.calibrate(model, features_of(26) * grids.INPUT_STEP)
+    model.train()(features_of(27, 32) * grids.INPUT_STEP).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     assert isinstance(model.conv1.input_quantizer, nn.Identity)  # features are 8-bit integers as they come
     assert all(isinstance(layer, GridLayer) for layer in quant.layers(model))
+
+
+def test_measuring_norms_anew_changes_what_rounded_weights_answer():
+    config, x = QuantConfig("SQ", 2, clipping="max"), [features_of(i, 16) * grids.INPUT_STEP for i in range(4)]
+    old, new = (quant.quantised(network(SMALL), config, x[0], batches) for batches in ((), x))
+    want = network(SMALL)(x[0])
+    off = [((model(x[0].double()) - want) ** 2).mean().item() for model in (old, new)]
+    assert off[0] != off[1] and not any(isinstance(m, torch.nn.BatchNorm1d) for m in new.modules())
