@@ -34,7 +34,9 @@ def kernel():
 def test_a_routine_returns_its_result_and_its_cycles():
     triple = program.Routine("triple", "    slli a1, a0, 1\n    add a0, a0, a1\n    ret")
     assert triple(14) == (42, 1 + 1 + 3) and triple(-5)[0] == -15
-    assert triple(14, mhz=48) == (42, 2 + 1 + 5)  # slli to another register is long
+    assert triple(14, mhz=48) == (42, 1 + 1 + 5)  # slli to another register is long, and fetched ahead
+    more = program.Routine("more", "    addi a0, a0, 1000\n" * 4 + "    ret")
+    assert (more(2), more(2, mhz=48)) == ((4002, 4 + 3), (4002, 1 + 1 + 2 + 2 + 5))  # two are fetched ahead, two not
     assert [i.bytes for i in triple.listing("triple")] == [4, 2, 2]
     with pytest.raises(UserError, match="takes 1 numbers, not 2"):
         triple(1, 2)
