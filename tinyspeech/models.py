@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from tinyspeech import CLASSES
+from tinyspeech import CLASSES, batch_last
 from tinyspeech.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 from tinyspeech.errors import UserError
@@ -170,6 +170,8 @@ class TinySpeech(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits: float [B, T, F] -> [B, classes], for any number of frames and of coefficients."""
         check_features(x)
+        if batch_last.covers(self, x):  # the same, computed in another order of axes
+            return batch_last.forward(self, x)
         v = torch.relu(self.norm1(self.conv1(x[:, None])))  # (B, conv1, T, F)
         for condenser in self.condensers:
             v = condenser(v)  # (B, conv1, T, F)
