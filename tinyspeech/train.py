@@ -2,18 +2,20 @@
 
     python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
 
-AdamW with a one-cycle schedule over augmented clips; a teacher's answers beside the labels where the config names one;
-the weights that are kept are a running average. After each epoch a checkpoint (weights, optimiser, generators) is
-written beside the result, so that `--resume` continues bit for bit on the CPU.
+AdamW with a one-cycle schedule, or what the config says, over augmented clips; a teacher's answers beside the labels
+where the config names one; the weights that are kept are a running average. After each epoch a checkpoint (weights,
+optimiser, generators) is written beside the result, so that `--resume` continues bit for bit on the CPU.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import math
 import os
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -51,12 +53,15 @@ class TrainConfig:
     """Passes at `weight_bits`, from the float network; 0 leaves the network in float."""
     batch_size: int = 256
     lr: float = 6e-3
-    """Peak learning rate of the one-cycle schedule."""
+    """Peak learning rate of the one-cycle schedule, or the constant one."""
     qat_lr: float = 1.5e-3
     momentum: float = 0.9
-    """AdamW's first beta, or SGD's momentum (Nesterov's)."""
+    """AdamW's first beta, or SGD's momentum."""
     optimizer: str = "adamw"
-    """`adamw` or `sgd`; the learning rate of the one is not the other's."""
+    """`adamw`, `sgd` (Nesterov's momentum) or `heavy_ball` (SGD with Polyak's momentum, what most libraries mean by SGD
+    with momentum); the learning rate of the one is not the other's."""
+    schedule: str = "one_cycle"
+    """`one_cycle`: the rate climbs to `lr` for 15 % of the steps and falls to nothing; `constant`: it is `lr`."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     weight_bits: int | str = 4
@@ -122,8 +127,10 @@ class TrainConfig:
             raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
         if self.teacher and (not self.passes or self.mixup):
             raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise UserError(f"config key 'optimizer' must be adamw or sgd, not {self.optimizer!r}")
+        for key, known in (("optimizer", ("adamw", "sgd", "heavy_ball")), ("schedule", ("one_cycle", "constant"))):
+            if getattr(self, key) not in known:
+                raise UserError(f"config key '{key}' must be {', '.join(known[:-1])} or {known[-1]}, "
+                                f"not {getattr(self, key)!r}")
         if not 0 <= self.unknown_weight <= 100:
             raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting
@@ -294,10 +301,12 @@ def train(
     """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
 
     Returns {"float_accuracy", "accuracy", "history"}; accuracies in percent on the log-mel validation set of `data`.
+    The checkpoint's progress says the processor time of all epochs, too: on one thread, what they take on an idle core.
     `out` holds config, stage ('float' or 'qat'), weight_bits, state_dict, metrics, version: plain values and tensors,
     so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
     """
     check_writable(out)
+    keep_freed_memory()
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -332,7 +341,7 @@ def train(
         raise UserError(f"batch size {config.batch_size} is larger than the training set of {clips} clips")
     float_steps = config.epochs * steps
     checkpoint_path = out.with_suffix(".checkpoint")
-    state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None}
+    state: dict = {"stage": "float", "epoch": 0, "history": [], "float_accuracy": None, "seconds": 0.0}
     saved, saved_stage = None, None
     if resume:
         saved = load_checkpoint(checkpoint_path)
@@ -360,10 +369,7 @@ def train(
             continue
         model.to(device)
         optimizer = make_optimizer(model, config, peak)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, peak, total_steps=max(epochs, 1) * steps + 1, pct_start=0.15,
-            base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
-        )
+        scheduler = make_scheduler(optimizer, config, peak, max(epochs, 1) * steps + 1)
         average = None
         if config.average:
             average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
@@ -376,6 +382,7 @@ def train(
             if average is not None:
                 average.load_state_dict(saved["average"])
         for done in range(state["epoch"], epochs):
+            began = time.process_time()
             model.train()
             total, right = torch.zeros((), device=device), score_of(state)
             bar = tqdm(epoch(done), total=steps, desc=f"{stage} {done + 1}/{epochs}", disable=quiet, leave=False)
@@ -401,6 +408,7 @@ def train(
                 measure_norms(kept)
             score = accuracy(kept, features, labels)
             state["epoch"] = done + 1
+            state["seconds"] = state.get("seconds", 0.0) + time.process_time() - began
             state["history"].append({"stage": stage, "epoch": done + 1, "loss": mean_loss, "accuracy": score})
             if not quiet:
                 tqdm.write(f"{stage} epoch {done + 1}/{epochs}  loss {mean_loss:.3f}  validation {score:.2f} %")
@@ -432,9 +440,30 @@ def make_optimizer(model: nn.Module, config: TrainConfig, lr: float) -> torch.op
     others = [p for name, p in model.named_parameters() if not name.endswith("log2_step")]
     groups = [{"params": others, "weight_decay": config.weight_decay}, {"params": steps, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=True)
+    if config.optimizer != "adamw":
+        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.optimizer == "sgd")
     return torch.optim.AdamW(groups, lr, betas=(config.momentum, 0.999), fused=True)
+
+
+def make_scheduler(optimizer: torch.optim.Optimizer, config: TrainConfig, peak: float, steps: int):
+    """The config's schedule of learning rates, one step a batch."""
+    if config.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=steps, pct_start=0.15,
+        base_momentum=config.momentum - 0.05, max_momentum=config.momentum)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc's allocator to keep what is freed, up to 32 MB at once, for the next tensor of that size.
+
+    By default it hands large blocks back to the system, which clears them again, page by page, for the next layer: half
+    of a training step of the small 2-D networks. Elsewhere than on glibc nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, size in ((-3, 1 << 25), (-1, 1 << 30), (-2, 1 << 26)):  # mmap threshold, trim threshold, top pad
+            mallopt(option, size)
 
 
 def score_of(state: dict) -> str:
