@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -30,7 +29,10 @@ RUNS = Path("runs") / "experiments"
 
 
 def groups() -> dict:
-    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}."""
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}.
+
+    `once`: rows of one seed. `curves`: true where loss and accuracy of each epoch are to be recorded, too.
+    """
     return yaml.safe_load((datasets.ROOT / "data" / "experiments.yaml").read_text("utf-8"))
 
 
@@ -101,8 +103,21 @@ def start_worker(logmel: str, speech: str | None, threads: int) -> None:
         _worker["speech"] = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
 
 
+def left_by(checkpoint: Path, config: dict) -> bool:
+    """Whether a training of this very config was interrupted and can go on from `checkpoint`."""
+    from tinyspeech import train
+
+    try:
+        return {**vars(train.TrainConfig()), **train.load_checkpoint(checkpoint)["config"]} == config
+    except (UserError, KeyError, TypeError):
+        return False
+
+
 def run_row(name: str, config) -> dict:
-    """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
+    """Train one row with one seed and measure it; a finished one is read back, an interrupted one goes on.
+
+    Returns {"seed", "float", "int", ...}; "seconds" are the processor's, of all epochs.
+    """
     from tinyspeech import bench, export, prune, train, training_data
     from tinyspeech.models import count_macs, count_parameters
 
@@ -111,13 +126,15 @@ def run_row(name: str, config) -> dict:
     for done in sorted(RUNS.glob("*.json")):
         if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
-    began = time.perf_counter()
-    metrics = train.train(config, _worker["bands"], out, quiet=True)
+    checkpoint = out.with_suffix(".checkpoint")
+    metrics = train.train(config, _worker["bands"], out, resume=left_by(checkpoint, config_now), quiet=True)
     network = train.build_saved(train.load_checkpoint(out))
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, (49, 12)), "bytes": weight_bytes(network),
-           "seconds": round(time.perf_counter() - began)}
+           "seconds": round(train.load_checkpoint(checkpoint)["progress"]["seconds"]) if checkpoint.exists() else None,
+           "curves": {key: [round(epoch[key], 4 if key == "loss" else 2) for epoch in metrics["history"]]
+                      for key in ("loss", "accuracy")}}
     features, labels = training_data.validation_set(_worker["bands"])
     row["n"] = len(labels)
     if config.prune:
@@ -132,13 +149,16 @@ def run_row(name: str, config) -> dict:
         if "speech" in _worker:
             features, labels = _worker["speech"]
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
-    out.with_suffix(".checkpoint").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     report.write_text(json.dumps(row))
     return row
 
 
-def summary(label: str, rows: list[dict]) -> dict:
-    """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1)."""
+def summary(label: str, rows: list[dict], curves: bool = False) -> dict:
+    """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1).
+
+    With `curves`, loss and accuracy after each epoch, of every seed, too.
+    """
     first, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"]]
     line: dict = {"label": label, "seeds": [row["seed"] for row in rows],
             **{key: first[key] for key in ("parameters", "macs", "bytes")}, "epochs": first["config"]["epochs"],
@@ -151,6 +171,8 @@ def summary(label: str, rows: list[dict]) -> dict:
         if values:
             line[key] = {"values": [round(v, 2) for v in values], "mean": round(float(np.mean(values)), 2),
                          "sd": round(float(np.std(values, ddof=1)), 2) if len(values) > 1 else None}
+    if curves:
+        line["curves"] = [row["curves"] for row in rows]
     return line
 
 
@@ -181,8 +203,9 @@ def main(argv: list[str] | None = None) -> None:
             lines = []
             for label in group["rows"]:
                 rows = [jobs[label, seed].result() for seed in seeds_of(group, label)]
-                lines.append(summary(label, rows))
-                print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), flush=True)
+                lines.append(summary(label, rows, group.get("curves", False)))
+                shown = {k: v for k, v in lines[-1].items() if k not in ("network", "curves")}
+                print(name, json.dumps(shown), flush=True)
             record(f"experiments.{name}", lines, "%", about=group["about"], n=rows[0]["n"],
                    data="Speech Commands v0.02 validation, log-mel set, 12 classes; int_recordings: the v0.01 subset's",
                    config=f"data/experiments.yaml over {group['base']}",
