@@ -4,7 +4,7 @@ Maps of 7 to 15 channels and 49 x 12 places are small for a library's convolutio
 on arranging data. With activations stored as [channels, time, frequency, batch] a place of all clips is one run in
 memory: pooling is the maximum of slices, unpooling a broadcast, and a condenser's pair of 1 x 1 convolutions the one
 matrix that it amounts to (`condenser.collapsed_weight`). Condensers with equal windows are pooled once (`runs`).
-Results differ from the plain form's by the order of float additions only. Chapter 3 explains the network by that form, which
+Results differ from the plain form's by the order of float additions only. Chapter 3 explains the plain form; it
 computes what is not covered here: small batches, long kernels, F without a gate, hooks, quantisers.
 """
 
