@@ -9,9 +9,11 @@ import pytest
 import torch
 from support.small_training import bands
 
+from tinyspeech import paths
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import saved
 from tinyspeech.measure import experiments, workers
+from tinyspeech.measure.figures import training
 from tinyspeech.networks import counting
 from tinyspeech.networks.models import build_model
 from tinyspeech.networks.streaming import CausalConv, StreamingConfig, TinySpeechS
@@ -75,6 +77,9 @@ def test_summary_is_mean_and_deviation():
     assert line["float"] == {"values": [90.0, 92.0, 94.0], "mean": 92.0, "sd": 2.0} and line["int"]["mean"] == 91.0
     assert line["seeds"] == [0, 1, 2] and "int_recordings" not in line
     assert experiments.summary("x", rows[:1])["float"]["sd"] is None
+    assert line["seconds"] is None  # of a clock on the wall, as runs without curves have them
+    of_processor = [{**row, "curves": {}, "seconds": 10 + row["seed"]} for row in rows]
+    assert experiments.summary("x", of_processor)["seconds"] == 11
 
 
 def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
@@ -91,10 +96,59 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
     assert row["n"] == len(validation_set(data)[1])
     assert row["parameters"] > 0 and row["macs"] > 0 and 0 <= row["int"] <= 100
     assert not list(tmp_path.glob("*.checkpoint"))
+    assert len(row["curves"]["loss"]) == len(row["curves"]["accuracy"]) == 2
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
     assert experiments.run_row("x-0-0", config) == row
     with pytest.raises(pytest.fail.Exception):
         experiments.run_row("x-0-0", TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
+
+
+def test_an_interrupted_row_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    monkeypatch.setattr(workers.LOADED, "bands", bands(), raising=False)
+    config = TrainConfig(network=NETWORK, epochs=2, qat_epochs=0, batch_size=32)
+    save = train.save_atomically
+
+    def stop(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save_atomically", stop)
+        with pytest.raises(KeyboardInterrupt):
+            experiments.run_row("x-0-0", config)
+    epochs, real = [], train.epoch_order
+    monkeypatch.setattr(train, "epoch_order", lambda *arguments: epochs.append(1) or real(*arguments))
+    row = experiments.run_row("x-0-0", config)
+    assert len(epochs) == 2  # to count the steps, and the one epoch that was missing
+    assert len(row["curves"]["loss"]) == 2 and row["seconds"] is not None
+
+
+def test_another_row_s_checkpoint_is_not_taken(tmp_path):
+    config = TrainConfig(network=NETWORK, epochs=1, qat_epochs=0, batch_size=32)
+    train.train(config, bands(), tmp_path / "net.pt", quiet=True)
+    checkpoint, values = tmp_path / "net.checkpoint", json.loads(json.dumps(vars(config)))
+    assert experiments.left_by(checkpoint, values)
+    assert not experiments.left_by(checkpoint, {**values, "seed": 1})
+    assert not experiments.left_by(tmp_path / "none.checkpoint", values)
+
+
+def test_curves_are_told_where_they_are_asked_for():
+    row = {"seed": 0, "parameters": 1, "macs": 2, "bytes": 3, "loss": 0.5, "seconds": 10, "float": 90.0,
+           "config": {"epochs": 1, "qat_epochs": 0, "network": {}}, "curves": {"loss": [0.5], "accuracy": [90.0]}}
+    assert experiments.summary("x", [row], curves=True)["curves"] == [row["curves"]]
+    assert "curves" not in experiments.summary("x", [row])
+
+
+def test_minutes_are_of_rows_own_seconds_where_they_are_the_processor_s(tmp_path, monkeypatch):
+    row = {"seeds": [0, 1], "epochs": 30, "qat_epochs": 6, "seconds": 600}
+    entries = {"tinyspeech_s.seconds_per_epoch": {"value": {"float": 10, "quantised": 20}},
+               "experiments.wall": {"value": [row]},
+               "experiments.processor": {"value": [row, {**row, "seconds": None}], "seconds": experiments.SECONDS}}
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results.json")
+    (made,) = training.minutes()
+    assert (made.value["wall"], made.value["processor"]) == (14, 20 + 14)
 
 
 def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):

@@ -146,9 +146,10 @@ def test_resuming_twice(longer, tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_holds_what_older_ones_do(finished):
-    """By these names, so that a run which an older version began goes on."""
+    """By these names, so that a run which an older version began goes on; seconds came later."""
     content = torch.load(finished[0].with_name("net.checkpoint"), weights_only=True)
     assert content.keys() == {"config", "progress", "model", "average", "optimizer", "scheduler", "generator", "pruner"}
+    assert content["progress"].pop("seconds") > 0
     assert content["progress"] == {"stage": "qat", "epoch": 1, "float_accuracy": finished[1]["float_accuracy"],
                                    "history": finished[1]["history"]}
 
@@ -298,6 +299,58 @@ def test_sgd_is_nesterovs_and_steps_of_the_grid_do_not_decay():
             assert decay[id(parameter)] == (0.0 if "log2_step" in name else 0.1)
 
 
+def test_heavy_ball_is_plain_momentum():
+    weight = torch.nn.Linear(1, 1, bias=False)
+    weight.weight.data.fill_(1.0)
+    optimizer = train.make_optimizer(weight, config(optimizer="heavy_ball", momentum=0.5, weight_decay=0.0), 0.1)
+    for _ in range(3):  # a slope of 1 throughout: velocities 1, 1.5, 1.75
+        weight.weight.grad = torch.ones(1, 1)
+        optimizer.step()
+    assert weight.weight.item() == pytest.approx(1 - 0.1 * (1 + 1.5 + 1.75))
+
+
+@pytest.mark.parametrize(("schedule", "constant"), [("one_cycle", False), ("constant", True)])
+def test_schedules(schedule, constant):
+    settings = config(schedule=schedule, optimizer="heavy_ball", momentum=0.9)
+    optimizer = train.make_optimizer(train.build(settings), settings, 0.3)
+    scheduler = train.make_scheduler(optimizer, settings, 0.3, 21)
+    rates, momenta = [], []
+    for _ in range(20):
+        rates.append(optimizer.param_groups[0]["lr"])
+        momenta.append(optimizer.param_groups[0]["momentum"])
+        optimizer.step()
+        scheduler.step()
+    assert max(rates) == pytest.approx(0.3, rel=0.02)
+    assert (set(rates) == {0.3} and set(momenta) == {0.9}) is constant
+    assert (rates[0] < 0.1 and rates[-1] < 0.01) is not constant
+
+
+def test_a_constant_schedule_resumes(tmp_path, monkeypatch):
+    settings = config(schedule="constant", optimizer="heavy_ball", epochs=3, qat_epochs=0)
+    whole = train.train(settings, bands(), tmp_path / "whole.pt", quiet=True)
+    save, calls = saved.save_atomically, []
+
+    def interrupted(*arguments):
+        save(*arguments)
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(settings, bands(), tmp_path / "net.pt", quiet=True)
+    interrupted_at = saved.load_checkpoint(tmp_path / "net.checkpoint")
+    before = interrupted_at["progress"]["seconds"]
+    assert train.train(settings, bands(), tmp_path / "net.pt", resume=True, quiet=True) == whole
+    assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
+    assert saved.load_checkpoint(tmp_path / "net.checkpoint")["progress"]["seconds"] > before > 0
+    del interrupted_at["progress"]["seconds"]  # as older versions wrote it
+    save(interrupted_at, tmp_path / "net.checkpoint")
+    assert train.train(settings, bands(), tmp_path / "net.pt", resume=True, quiet=True) == whole
+    assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
+
+
 def test_averaged_weights_get_statistics_of_their_own(tmp_path):
     """What is kept has batch norm measured on its own weights: measuring again changes nothing."""
     cfg = config(average=0.9, epochs=2, qat_epochs=0)
@@ -405,7 +458,8 @@ def test_damaged_and_foreign_networks(tmp_path, finished):
     ("augment: {time_masks: 1.5}", "time_masks"), ("augment: {noise_probability: 2}", "noise_probability"),
     ("augment: {tilt_db: .nan}", "tilt_db"), ("augment: {gain_db: [6, -6]}", "gain_db"),
     ("epochs: [", "not valid YAML"), ("- 1\n- 2", "'key: value'"), ("just words", "'key: value'"),
-    ("3: 4", "unknown key"), ("optimizer: adam", "adamw or sgd"), ("unknown_weight: -1", "unknown_weight"),
+    ("3: 4", "unknown key"), ("optimizer: adam", "adamw, sgd or heavy_ball"),
+    ("schedule: step", "one_cycle or constant"), ("unknown_weight: -1", "unknown_weight"),
     ("passes: -1", "passes"), ("average: 1", "average"), ("mixup: -1", "mixup"),
     ("temperature: 0", "temperature"), ("distill_weight: 2", "distill_weight"),
     ("teacher: 3", "'teacher' must be of type str"),

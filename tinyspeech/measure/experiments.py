@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy as np
 import yaml
 
 from tinyspeech import paths
+from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
@@ -33,10 +33,15 @@ from tinyspeech.training import data, train
 from tinyspeech.training.config import TrainConfig
 
 RUNS = paths.RUNS / "experiments"
+SECONDS = "of the processor, for all epochs of one seed"
+"""What a row's seconds are, where its figure says so; figures from before have the seconds of a clock on the wall."""
 
 
 def groups() -> dict:
-    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}."""
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}.
+
+    `once`: rows of one seed. `curves`: true where loss and accuracy of each epoch are to be recorded, too.
+    """
     return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
 
 
@@ -62,20 +67,33 @@ def what_counts(config: dict) -> dict:
     return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
 
 
+def left_by(checkpoint: Path, config: dict) -> bool:
+    """Whether a training of this very config was interrupted and can go on from `checkpoint`."""
+    try:
+        return {**vars(TrainConfig()), **saved.load_checkpoint(checkpoint)["config"]} == config
+    except (UserError, KeyError, TypeError):
+        return False
+
+
 def run_row(name: str, config: TrainConfig) -> dict:
-    """Train one row with one seed and measure it; a finished one is read back. {"seed", "float", "int", ...}."""
+    """Train one row with one seed and measure it; a finished one is read back, an interrupted one goes on.
+
+    Returns {"seed", "float", "int", ...}; "seconds" are the processor's, of all epochs.
+    """
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
     for done in sorted(RUNS.glob("*.json")):
         if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
-    began = time.perf_counter()
-    metrics = train.train(config, LOADED.bands, out, quiet=True)
+    checkpoint = out.with_suffix(".checkpoint")
+    metrics = train.train(config, LOADED.bands, out, resume=left_by(checkpoint, config_now), quiet=True)
     network = saved.build_saved(saved.load_checkpoint(out))
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS)), "bytes": weight_bytes(network),
-           "seconds": round(time.perf_counter() - began)}
+           "seconds": round(saved.load_checkpoint(checkpoint)["progress"]["seconds"]) if checkpoint.exists() else None,
+           "curves": {key: [round(epoch[key], 4 if key == "loss" else 2) for epoch in metrics["history"]]
+                      for key in ("loss", "accuracy")}}
     features, labels = data.validation_set(LOADED.bands)
     row["n"] = len(labels)
     if config.prune:
@@ -90,14 +108,18 @@ def run_row(name: str, config: TrainConfig) -> dict:
         if LOADED.speech is not None:
             features, labels = LOADED.speech
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
-    out.with_suffix(".checkpoint").unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
     report.write_text(json.dumps(row))
     return row
 
 
-def summary(label: str, rows: list[dict]) -> dict:
-    """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1)."""
-    first, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"]]
+def summary(label: str, rows: list[dict], curves: bool = False) -> dict:
+    """One line of a table: counts, and each accuracy's values by seed, mean and standard deviation (n - 1).
+
+    With `curves`, loss and accuracy after each epoch, of every seed, too. Runs from before curves were kept have the
+    seconds of a clock on the wall, which other programs stretched: those are not told.
+    """
+    first, seconds = rows[0], [row["seconds"] for row in rows if row["seconds"] and "curves" in row]
     line: dict = {"label": label, "seeds": [row["seed"] for row in rows],
             **{key: first[key] for key in ("parameters", "macs", "bytes")}, "epochs": first["config"]["epochs"],
             "qat_epochs": first["config"]["qat_epochs"], "network": first["config"]["network"],
@@ -108,6 +130,8 @@ def summary(label: str, rows: list[dict]) -> dict:
         values = [row[key] for row in rows if key in row]
         if values:
             line[key] = spread(values)
+    if curves:
+        line["curves"] = [row["curves"] for row in rows]
     return line
 
 
@@ -144,9 +168,9 @@ def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable
             lines = []
             for label in group["rows"]:
                 rows = [jobs[label, seed].result() for seed in seeds_of(group, label)]
-                lines.append(summary(label, rows))
-                print(name, json.dumps({k: v for k, v in lines[-1].items() if k != "network"}), file=sys.stderr,
-                      flush=True)
+                lines.append(summary(label, rows, group.get("curves", False)))
+                shown = {k: v for k, v in lines[-1].items() if k not in ("network", "curves")}
+                print(name, json.dumps(shown), file=sys.stderr, flush=True)
             yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
                          data=f"{PICTURES}; int_recordings: the v0.01 subset's",
-                         config=f"data/experiments.yaml over {group['base']}")
+                         config=f"data/experiments.yaml over {group['base']}", seconds=SECONDS)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
+from tinyspeech.networks import batch_last
 from tinyspeech.networks.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
 
 
@@ -156,6 +157,8 @@ class TinySpeech(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits: float [B, T, F] -> [B, classes], for any number of frames and of coefficients."""
         check_features(x)
+        if batch_last.covers(self, x):  # the same, computed in another order of axes
+            return batch_last.forward(self, x)
         v = torch.relu(self.norm1(self.conv1(x[:, None])))  # (B, conv1, T, F)
         for condenser in self.condensers:
             v = condenser(v)  # (B, conv1, T, F)

@@ -27,12 +27,15 @@ class TrainConfig:
     """Passes at `weight_bits`, from the float network; 0 leaves the network in float."""
     batch_size: int = 256
     lr: float = 6e-3
-    """Peak learning rate of the one-cycle schedule."""
+    """Peak learning rate of the one-cycle schedule, or the constant one."""
     qat_lr: float = 1.5e-3
     momentum: float = 0.9
-    """AdamW's first beta, or SGD's momentum (Nesterov's)."""
+    """AdamW's first beta, or SGD's momentum."""
     optimizer: str = "adamw"
-    """`adamw` or `sgd`; the learning rate of the one is not the other's."""
+    """`adamw`, `sgd` (Nesterov's momentum) or `heavy_ball` (SGD with Polyak's momentum, what most libraries mean by SGD
+    with momentum); the learning rate of the one is not the other's."""
+    schedule: str = "one_cycle"
+    """`one_cycle`: the rate climbs to `lr` for 15 % of the steps and falls to nothing; `constant`: it is `lr`."""
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     weight_bits: int | str = 4
@@ -98,8 +101,10 @@ class TrainConfig:
             raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
         if self.teacher and (not self.passes or self.mixup):
             raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise UserError(f"config key 'optimizer' must be adamw or sgd, not {self.optimizer!r}")
+        for key, known in (("optimizer", ("adamw", "sgd", "heavy_ball")), ("schedule", ("one_cycle", "constant"))):
+            if getattr(self, key) not in known:
+                raise UserError(f"config key '{key}' must be {', '.join(known[:-1])} or {known[-1]}, "
+                                f"not {getattr(self, key)!r}")
         if not 0 <= self.unknown_weight <= 100:
             raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting

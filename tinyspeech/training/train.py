@@ -2,16 +2,19 @@
 
     python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
 
-AdamW with a one-cycle schedule over augmented clips; a teacher's answers beside the labels where the config names one;
-the weights that are kept are a running average. After each epoch a checkpoint (weights, optimiser, generators) is
-written beside the result, so that `--resume` continues bit for bit on the CPU.
+AdamW with a one-cycle schedule, or what the config says, over augmented clips; a teacher's answers beside the labels
+where the config names one; the weights that are kept are a running average. After each epoch a checkpoint (weights,
+optimiser, generators) is written beside the result, so that `--resume` continues bit for bit on the CPU.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import itertools
 import math
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,6 +115,9 @@ class Progress:
     """{"stage", "epoch", "loss", "accuracy"} of every epoch that is done."""
     float_accuracy: float | None = None
     """Of the float network on the validation set, in percent, once that stage is over."""
+    seconds: float = 0.0
+    """Processor time of all epochs that are done: on one thread, what they take on an idle core. A checkpoint from
+    before it was counted has none."""
     network: dict | None = None
     """Keys of the network's own config, once pruning has taken channels out of it."""
 
@@ -187,6 +193,7 @@ def train(
     so that `torch.load(weights_only=True)` reads it. Ctrl-C leaves the last epoch's checkpoint.
     """
     check_writable(out)
+    keep_freed_memory()
     run = start_run(config, data, out, device, quiet)
     saved = take_up(run) if resume else None
     if run.progress.stage == "float":
@@ -270,10 +277,7 @@ def start_stage(run: Run, name: str, epochs: int, peak: float, saved: dict | Non
     config = run.config
     run.model.to(run.device)
     optimizer = make_optimizer(run.model, config, peak)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, peak, total_steps=max(epochs, 1) * run.steps + 1, pct_start=0.15,
-        base_momentum=config.momentum - 0.05, max_momentum=config.momentum,
-    )
+    scheduler = make_scheduler(optimizer, config, peak, max(epochs, 1) * run.steps + 1)
     average = None
     if config.average:
         average = AveragedModel(run.model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
@@ -291,6 +295,7 @@ def run_stage(run: Run, stage: Stage) -> None:
     """The epochs of a stage that are left, each with its checkpoint; then the network that is kept is the run's."""
     kept = run.model if stage.average is None else stage.average.module
     for epoch in range(run.progress.epoch, stage.epochs):
+        began = time.process_time()
         loss = learn(run, stage, epoch)
         if not math.isfinite(loss):
             raise UserError(f"the loss became {loss} in epoch {epoch + 1}: lower --lr; last checkpoint kept")
@@ -300,6 +305,7 @@ def run_stage(run: Run, stage: Stage) -> None:
             measure_norms(run, kept)
         score = run.accuracy(kept)
         run.progress.epoch = epoch + 1
+        run.progress.seconds += time.process_time() - began
         run.progress.history.append({"stage": stage.name, "epoch": epoch + 1, "loss": loss, "accuracy": score})
         if not run.quiet:
             tqdm.write(f"{stage.name} epoch {epoch + 1}/{stage.epochs}  loss {loss:.3f}  validation {score:.2f} %")
@@ -372,9 +378,32 @@ def make_optimizer(model: nn.Module, config: TrainConfig, lr: float) -> torch.op
     others = [p for name, p in model.named_parameters() if not name.endswith("log2_step")]
     groups = [{"params": others, "weight_decay": config.weight_decay}, {"params": steps, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=True)
+    if config.optimizer != "adamw":
+        return torch.optim.SGD(groups, lr, momentum=config.momentum, nesterov=config.optimizer == "sgd")
     return torch.optim.AdamW(groups, lr, betas=(config.momentum, 0.999), fused=True)
+
+
+def make_scheduler(
+    optimizer: torch.optim.Optimizer, config: TrainConfig, peak: float, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The config's schedule of learning rates, one step a batch."""
+    if config.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, peak, total_steps=steps, pct_start=0.15,
+        base_momentum=config.momentum - 0.05, max_momentum=config.momentum)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc's allocator to keep what is freed, up to 32 MB at once, for the next tensor of that size.
+
+    By default it hands large blocks back to the system, which clears them again, page by page, for the next layer: half
+    of a training step of the small 2-D networks. Elsewhere than on glibc nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, size in ((-3, 1 << 25), (-1, 1 << 30), (-2, 1 << 26)):  # mmap threshold, trim threshold, top pad
+            mallopt(option, size)
 
 
 def score_of(history: list[dict]) -> str:

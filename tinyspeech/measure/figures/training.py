@@ -12,6 +12,7 @@ import torch
 from tinyspeech import paths
 from tinyspeech.lowbit import grids, quant
 from tinyspeech.measure import store
+from tinyspeech.measure.experiments import SECONDS
 from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED
@@ -60,14 +61,17 @@ def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure
 
 
 def minutes(model: str = SHIPPED) -> Iterator[Figure]:
-    """Minutes that each group of experiments takes (appendix on reproducing): its epochs, those of stages that may be
-    taken from an earlier run included, times the recorded seconds of one."""
+    """Minutes that each group of experiments takes (appendix on reproducing): the processor's seconds of its rows where
+    they are recorded; else its epochs, those of stages that may be taken from an earlier run included, times the
+    recorded seconds of one of `model`."""
     figures, total = store.load(), {}
     epoch = figures[f"{model}.seconds_per_epoch"]["value"]
     for key, entry in figures.items():
         if key.startswith("experiments.") and "epochs" in entry["value"][0]:
+            timed = entry.get("seconds") == SECONDS
             total[key.removeprefix("experiments.")] = round(sum(
-                len(row["seeds"]) * (row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
+                len(row["seeds"]) * (row["seconds"] if timed and row["seconds"] else
+                                     row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
                 for row in entry["value"]) / 60)
     config = load_config(paths.CONFIGS / f"{model}.yaml")
     total["train"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
