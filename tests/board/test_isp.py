@@ -15,7 +15,8 @@ from tinyspeech.__main__ import main
 from tinyspeech.board import cable as board_cable
 from tinyspeech.board import isp, rom
 from tinyspeech.board.protocol import Command
-from tinyspeech.board.virtual import VirtualBoard, load_image
+from tinyspeech.board.virtual import VirtualBoard, load_image, shipped_image
+from tinyspeech.chip.assumptions import Assumptions, assuming
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.errors import UserError
 
@@ -340,6 +341,16 @@ def test_a_thousand_bad_cables(old, new):
     assert sum(outcomes[k] for k in ("flashed", "flashed in several sessions", "one line")) == 1_000
     assert min(outcomes[k] for k in ("flashed", "flashed in several sessions", "one line")) > 50
     assert outcomes["only a WCH-Link"] < 20  # its first page was missing, as asserted above
+
+
+def test_a_watchdog_that_ends_the_session_while_it_compares_does_not_make_it_erase_again():
+    """Its clock at the upper limit, and a flash that takes twice its typical time: the first session is too long."""
+    with assuming(Assumptions(lsi_hz=150_000, flash_us=6_000)):
+        board, image = VirtualBoard(shipped_image()), shipped_image()
+        board.advance(0.01)
+        answer = isp.flash(Cable(board), image)
+    assert (answer["sessions"], answer["verified"]) == (2, True)
+    assert flashed(board)[: len(image)] == image
 
 
 # --- errors, on the command line --------------------------------------------------------------------------------------

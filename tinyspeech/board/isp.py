@@ -117,6 +117,10 @@ class _Trouble(Exception):
     """The session cannot be trusted any more: a reply is missing, garbled, or says no."""
 
 
+class _Different(_Trouble):
+    """Bytes on the chip that are not the image's."""
+
+
 @dataclass(frozen=True)
 class Device:
     """What the ROM bootloader says of its chip."""
@@ -197,10 +201,11 @@ class Client:
         data = self.request(rom.READ_CONFIG, b"\x1f\x00", 26)
         return Device(variant, data[18:], data[2:14], f"{10 * data[14] + data[15]}.{data[16]}{data[17]}")
 
-    def session(self, image: bytes, step: Callable[[int], None], erased: Callable[[], None]) -> Device:
+    def session(self, image: bytes, step: Callable[[int], None], erased: Callable[[], None],
+                programmed: bool = False) -> Device:
         """Everything once, in the published order: identify, configuration, key, erase, program, the key again, verify.
 
-        image : whole pages.
+        image : whole pages. programmed : a session before this one programmed them all, so they are only compared.
 
         step is told how many bytes were programmed or compared, erased that the old program is gone.
         """
@@ -209,9 +214,10 @@ class Client:
             raise UserError("the chip is protected against reading or writing: `rvprog -u` over a WCH-Link unlocks it")
         key = rom.key_of(SEED, device.unique_id, device.variant)
         self._agree_on(key)
-        erased()
-        self._expect_ok(rom.ERASE, struct.pack("<I", max(8, -(-len(image) // 1024))), ERASE_ANSWER_S)
-        for command in (rom.PROGRAM, rom.VERIFY):
+        if not programmed:
+            erased()
+            self._expect_ok(rom.ERASE, struct.pack("<I", max(8, -(-len(image) // 1024))), ERASE_ANSWER_S)
+        for command in (rom.VERIFY,) if programmed else (rom.PROGRAM, rom.VERIFY):
             for at in range(0, len(image), rom.PAGE_BYTES):
                 page = image[at : at + rom.PAGE_BYTES]
                 self._expect_ok(command, struct.pack("<IB", at, 0) + rom.xor(page, key))
@@ -229,8 +235,9 @@ class Client:
 
     def _expect_ok(self, command: int, data: bytes, seconds: float = ANSWER_S) -> None:
         if (answer := self.request(command, data, seconds=seconds)[0]) != rom.OK:
-            reason = "verification failed" if answer in (rom.MISMATCH, rom.REFUSED) else f"answer {answer:#04x}"
-            raise _Trouble(reason)
+            if answer in (rom.MISMATCH, rom.REFUSED):
+                raise _Different("verification failed")
+            raise _Trouble(f"answer {answer:#04x}")
 
     def _confirm(self, last_page: bytes, device: Device) -> None:
         """No answer was taken for another's: the line is silent, two different commands get each its own, and a
@@ -273,14 +280,17 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
         nonlocal gone
         gone = True
 
-    trouble = _Trouble("no answer")
+    trouble, programmed = _Trouble("no answer"), False
     try:
         for sessions in range(1, ATTEMPTS + 1):
-            done = 0
+            done = len(pages) if programmed else 0
             try:
-                device = client.session(pages, step, erased)
+                device = client.session(pages, step, erased, programmed)
             except _Trouble as error:
-                trouble = error
+                # What fell silent while it compared may have been ended by the firmware's watchdog, which runs on in
+                # the ROM and cannot be fed there: comparing alone takes less than half of a session.
+                silent = done >= len(pages) and not isinstance(error, _Different)
+                trouble, programmed = error, silent and not programmed
                 if not gone and sessions == 2:
                     break  # it never answered: more of the same does not help
                 client.hush()
