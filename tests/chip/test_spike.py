@@ -20,6 +20,7 @@ import pytest
 from support.encodings import FAST, FIELDS, HINTS, RESERVED
 
 from tinyspeech import paths, toolchain
+from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BYTES, Chip, ChipFault, slot
 from tinyspeech.toolchain.elf import SRAM_BASE
 
@@ -88,8 +89,8 @@ def run_spike(elf: Path, *options: str, isa: str = "rv32ec") -> tuple[Counter, b
 
 
 def run_chip(built: toolchain.Firmware) -> Chip:
-    """Our interpreter, run until the program waits at `finished`."""
-    chip, end = Chip(built.bin.read_bytes()), address(built.elf, "finished")
+    """Our interpreter, run until the program waits at `finished`; its SRAM begins as Spike's, with zeros."""
+    chip, end = Chip(built.bin.read_bytes(), Assumptions(sram_at_power_on="zeros")), address(built.elf, "finished")
     chip.state.pc = FLASH
     chip.start_profile()
     while chip.state.pc != end:
