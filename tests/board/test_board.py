@@ -180,7 +180,7 @@ def test_a_blank_board_as_fast_as_it_goes(start, capsys):
 
 def test_a_board_whose_program_faults_says_so_and_a_silent_port_is_one_line(start, capsys, tmp_path):
     (tmp_path / "bad.bin").write_bytes(b"\x00\x00")
-    port, process = start("--fast", "--image", tmp_path / "bad.bin")
+    port, process = start("--fast", "--image", tmp_path / "bad.bin", "--assume", "faults=stop")
     assert "the chip stopped: illegal instruction" in process.stderr.readline()
     assert main(["flash", "--port", port]) == 2
     err = capsys.readouterr().err
