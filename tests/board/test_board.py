@@ -78,6 +78,7 @@ def test_a_clip_over_the_line_has_the_logits_of_the_emulator(image, clip, timed)
         assert 16_000 * 10 / 115_200 < board.now - began < 2.5
 
 
+@pytest.mark.usefixtures("the_table")  # what stops the chip is our stop: the silicon goes to its handler
 def test_a_blank_chip_waits_in_its_rom_for_a_minute_and_then_has_nothing_to_run():
     board = VirtualBoard(None)
     assert board.rom.active
@@ -95,6 +96,7 @@ def test_the_reset_pin_and_power_start_the_program_again(image):
         assert Ear(board).read(100, 0.05) == f"tinyspeech tinyspeech_s {firmware.exported_hash()}\n".encode()
 
 
+@pytest.mark.usefixtures("the_table")  # what stops the chip is our stop: the silicon goes to its handler
 def test_a_fault_stops_the_chip_and_a_reset_ends_it():
     board = VirtualBoard(b"\x00\x00")
     board.advance(0.1)
