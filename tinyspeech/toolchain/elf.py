@@ -19,8 +19,6 @@ from elftools.elf.elffile import ELFFile
 
 from tinyspeech.errors import UserError
 
-# ---------------------------------------------------------------- reading what was built
-
 FLASH_ALIAS = 0x0800_0000
 """The flash's own address; after reset it is seen at 0 as well, where our firmware is linked."""
 SRAM_BASE = 0x2000_0000
