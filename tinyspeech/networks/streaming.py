@@ -52,6 +52,9 @@ class StreamingConfig:
     or `channels`, one condenser in each block that gates each channel, as in the paper."""
     pool: int = 1
     """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
+    memory: int = 0
+    """Bits of the leak with which the condenser over frames remembers its condensed channels, 1 to 8; 0: it does not.
+    The mean's time constant is 2**memory frames."""
     flush: int = 8
     """Frames of zeros (the features' mean) that follow a clip: a causal network has a word's last sound behind it
     only a while later."""
@@ -74,6 +77,8 @@ class StreamingConfig:
         for name in ("channels", "expansion", "head", "condenser"):
             if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
+        if not 0 <= self.memory <= 8 or self.memory and (self.attention != "frames" or not self.condenser):
+            raise UserError(f"memory must be 0, or 1 to 8 bits of a condenser over frames, not {self.memory}")
         if self.flush < 0:
             raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
         if min(self.kernels + self.strides + (self.stem_kernel, self.pool)) < 1:
@@ -193,6 +198,17 @@ def causal_max(x: Tensor, frames: int) -> Tensor:
     return torch.stack([F.pad(x, (0, 0, i, 0))[:, : x.shape[1]] for i in range(frames)]).amax(0) if frames > 1 else x
 
 
+def leaking_mean(x: Tensor, bits: int) -> Tensor:
+    """Of all frames so far, the last ones the most: m_t = m_{t-1} + (x_t - m_{t-1}) / 2**bits, m_{-1} = 0.
+
+    x : float [B, T, C] -> the same shape. All frames at once: a triangular matrix of what each frame leaves of itself.
+    """
+    frames = torch.arange(x.shape[1], device=x.device)
+    age = frames[:, None] - frames  # (T, T)
+    share = torch.where(age >= 0, 2.0**-bits * (1 - 2.0**-bits) ** age.clamp(min=0), 0.0)
+    return share.to(x.dtype) @ x
+
+
 class StreamingCondenser(nn.Module):
     """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension).
 
@@ -223,18 +239,27 @@ class FrameCondenser(nn.Module):
     convolutions through `condensed` channels. Expansion is implicit: one weight holds for all scores V of its frame.
     The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how many.
     Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapter 4.
+
+    With a `memory`, the embedding also sees the leaking mean of its condensed channels, so that a frame counts for less
+    where somebody has been talking: that lies seconds back, farther than any convolution here reaches, and costs two
+    bytes a condensed channel. Chapter 11.
     """
 
-    def __init__(self, channels: int, condensed: int, pool: int):
+    def __init__(self, channels: int, condensed: int, pool: int, memory: int = 0):
         super().__init__()
-        self.pool = pool
+        self.pool, self.memory = pool, memory
         self.squeeze = CausalConv(channels, condensed)
-        self.excite = CausalConv(condensed, 1, relu=False)
+        self.mean_quantizer: nn.Module = nn.Identity()
+        self.excite = CausalConv(condensed * (2 if memory else 1), 1, relu=False)
         self.readout_quantizer: nn.Module | None = None
 
     def weights(self, h: Tensor) -> Tensor:
         """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
-        return torch.sigmoid(self.excite(self.squeeze(causal_max(h, self.pool)))) + LEAST_WEIGHT
+        squeezed = self.squeeze(causal_max(h, self.pool))  # (B, T, condensed)
+        if self.memory:
+            mean = self.mean_quantizer(leaking_mean(squeezed, self.memory))
+            squeezed = torch.cat([squeezed, mean], -1)  # (B, T, 2 * condensed)
+        return torch.sigmoid(self.excite(squeezed)) + LEAST_WEIGHT
 
     def forward(self, scores: Tensor, h: Tensor) -> Tensor:
         """Scores [B, T, classes], weighed by what h [B, T, C] says, averaged: [B, classes]."""
@@ -278,13 +303,17 @@ class TinySpeechS(nn.Module):
         self.blocks = nn.ModuleList(Block(c, k, s) for k, s in zip(c.kernels, c.strides, strict=True))
         self.head = CausalConv(c.channels, c.head)
         self.classifier = CausalConv(c.head, len(CLASSES), relu=False)
-        self.condenser = (FrameCondenser(c.head, c.condenser, c.pool)
+        self.condenser = (FrameCondenser(c.head, c.condenser, c.pool, c.memory)
                           if c.condenser and c.attention == "frames" else None)
 
-    def forward(self, features: Tensor) -> Tensor:
-        x = self.stem(F.pad(features, (0, 0, 0, self.config.flush)))  # (B, T, C)
+    def scores(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores [B, T', 12] of each frame, not weighed, and what the head says of it, [B, T', head]."""
+        x = self.stem(features)  # (B, T, C)
         for block in self.blocks:
             x = block(x)
-        h = self.head(x)  # (B, T', head)
-        scores = self.classifier(h)  # (B, T', 12)
+        h = self.head(x)
+        return self.classifier(h), h
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores, h = self.scores(F.pad(features, (0, 0, 0, self.config.flush)))
         return scores.mean(1) if self.condenser is None else self.condenser(scores, h)  # (B, 12)
