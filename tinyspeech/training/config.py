@@ -14,6 +14,38 @@ from tinyspeech.lowbit.prune import PruneConfig
 from tinyspeech.training.augment import AugmentConfig
 
 
+@dataclass(frozen=True)
+class StreamSettings:
+    """How a network is trained on streams beside its clips (chapter 11)."""
+
+    count: int = 48
+    """Streams beside each batch of clips."""
+    share: float = 0.3
+    """Of their loss, beside the clips' of 1."""
+    false_weight: tuple[float, float] = (0.3, 1.0)
+    """What a frame of scores that reports what was not said costs, at first and from the end of the float stage on; a
+    word that is missed costs 1."""
+
+    @classmethod
+    def from_dict(cls, values: dict) -> StreamSettings:
+        """Raises `UserError` for an unknown key or a value out of range."""
+        for key in values:
+            if key not in cls.__dataclass_fields__:
+                raise UserError(f"unknown key '{key}' under 'streams'; known: {', '.join(cls.__dataclass_fields__)}")
+        settings = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        if type(settings.count) is not int or settings.count < 1:
+            raise UserError(f"'count' under 'streams' must be 1 or more, not {settings.count!r}")
+        numbers = (settings.share, *(settings.false_weight if isinstance(settings.false_weight, tuple) else (None,)))
+        if len(numbers) != 3 or not all(type(n) in (int, float) and 0 <= n <= 1000 for n in numbers):
+            raise UserError("'share' and the two of 'false_weight' under 'streams' must be 0 to 1000")
+        return settings
+
+    def weight_at(self, done: float) -> float:
+        """The weight of false reports when so much of the float stage is done, 0..1."""
+        first, last = self.false_weight
+        return first * (last / first) ** done if first else last * done
+
+
 @dataclass
 class TrainConfig:
     """A training run; every key may stand in the YAML file."""
@@ -65,6 +97,8 @@ class TrainConfig:
     """Beta(a, a) of mixing pairs of clips and of their labels (Zhang et al. 2018); 0 does not. Not with a teacher."""
     augment: dict = field(default_factory=dict)
     """Keys of `augment.AugmentConfig`."""
+    streams: dict = field(default_factory=dict)
+    """Keys of `StreamSettings`; without any the network meets clips alone."""
     start: str = ""
     """A trained float network to go on from: a name in data/models, or a file; by default random weights. `epochs` may
     be 0 then, which leaves it as it is until its bits are fewer."""
@@ -109,6 +143,11 @@ class TrainConfig:
             raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting
         self.pruning()
+        self.stream_settings()
+
+    def stream_settings(self) -> StreamSettings:
+        """How it trains on streams, checked."""
+        return StreamSettings.from_dict(self.streams)
 
     def pruning(self) -> prune.PruneConfig | None:
         """The pruning, checked; None where there is none."""

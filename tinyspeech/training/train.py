@@ -34,6 +34,7 @@ from tinyspeech.lowbit.saved import accuracy, bundle, check_writable, load_check
 from tinyspeech.networks.models import build_model
 from tinyspeech.training.config import TrainConfig
 from tinyspeech.training.data import SILENCE, UNKNOWN, Bands, Passes, epoch_order, training_batches, validation_set
+from tinyspeech.training.streams import Sounds, stream_loss
 
 NORM_BATCHES = 32
 """Batches from which batch norm's statistics of averaged weights are measured."""
@@ -72,7 +73,11 @@ def load_start(name: str, model: nn.Module) -> None:
     """Give `model` the weights of the trained float network that a config names as its start, in place."""
     path = named_network(name, "start")
     try:
-        model.load_state_dict(load_model(path).float().state_dict())
+        weights = load_model(path).float().state_dict()
+        key = "condenser.excite.weight"
+        if key in weights and getattr(model.condenser, "memory", 0) and model.config.condenser == weights[key].shape[1]:
+            weights[key] = F.pad(weights[key], (0, 0, 0, model.config.condenser))  # it remembers, and heeds it not yet
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise UserError(f"config key 'start': {path} holds another network than this config's, in float") from error
 
@@ -148,7 +153,9 @@ class Run:
     """The network that learns; at the end of a stage, the one that is kept."""
     pruner: Pruner | None
     generator: torch.Generator
-    """Of the order of clips, their augmentation and mixing."""
+    """Of the order of clips, their augmentation and mixing, and of streams."""
+    sounds: Sounds | None = None
+    """What streams are drawn from, where the config asks for any."""
     progress: Progress = field(default_factory=Progress)
 
     @property
@@ -184,7 +191,8 @@ class Stage:
 
 
 def train(
-    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False
+    config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False,
+    sounds: Sounds | None = None,
 ) -> dict:
     """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
 
@@ -194,7 +202,7 @@ def train(
     """
     check_writable(out)
     keep_freed_memory()
-    run = start_run(config, data, out, device, quiet)
+    run = start_run(config, data, out, device, quiet, sounds)
     saved = take_up(run) if resume else None
     if run.progress.stage == "float":
         float_stage(run, saved)
@@ -203,11 +211,17 @@ def train(
     return finish_run(run)
 
 
-def start_run(config: TrainConfig, data: Bands, out: Path, device: str, quiet: bool) -> Run:
+def start_run(
+    config: TrainConfig, data: Bands, out: Path, device: str, quiet: bool, sounds: Sounds | None = None
+) -> Run:
     """Everything before the first step. The same config gives the same weights, order and augmentation.
 
-    Raises `UserError` for a teacher, a start, a pruning or a batch size that does not fit.
+    Raises `UserError` for a teacher, a start, a pruning or a batch size that does not fit, or for streams without
+    sounds to draw them from.
     """
+    if config.streams and sounds is None:
+        raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
+                        "(--negatives, --noise, --rooms)")
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -227,7 +241,8 @@ def start_run(config: TrainConfig, data: Bands, out: Path, device: str, quiet: b
     steps = clips // config.batch_size
     if steps < 1:
         raise UserError(f"batch size {config.batch_size} is larger than the training set of {clips} clips")
-    return Run(config, out, device, quiet, data, passes, features, labels, steps, model, pruner, generator)
+    return Run(config, out, device, quiet, data, passes, features, labels, steps, model, pruner, generator,
+               sounds.to(device) if config.streams else None)
 
 
 def take_up(run: Run) -> dict:
@@ -322,6 +337,10 @@ def learn(run: Run, stage: Stage, epoch: int) -> float:
                disable=run.quiet, leave=False)
     for count, (x, y, answers) in enumerate(bar, 1):
         loss = batch_loss(run.model, run.config, x, y, answers, run.generator)
+        if run.sounds is not None:
+            done = min(1.0, (epoch * run.steps + count) / float_steps) if stage.name == "float" else 1.0
+            s = run.config.stream_settings()
+            loss = loss + s.share * stream_loss(run.model, run.sounds.draw(s.count, run.generator), s.weight_at(done))
         stage.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stage.optimizer.step()
@@ -339,8 +358,12 @@ def learn(run: Run, stage: Stage, epoch: int) -> float:
 
 def measure_norms(run: Run, network: nn.Module) -> None:
     """Statistics of averaged weights: not the average of the statistics, where weights are rounded least of all."""
-    some = itertools.islice(run.batches(0, torch.Generator(run.device).manual_seed(0)), NORM_BATCHES)
-    update_bn((x * grids.INPUT_STEP for x, *_ in some), network)
+    generator = torch.Generator(run.device).manual_seed(0)
+    some = (x for x, *_ in itertools.islice(run.batches(0, generator), NORM_BATCHES))
+    if run.sounds is not None:  # as many frames of streams as of clips
+        count = run.config.stream_settings().count
+        some = itertools.chain.from_iterable((x, run.sounds.draw(count, generator).features) for x in some)
+    update_bn((x * grids.INPUT_STEP for x in some), network)
 
 
 def save_progress(run: Run, stage: Stage) -> None:
