@@ -16,7 +16,7 @@ from PIL import Image
 from tinyspeech import CLASSES, KEYWORDS, paths
 from tinyspeech.errors import UserError
 from tinyspeech.sound import audio, datasets, download, logmel, synthesis, voices
-from tinyspeech.sound.splits import SPLITS, hash_split
+from tinyspeech.sound.splits import SPLITS, hash_split, speaker_split
 
 RATE = 16_000
 
@@ -30,6 +30,15 @@ def speakers_of(split: str, count: int) -> list[str]:
     """Speaker ids that the hash rule puts into `split`."""
     ids = (f"{i:08x}" for i in range(10_000))
     return [s for _, s in zip(range(count), (s for s in ids if hash_split(s) == split), strict=False)]
+
+
+def test_speakers_of_running_speech_are_split_by_the_same_hash():
+    """A fifth is kept from training; who is validation with a tenth is so with a fifth too."""
+    names = [f"{i:04}" for i in range(5000)]
+    kept = {name for name in names if speaker_split(name) == "validation"}
+    assert 0.18 < len(kept) / len(names) < 0.22
+    assert {name for name in names if speaker_split(name, 10) == "validation"} == {
+        name for name in names if hash_split(name) == "validation"} < kept
 
 
 @pytest.fixture(scope="module")

@@ -29,11 +29,34 @@ def hash_split(name: str) -> str:
     -------
     "training", "validation" or "testing"
     """
-    number = int(hashlib.sha1(speaker(name).encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
-    percent = number * (100.0 / MAX_CLIPS_PER_CLASS)
+    percent = _percent(speaker(name))
     if percent < VALIDATION_PERCENT:
         return "validation"
     return "testing" if percent < VALIDATION_PERCENT + TESTING_PERCENT else "training"
+
+
+def _percent(who: str) -> float:
+    """0 to 100, by a speaker's name alone: the number that the published rule compares."""
+    number = int(hashlib.sha1(who.encode()).hexdigest(), 16) % (MAX_CLIPS_PER_CLASS + 1)
+    return number * (100.0 / MAX_CLIPS_PER_CLASS)
+
+
+def speaker_split(name: str, percent: int = 20) -> str:
+    """Split of a long recording by its speaker, for running speech with one file a speaker (chapter 11).
+
+    The same hash as `hash_split`, of the whole stem. Speech Commands' testing share is not kept apart here: what a
+    model is judged by in the end are recordings that this repository does not hold.
+
+    Parameters
+    ----------
+    name : the file's stem, which names the speaker
+    percent : of the speakers that validation keeps
+
+    Returns
+    -------
+    "training" or "validation"
+    """
+    return "validation" if _percent(name) < percent else "training"
 
 
 def speaker(name: str) -> str:
