@@ -35,7 +35,7 @@ SPAN = 320
 """Powers in a stream: 3.2 s, 160 of the chip's frames, 80 of its scores."""
 LEAST = 5.0
 """How far the sums of a word must lead in training, in the scores' own unit; what ships is chosen on speech later."""
-EARLY, LATE = -15, 34
+EARLY, LATE = -15, 30
 """Between them, in steps of 10 ms after its end, a word should be reported."""
 AFTER = 70
 """And so long after its end its report is no error."""
@@ -124,7 +124,7 @@ class Sounds:
         noise = noise * tilt_factors(count, noise.shape[2], 6.0, g, noise)
         level = noise.mean((1, 2)).clamp(min=1e-9)
         loud = power.mean(2).topk(40, dim=1).values.mean(1)
-        wanted = torch.where(uniform(0, 1) < 0.7, uniform(2, 36), 60.0)
+        wanted = torch.where(uniform(0, 1) < 0.75, uniform(0, 28), 60.0)
         alone = 2.0 ** (10 + 5 * torch.randn(count, generator=g))
         target = torch.where(kinds == 3, alone, loud * 10 ** (-wanted / 10))
         power += noise * (target / level)[:, None, None]

@@ -316,7 +316,7 @@ def run_stage(run: Run, stage: Stage) -> None:
             raise UserError(f"the loss became {loss} in epoch {epoch + 1}: lower --lr; last checkpoint kept")
         if run.pruner is not None:
             run.pruner.apply(kept)
-        if stage.average is not None:
+        if stage.average is not None and run.sounds is None:
             measure_norms(run, kept)
         score = run.accuracy(kept)
         run.progress.epoch = epoch + 1
@@ -331,6 +331,8 @@ def run_stage(run: Run, stage: Stage) -> None:
 def learn(run: Run, stage: Stage, epoch: int) -> float:
     """One epoch: a step for every batch. Returns the mean loss."""
     run.model.train()
+    if run.sounds is not None:
+        keep_norms(run.model)
     total, right = torch.zeros((), device=run.device), score_of(run.progress.history)
     float_steps = run.config.epochs * run.steps
     bar = tqdm(run.batches(epoch, run.generator), total=run.steps, desc=f"{stage.name} {epoch + 1}/{stage.epochs}",
@@ -358,12 +360,19 @@ def learn(run: Run, stage: Stage, epoch: int) -> float:
 
 def measure_norms(run: Run, network: nn.Module) -> None:
     """Statistics of averaged weights: not the average of the statistics, where weights are rounded least of all."""
-    generator = torch.Generator(run.device).manual_seed(0)
-    some = (x for x, *_ in itertools.islice(run.batches(0, generator), NORM_BATCHES))
-    if run.sounds is not None:  # as many frames of streams as of clips
-        count = run.config.stream_settings().count
-        some = itertools.chain.from_iterable((x, run.sounds.draw(count, generator).features) for x in some)
-    update_bn((x * grids.INPUT_STEP for x in some), network)
+    some = itertools.islice(run.batches(0, torch.Generator(run.device).manual_seed(0)), NORM_BATCHES)
+    update_bn((x * grids.INPUT_STEP for x, *_ in some), network)
+
+
+def keep_norms(model: nn.Module) -> None:
+    """Let batch norm keep the statistics that it has, and learn the rest.
+
+    Clips and streams have statistics of their own. Where each batch is normalised by its own, the network grows apart
+    into two, of which neither is the one that is kept: 95.7 % of the clips were right before, and 73 % after 36 epochs.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def save_progress(run: Run, stage: Stage) -> None:
