@@ -20,6 +20,12 @@ def add(commands) -> None:
                          help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
     command.add_argument("--noise", default=None, metavar="FOLDER",
                          help="recordings of noise to train on, in place of those that come with the data")
+    command.add_argument("--negatives", default=(), nargs="+", type=Path, metavar="FOLDER",
+                         help="recordings of running speech without commands, for a config with streams")
+    command.add_argument("--ambience", default=(), nargs="+", type=Path, metavar="FOLDER",
+                         help="recordings of noise and music, for a config with streams")
+    command.add_argument("--rooms", default=None, type=Path, metavar="FOLDER",
+                         help="rooms' impulse responses, for a config with streams")
     for flag, kind in (("epochs", int), ("qat-epochs", int), ("batch-size", int), ("lr", float), ("momentum", float),
                        ("seed", int)):
         command.add_argument(f"--{flag}", type=kind, default=None, help="instead of the config's")
@@ -38,7 +44,7 @@ def run(args) -> None:
     import torch  # here, and all that loads it
 
     from tinyspeech.lowbit import saved
-    from tinyspeech.training import train
+    from tinyspeech.training import streams, train
     from tinyspeech.training.config import load_config
     from tinyspeech.training.data import load
 
@@ -55,8 +61,15 @@ def run(args) -> None:
     out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
     saved.check_writable(out)  # so is a file that cannot be
     data = load(args.data, args.noise)
+    sounds = None
+    if config.streams:
+        missing = [flag for flag in ("negatives", "ambience", "rooms") if not getattr(args, flag)]
+        if missing:
+            raise UserError(f"{config_path} trains on streams too, and needs --{', --'.join(missing)}: folders of "
+                            "running speech, noise, rooms' impulse responses")
+        sounds = streams.load(data, args.negatives, args.ambience, args.rooms)
     try:
-        metrics = train.train(config, data, out, device, args.resume, args.quiet)
+        metrics = train.train(config, data, out, device, args.resume, args.quiet, sounds)
     except KeyboardInterrupt:
         if (checkpoint := out.with_suffix(".checkpoint")).exists():
             print(f"{checkpoint} holds the last whole epoch: --resume goes on from there", file=sys.stderr)

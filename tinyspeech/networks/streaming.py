@@ -77,7 +77,7 @@ class StreamingConfig:
         for name in ("channels", "expansion", "head", "condenser"):
             if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
-        if not 0 <= self.memory <= 8 or self.memory and (self.attention != "frames" or not self.condenser):
+        if not 0 <= self.memory <= 8 or (self.memory and (self.attention != "frames" or not self.condenser)):
             raise UserError(f"memory must be 0, or 1 to 8 bits of a condenser over frames, not {self.memory}")
         if self.flush < 0:
             raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
@@ -263,7 +263,10 @@ class FrameCondenser(nn.Module):
 
     def forward(self, scores: Tensor, h: Tensor) -> Tensor:
         """Scores [B, T, classes], weighed by what h [B, T, C] says, averaged: [B, classes]."""
-        weights = self.weights(h)
+        return self.average(scores, self.weights(h))
+
+    def average(self, scores: Tensor, weights: Tensor) -> Tensor:
+        """Scores [B, T, classes], weighed by [B, T, 1] -> [B, classes]."""
         if self.readout_quantizer is not None:
             return self.readout_quantizer(scores, weights)
         return (scores * weights).sum(1) / weights.sum(1)

@@ -16,10 +16,8 @@ from tinyspeech.training.augment import AugmentConfig
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """How a network is trained on streams beside its clips (chapter 11)."""
+    """How a network is trained on streams, one behind each clip (chapter 11)."""
 
-    count: int = 48
-    """Streams beside each batch of clips."""
     share: float = 0.3
     """Of their loss, beside the clips' of 1."""
     false_weight: tuple[float, float] = (0.3, 1.0)
@@ -33,8 +31,6 @@ class StreamSettings:
             if key not in cls.__dataclass_fields__:
                 raise UserError(f"unknown key '{key}' under 'streams'; known: {', '.join(cls.__dataclass_fields__)}")
         settings = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-        if type(settings.count) is not int or settings.count < 1:
-            raise UserError(f"'count' under 'streams' must be 1 or more, not {settings.count!r}")
         numbers = (settings.share, *(settings.false_weight if isinstance(settings.false_weight, tuple) else (None,)))
         if len(numbers) != 3 or not all(type(n) in (int, float) and 0 <= n <= 1000 for n in numbers):
             raise UserError("'share' and the two of 'false_weight' under 'streams' must be 0 to 1000")
@@ -139,6 +135,8 @@ class TrainConfig:
             if getattr(self, key) not in known:
                 raise UserError(f"config key '{key}' must be {', '.join(known[:-1])} or {known[-1]}, "
                                 f"not {getattr(self, key)!r}")
+        if self.streams and (self.passes or self.mixup):
+            raise UserError("config key 'streams' goes with neither 'passes' nor 'mixup'")
         if not 0 <= self.unknown_weight <= 100:
             raise UserError(f"config key 'unknown_weight' must be 0 to 100, not {self.unknown_weight}")
         self.augmentation()  # raises on an unknown or senseless setting

@@ -32,9 +32,9 @@ from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.prune import Pruner, shrink
 from tinyspeech.lowbit.saved import accuracy, bundle, check_writable, load_checkpoint, load_model, save_atomically
 from tinyspeech.networks.models import build_model
+from tinyspeech.training import streams
 from tinyspeech.training.config import TrainConfig
 from tinyspeech.training.data import SILENCE, UNKNOWN, Bands, Passes, epoch_order, training_batches, validation_set
-from tinyspeech.training.streams import Sounds, stream_loss
 
 NORM_BATCHES = 32
 """Batches from which batch norm's statistics of averaged weights are measured."""
@@ -108,6 +108,19 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
     return ((1 - share) * losses + share * t * t * distances.sum(1)).mean()
 
 
+def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
+    """Loss of a batch of clips, float [B, 49, 12] in int8 units and int64 [B], and of as many streams behind them.
+
+    done : how much of the float stage is, 0..1
+    """
+    settings, drawn = run.config.stream_settings(), run.sounds.draw(len(x), run.generator)
+    logits, sums = streams.answers(run.model, streams.rows_of(x, drawn))
+    costs = torch.ones(len(CLASSES), device=x.device)
+    costs[UNKNOWN] = run.config.unknown_weight
+    clips = F.cross_entropy(logits, y, costs, label_smoothing=run.config.label_smoothing)
+    return clips + settings.share * streams.loss(sums, drawn, y, settings.weight_at(done))
+
+
 @dataclass
 class Progress:
     """How far a run is. A checkpoint holds these values in a dictionary, by these names."""
@@ -154,7 +167,7 @@ class Run:
     pruner: Pruner | None
     generator: torch.Generator
     """Of the order of clips, their augmentation and mixing, and of streams."""
-    sounds: Sounds | None = None
+    sounds: streams.Sounds | None = None
     """What streams are drawn from, where the config asks for any."""
     progress: Progress = field(default_factory=Progress)
 
@@ -192,7 +205,7 @@ class Stage:
 
 def train(
     config: TrainConfig, data: Bands, out: Path, device: str = "cpu", resume: bool = False, quiet: bool = False,
-    sounds: Sounds | None = None,
+    sounds: streams.Sounds | None = None,
 ) -> dict:
     """Train as `config` says; write `out` (the network) and `out` + '.checkpoint' after each epoch.
 
@@ -212,7 +225,7 @@ def train(
 
 
 def start_run(
-    config: TrainConfig, data: Bands, out: Path, device: str, quiet: bool, sounds: Sounds | None = None
+    config: TrainConfig, data: Bands, out: Path, device: str, quiet: bool, sounds: streams.Sounds | None = None
 ) -> Run:
     """Everything before the first step. The same config gives the same weights, order and augmentation.
 
@@ -221,7 +234,7 @@ def start_run(
     """
     if config.streams and sounds is None:
         raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
-                        "(--negatives, --noise, --rooms)")
+                        "(--negatives, --ambience, --rooms)")
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -316,7 +329,7 @@ def run_stage(run: Run, stage: Stage) -> None:
             raise UserError(f"the loss became {loss} in epoch {epoch + 1}: lower --lr; last checkpoint kept")
         if run.pruner is not None:
             run.pruner.apply(kept)
-        if stage.average is not None and run.sounds is None:
+        if stage.average is not None:
             measure_norms(run, kept)
         score = run.accuracy(kept)
         run.progress.epoch = epoch + 1
@@ -331,18 +344,16 @@ def run_stage(run: Run, stage: Stage) -> None:
 def learn(run: Run, stage: Stage, epoch: int) -> float:
     """One epoch: a step for every batch. Returns the mean loss."""
     run.model.train()
-    if run.sounds is not None:
-        keep_norms(run.model)
     total, right = torch.zeros((), device=run.device), score_of(run.progress.history)
     float_steps = run.config.epochs * run.steps
     bar = tqdm(run.batches(epoch, run.generator), total=run.steps, desc=f"{stage.name} {epoch + 1}/{stage.epochs}",
                disable=run.quiet, leave=False)
     for count, (x, y, answers) in enumerate(bar, 1):
-        loss = batch_loss(run.model, run.config, x, y, answers, run.generator)
-        if run.sounds is not None:
-            done = min(1.0, (epoch * run.steps + count) / float_steps) if stage.name == "float" else 1.0
-            s = run.config.stream_settings()
-            loss = loss + s.share * stream_loss(run.model, run.sounds.draw(s.count, run.generator), s.weight_at(done))
+        if run.sounds is None:
+            loss = batch_loss(run.model, run.config, x, y, answers, run.generator)
+        else:
+            done = (epoch * run.steps + count) / float_steps if stage.name == "float" else 1.0
+            loss = joint_loss(run, x, y, done)
         stage.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stage.optimizer.step()
@@ -360,19 +371,11 @@ def learn(run: Run, stage: Stage, epoch: int) -> float:
 
 def measure_norms(run: Run, network: nn.Module) -> None:
     """Statistics of averaged weights: not the average of the statistics, where weights are rounded least of all."""
-    some = itertools.islice(run.batches(0, torch.Generator(run.device).manual_seed(0)), NORM_BATCHES)
-    update_bn((x * grids.INPUT_STEP for x, *_ in some), network)
-
-
-def keep_norms(model: nn.Module) -> None:
-    """Let batch norm keep the statistics that it has, and learn the rest.
-
-    Clips and streams have statistics of their own. Where each batch is normalised by its own, the network grows apart
-    into two, of which neither is the one that is kept: 95.7 % of the clips were right before, and 73 % after 36 epochs.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.eval()
+    generator = torch.Generator(run.device).manual_seed(0)
+    some = (x for x, *_ in itertools.islice(run.batches(0, generator), NORM_BATCHES))
+    if run.sounds is not None:
+        some = (streams.rows_of(x, run.sounds.draw(len(x), generator)) for x in some)
+    update_bn((x * grids.INPUT_STEP for x in some), network)
 
 
 def save_progress(run: Run, stage: Stage) -> None:
