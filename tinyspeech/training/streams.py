@@ -7,7 +7,7 @@ sounds add, and a room's echoes smear them in time.
 
     sounds = load(data, negatives=[FOLDER], noise=[FOLDER], rooms=FOLDER)
     streams = sounds.draw(64, generator)            # features [64, 160, 12], and what may be reported when
-    logits, sums = answers(model, rows_of(clips, streams))
+    logits, sums = answers(model, rows_of(model, clips, streams))
     loss(sums, streams, labels, false_weight=1.0)
 
 What is asked of each 40 ms is asked of the decision's own sums (`tinyspeech/integer/decision.py`), not of the scores.
@@ -16,6 +16,7 @@ What is asked of each 40 ms is asked of the decision's own sums (`tinyspeech/int
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -38,23 +39,37 @@ from tinyspeech.training.augment import gain_factors, tilt_factors, warp_power
 from tinyspeech.training.data import POWER_FLOOR, UNKNOWN, Bands, Cepstrum
 from tinyspeech.training.features import mel_filterbank
 
-STEP_S = 0.01
-"""Of the powers; the chip's frames are two apart, its scores four."""
 SPAN = 320
-"""Powers in a stream: 3.2 s, 160 of the chip's frames, 80 of its scores."""
+"""Steps of 10 ms in a stream: 3.2 s, 160 of the chip's frames."""
+SHARES = {"keyword": 0.45, "other word": 0.12, "running speech": 0.37, "noise": 0.06}
+"""Of the streams."""
+KEYWORD, OTHER, SPEECH, NOISE = range(4)
+PLACES = (60, 165)
+"""Steps in which a clip whose word is asked for may begin: nothing of it is cut."""
+BEFORE, BEHIND = (150, 230), (130, 230)
+"""Steps from another clip's beginning to it, and from it to one that follows."""
+TALK_ENDS = (80, 130)
+"""Steps before the clip in which talk before it ends."""
+EARLY, LATE = -15, 30
+"""Between them, in steps after its end, a word should be reported."""
+HEARD_FROM, HEARD_TO = -60, 70
+"""And between them, its report is no error."""
+SPEED, TRACT = (0.9, 1.1), (0.92, 1.08)
+"""As `augment.AugmentConfig` has them."""
+GAIN_DB, TALK_GAIN_DB, TILT_DB, NOISE_TILT_DB = (-14.0, 8.0), (-8.0, 8.0), 3.0, 6.0
+SNR_DB = (0.0, 28.0)
+"""Of the loudest 0.4 s to the noise."""
+LOUDEST = 40
+NOISY, IN_A_ROOM, TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.75, 0.3, 0.15, 0.35, 0.3
+"""Shares of the streams (of those with a word in question) that have it."""
 LEAST = 5.0
 """How far the sums of a word must lead in training, in the scores' own unit; what ships is chosen on speech later."""
-EARLY, LATE = -15, 30
-"""Between them, in steps of 10 ms after its end, a word should be reported."""
-AFTER = 70
-"""And so long after its end its report is no error."""
 QUIET_OCTAVES = 8.3
 """25 dB: a word is over where what follows is quieter than its loudest by so much."""
 ECHOES = 80
 """Steps in which a room's echoes come."""
-GAP, CLIP_SCORES, AFTER_CLIP = 9, 29, 12
-"""Frames between a clip and the stream behind it; scores of a clip, what follows it included; scores of the stream in
-which the clip may still be reported."""
+AFTER_CLIP = 24
+"""Frames of a stream in which the clip before it may still be reported."""
 BLOCK = 20_000
 """Steps whose powers are computed at once."""
 
@@ -66,11 +81,16 @@ class Streams:
     features: Tensor
     """float [B, 160, 12], in int8 units."""
     allowed: Tensor
-    """bool [B, 80, 12]: the classes whose report at this score is no error."""
+    """bool [B, 160, 12]: the classes whose report at this frame is no error."""
     due: Tensor
-    """bool [B, 80]: where the word that is asked for should be reported."""
+    """bool [B, 160]: where the word that is asked for should be reported."""
     word: Tensor
     """int64 [B]: its class; -1 where none is."""
+
+
+def between(limits: tuple[float, float], count: int, g: torch.Generator) -> Tensor:
+    """float [count], each anywhere between two limits."""
+    return limits[0] + (limits[1] - limits[0]) * torch.rand(count, generator=g, device=g.device)
 
 
 @dataclass
@@ -90,91 +110,91 @@ class Sounds:
     noise: Tensor
     """float16 [G, 20]."""
     rooms: Tensor
-    """float32 [R, K, 20]: power that comes 0, 10, .. ms later, of 1 in all."""
+    """float32 [R, 80, 20]: power that comes 0, 10, .. ms later, of 1 in all."""
 
     def __post_init__(self):
-        self.cepstrum = Cepstrum()
+        self.cepstrum = Cepstrum(self.clips.device)
         self.keywords = torch.nonzero(self.labels > UNKNOWN)[:, 0]
         self.others = torch.nonzero(self.labels == UNKNOWN)[:, 0]
 
     def to(self, device: str) -> Sounds:
         return Sounds(*(getattr(self, item.name).to(device) for item in fields(self)))
 
-    def draw(self, count: int, g: torch.Generator, shares=(0.45, 0.12, 0.37, 0.06)) -> Streams:
-        """count streams, of keywords, other words, running speech, noise, in these shares."""
-        kinds = torch.multinomial(torch.tensor(shares), count, replacement=True, generator=g)
-        power = torch.zeros(count, SPAN, self.clips.shape[2])
-        allowed = torch.zeros(count, SPAN, len(CLASSES), dtype=torch.bool)
+    def draw(self, count: int, g: torch.Generator) -> Streams:
+        """So many streams, of the kinds in `SHARES`. The generator's device is the sounds' own."""
+        kinds = torch.multinomial(torch.tensor([*SHARES.values()], device=g.device), count, True, generator=g)
+        power = self.clips.new_zeros(count, SPAN, self.clips.shape[2], dtype=torch.float32)
+        allowed = torch.zeros(count, SPAN, len(CLASSES), dtype=torch.bool, device=g.device)
         allowed[..., : decision.REJECTED] = True
+        at = between(PLACES, count, g).long()
+        spoken = kinds <= OTHER
+        ids = self._clips(kinds == OTHER, g)
+        ends = self._say(power, allowed, ids, at, spoken, g)
+        for share, gaps, sign in ((WORD_BEFORE, BEFORE, -1), (WORD_BEHIND, BEHIND, 1)):
+            another = self._clips(self._some(0.4, count, g), g)
+            place = at + sign * between(gaps, count, g).long()
+            self._say(power, allowed, another, place, spoken & self._some(share, count, g), g)
+        before = spoken & self._some(TALK_BEFORE, count, g)
+        until = torch.where(before, at - between(TALK_ENDS, count, g).long(), SPAN)
+        self._talk(power, allowed, (kinds == SPEECH) | before, until, g)
+        rows = torch.nonzero(self._some(IN_A_ROOM, count, g))[:, 0]
+        power[rows] = reverberate(power[rows], self.rooms[self._index(len(self.rooms), len(rows), g)])
+        power = power * gain_factors(count, GAIN_DB, g, power) * tilt_factors(count, power.shape[2], TILT_DB, g, power)
+        power += self._noise(power, kinds == NOISE, g)
+        offset = int(torch.randint(2, (1,), generator=g, device=g.device))
+        features = self.cepstrum(torch.log2(power[:, offset::2] + POWER_FLOOR))
+        step = torch.arange(1, SPAN, 2, device=g.device)
+        due = (step >= (ends + EARLY)[:, None]) & (step <= (ends + LATE)[:, None]) & (kinds == KEYWORD)[:, None]
+        return Streams(features, allowed[:, step], due, torch.where(kinds == KEYWORD, self.labels[ids], -1))
 
-        def uniform(low, high, n=count):
-            return low + (high - low) * torch.rand(n, generator=g)
+    @staticmethod
+    def _some(share: float, count: int, g: torch.Generator) -> Tensor:
+        return between((0.0, 1.0), count, g) < share
 
-        # the word in question, and with luck one before and one after
-        at = uniform(60, 165).long()
-        ids = self._clips(kinds == 1, g)
-        spoken = kinds < 2
-        ends = self._place(power, allowed, ids, at, spoken, g, EARLY)
-        gap = uniform(1.5, 2.3) * 100
-        self._place(power, allowed, self._clips(uniform(0, 1) < 0.4, g), at - gap.long(),
-                    spoken & (uniform(0, 1) < 0.35), g)
-        self._place(power, allowed, self._clips(uniform(0, 1) < 0.4, g), at + (uniform(1.3, 2.3) * 100).long(),
-                    spoken & (uniform(0, 1) < 0.3), g)
-        # running speech: alone; or up to a second or so before the word
-        before = spoken & (uniform(0, 1) < 0.15)
-        rows = torch.nonzero((kinds == 2) | before)[:, 0]
-        start = torch.randint(len(self.speech) - SPAN, (len(rows),), generator=g)
-        index = start[:, None] + torch.arange(SPAN)
-        talk = torch.exp2(self.speech[index].float())
-        talk = talk * gain_factors(len(rows), (-8.0, 8.0), g, talk)
-        until = torch.where(before[rows], at[rows] - uniform(80, 130, len(rows)).long(), SPAN)
-        inside = torch.arange(SPAN) < until[:, None]
-        power[rows] += talk * inside[..., None]
-        allowed[rows] |= (self.free[index] & inside)[..., None]
-        # a room
-        rows = torch.nonzero(uniform(0, 1) < 0.3)[:, 0]
-        room = self.rooms[torch.randint(len(self.rooms), (len(rows),), generator=g)]
-        power[rows] = reverberate(power[rows], room)
-        power = power * gain_factors(count, (-14.0, 8.0), g, power) * tilt_factors(count, power.shape[2], 3.0, g, power)
-        # noise, at 0 to 40 dB below the loud part; alone at any loudness
-        start = torch.randint(len(self.noise) - SPAN, (count,), generator=g)
-        noise = torch.exp2(self.noise[start[:, None] + torch.arange(SPAN)].float())
-        noise = noise * tilt_factors(count, noise.shape[2], 6.0, g, noise)
-        level = noise.mean((1, 2)).clamp(min=1e-9)
-        loud = power.mean(2).topk(40, dim=1).values.mean(1)
-        wanted = torch.where(uniform(0, 1) < 0.75, uniform(0, 28), 60.0)
-        alone = 2.0 ** (10 + 5 * torch.randn(count, generator=g))
-        target = torch.where(kinds == 3, alone, loud * 10 ** (-wanted / 10))
-        power += noise * (target / level)[:, None, None]
-        offset = int(torch.randint(2, (1,), generator=g))
-        power = power[:, offset::2]
-        features = self.cepstrum(torch.log2(power + POWER_FLOOR))
-        step = torch.arange(SPAN // 4) * 4 + 3
-        due = (step >= (ends + EARLY)[:, None]) & (step <= (ends + LATE)[:, None]) & (kinds == 0)[:, None]
-        return Streams(features, allowed[:, step], due, torch.where(kinds == 0, self.labels[ids], -1))
+    @staticmethod
+    def _index(below: int, count: int, g: torch.Generator) -> Tensor:
+        return torch.randint(below, (count,), generator=g, device=g.device)
 
-    def _clips(self, other: Tensor, g) -> Tensor:
-        keyword = self.keywords[torch.randint(len(self.keywords), (len(other),), generator=g)]
-        word = self.others[torch.randint(len(self.others), (len(other),), generator=g)]
-        return torch.where(other, word, keyword)
+    def _clips(self, other: Tensor, g: torch.Generator) -> Tensor:
+        """A keyword's clip each, or another word's where `other` says so: int64 [B]."""
+        keyword = self.keywords[self._index(len(self.keywords), len(other), g)]
+        return torch.where(other, self.others[self._index(len(self.others), len(other), g)], keyword)
 
-    def _place(self, power: Tensor, allowed: Tensor, ids: Tensor, at: Tensor, which: Tensor, g, early=-40) -> Tensor:
-        """Add clips, where `which` says so; returns the steps at which their words end."""
+    def _say(
+        self, power: Tensor, allowed: Tensor, ids: Tensor, at: Tensor, which: Tensor, g: torch.Generator
+    ) -> Tensor:
+        """Add clips `ids`, from step `at` on, to the streams that are chosen, in place: where words end, [B]."""
         rows = torch.nonzero(which)[:, 0]
-        clip = torch.exp2(self.clips[ids[rows]].float())
-        clip = warp_power(clip, (0.9, 1.1), (0.92, 1.08), g)
-        length = clip.shape[1]
-        where = at[rows, None] + torch.arange(length)  # (n, 98)
-        ok = (where >= 0) & (where < SPAN)
-        flat = power.view(-1, power.shape[2])
-        index = (rows[:, None] * SPAN + where)[ok]
-        flat.index_add_(0, index, clip[ok])
-        ends = at + self.ends[ids]
-        step = torch.arange(SPAN)
-        here = (step >= (ends - 60)[:, None]) & (step <= (ends + AFTER)[:, None]) & which[:, None]
-        labels = F.one_hot(self.labels[ids], len(CLASSES)).bool()
-        allowed |= here[..., None] & labels[:, None]
+        clip = warp_power(torch.exp2(self.clips[ids[rows]].float()), SPEED, TRACT, g)
+        place = at[rows, None] + torch.arange(clip.shape[1], device=g.device)  # (n, 98)
+        inside = (place >= 0) & (place < SPAN)
+        power.view(-1, power.shape[2]).index_add_(0, (rows[:, None] * SPAN + place)[inside], clip[inside])
+        ends, step = at + self.ends[ids], torch.arange(SPAN, device=g.device)
+        here = (step >= (ends + HEARD_FROM)[:, None]) & (step <= (ends + HEARD_TO)[:, None]) & which[:, None]
+        allowed |= here[..., None] & F.one_hot(self.labels[ids], len(CLASSES)).bool()[:, None]
         return ends
+
+    def _talk(self, power: Tensor, allowed: Tensor, which: Tensor, until: Tensor, g: torch.Generator) -> None:
+        """Add running speech, until a step, to the streams that are chosen, in place."""
+        rows = torch.nonzero(which)[:, 0]
+        step = torch.arange(SPAN, device=g.device)
+        index = self._index(len(self.speech) - SPAN, len(rows), g)[:, None] + step
+        talk = torch.exp2(self.speech[index].float())
+        inside = step < until[rows, None]
+        power[rows] += talk * gain_factors(len(rows), TALK_GAIN_DB, g, talk) * inside[..., None]
+        allowed[rows] |= (self.free[index] & inside)[..., None]
+
+    def _noise(self, power: Tensor, alone: Tensor, g: torch.Generator) -> Tensor:
+        """Noise to each stream's loudness, or of any where it is alone: [B, 320, 20]."""
+        count = len(power)
+        index = self._index(len(self.noise) - SPAN, count, g)[:, None] + torch.arange(SPAN, device=g.device)
+        noise = torch.exp2(self.noise[index].float())
+        noise = noise * tilt_factors(count, noise.shape[2], NOISE_TILT_DB, g, noise)
+        loud = power.mean(2).topk(LOUDEST, dim=1).values.mean(1)
+        below = torch.where(self._some(NOISY, count, g), between(SNR_DB, count, g), 60.0)
+        octaves = 10 + 5 * torch.randn(count, generator=g, device=g.device)
+        wanted = torch.where(alone, torch.exp2(octaves), loud * 10 ** (-below / 10))
+        return noise * (wanted / noise.mean((1, 2)).clamp(min=1e-9))[:, None, None]
 
 
 def load(data: Bands, negatives: Iterable[Path], noise: Iterable[Path], rooms: Path) -> Sounds:
@@ -283,26 +303,34 @@ def reverberate(power: Tensor, room: Tensor) -> Tensor:
     return torch.fft.irfft(spectrum, n, dim=1)[:, :time].clamp(min=0)
 
 
-def rows_of(clips: Tensor, streams: Streams) -> Tensor:
-    """A clip before each stream, so that batch norm sees both at once: float [B, 49 + 9 + 160, 12], in int8 units.
+def clip_frames(model: nn.Module) -> int:
+    """Frames from a clip's beginning to its last score, whole groups of the network's strides."""
+    stride = math.prod(model.config.strides)
+    return -(-(frontend.N_FRAMES + model.config.flush) // stride) * stride
+
+
+def rows_of(model: nn.Module, clips: Tensor, streams: Streams) -> Tensor:
+    """A clip before each stream, so that batch norm sees both at once: float [B, 49 + gap + 160, 12], in int8 units.
 
     Normalised each by its own statistics, clips and streams make two networks of one, and neither is the one that is
     kept. Between them lie zeros, the features' mean, as after a clip that is classified.
     """
-    return torch.cat([clips, clips.new_zeros(len(clips), GAP, clips.shape[2]), streams.features], 1)
+    gap = clips.new_zeros(len(clips), clip_frames(model) - clips.shape[1], clips.shape[2])
+    return torch.cat([clips, gap, streams.features], 1)
 
 
 def answers(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """What a network says to `rows_of`: logits of the clips [B, 12], the decision's sums in the streams [B, 80, 12].
+    """What a network says to `rows_of`: logits of the clips [B, 12], the decision's sums in the streams [B, T', 12].
 
     A clip's answer is as if nothing followed: no frame depends on later ones. The sums begin at nothing.
     """
     scores, h = model.scores(rows * grids.INPUT_STEP)  # (B, T', 12), (B, T', head)
     weights = model.condenser.weights(h)
-    clip = model.condenser.average(scores[:, :CLIP_SCORES], weights[:, :CLIP_SCORES])
+    cut = clip_frames(model) // math.prod(model.config.strides)
+    clip = model.condenser.average(scores[:, :cut], weights[:, :cut])
     if model.condenser.readout_quantizer is not None:  # the chip's Q7
         weights = grids.round_half_up(weights * 2**SIGMOID_BITS) * 2.0**-SIGMOID_BITS
-    weighed = (scores * weights)[:, CLIP_SCORES:]
+    weighed = (scores * weights)[:, cut:]
     age = torch.arange(weighed.shape[1], device=rows.device)
     age = age[:, None] - age
     left = torch.where(age >= 0, (1 - 2.0**-decision.LEAK_BITS) ** age.clamp(min=0), 0.0)  # of a frame, later
@@ -312,15 +340,16 @@ def answers(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
 def loss(sums: Tensor, streams: Streams, clip_labels: Tensor, false_weight: float) -> Tensor:
     """Mean cost of a stream: of reports that were not said, and of a word that is not reported where it is due.
 
-    sums : float [B, 80, 12]; clip_labels : int64 [B], of the clips before: an echo of those is no error
+    sums : float [B, T', 12]; clip_labels : int64 [B], of the clips before: an echo of those is no error
     """
+    stride = streams.features.shape[1] // sums.shape[1]
     lead = torch.cat([sums[..., : decision.REJECTED], sums[..., decision.REJECTED :] - LEAST,
                       sums.new_zeros(*sums.shape[:2], 1)], -1)  # the last: no report at all
-    log_p = F.log_softmax(lead, -1)[..., :-1]  # (B, 80, 12)
-    allowed = streams.allowed.clone()
+    log_p = F.log_softmax(lead, -1)[..., :-1]  # (B, T', 12)
+    allowed, due = streams.allowed.clone(), streams.due[:, ::stride]
     allowed[:, :AFTER_CLIP] |= F.one_hot(clip_labels, len(CLASSES)).bool()[:, None]
-    wrong = (log_p.exp() * ~allowed).sum(-1)
+    wrong = (log_p.exp() * ~allowed[:, ::stride]).sum(-1)
     false = -torch.log1p(-wrong.clamp(max=1 - 1e-4)).sum(1)  # (B,)
     asked = streams.word >= 0
-    hits = log_p[asked, :, streams.word[asked]].masked_fill(~streams.due[asked], -torch.inf)  # (n, 80)
+    hits = log_p[asked, :, streams.word[asked]].masked_fill(~due[asked], -torch.inf)  # (n, T')
     return (false_weight * false.sum() - hits.amax(1).sum()) / len(sums)

@@ -114,7 +114,7 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
     done : how much of the float stage is, 0..1
     """
     settings, drawn = run.config.stream_settings(), run.sounds.draw(len(x), run.generator)
-    logits, sums = streams.answers(run.model, streams.rows_of(x, drawn))
+    logits, sums = streams.answers(run.model, streams.rows_of(run.model, x, drawn))
     costs = torch.ones(len(CLASSES), device=x.device)
     costs[UNKNOWN] = run.config.unknown_weight
     clips = F.cross_entropy(logits, y, costs, label_smoothing=run.config.label_smoothing)
@@ -232,9 +232,6 @@ def start_run(
     Raises `UserError` for a teacher, a start, a pruning or a batch size that does not fit, or for streams without
     sounds to draw them from.
     """
-    if config.streams and sounds is None:
-        raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
-                        "(--negatives, --ambience, --rooms)")
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -242,6 +239,11 @@ def start_run(
     generator = torch.Generator(device).manual_seed(config.seed)
     features, labels = validation_set(data, seed=0)
     model = build(config)
+    if config.streams and not getattr(model, "condenser", None):
+        raise UserError("streams need a network that weighs its frames: 'condenser' above 0, 'attention: frames'")
+    if config.streams and sounds is None:
+        raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
+                        "(--negatives, --ambience, --rooms)")
     if config.start:
         load_start(config.start, model)
     model.to(device)
@@ -374,7 +376,7 @@ def measure_norms(run: Run, network: nn.Module) -> None:
     generator = torch.Generator(run.device).manual_seed(0)
     some = (x for x, *_ in itertools.islice(run.batches(0, generator), NORM_BATCHES))
     if run.sounds is not None:
-        some = (streams.rows_of(x, run.sounds.draw(len(x), generator)) for x in some)
+        some = (streams.rows_of(network, x, run.sounds.draw(len(x), generator)) for x in some)
     update_bn((x * grids.INPUT_STEP for x in some), network)
 
 
