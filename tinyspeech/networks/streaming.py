@@ -249,7 +249,7 @@ class FrameCondenser(nn.Module):
         super().__init__()
         self.pool, self.memory = pool, memory
         self.squeeze = CausalConv(channels, condensed)
-        self.mean_quantizer: nn.Module = nn.Identity()
+        self.mean_quantizer: nn.Module | None = None
         self.excite = CausalConv(condensed * (2 if memory else 1), 1, relu=False)
         self.readout_quantizer: nn.Module | None = None
 
@@ -257,7 +257,9 @@ class FrameCondenser(nn.Module):
         """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
         squeezed = self.squeeze(causal_max(h, self.pool))  # (B, T, condensed)
         if self.memory:
-            mean = self.mean_quantizer(leaking_mean(squeezed, self.memory))
+            mean = leaking_mean(squeezed, self.memory)
+            if self.mean_quantizer is not None:
+                mean = self.mean_quantizer(mean, squeezed)
             squeezed = torch.cat([squeezed, mean], -1)  # (B, T, 2 * condensed)
         return torch.sigmoid(self.excite(squeezed)) + LEAST_WEIGHT
 
