@@ -18,7 +18,8 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | gate | (sigmoid(pooled) * scale + 16) >> 5 | scale int8 in Q5 -> Q7, -512 .. 508 |
 | add_bands | clamp(target + source, -128, 127), each band of source for two of target | int8 |
 | gated_add | clamp(target + v + ((v * gate + 64) >> 7), 0, 127), v of source | int8 |
-| leak | M += (256 * value - M) >> memory, channel by channel; M >> 8 stands behind the values, in their slot | M int16, 0 before the first frame; int8 |
+| leak | M += (256 * value - M) >> memory, channel by channel | M int16, 0 before the first frame |
+| | M >> 8 stands behind the values, in their slot | int8 |
 | classifier | logit = sum over frames and bands of (sum + bias) * multiplier | int32; nothing is rounded |
 | frame weight | sigmoid(first value of pooled) + 1 | 1 .. 129 |
 | weighed_classifier | score = ((sum + bias) * multiplier + 2**7) >> 8, | |
@@ -219,8 +220,8 @@ class Worst:
     accumulator: int
     """Of a sum of products, with and without the bias; or of what an addition clamps."""
     product: int
-    """Of what is shifted: (sum + bias) * multiplier with and without the rounding half; of a gate's product; of a leak's
-    difference."""
+    """Of what is shifted: (sum + bias) * multiplier with and without the rounding half; of a gate's product; of a
+    leak's difference."""
     total: int
     """Of what a classifier adds up over all frames."""
 

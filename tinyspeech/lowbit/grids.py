@@ -5,7 +5,8 @@
 
 A quantiser is a grid and a rule for its step: learned (`LearnedStep`), taken from the numbers at hand (`MeasuredStep`)
 or written down (`FixedStep`). Gradients pass every rounding as if it were not there. Three more compute what the chip
-does with sigmoids and means: `GateQuantizer`, `ReadoutQuantizer` and `MeanQuantizer`. Not here: networks (`quant.py` attaches these to them).
+does with sigmoids and means: `GateQuantizer`, `ReadoutQuantizer` and `MeanQuantizer`.
+Not here: networks (`quant.py` attaches these to them).
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ class GateQuantizer(nn.Module):
 
 
 class MeanQuantizer(nn.Module):
-    """The leaking mean as the chip holds it: M += (256 q - M) >> bits, and M >> 8 in the steps of q that it is a mean of.
+    """The leaking mean as the chip holds it: M += (256 q - M) >> bits, and M >> 8 in steps of q.
 
     Rounded down twice, it lags behind the mean of real numbers, and no rounding of that one tells by how much; so it is
     computed anew, frame by frame. The gradient is that of the mean of real numbers.
