@@ -200,8 +200,9 @@ def test_more_bits_come_closer_to_float():
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.1 * want.std()
 
 
-def test_every_parameter_of_the_quantised_network_learns():
-    model = quantised(SMALL).train()
+@pytest.mark.parametrize("config", [SMALL, CONFIGS["memory"]], ids=["small", "memory"])
+def test_every_parameter_of_the_quantised_network_learns(config):
+    model = quantised(config).train()
     model(features_of(3, 32) * grids.INPUT_STEP).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
