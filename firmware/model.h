@@ -13,6 +13,7 @@
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
+     leak              M += (256 * v - M) >> MODEL_MEMORY, and M >> 8 behind the values v; M int16, at first 0
      bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
                        the larger value; added to in pairs: clamp(target + v, -128, 127)
      logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
@@ -41,6 +42,7 @@
 #define MODEL_POOLED 0
 #define MODEL_GATED 0
 #define MODEL_WEIGHED 1
+#define MODEL_MEMORY 0
 #define MODEL_PAIRED 1
 #define MODEL_BATCH 4
 #define MODEL_FRONT 2
@@ -58,13 +60,13 @@ static const char model_words[] = "yes\0no\0up\0down\0left\0right\0on\0off\0stop
 
 enum {
     LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
-    LAYER_POOL_BANDS, LAYER_ADD_BANDS
+    LAYER_POOL_BANDS, LAYER_ADD_BANDS, LAYER_LEAK
 };
 
 struct layer {
     uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
     int8_t low;
-    uint16_t state; /* offset of the layer's history */
+    uint16_t state; /* offset of the layer's history, or of its means */
     uint8_t bands; /* of what is written; 1 where a frame has none */
     uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const void *weights;

@@ -137,6 +137,19 @@ APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
     }
 }
 
+/* in: int8 [width], then as many leaking means, which this writes. An int16 mean lies in two bytes of state, which
+   therefore need not be aligned: the low byte first, then the high one, which is what is written. */
+APART void leak(uint8_t *state, int8_t *in, int width)
+{
+    for (const int8_t *end = in + width; in < end; in++, state += 2) {
+        int32_t mean = (int8_t)state[1] * 256 + state[0];
+        mean += (*in * 256 - mean) >> MODEL_MEMORY;
+        state[0] = (uint8_t)mean;
+        state[1] = (uint8_t)(mean >> 8);
+        in[width] = (int8_t)(mean >> 8);
+    }
+}
+
 /* What a layer does with each frame by itself, its sums being there; its history first, before an output takes the
    input's place. */
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
@@ -144,6 +157,7 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
     int8_t *in = slots + layer->source, *out = slots + layer->target;
     int width = width_of(layer), banded = MODEL_BANDED && layer->bands > 1;
     if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
+    if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)net.state + layer->state, in, width);
     if (layer->kernel > 1) remember(net.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
     case LAYER_DENSE:

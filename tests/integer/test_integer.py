@@ -74,9 +74,16 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
             layers.append(Layer("add", f"b{i}_add", "branch", "stream"))
     layers.append(layer("dense", "head", "stream", "wide", c, s["head"]))
     if frames:
-        layers += [Layer("pool", "frames_pool", "wide", "pooled", s["pool"]),
-                   layer("dense", "frames_squeeze", "pooled", "squeezed", s["head"], s["squeezed"]),
-                   layer("dense", "frames_excite", "squeezed", "pooled", s["squeezed"], 1, relu=False)]
+        memory, source = s.get("memory", 0), "pooled"
+        if memory and s["pool"] == 1:
+            source = "wide"  # as a network of this kind is lowered
+        else:
+            layers.append(Layer("pool", "frames_pool", "wide", "pooled", s["pool"]))
+        layers.append(layer("dense", "frames_squeeze", source, "squeezed", s["head"], s["squeezed"]))
+        if memory:
+            layers.append(Layer("leak", "frames_leak", "squeezed", "squeezed", memory=memory))
+        layers.append(layer("dense", "frames_excite", "squeezed", "pooled", s["squeezed"] * (2 if memory else 1), 1,
+                            relu=False))
     layers.append(layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide", s["head"], 12))
     return IntegerModel("random", CLASSES, layers, 12, 0.001, flush=int(rng.integers(0, 10)))
 
@@ -125,6 +132,10 @@ SHAPES = {
                               strides=[1, 3]),
     "slowest": dict(condenser=True, channels=8, expansion=8, head=8, kernels=[2, 9, 6], strides=[5, 3, 4]),
     "long pool": dict(condenser=True, channels=12, expansion=20, head=28, pool=7, kernels=[8], strides=[2]),
+    "a memory in the shipped shape": dict(condenser=False, frames=True, channels=32, expansion=48, head=48,
+                                          kernels=[5, 7, 9], strides=[2, 1, 1], stem_kernel=3, pool=1, squeezed=8,
+                                          memory=4),
+    **{f"a memory of {bits} bits": dict(frames=True, memory=bits) for bits in range(1, 9)},
     "drawn": {},
 }
 
@@ -147,6 +158,8 @@ ON_CHIP = {
     "gates of channels": dict(condenser=True, frames=False, channels=16, expansion=20, head=12, kernels=[3, 4],
                               strides=[1, 2], pool=3),
     "both": dict(condenser=True, frames=True, channels=12, expansion=16, head=16, kernels=[4], strides=[3]),
+    "a memory": dict(condenser=False, frames=True, channels=32, expansion=48, head=48, kernels=[5, 7, 9],
+                     strides=[2, 1, 1], stem_kernel=3, pool=1, squeezed=8, memory=3),
 }
 
 
@@ -230,6 +243,7 @@ def test_shipped_condensers_are_alive():
 def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
     """The contract of tinyspeech/integer/network.py once more, in plain whole numbers, a frame at a time."""
     past = {layer.name: [] for layer in model.layers}
+    means = {}
     count = dict.fromkeys(past, 0)
     logits, weights = [0] * len(model.classes), 0
     for frame in [*clip.tolist(), *[[0] * 12] * model.flush]:
@@ -242,6 +256,10 @@ def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
             count[layer.name] += 1
             if layer.kind == "pool":
                 slots[layer.target] = [max(values) for values in zip(*seen, strict=True)]
+            elif layer.kind == "leak":
+                old = means.get(layer.name, [0] * len(x))
+                means[layer.name] = [m + (256 * v - m) // 2**layer.memory for m, v in zip(old, x, strict=True)]
+                slots[layer.target] = [*x, *(m // 256 for m in means[layer.name])]
             elif layer.kind in ("add", "gated_add"):
                 out = []
                 for c, v in enumerate(x):
@@ -284,6 +302,37 @@ def test_run_is_the_contract(condenser, frames):
         20 + condenser, condenser, frames, channels=8, expansion=8, head=4, kernels=[3, 4], strides=[2, 3])
     features = features_of(4, 2)[:, :20]
     assert model.run(features).tolist() == [by_hand(model, clip) for clip in features]
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8])
+def test_a_leaking_mean_is_the_contract_and_fits_int16(bits):
+    model = random_model(30 + bits, False, True, channels=8, expansion=8, head=8, kernels=[3], strides=[2], memory=bits)
+    features = features_of(4, 2)[:, :20]
+    assert model.run(features).tolist() == [by_hand(model, clip) for clip in features]
+    ends = np.repeat([-128, 127, -128], 3000)[None, :, None]
+    layer = network.Layer("leak", "leak", "stream", "stream", memory=bits)
+    mean = layer.means(ends)[0, :, 0]
+    assert mean.min() == -128 and mean[5999] in (126, 127)  # rounded down twice
+    assert np.array_equal(layer.means(ends[:, :50]), layer.means(ends)[:, :50])  # only the past counts
+
+
+def test_a_memory_survives_saving_and_counts_in_the_digest(tmp_path):
+    model = random_model(31, False, True, memory=5)
+    model.save(tmp_path / "net.npz")
+    again = IntegerModel.load(tmp_path / "net.npz")
+    features = features_of(31)
+    assert again.digest == model.digest and np.array_equal(again.run(features), model.run(features))
+    other = changed(model, "frames_leak", memory=6)
+    assert other.digest != model.digest and not np.array_equal(other.run(features), model.run(features))
+
+
+def test_the_firmware_has_one_length_of_memory():
+    model = random_model(9, False, True, memory=4)
+    at = next(i for i, layer in enumerate(model.layers) if layer.name == "head")
+    model.layers.insert(at, network.Layer("leak", "other", "branch", "branch", memory=5))
+    model.check()
+    with pytest.raises(UserError, match="one length of memory"):
+        header.c_header(model)
 
 
 def test_sigmoid_table_and_gate():

@@ -19,7 +19,7 @@ from tinyspeech import CLASSES, toolchain
 from tinyspeech.errors import UserError
 from tinyspeech.integer import header, packing
 from tinyspeech.integer import plan as integer_plan
-from tinyspeech.integer.network import SLOTS, IntegerModel, Layer, gate_q7
+from tinyspeech.integer.network import LONGEST_MEMORY, SLOTS, IntegerModel, Layer, gate_q7
 from tinyspeech.lowbit import lower, quant
 from tinyspeech.lowbit.grids import FixedStep, LearnedStep
 from tinyspeech.lowbit.saved import predict
@@ -38,6 +38,7 @@ HEADER = f"""#pragma once
 #define MODEL_GATED 1
 #define MODEL_POOLED 1
 #define MODEL_WEIGHED model_weighed
+#define MODEL_MEMORY model_memory
 #define MODEL_CUT model_cut
 #define MODEL_HELD_BYTES {WIDTH}
 #define MODEL_WIDEST {WIDTH}
@@ -50,7 +51,7 @@ HEADER = f"""#pragma once
 #define MODEL_FRONT_BYTES model_front_bytes
 #define MODEL_WINDOW model_window
 int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes;
-int model_window;
+int model_window, model_memory;
 {header.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
@@ -119,10 +120,11 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
     ctypes.c_int.in_dll(library, "model_gate_slot").value = plan["slots"]["pooled"]
     ctypes.c_int.in_dll(library, "model_flush").value = model.flush
     ctypes.c_int.in_dll(library, "model_weighed").value = model.layers[-1].kind == "weighed_classifier"
+    ctypes.c_int.in_dll(library, "model_memory").value = max(layer.memory or 0 for layer in model.layers)
     for key in ("slot_bytes", "front", "front_bytes", "window", "cut"):
         ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
     kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
-             "add_bands"]  # as in the C's enum
+             "add_bands", "leak"]  # as in the C's enum
     kept, width = [], {"stream": model.inputs}
     for i, row in enumerate(table):
         ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))
@@ -189,7 +191,7 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
 @st.composite
 def models(draw) -> IntegerModel:
     """Any program that `check` allows: blocks in any order and number, slots read and written as they may be."""
-    width, layers = {"stream": 12}, []
+    width, layers, memory = {"stream": 12}, [], draw(st.integers(1, LONGEST_MEMORY))
 
     def add(kind, source, target, outputs):
         layers.append(draw(layers_with_weights(kind, width[source], outputs, f"l{len(layers)}", source, target)))
@@ -222,11 +224,16 @@ def models(draw) -> IntegerModel:
 
     for _ in range(draw(st.integers(1, 6))):
         source = draw(st.sampled_from(sorted(width)))
-        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands"]))
+        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands",
+                                     "leak"]))
         target = draw(st.sampled_from(SLOTS))
         if kind == "pool_bands" or (kind in ("dense", "depthwise") and draw(st.booleans())):
             if add_with_bands(kind, source, target) and kind == "pool_bands" and draw(st.booleans()):
                 add_with_bands("add_bands", target, source)
+        elif kind == "leak":
+            if width[source] <= WIDTH // 2:
+                layers.append(Layer(kind, f"l{len(layers)}", source, source, memory=memory))
+                width[source] *= 2
         elif width[source] % 4 and kind in ("dense", "add", "gated_add"):
             continue  # without bands the firmware takes four inputs at once
         elif kind == "dense":
@@ -406,11 +413,13 @@ def configs(draw) -> StreamingConfig | CausalConfig:
             band_stride=draw(st.sampled_from([1, 2, 3])), flush=draw(st.integers(0, 4)))
     blocks = draw(st.integers(1, 2))
     several = {"min_size": blocks, "max_size": blocks}
+    condenser, attention = draw(st.sampled_from([0, 4, 8])), draw(st.sampled_from(["frames", "channels"]))
+    memory = draw(st.integers(0, LONGEST_MEMORY)) if condenser and attention == "frames" else 0
     return StreamingConfig(
         channels=draw(FOUR), expansion=draw(FOUR), head=draw(FOUR), stem_kernel=draw(st.integers(1, 3)),
         kernels=tuple(draw(st.lists(st.integers(1, 4), **several))),
         strides=tuple(draw(st.lists(st.integers(1, 3), **several))),
-        condenser=draw(st.sampled_from([0, 4, 8])), attention=draw(st.sampled_from(["frames", "channels"])),
+        condenser=condenser, attention=attention, memory=memory,
         pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
 
 
@@ -509,6 +518,9 @@ def small() -> list[Layer]:
     ("last", {"bands": 2}, "weighed_classifier has no bands"),
     ("pool", {"kind": "pool_bands", "kernel": 1, "bands": 3}, "8 wide, no 3 pairs"),
     ("pool", {"kind": "add_bands", "kernel": 1, "bands": 2}, "target of twice the width"),
+    ("pool", {"memory": 4}, "nothing else has one"), ("add", {"kind": "leak", "scale": None}, "1 to 8 bits"),
+    ("add", {"kind": "leak", "scale": None, "memory": 9}, "1 to 8 bits"),
+    ("add", {"kind": "leak", "scale": None, "memory": 4}, "in the same slot"),
     ("pool", {"target": "stream"}, "in place"), ("last", {"kind": "dense"}, "last: shifts"),
 ])
 def test_a_program_that_the_c_cannot_run_is_one_line(which, change, match):

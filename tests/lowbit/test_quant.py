@@ -13,6 +13,7 @@ from torch import nn
 from tinyspeech.errors import UserError
 from tinyspeech.integer.header import c_header, dump
 from tinyspeech.integer.network import MAX_SHIFT
+from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.lowbit import fixed_point, grids, lower, quant
 from tinyspeech.lowbit.grids import FixedStep, GateQuantizer, LearnedStep, round_half_up
 from tinyspeech.lowbit.saved import predict
@@ -199,8 +200,9 @@ def test_more_bits_come_closer_to_float():
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.1 * want.std()
 
 
-def test_every_parameter_of_the_quantised_network_learns():
-    model = quantised(SMALL).train()
+@pytest.mark.parametrize("config", [SMALL, CONFIGS["memory"]], ids=["small", "memory"])
+def test_every_parameter_of_the_quantised_network_learns(config):
+    model = quantised(config).train()
     model(features_of(3, 32) * grids.INPUT_STEP).logsumexp(1).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
@@ -311,6 +313,20 @@ def test_zeroed_condensers_change_the_integers(config):
         quant.finish(model)
         results.append(lower.integer_twin(model, "test").run(features))
     assert not np.array_equal(*results)
+
+
+def test_a_memory_in_the_shipped_shape_keeps_frames_in_pairs():
+    """It costs two bytes a channel; what is twice as wide takes a place that is free by then."""
+    twins = []
+    for memory in (0, 4):
+        model = quantised(StreamingConfig(memory=memory))
+        quant.finish(model)
+        twins.append(lower.integer_twin(model, "test"))
+    before, plan = map(memory_plan, twins)
+    assert before["paired"] and plan["paired"] and plan["scratch_bytes"] <= before["scratch_bytes"] <= WORK_BYTES
+    assert plan["state_bytes"] == before["state_bytes"] + 2 * StreamingConfig().condenser
+    headers = [c_header(twin) for twin in twins]
+    assert "#define MODEL_MEMORY 0" in headers[0] and "#define MODEL_MEMORY 4" in headers[1]
 
 
 def test_multiplier_and_shift_are_within_half_a_percent():

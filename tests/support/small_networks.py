@@ -13,9 +13,10 @@ SMALL = StreamingConfig(channels=8, expansion=12, stem_kernel=2, kernels=(3, 4),
 CHANNELS = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 3), attention="channels", pool=2,
                            head=8)
 POOLED = StreamingConfig(channels=8, expansion=12, kernels=(3,), strides=(2,), pool=3, head=12)
+MEMORY = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 1), condenser=4, memory=3, head=8)
 NO_CONDENSER = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 1), condenser=0, head=8)
 CONFIGS = {"default": StreamingConfig(), "small": SMALL, "channels": CHANNELS, "pooled frames": POOLED,
-           "without condenser": NO_CONDENSER}
+           "memory": MEMORY, "without condenser": NO_CONDENSER}
 
 
 def features_of(seed: int, count: int = 8, frames: int = 49) -> torch.Tensor:

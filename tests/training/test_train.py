@@ -14,7 +14,7 @@ from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
-from tinyspeech.lowbit import grids, quant, saved
+from tinyspeech.lowbit import grids, lower, quant, saved
 from tinyspeech.lowbit.saved import load_model
 from tinyspeech.paths import CONFIGS
 from tinyspeech.training import train
@@ -123,6 +123,34 @@ def test_resuming_is_bit_for_bit(place, longer, tmp_path, monkeypatch):
     metrics = train.train(config(qat_epochs=2), bands(), out, resume=True, quiet=True)
     assert same(out, longer[0]) and same(tmp_path / "net_float.pt", longer[0].with_name("net_float.pt"))
     assert metrics == longer[1]
+
+
+def test_a_network_with_a_memory_is_trained_resumed_saved_and_lowered(tmp_path, monkeypatch):
+    """What quantises the mean holds another layer's step, and a file gives both back."""
+    settings = {"network": {**NETWORK, "memory": 3}, "qat_epochs": 2}
+    whole, out = tmp_path / "whole.pt", tmp_path / "net.pt"
+    train.train(config(**settings), bands(), whole, quiet=True)
+    save, calls = saved.save_atomically, []
+
+    def interrupted(content, path):
+        save(content, path)
+        calls.append(path.name)
+        if len(calls) == 4:  # two checkpoints, the float network, and in the middle of the quantised epochs
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "save_atomically", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(config(**settings), bands(), out, quiet=True)
+    train.train(config(**settings), bands(), out, resume=True, quiet=True)
+    assert same(whole, out)
+    model = load_model(out)
+    assert model.condenser.mean_quantizer.grid is model.condenser.squeeze.output_quantizer
+    twin = lower.integer_twin(model, "net")
+    features = np.random.default_rng(0).integers(-128, 128, (20, 49, 12)).astype(np.int8)
+    units = saved.predict(model, torch.from_numpy(features)).numpy() / twin.logit_unit(49)
+    assert [layer.memory for layer in twin.layers if layer.kind == "leak"] == [3]
+    assert np.array_equal(np.rint(units), twin.run(features))
 
 
 def test_resuming_twice(longer, tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved t
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
+     leak              M += (256 * v - M) >> MODEL_MEMORY, and M >> 8 behind the values v; M int16, at first 0
      bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
                        the larger value; added to in pairs: clamp(target + v, -128, 127)
      logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
@@ -38,13 +39,13 @@ CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved t
 """
 LAYER_STRUCT = """enum {
     LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
-    LAYER_POOL_BANDS, LAYER_ADD_BANDS
+    LAYER_POOL_BANDS, LAYER_ADD_BANDS, LAYER_LEAK
 };
 
 struct layer {
     uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
     int8_t low;
-    uint16_t state; /* offset of the layer's history */
+    uint16_t state; /* offset of the layer's history, or of its means */
     uint8_t bands; /* of what is written; 1 where a frame has none */
     uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const void *weights;
@@ -65,6 +66,8 @@ def check_fits(model: IntegerModel) -> None:
                         f"the firmware's work buffer has {WORK_BYTES}")
     if plan["state_bytes"] > 65535 or not 0 <= model.flush <= 32767:
         raise UserError("the network's histories or its flush are too long for the firmware's numbers")
+    if len({layer.memory for layer in model.layers} - {None}) > 1:
+        raise UserError("the firmware has one length of memory for all leaking means")
     for layer in model.layers:
         if max(layer.kernel, layer.stride) > 255:
             raise UserError(f"layer {layer.name}: kernel and stride must fit a byte")
@@ -113,6 +116,7 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
         "SLOT_BYTES": plan["slot_bytes"], "GATE_SLOT": plan["slots"]["pooled"],
         "BANDED": int(has_bands(model)), "BAND_PAIRS": plan["band_pairs"], "POOLED": int("pool" in kinds),
         "GATED": int("gated_add" in kinds), "WEIGHED": int(kinds[-1] == "weighed_classifier"),
+        "MEMORY": max(layer.memory or 0 for layer in model.layers),
         "PAIRED": plan["paired"], "BATCH": plan["batch"], "FRONT": plan["front"], "FRONT_BYTES": plan["front_bytes"],
         "CUT": plan["cut"], "HELD_BYTES": plan["held_bytes"], "PHASES": plan["front"] + 1, "WINDOW": plan["window"],
         "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"],
@@ -174,6 +178,7 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
         if layer.bands > 1:
             frames += f", {layer.bands} bands" + (f", {layer.span} under the kernel" if layer.span > 1 else "")
         stride = f", one in {layer.stride} goes on" if layer.stride > 1 else ""
+        frames += f", means of {2**layer.memory} frames" if layer.memory else ""
         lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"
                      + frames + stride)
         if layer.weight is not None:

@@ -18,6 +18,8 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | gate | (sigmoid(pooled) * scale + 16) >> 5 | scale int8 in Q5 -> Q7, -512 .. 508 |
 | add_bands | clamp(target + source, -128, 127), each band of source for two of target | int8 |
 | gated_add | clamp(target + v + ((v * gate + 64) >> 7), 0, 127), v of source | int8 |
+| leak | M += (256 * value - M) >> memory, channel by channel | M int16, 0 before the first frame |
+| | M >> 8 stands behind the values, in their slot | int8 |
 | classifier | logit = sum over frames and bands of (sum + bias) * multiplier | int32; nothing is rounded |
 | frame weight | sigmoid(first value of pooled) + 1 | 1 .. 129 |
 | weighed_classifier | score = ((sum + bias) * multiplier + 2**7) >> 8, | |
@@ -64,9 +66,14 @@ SCORE_SHIFT = 8
 """Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
-KINDS = ("dense", "depthwise", "pool", "pool_bands", "gated_add", "add", "add_bands", "classifier",
+KINDS = ("dense", "depthwise", "pool", "pool_bands", "gated_add", "add", "add_bands", "leak", "classifier",
          "weighed_classifier")
-WITHOUT_WEIGHTS = ("pool", "pool_bands", "gated_add", "add", "add_bands")
+WITHOUT_WEIGHTS = ("pool", "pool_bands", "gated_add", "add", "add_bands", "leak")
+MEAN_BITS = 8
+"""Fraction bits of a leaking mean. With them it lies between 256 times the least value and 256 times the largest: what
+int16 holds, whatever int8 values come."""
+LONGEST_MEMORY = 8
+"""Bits of a leak; with more, a step of one in the value would no longer move its mean."""
 PAIR = 2
 """Bands that are pooled into one, and that one is added to."""
 LARGEST_WEIGHT = (1 << SIGMOID_BITS) + 1
@@ -125,6 +132,8 @@ class Layer:
     """Bands under the kernel, odd (dense, depthwise)."""
     band_stride: int = 1
     """Only every band_stride-th band is computed (dense, depthwise)."""
+    memory: int | None = None
+    """Bits of the leak, 1 to 8: the mean's time constant is 2**memory frames (leak)."""
 
     @property
     def geometry(self) -> tuple[int, int, int]:
@@ -137,6 +146,8 @@ class Layer:
 
     def channels(self, width: int) -> tuple[int, int]:
         """Of each band: (inputs, outputs), where the source is `width` wide."""
+        if self.kind == "leak":
+            return width, 2 * width
         return self.inputs(width), self.inputs(width) if self.weight is None else len(self.weight)
 
     def width(self, width: int) -> int:
@@ -157,6 +168,13 @@ class Layer:
         total = (accumulator + self.bias.astype(np.int64)) * self.multiplier.astype(np.int64)
         return np.clip((total + (1 << (shift - 1))) >> shift, self.low, 127)
 
+    def means(self, x: np.ndarray) -> np.ndarray:
+        """The leaking mean of all frames so far, rounded down: int8 range [N, T, channels] -> the same shape."""
+        means, mean = np.empty_like(x), np.zeros_like(x[:, 0])  # (N, channels)
+        for t in range(x.shape[1]):
+            mean = mean + (((x[:, t] << MEAN_BITS) - mean) >> self.memory)
+            means[:, t] = mean >> MEAN_BITS
+        return means
 
     def check(self) -> None:
         """Raise `UserError` where a field is beyond the contract, whatever the layers around it are."""
@@ -173,10 +191,12 @@ class Layer:
         sizes = ("bands", "span", "band_stride") if self.kind in ("dense", "depthwise") else ("bands",)
         need(all(getattr(self, name) >= 1 for name in sizes) and self.span % 2 == 1,
              "bands and band_stride must be 1 or more, and a span is odd")
-        need(self.geometry == (1, 1, 1) or self.kind not in ("pool", "add", "gated_add", "weighed_classifier"),
+        need(self.geometry == (1, 1, 1) or self.kind not in ("pool", "add", "gated_add", "leak", "weighed_classifier"),
              f"a {self.kind} has no bands")
         need(self.bands > 1 or self.geometry == (1, 1, 1), "a span or a stride of bands needs bands")
         need(self.geometry[1:] == (1, 1) or self.kind in ("dense", "depthwise"), f"a {self.kind} sees one band")
+        need(self.memory is None if self.kind != "leak" else self.memory in range(1, LONGEST_MEMORY + 1),
+             f"a leak has a memory of 1 to {LONGEST_MEMORY} bits, and nothing else has one")
         for key, dtype in DTYPES.items():
             array, wanted = getattr(self, key), self.kind == "gated_add" if key == "scale" else weighs
             need((array is not None) == wanted, f"a {self.kind} needs {'a' if wanted else 'no'} {key}")
@@ -200,7 +220,8 @@ class Worst:
     accumulator: int
     """Of a sum of products, with and without the bias; or of what an addition clamps."""
     product: int
-    """Of what is shifted: (sum + bias) * multiplier with and without the rounding half; of a gate's product."""
+    """Of what is shifted: (sum + bias) * multiplier with and without the rounding half; of a gate's product; of a
+    leak's difference."""
     total: int
     """Of what a classifier adds up over all frames."""
 
@@ -255,6 +276,8 @@ class IntegerModel:
             elif layer.kind == "gated_add":
                 gate = gate_q7(slots["pooled"], layer.scale.astype(np.int64))
                 y = np.clip(slots[layer.target] + x + ((x * gate + (1 << (SIGMOID_BITS - 1))) >> SIGMOID_BITS), 0, 127)
+            elif layer.kind == "leak":
+                y = np.concatenate([x, layer.means(x)], axis=-1)
             elif layer.kind == "add":
                 y = np.clip(slots[layer.target] + x, 0, 127)
             else:
@@ -297,7 +320,9 @@ class IntegerModel:
                 rows.append(Worst(layer.name, 0, max(int(ends.max()) + 127,
                                                      -int(ends.min()) - low.get(layer.target, -128)),
                                   int(np.abs(product).max()) if layer.kind == "gated_add" else 0, 0))
-            low[layer.target] = {"pool": least, "pool_bands": least, "add": 0, "gated_add": 0,
+            elif layer.kind == "leak":  # the mean comes down to the least value, and only near the largest
+                rows.append(Worst(layer.name, 0, 0, (127 - least) << MEAN_BITS, 0))
+            low[layer.target] = {"pool": least, "pool_bands": least, "leak": least, "add": 0, "gated_add": 0,
                                  "add_bands": -128}.get(layer.kind, layer.low)
         return rows
 
@@ -359,6 +384,9 @@ class IntegerModel:
             elif layer.kind == "pool":
                 need(layer.kernel == 1 or layer.source != layer.target, "a maximum of frames cannot be in place")
                 width[layer.target] = inputs
+            elif layer.kind == "leak":
+                need(layer.source == layer.target, "means stand behind their values, in the same slot")
+                width[layer.target] = layer.width(inputs)
             else:
                 need(width.get(layer.target) == inputs, "an addition needs two of the same width")
                 need(layer.scale is None or (width.get("pooled"), *layer.scale.shape) == (inputs, inputs),
@@ -392,6 +420,8 @@ class IntegerModel:
         sha = hashlib.sha256(f"{self.name} {self.flush}".encode())
         for layer in self.layers:
             sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
+            if layer.memory is not None:
+                sha.update(f" memory {layer.memory}".encode())
             if layer.geometry != (1, 1, 1):
                 sha.update(f" {layer.geometry}".encode())
             for array in (layer.weight, layer.bias, layer.multiplier, layer.shift, layer.scale):

@@ -62,7 +62,7 @@ class MemoryPlan(TypedDict):
     slot_bytes: int
     """From one frame's slots to the next frame's."""
     state: dict[str, int]
-    """{layer: offset of its history}."""
+    """{layer: offset of its history, or of its means}."""
     state_bytes: int
     widest: int
     """Outputs of the widest layer, whose sums stand before the slots."""
@@ -95,7 +95,7 @@ def memory_plan(model: IntegerModel) -> MemoryPlan:
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
-        state_bytes += -(-(layer.kernel - 1) * inputs // 4) * 4
+        state_bytes += -(-(2 if layer.kind == "leak" else layer.kernel - 1) * inputs // 4) * 4  # a mean is int16
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
             if layer.bands > 1:
@@ -106,7 +106,8 @@ def memory_plan(model: IntegerModel) -> MemoryPlan:
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
     banded = has_bands(model)
-    slots = _places(sizes, _live(model) if banded else {})
+    leaks = any(layer.kind == "leak" for layer in model.layers)  # its slot is twice as wide, and takes a free place
+    slots = _places(sizes, _live(model) if banded or leaks else {})
     slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}

@@ -4,8 +4,9 @@
     y = grid(x)             # step * (the nearest whole number to x / step, -7 .. 7), of x's shape
 
 A quantiser is a grid and a rule for its step: learned (`LearnedStep`), taken from the numbers at hand (`MeasuredStep`)
-or written down (`FixedStep`). Gradients pass every rounding as if it were not there. Two more compute what the chip
-does with sigmoids: `GateQuantizer` and `ReadoutQuantizer`. Not here: networks (`quant.py` attaches these to them).
+or written down (`FixedStep`). Gradients pass every rounding as if it were not there. Three more compute what the chip
+does with sigmoids and means: `GateQuantizer`, `ReadoutQuantizer` and `MeanQuantizer`.
+Not here: networks (`quant.py` attaches these to them).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyspeech.integer.frontend import UNITS_PER_STD
-from tinyspeech.integer.network import SCALE_BITS, SIGMOID_BITS, SIGMOID_UNITS
+from tinyspeech.integer.network import MEAN_BITS, SCALE_BITS, SIGMOID_BITS, SIGMOID_UNITS
 from tinyspeech.networks.streaming import LEAST_WEIGHT
 
 GATE_STEP = 1 / SIGMOID_UNITS
@@ -176,6 +177,38 @@ class GateQuantizer(nn.Module):
         table = round_half_up(gate * 2**SIGMOID_BITS) / 2**SIGMOID_BITS
         s = round_half_up(torch.clamp(scale * 2**SCALE_BITS, -128, 127)) / 2**SCALE_BITS
         return round_half_up(table * s * 2**SIGMOID_BITS) / 2**SIGMOID_BITS
+
+
+class MeanQuantizer(nn.Module):
+    """The leaking mean as the chip holds it: M += (256 q - M) >> bits, and M >> 8 in steps of q.
+
+    Rounded down twice, it lags behind the mean of real numbers, and no rounding of that one tells by how much; so it is
+    computed anew, frame by frame. The gradient is that of the mean of real numbers.
+
+    Parameters
+    ----------
+    grid : of q; its owner is the layer that gives q
+    bits : of the leak
+    """
+
+    def __init__(self, grid: LearnedStep | MeasuredStep, bits: int):
+        super().__init__()
+        self.grid, self.bits = grid, bits
+
+    @torch.no_grad()
+    def on_chip(self, x: Tensor) -> Tensor:
+        """Values on the grid [B, T, C] -> their means, on the grid, of the same shape."""
+        step = self.grid.step_of(x)
+        values = round_half_up(x / step) * 2**MEAN_BITS
+        means, mean = [], torch.zeros_like(values[:, 0])  # (B, C)
+        for value in values.unbind(1):
+            mean = mean + torch.floor((value - mean) / 2**self.bits)
+            means.append(torch.floor(mean / 2**MEAN_BITS))
+        return torch.stack(means, 1) * step
+
+    def forward(self, mean: Tensor, x: Tensor) -> Tensor:
+        """Float mean [B, T, C] of values x [B, T, C] on the grid -> the chip's."""
+        return mean + (self.on_chip(x) - mean).detach()
 
 
 class ReadoutQuantizer(nn.Module):

@@ -76,6 +76,8 @@ def _layers(model) -> list[Layer]:
             else:
                 source = "wide"
         layers.append(_layer(conv, layer_name, source, target, step_in, step_out))
+        if layer_name == "frames_squeeze" and frames.memory:
+            layers.append(Layer("leak", "frames_leak", target, target, memory=frames.memory))
         if role == "project":
             i, block = next(blocks)
             gate = block.condenser

@@ -30,6 +30,7 @@ from tinyspeech.lowbit.grids import (
     FixedStep,
     GateQuantizer,
     LearnedStep,
+    MeanQuantizer,
     MeasuredStep,
     ReadoutQuantizer,
     largest,
@@ -197,6 +198,9 @@ def _attach_as_on_chip(model: TinySpeechS | CausalTinySpeech, activation: Callab
     if model.condenser is not None:
         model.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
         model.condenser.readout_quantizer = ReadoutQuantizer()
+        if model.condenser.memory:
+            model.condenser.mean_quantizer = MeanQuantizer(model.condenser.squeeze.output_quantizer,
+                                                           model.condenser.memory)
 
 
 @torch.no_grad()

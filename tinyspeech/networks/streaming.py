@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
-from tinyspeech.integer.network import SIGMOID_BITS
+from tinyspeech.integer.network import LONGEST_MEMORY, SIGMOID_BITS
 
 ATTENTIONS = ("frames", "channels")
 LEAST_WEIGHT = 2.0**-SIGMOID_BITS
@@ -77,8 +77,10 @@ class StreamingConfig:
         for name in ("channels", "expansion", "head", "condenser"):
             if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
-        if not 0 <= self.memory <= 8 or (self.memory and (self.attention != "frames" or not self.condenser)):
-            raise UserError(f"memory must be 0, or 1 to 8 bits of a condenser over frames, not {self.memory}")
+        if not 0 <= self.memory <= LONGEST_MEMORY or (
+                self.memory and (self.attention != "frames" or not self.condenser)):
+            raise UserError(f"memory must be 0, or 1 to {LONGEST_MEMORY} bits of a condenser over frames, "
+                            f"not {self.memory}")
         if self.flush < 0:
             raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
         if min(self.kernels + self.strides + (self.stem_kernel, self.pool)) < 1:
@@ -249,7 +251,7 @@ class FrameCondenser(nn.Module):
         super().__init__()
         self.pool, self.memory = pool, memory
         self.squeeze = CausalConv(channels, condensed)
-        self.mean_quantizer: nn.Module = nn.Identity()
+        self.mean_quantizer: nn.Module | None = None
         self.excite = CausalConv(condensed * (2 if memory else 1), 1, relu=False)
         self.readout_quantizer: nn.Module | None = None
 
@@ -257,7 +259,9 @@ class FrameCondenser(nn.Module):
         """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
         squeezed = self.squeeze(causal_max(h, self.pool))  # (B, T, condensed)
         if self.memory:
-            mean = self.mean_quantizer(leaking_mean(squeezed, self.memory))
+            mean = leaking_mean(squeezed, self.memory)
+            if self.mean_quantizer is not None:
+                mean = self.mean_quantizer(mean, squeezed)
             squeezed = torch.cat([squeezed, mean], -1)  # (B, T, 2 * condensed)
         return torch.sigmoid(self.excite(squeezed)) + LEAST_WEIGHT
 
