@@ -21,6 +21,8 @@ from tinyspeech.errors import UserError
 
 SAMPLE_RATE_HZ = 16_000
 """Rate of every clip in Speech Commands (Warden 2018) and of everything `load_clip` returns."""
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus")
+"""Of long recordings that are looked for in a folder."""
 NOISE_UNITS = 30
 """Deviation of the noise that `in_a_row` lays under its clips."""
 CLIP_SAMPLES = SAMPLE_RATE_HZ

@@ -17,7 +17,6 @@ import numpy as np
 
 from tinyspeech.errors import UserError
 from tinyspeech.sound import audio, splits
-from tinyspeech.sound.splits import SUFFIXES
 
 BACKGROUND = "_background_noise_"
 """The folder of a corpus that holds them."""
@@ -30,7 +29,7 @@ def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
 
     Parameters
     ----------
-    folder : holds wav or flac recordings of noise; one that does not exist holds none
+    folder : holds recordings of noise; one that does not exist holds none
     split : one of `SPLITS`; `BACKGROUND_SHARE` says which part, in time, is its
 
     Returns
@@ -45,10 +44,12 @@ def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
     folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
     spans = []
     try:
-        files = sorted(f for f in folder.iterdir() if f.name.lower().endswith(SUFFIXES)) if folder.is_dir() else []
+        there = sorted(folder.iterdir()) if folder.is_dir() else []
     except OSError as error:
         raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
-    for path in files:
+    for path in there:
+        if not path.name.lower().endswith(audio.SUFFIXES):
+            continue
         with audio.open_sound(path) as file:
             length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
         first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES

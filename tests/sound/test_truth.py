@@ -3,8 +3,8 @@
 import pytest
 
 from tinyspeech.errors import UserError
-from tinyspeech.measure import truth
-from tinyspeech.measure.truth import Span
+from tinyspeech.sound import truth
+from tinyspeech.sound.truth import Span
 
 
 def table(folder, text):
