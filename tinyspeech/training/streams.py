@@ -60,8 +60,11 @@ GAIN_DB, TALK_GAIN_DB, TILT_DB, NOISE_TILT_DB = (-14.0, 8.0), (-8.0, 8.0), 3.0, 
 SNR_DB = (0.0, 28.0)
 """Of the loudest 0.4 s to the noise."""
 LOUDEST = 40
-NOISY, IN_A_ROOM, TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.75, 0.3, 0.15, 0.35, 0.3
-"""Shares of the streams (of those with a word in question) that have it."""
+NOISY, NOISY_TALK = 0.75, 0.35
+"""Shares of the streams with noise, and of running speech. Where speech is hard to make out all words are like each
+other; a network that must be sure there, too, hears none in noise at all."""
+IN_A_ROOM, TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.3, 0.15, 0.35, 0.3
+"""Share of the streams in a room; of those with a word in question, shares with something before it or behind it."""
 LEAST = 5.0
 """How far the sums of a word must lead in training, in the scores' own unit; what ships is chosen on speech later."""
 QUIET_OCTAVES = 8.3
@@ -140,7 +143,8 @@ class Sounds:
         rows = torch.nonzero(self._some(IN_A_ROOM, count, g))[:, 0]
         power[rows] = reverberate(power[rows], self.rooms[self._index(len(self.rooms), len(rows), g)])
         power = power * gain_factors(count, GAIN_DB, g, power) * tilt_factors(count, power.shape[2], TILT_DB, g, power)
-        power += self._noise(power, kinds == NOISE, g)
+        noisy = self._some(NOISY, count, g) & ((kinds != SPEECH) | self._some(NOISY_TALK / NOISY, count, g))
+        power += self._noise(power, noisy, kinds == NOISE, g)
         offset = int(torch.randint(2, (1,), generator=g, device=g.device))
         features = self.cepstrum(torch.log2(power[:, offset::2] + POWER_FLOOR))
         step = torch.arange(1, SPAN, 2, device=g.device)
@@ -184,14 +188,14 @@ class Sounds:
         power[rows] += talk * gain_factors(len(rows), TALK_GAIN_DB, g, talk) * inside[..., None]
         allowed[rows] |= (self.free[index] & inside)[..., None]
 
-    def _noise(self, power: Tensor, alone: Tensor, g: torch.Generator) -> Tensor:
-        """Noise to each stream's loudness, or of any where it is alone: [B, 320, 20]."""
+    def _noise(self, power: Tensor, noisy: Tensor, alone: Tensor, g: torch.Generator) -> Tensor:
+        """Noise to a stream's loudness where it is noisy, of any where it is alone: [B, 320, 20]."""
         count = len(power)
         index = self._index(len(self.noise) - SPAN, count, g)[:, None] + torch.arange(SPAN, device=g.device)
         noise = torch.exp2(self.noise[index].float())
         noise = noise * tilt_factors(count, noise.shape[2], NOISE_TILT_DB, g, noise)
         loud = power.mean(2).topk(LOUDEST, dim=1).values.mean(1)
-        below = torch.where(self._some(NOISY, count, g), between(SNR_DB, count, g), 60.0)
+        below = torch.where(noisy, between(SNR_DB, count, g), 60.0)
         octaves = 10 + 5 * torch.randn(count, generator=g, device=g.device)
         wanted = torch.where(alone, torch.exp2(octaves), loud * 10 ** (-below / 10))
         return noise * (wanted / noise.mean((1, 2)).clamp(min=1e-9))[:, None, None]
