@@ -192,7 +192,7 @@ def folders(tmp_path, monkeypatch):
     for folder in ("talk", "noise", "rooms"):
         (tmp_path / folder).mkdir()
     for name in names:
-        soundfile.write(tmp_path / "talk" / f"{name}.wav", 0.1 * rng.standard_normal(16000 * 3), 16000)
+        soundfile.write(tmp_path / "talk" / f"{name}.wav", 0.1 * rng.standard_normal(16000 * 3 + 1), 16000)
     (tmp_path / "talk" / "keywords_talk.tsv").write_text(
         "file\tstart\tend\tword\n" + "".join(f"{name}.wav\t1.0\t1.4\tgo\n" for name in names))
     soundfile.write(tmp_path / "noise" / "hiss.ogg", 0.01 * rng.standard_normal(16000 * 12), 16000)

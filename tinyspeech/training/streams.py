@@ -267,7 +267,8 @@ def bands_of_file(path: Path) -> np.ndarray:
     kept = paths.cache_folder() / f"bands-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.npy"
     if kept.exists():
         return np.load(kept)
-    sound = frontend.to_8khz(read_noise(path))
+    samples = read_noise(path)
+    sound = frontend.to_8khz(samples[: len(samples) // 2 * 2])
     steps, half = (len(sound) - frontend.WINDOW) // (frontend.HOP // 2) + 1, frontend.HOP // 2
     parts = [frontend.log_mel(sound[half * np.arange(i, min(i + BLOCK, steps))[:, None] + np.arange(frontend.WINDOW)])
              for i in range(0, steps, BLOCK)]
