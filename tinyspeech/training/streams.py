@@ -61,10 +61,11 @@ SNR_DB = (0.0, 28.0)
 """Of the loudest 0.4 s to the noise."""
 LOUDEST = 40
 NOISY, NOISY_TALK = 0.75, 0.35
-"""Shares of the streams with noise, and of running speech. Where speech is hard to make out all words are like each
-other; a network that must be sure there, too, hears none in noise at all."""
-IN_A_ROOM, TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.3, 0.15, 0.35, 0.3
-"""Share of the streams in a room; of those with a word in question, shares with something before it or behind it."""
+IN_A_ROOM, TALK_IN_A_ROOM = 0.4, 0.15
+"""Shares of the streams with noise, and in a room; and less of running speech. Where speech is hard to make out all
+words are like each other; a network that must be sure there, too, hears none in noise at all."""
+TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.15, 0.35, 0.3
+"""Of the streams with a word in question, shares with something before it or behind it."""
 LEAST = 5.0
 """How far the sums of a word must lead in training, in the scores' own unit; what ships is chosen on speech later."""
 QUIET_OCTAVES = 8.3
@@ -140,10 +141,12 @@ class Sounds:
         before = spoken & self._some(TALK_BEFORE, count, g)
         until = torch.where(before, at - between(TALK_ENDS, count, g).long(), SPAN)
         self._talk(power, allowed, (kinds == SPEECH) | before, until, g)
-        rows = torch.nonzero(self._some(IN_A_ROOM, count, g))[:, 0]
+        talk = kinds == SPEECH
+        echoing = self._some(IN_A_ROOM, count, g) & (~talk | self._some(TALK_IN_A_ROOM / IN_A_ROOM, count, g))
+        rows = torch.nonzero(echoing)[:, 0]
         power[rows] = reverberate(power[rows], self.rooms[self._index(len(self.rooms), len(rows), g)])
         power = power * gain_factors(count, GAIN_DB, g, power) * tilt_factors(count, power.shape[2], TILT_DB, g, power)
-        noisy = self._some(NOISY, count, g) & ((kinds != SPEECH) | self._some(NOISY_TALK / NOISY, count, g))
+        noisy = self._some(NOISY, count, g) & (~talk | self._some(NOISY_TALK / NOISY, count, g))
         power += self._noise(power, noisy, kinds == NOISE, g)
         offset = int(torch.randint(2, (1,), generator=g, device=g.device))
         features = self.cepstrum(torch.log2(power[:, offset::2] + POWER_FLOOR))
