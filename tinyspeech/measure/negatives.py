@@ -136,6 +136,13 @@ def armed(streams: Sequence[Stream], firsts: Iterable[str] = KEYWORDS) -> dict[s
 # ---------------------------------------------------------------- on the board
 
 
+def board_seconds(board_hours: float) -> float:
+    """Hours in seconds. Raises `UserError` for a time that is none."""
+    if not 0 < board_hours < float("inf"):
+        raise UserError(f"--board takes hours above 0, not {board_hours:g}")
+    return 3600 * board_hours
+
+
 def pieces(folders: Sequence[Path], who: str, seconds: float) -> Iterator[np.ndarray]:
     """So much of the recordings, file after file, in pieces of at most `BOARD_S`, int16 at 8 kHz."""
     left, size = round(seconds * frontend.SAMPLE_RATE_HZ), BOARD_S * frontend.SAMPLE_RATE_HZ
@@ -154,11 +161,10 @@ def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", boa
     The definition hears what the converter read (`live.listen`). Returns `hours`, `lines` of the board, and
     `mismatches`: lines that only one of them has. Raises `UserError` for a time that is none.
     """
-    if not 0 < board_hours < float("inf"):
-        raise UserError(f"--board takes hours above 0, not {board_hours:g}")
+    seconds = board_seconds(board_hours)
     image, heard_s, lines, wrong = shipped_image(), 0.0, 0, 0
-    with tqdm(total=round(3600 * board_hours), desc="board", disable=None, unit="s") as bar:
-        for samples in pieces(folders, who, 3600 * board_hours):
+    with tqdm(total=round(seconds), desc="board", disable=None, unit="s") as bar:
+        for samples in pieces(folders, who, seconds):
             board = VirtualBoard(image)
             board.advance(0.01)
             played = np.pad(samples, (0, QUIET_S * frontend.SAMPLE_RATE_HZ))

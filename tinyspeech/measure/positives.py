@@ -86,7 +86,7 @@ def noise_of(folder: Path, who: str) -> np.ndarray:
 
 
 def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Path | None = None,
-         who: str = "validation", count: int = KEYWORDS_HEARD) -> dict[str, Row]:
+         who: str = "validation", count: int | None = None) -> dict[str, Row]:
     """{condition: `Row`}: clean, at 20 and at 10 dB, and where rooms are given each in a room too.
 
     Parameters
@@ -94,6 +94,7 @@ def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Pa
     speech : folder in Speech Commands layout
     noise : folder of recordings; by default the corpus's own
     who : "validation" or "training": whose words, noise and rooms
+    count : keywords in each row, by default `KEYWORDS_HEARD`
 
     Raises `UserError` for data that is not there.
     """
@@ -101,7 +102,7 @@ def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Pa
     words = np.flatnonzero(np.asarray(labels) >= decision.REJECTED)
     if not len(words):
         raise UserError(f"{speech} holds no keyword of {who} speakers")
-    chosen = words[np.random.default_rng(SEED).permutation(len(words))[:count]]
+    chosen = words[np.random.default_rng(SEED).permutation(len(words))[: count or KEYWORDS_HEARD]]
     quiet = noise_of(noise or speech / BACKGROUND, who)
     places = [(None, "")] + ([(recordings.rooms(rooms, who), ", room")] if rooms else [])
     conditions = {("clean" if snr is None else f"{snr} dB") + name: (snr, responses or ())
