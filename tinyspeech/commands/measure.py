@@ -5,12 +5,14 @@ What is measured how is `tinyspeech/measure/registry.py`'s; experiments and bits
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tinyspeech.commands._common import Parser, add_command, add_json
+from tinyspeech import KEYWORDS
+from tinyspeech.commands._common import Parser, add_command, add_json, show
 from tinyspeech.errors import UserError
 
 LONGEST = 90
@@ -20,15 +22,16 @@ LONGEST = 90
 def add(commands) -> None:
     command = add_command(commands, "measure", "figures of data/results.json, one or all, measured and recorded anew")
     command.add_argument("--only", nargs="+", metavar="NAME", help="these keys of data/results.json, and no other")
-    _add_data(command, ("speech", "logmel"), ())
+    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms"), ())
     add_json(command)
     command.set_defaults(run=run_only)
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
     both = ("speech", "logmel")
     for name, text, run, data, required in (
             ("all", "everything that trains no network", run_all, both, both),
-            ("live", "validation speech to the virtual board: words, latencies, current", run_live, ("speech",),
-             ("speech",)),
+            ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
+                     "false reports in hours of sound, and what is heard beside them", run_live,
+             ("speech", "negatives", "noise", "rooms"), ()),
             ("choose", "constants of the decision compared on training speakers", run_choose, ("speech",),
              ("speech",)),
             ("speed", "how fast the emulated chip is on this computer", run_speed, (), ()),
@@ -39,6 +42,7 @@ def add(commands) -> None:
         action = add_command(actions, name, text)
         _add_data(action, data, required)
         if name == "live":
+            _add_hours(action)
             action.add_argument("--choose", action="store_true", help="as the action `choose`")
         if name in ("experiments", "bits"):
             what = {"experiments": "groups to run (default: all)",
@@ -51,10 +55,37 @@ def add(commands) -> None:
 
 
 def _add_data(parser: Parser, which: Iterable[str], required: Iterable[str]) -> None:
-    """`--speech` and `--logmel`."""
-    text = {"speech": "folder in Speech Commands layout", "logmel": "the log-mel set, or such a folder"}
+    """`--speech`, `--logmel` and the like."""
+    text = {"speech": "folder in Speech Commands layout", "logmel": "the log-mel set, or such a folder",
+            "negatives": "folders of recordings of any length in which nothing is meant for the board; keywords that "
+                         "keywords_NAME.tsv in or beside them lists are counted apart",
+            "noise": "folder of recordings of noise, their kinds in noise.tsv", "rooms": "folder of impulse responses"}
     for name in which:
-        parser.add_argument(f"--{name}", type=Path, required=name in required, help=text[name])
+        several = {"nargs": "+", "metavar": "FOLDER"} if name == "negatives" else {}
+        parser.add_argument(f"--{name}", type=Path, required=name in required, help=text[name], **several)
+
+
+def _add_hours(parser: Parser) -> None:
+    """What `measure live` is told beside folders where it counts in hours of sound."""
+    parser.add_argument("--transcripts", type=Path, nargs="+", metavar="TSV",
+                        help="what is said in the recordings: file, start, end, and word or text")
+    parser.add_argument("--board", type=float, nargs="?", const=1.0, metavar="HOURS",
+                        help="also play so much of them, or an hour, to the virtual board, line by line")
+    parser.add_argument("--speakers", choices=("all", "validation", "training"),
+                        help="whose recordings; the file's name is the speaker's (default: all)")
+    parser.add_argument("--levels", type=_level, nargs="+", metavar="LEVEL",
+                        help="loudness: `recorded`, or the peak as a part of full scale (default: recorded)")
+    parser.add_argument("--first", choices=KEYWORDS, metavar="WORD",
+                        help="count commands behind this first word alone (default: behind each)")
+
+
+def _level(text: str) -> float | None:
+    if text == "recorded":
+        return None
+    level = float(text)
+    if not 0 < level <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return level
 
 
 def run_only(args) -> None:
@@ -72,6 +103,16 @@ def run_all(args) -> None:
 
 
 def run_live(args) -> None:
+    hours = {name: getattr(args, name) for name in ("negatives", "transcripts", "noise", "rooms", "board", "speakers",
+                                                    "levels", "first") if getattr(args, name) is not None}
+    if hours:
+        from tinyspeech.measure import report  # here: it loads scipy and what plays to the board
+
+        if args.choose:
+            raise UserError("--choose compares on words in a row alone: give only --speech FOLDER")
+        figures = report.gather(report.Request(speech=args.speech, **hours))
+        show(figures, args.json, report.text(figures))
+        return
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
     _make(args, registry.group_of("live.choice" if args.choose else "live.seconds").keys)

@@ -94,6 +94,8 @@ SOFT_DB = 35
 """A last *n* or *t* may be softer than `QUIET_DB` allows; this counts it in, where the recording is quieter still."""
 LATE_S = 0.6
 """A report that comes later after a word's end does not count for it."""
+COMPUTING_S = 0.014
+"""From the last sample of a batch to its report, about: the burst of work, and a line over the serial port."""
 
 
 @dataclass
@@ -115,31 +117,33 @@ class Event:
 
 
 def in_a_row(clips: np.ndarray, labels: Sequence[int], seed: int,
-             noise: np.ndarray | None = None) -> tuple[np.ndarray, list[Event]]:
-    """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses of 0.5 to 2 s, in noise: `audio.in_a_row`.
+             noise: np.ndarray | None = None,
+             pauses_s: tuple[float, float] = (0.5, 2.0)) -> tuple[np.ndarray, list[Event]]:
+    """Clips, int16 [n, 16000] at 16 kHz, in a row with pauses, in noise: `audio.in_a_row`.
 
     Returns int16 at 16 kHz, and the clips' events.
     """
-    sound, begins = audio.in_a_row(clips, audio.SAMPLE_RATE_HZ, seed, (0.5, 2.0), noise)
+    sound, begins = audio.in_a_row(clips, audio.SAMPLE_RATE_HZ, seed, pauses_s, noise)
     return sound, [Event.of(*row) for row in zip(clips, labels, begins / audio.SAMPLE_RATE_HZ, strict=True)]
 
 
 def rate(found: list[tuple[float, str]], events: list[Event]) -> dict:
     """Reports, (seconds, word), against what was said.
 
-    Returns `keywords`, `detected` of them, `false` reports, and `latencies` in seconds after the words' ends.
+    Returns `keywords`, `detected` of them, `false` reports, `wrong` of these that came to a keyword in place of it or
+    beside it, and `latencies` in seconds after the words' ends.
     """
-    free, latencies, keywords = dict(enumerate(found)), [], 0
-    for event in events:
-        if event.label < decision.REJECTED:
-            continue
-        keywords += 1
+    free, latencies = dict(enumerate(found)), []
+    words = [event for event in events if event.label >= decision.REJECTED]
+    for event in words:
         for i, (t, word) in free.items():
             if word == CLASSES[event.label] and event.begin_s <= t <= event.end_s + LATE_S:
                 latencies.append(t - event.end_s)
                 del free[i]
                 break
-    return {"keywords": keywords, "detected": len(latencies), "false": len(free), "latencies": latencies}
+    wrong = sum(any(event.begin_s <= t <= event.end_s + LATE_S for event in words) for t, _ in free.values())
+    return {"keywords": len(words), "detected": len(latencies), "false": len(free), "wrong": wrong,
+            "latencies": latencies}
 
 
 def is_quiet(clip: np.ndarray) -> bool:

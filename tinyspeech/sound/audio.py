@@ -76,8 +76,11 @@ def open_sound(path: str | Path) -> soundfile.SoundFile:
     return file
 
 
-def _read(file: soundfile.SoundFile, frames: int) -> np.ndarray:
-    """The next `frames` frames as mono: int16 [n] where the file holds exactly that, else float32 [n]."""
+def read_next(file: soundfile.SoundFile, frames: int) -> np.ndarray:
+    """The next `frames` frames as mono: int16 [n] where the file holds exactly that, else float32 [n].
+
+    Raises `UserError` where the file is damaged.
+    """
     exact = file.subtype == "PCM_16" and file.channels == 1
     try:
         samples = file.read(frames, dtype="int16" if exact else "float32", always_2d=True)
@@ -110,7 +113,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     UserError : missing, a folder, empty, 0 samples, corrupt, not finite, or at a rate outside `RATES_HZ`.
     """
     with open_sound(path) as file:
-        return _read(file, file.frames), file.samplerate
+        return read_next(file, file.frames), file.samplerate
 
 
 def resample(samples: np.ndarray, rate_hz: int, to_hz: int = SAMPLE_RATE_HZ) -> np.ndarray:
@@ -204,11 +207,11 @@ def load_clip(path: str | Path) -> np.ndarray:
             step = rate // GRIDS_PER_SECOND
             block = step * GRIDS_PER_SECOND * BLOCK_SECONDS  # a multiple of step, so blocks meet on the grid
             energy = [
-                _step_energy(_read(file, min(block, file.frames - start)), step)
+                _step_energy(read_next(file, min(block, file.frames - start)), step)
                 for start in range(0, file.frames, block)
             ]
             file.seek(_loudest_start(np.concatenate(energy), file.frames, rate, step))
-        samples = _read(file, min(rate, file.frames))
+        samples = read_next(file, min(rate, file.frames))
     samples = resample(samples, rate)
     if samples.dtype != np.int16:
         samples = to_int16(samples)

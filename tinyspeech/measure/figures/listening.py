@@ -18,7 +18,7 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
-from tinyspeech.measure.live import QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
+from tinyspeech.measure.live import COMPUTING_S, QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, mulaw
@@ -29,8 +29,6 @@ BOARD_CLIPS, BOARD_SEED = 700, 1
 CHOICES = {1: (61_440, 65_536, 69_632, 73_728), 2: (73_728, 81_920, 90_112, 98_304),
            3: (90_112, 106_496, 122_880, 139_264)}
 """Bits of the leak -> least leads that `choice` compares."""
-COMPUTING_S = 0.014
-"""From the last sample of a batch to its report, about: the burst of work, and a line over the serial port."""
 
 
 def through_mulaw(speech: Path) -> Iterator[Figure]:
