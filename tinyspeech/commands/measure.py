@@ -5,7 +5,6 @@ What is measured how is `tinyspeech/measure/registry.py`'s; experiments and bits
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -84,7 +83,7 @@ def _level(text: str) -> float | None:
         return None
     level = float(text)
     if not 0 < level <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+        raise UserError(f"--levels: {text} is not above 0 and at most 1")
     return level
 
 
