@@ -7,9 +7,11 @@
      'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8).
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
-             "stopped FRAME\n". PD0 is high after a word.
+             "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
+     'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h), kept across power loss (board.h).
+             Any other byte, '?' by custom, changes nothing: "settings SENSITIVITY open\n" or "... armed NAME\n".
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -99,11 +101,35 @@ static __attribute__((noinline)) void self_test(void)
     else usart_say("test failed ", (int32_t)sum, 16);
 }
 
+/* One of names that each have a zero behind them. */
+static __attribute__((noinline)) void say_name(const char *name, int number)
+{
+    for (; number; number--)
+        while (*name++) {
+        }
+    usart_text(name);
+}
+
+/* Keeps a setting that is one; any other byte, and none, only asks. */
+static __attribute__((noinline)) void settings(int setting)
+{
+    if (setting_valid((uint32_t)setting)) board_keep((uint32_t)setting);
+    uint32_t kept = board_setting();
+    int first = (int)setting_first_word(kept);
+    usart_text("settings ");
+    say_name("low\0normal\0high", (int)setting_sensitivity(kept));
+    usart_text(first ? " armed " : " open\n"); /* as Settings of protocol.py */
+    if (!first) return;
+    say_name(model_words, first - DECISION_REJECTED);
+    usart_put('\n');
+}
+
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
 static __attribute__((noinline)) int listen(int serial)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
+    uint32_t setting = board_setting();
     listen_start(serial); /* first, since samples may come at once */
     network_reset(1);
     usart_text("listening\n");
@@ -112,15 +138,12 @@ static __attribute__((noinline)) int listen(int serial)
         int scored = network_frame(work.coefficients, work.scratch);
         frames++;
         if (scored) {
-            int word = decision_step(&network_sums);
-            REGISTER(GPIOD_OUTDR) = network_sums.refractory ? LED_ON : LED_OFF;
+            int word = decision_step(&network_sums, setting);
+            if (!network_sums.refractory && !network_sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
-                const char *name = model_words;
-                for (; word > DECISION_REJECTED; word--)
-                    while (*name++) {
-                    }
+                REGISTER(GPIOD_OUTDR) = LED_ON;
                 usart_text("word ");
-                usart_text(name);
+                say_name(model_words, word - DECISION_REJECTED);
                 usart_say(" ", frames, 10);
             }
         }
@@ -161,6 +184,7 @@ int main(void)
             if (MODEL_WEIGHED) command = listen(now == 'U');
             if (command < 0) patience = SOON;
             break;
+        case 'S': settings(usart_get()); break;
         case 'B':
             board_long_watchdog();
             enter_bootloader();
