@@ -118,7 +118,7 @@ def test_a_reset_ends_what_was_being_sent():
 
 @given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70]), max_size=30).map(b"".join))
 def test_outside_of_data_every_letter_is_a_command(data):
-    """Against the rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1; B ends it."""
+    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1, B ends it."""
     rest, expected = data, []
     while rest:
         code, rest = rest[:1], rest[1:]

@@ -84,7 +84,8 @@ class Decision:
             raise UserError(f"class {self.first_word} is no word that opens an armed board: "
                             f"choose from {REJECTED} to {len(CLASSES) - 1}")
         if self.least_lead is None:
-            self.least_lead = LEAST_LEADS[self.sensitivity]
+            leads = {**LEAST_LEADS, DEFAULT_SENSITIVITY: LEAST_LEAD}  # chapter 10 tries others in place of `LEAST_LEAD`
+            self.least_lead = leads[self.sensitivity]
 
     def push(self, scores: np.ndarray) -> int | None:
         """Take a frame's weighed scores, int [12]: the class of a word, or None."""
