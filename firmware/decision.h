@@ -6,20 +6,16 @@
 
 enum {
     DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 2, DECISION_REFRACTORY_STEPS = 8,
-    DECISION_WINDOW_STEPS = 38
+    DECISION_WINDOW_STEPS = 38, DECISION_LEAD_BITS = 12
 };
-#define DECISION_LEAST_LEADS {135168, 90112, 57344} /* sensitivity low, normal, high */
+#define DECISION_LEAST_LEADS {33, 22, 14} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
 
 /* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
    is always open. */
 enum { SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
-static inline uint32_t setting_sensitivity(uint32_t setting) { return (setting - SETTING_BASE) >> 4; }
+static inline uint32_t setting_sensitivity(uint32_t setting) { return (setting >> 4) - (SETTING_BASE >> 4); }
 static inline uint32_t setting_first_word(uint32_t setting) { return setting & 15; }
-static inline int setting_valid(uint32_t setting)
-{
-    const uint32_t firsts = (1u << DECISION_CLASSES) - (1u << DECISION_REJECTED) + 1; /* a bit for each that may be */
-    return setting - SETTING_BASE < 16 * SETTING_SENSITIVITIES && firsts >> setting_first_word(setting) & 1;
-}
+int setting_valid(uint32_t setting); /* or another byte, or -1 */
 
 /* What the scores of frames, each times its frame's weight, add up to, and those weights, which only a clip's average
    needs. The network adds; while it listens, the sums leak: a sum stays below 2^2 times the largest score in size, and a

@@ -11,7 +11,7 @@
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h), kept across power loss (board.h).
-             Any other byte, '?' by custom, changes nothing: "settings SENSITIVITY open\n" or "... armed NAME\n".
+             Any other byte, '?' by custom, changes nothing. The byte that is kept: "settings P\n".
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -101,26 +101,13 @@ static __attribute__((noinline)) void self_test(void)
     else usart_say("test failed ", (int32_t)sum, 16);
 }
 
-/* One of names that each have a zero behind them. */
-static __attribute__((noinline)) void say_name(const char *name, int number)
+/* Keeps the setting that comes; any other byte, and none, only asks. What is kept already is not written again. */
+static __attribute__((noinline)) void settings(void)
 {
-    for (; number; number--)
-        while (*name++) {
-        }
-    usart_text(name);
-}
-
-/* Keeps a setting that is one; any other byte, and none, only asks. */
-static __attribute__((noinline)) void settings(int setting)
-{
-    if (setting_valid((uint32_t)setting)) board_keep((uint32_t)setting);
-    uint32_t kept = board_setting();
-    int first = (int)setting_first_word(kept);
+    int setting = usart_get();
+    if (setting_valid((uint32_t)setting) && setting != board_setting()) board_keep((uint32_t)setting);
     usart_text("settings ");
-    say_name("low\0normal\0high", (int)setting_sensitivity(kept));
-    usart_text(first ? " armed " : " open\n"); /* as Settings of protocol.py */
-    if (!first) return;
-    say_name(model_words, first - DECISION_REJECTED);
+    usart_put(board_setting());
     usart_put('\n');
 }
 
@@ -129,7 +116,6 @@ static __attribute__((noinline)) int listen(int serial)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
-    uint32_t setting = board_setting();
     listen_start(serial); /* first, since samples may come at once */
     network_reset(1);
     usart_text("listening\n");
@@ -138,12 +124,16 @@ static __attribute__((noinline)) int listen(int serial)
         int scored = network_frame(work.coefficients, work.scratch);
         frames++;
         if (scored) {
-            int word = decision_step(&network_sums, setting);
+            int word = decision_step(&network_sums, board_setting());
             if (!network_sums.refractory && !network_sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
                 REGISTER(GPIOD_OUTDR) = LED_ON;
+                const char *name = model_words;
+                for (int n = word - DECISION_REJECTED; n; n--)
+                    while (*name++) {
+                    }
                 usart_text("word ");
-                say_name(model_words, word - DECISION_REJECTED);
+                usart_text(name);
                 usart_say(" ", frames, 10);
             }
         }
@@ -184,7 +174,7 @@ int main(void)
             if (MODEL_WEIGHED) command = listen(now == 'U');
             if (command < 0) patience = SOON;
             break;
-        case 'S': settings(usart_get()); break;
+        case 'S': settings(); break;
         case 'B':
             board_long_watchdog();
             enter_bootloader();

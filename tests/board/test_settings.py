@@ -1,10 +1,16 @@
 """What a user sets on a board: the answer, what is kept across power loss, and what a power cut leaves."""
 
+import numpy as np
 import pytest
 
-from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, parse_settings, setting
+from tinyspeech import paths
+from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, parse_settings, setting, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend, listening
+from tinyspeech.integer.decision import SENSITIVITIES
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets, mulaw
 
 DEFAULT = Settings("normal", None)
 ARMED = Settings("high", "yes")
@@ -15,6 +21,15 @@ def board():
     board = VirtualBoard(shipped_image())
     board.advance(0.01)
     return board
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """The model and half a minute of clips in a row, "go" among them, in mu-law."""
+    x, labels = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[:2]
+    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
+    codes = mulaw.mulaw_encode(frontend.to_8khz(row[: len(row) // 2 * 2]))
+    return IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz")), np.asarray(codes)
 
 
 def answer(board: VirtualBoard, data: bytes) -> Settings | None:
@@ -66,4 +81,40 @@ def test_the_byte_behind_the_letter_is_no_command():
 def test_lines_are_understood_as_they_are_written():
     for settings in (DEFAULT, ARMED):
         assert parse_settings(str(settings)) == settings
-    assert parse_settings("settings") is None and parse_settings("word yes 3") is None
+    for rest in ("", " ", " ?", " A", " L", " p", " PP", " normal"):
+        assert parse_settings("settings" + rest) is None
+    assert parse_settings("word yes 3") is None
+
+
+@pytest.mark.parametrize("code", [0x41, 0x4C, 0x7F, 0x30])
+def test_what_another_firmware_kept_is_the_default(code):
+    image = shipped_image()
+    word = (~code << 8 | code) & 0xFFFFFFFF
+    board = VirtualBoard(image.ljust(0x3FC0, b"\xff") + 16 * word.to_bytes(4, "little"))
+    board.advance(0.01)
+    assert answer(board, ASK) == DEFAULT
+
+
+@pytest.mark.parametrize("wanted", [*(Settings(sensitivity, None) for sensitivity in SENSITIVITIES),
+                                    *(Settings(sensitivity, "go") for sensitivity in SENSITIVITIES)], ids=str)
+def test_a_board_hears_what_the_definition_hears_with_its_settings(board, speech, wanted):
+    model, codes = speech
+    assert answer(board, setting(wanted.sensitivity, wanted.first_word)) == wanted
+    board.send(Command.RECORDING)
+    board.advance(0.005)
+    for at in range(0, len(codes), 160):
+        board.send(codes[at : at + 160].tobytes())
+        board.advance(0.02)
+    board.send(Command.STOP)
+    board.advance(0.1)
+    words = listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())
+    assert words and board.received().decode().splitlines() == transcript(words, listening.frame_count(len(codes)))
+
+
+def test_settings_change_what_is_heard(speech):
+    """Or the boards above were not told apart."""
+    model, codes = speech
+    heard = {wanted: {*listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())}
+             for wanted in (Settings("low", None), Settings("high", None), Settings("high", "go"))}
+    low, high, armed = heard.values()
+    assert len(low) < len(high) and armed < high

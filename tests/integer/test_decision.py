@@ -1,6 +1,7 @@
 """The decision on a stream: what is reported and what is not, and the C against its definition."""
 
 import ctypes
+import re
 
 import numpy as np
 import pytest
@@ -59,8 +60,11 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
     text = (FIRMWARE / "decision.h").read_text()
     for name in ("REJECTED", "LEAK_BITS", "REFRACTORY_STEPS", "WINDOW_STEPS"):
         assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
-    leads = ", ".join(map(str, decision.LEAST_LEADS.values()))
-    assert f"DECISION_LEAST_LEADS {{{leads}}} /* sensitivity {', '.join(decision.SENSITIVITIES)} */" in text
+    bits = int(re.search(r"DECISION_LEAD_BITS = (\d+)", text).group(1))
+    assert all(lead % 2**bits == 0 for lead in decision.LEAST_LEADS.values())
+    leads = ", ".join(str(lead >> bits) for lead in decision.LEAST_LEADS.values())
+    names = ", ".join(decision.SENSITIVITIES)
+    assert f"DECISION_LEAST_LEADS {{{leads}}} /* in 2^DECISION_LEAD_BITS: sensitivity {names} */" in text
 
 
 @pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])

@@ -8,7 +8,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
-| `S` | a byte, `setting`; or `?` | `settings SENSITIVITY open` or `settings SENSITIVITY armed NAME` | 12 |
+| `S` | a byte, `setting`; or `?` | `settings P`, the byte that is kept | 12 |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
 | 0x7f | | nothing | 12 |
 
@@ -56,6 +56,8 @@ CLIP_BYTES = 2 * sum(REQUESTS)
 LISTENING = "listening"
 TEST_OK = "test ok"
 ASK = b"?"
+SETTINGS_START = "settings "
+"""So the answer to `S` begins."""
 VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
 
@@ -100,9 +102,13 @@ class Settings:
     first_word: str | None
     """It opens an armed board; None: the board is always open."""
 
+    def constants(self) -> dict[str, str | int | None]:
+        """What `decision.Decision` and `listening.words` call them."""
+        word = None if self.first_word is None else CLASSES.index(self.first_word)
+        return {"sensitivity": self.sensitivity, "first_word": word}
+
     def __str__(self) -> str:
-        mode = "open" if self.first_word is None else f"armed {self.first_word}"
-        return f"settings {self.sensitivity} {mode}"
+        return SETTINGS_START + setting(self.sensitivity, self.first_word).decode()
 
 
 def setting(sensitivity: str, first_word: str | None) -> bytes:
@@ -121,12 +127,13 @@ def setting(sensitivity: str, first_word: str | None) -> bytes:
 
 def parse_settings(line: str) -> Settings | None:
     """The answer to `S`, or None of any other line."""
-    match line.split(" "):
-        case ["settings", sensitivity, "open"]:
-            return Settings(sensitivity, None)
-        case ["settings", sensitivity, "armed", word]:
-            return Settings(sensitivity, word)
-    return None
+    code = line.removeprefix(SETTINGS_START)
+    if code == line or len(code) != 1 or not 0 <= ord(code) - 64 < 16 * len(decision.SENSITIVITIES):
+        return None
+    sensitivity, word = divmod(ord(code) - 64, 16)
+    if word and not decision.REJECTED <= word < len(CLASSES):
+        return None
+    return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
 
 
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
