@@ -26,7 +26,7 @@ def board():
 @pytest.fixture(scope="module")
 def speech():
     """The model and half a minute of clips in a row, "go" among them, in mu-law."""
-    x, labels = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[:2]
+    x = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]
     row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
     codes = mulaw.mulaw_encode(frontend.to_8khz(row[: len(row) // 2 * 2]))
     return IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz")), np.asarray(codes)
