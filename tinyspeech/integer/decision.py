@@ -72,6 +72,8 @@ class Decision:
     """Steps to go."""
     window: int = 0
     """Steps for which an armed board is still open."""
+    leader: tuple[int, int] = (0, 0)
+    """At the last step: the class that led, and its lead; (0, 0) in the rest after a word. Not on the chip."""
     leak_bits: int = field(default_factory=lambda: LEAK_BITS)
     least_lead: int | None = None
     sensitivity: str = DEFAULT_SENSITIVITY
@@ -99,11 +101,13 @@ class Decision:
     def _step(self) -> int | None:
         is_open = self.first_word is None or self.window > 0
         self.window = max(0, self.window - 1)
+        self.leader = 0, 0
         if self.refractory:
             self.refractory -= 1
             return None
         best = int(self.sums.argmax())
         lead = self.sums[best] - np.delete(self.sums, best).max()
+        self.leader = best, int(lead)
         if best < REJECTED or lead < self.least_lead:
             return None
         self.sums[:], self.refractory = 0, REFRACTORY_STEPS
