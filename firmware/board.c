@@ -2,6 +2,7 @@
 #include "board.h"
 
 #include "ch32v003.h"
+#include "decision.h"
 #include "listen.h"
 
 enum {
@@ -85,4 +86,45 @@ void board_long_watchdog(void)
 {
     set(long_watchdog, COUNT(long_watchdog));
     for (int n = PATIENCE; n; n--) REGISTER(IWDG_CTLR) = IWDG_FEED; /* what was written takes some periods of the LSI */
+}
+
+/* The setting and its complement, in every word of the page; whatever an interrupted write leaves does not match. */
+static uint32_t kept_word(uint32_t setting) { return ~setting << 8 | setting; }
+
+uint8_t board_setting(void)
+{
+    uint32_t word = REGISTER(SETTINGS_PAGE);
+    uint8_t setting = (uint8_t)word;
+    return word == kept_word(setting) && setting_valid(setting) ? setting : SETTING_DEFAULT;
+}
+
+/* Write FLASH_CTLR and wait until the flash has done it. That code in flash stands still meanwhile, so that none of this
+   need lie in RAM, is an assumption (chip/core/assumptions.h, flash_us): ch32fun's example of flash says so, and the maker's
+   ch32v00x_flash.c runs from flash in the same way; no manual does. */
+static __attribute__((noinline)) void flash_control(uint32_t value)
+{
+    REGISTER(FLASH_CTLR) = value;
+    while (REGISTER(FLASH_STATR) & FLASH_BSY) {
+    }
+}
+
+void board_keep(uint32_t setting)
+{
+    volatile uint32_t *flash = &REGISTER(FLASH_BASE);
+    uint32_t at = FLASH_AT_ALIAS + SETTINGS_PAGE;
+    flash[(FLASH_KEYR - FLASH_BASE) / 4] = FLASH_KEY1;
+    flash[(FLASH_MODEKEYR - FLASH_BASE) / 4] = FLASH_KEY1;
+    flash[(FLASH_KEYR - FLASH_BASE) / 4] = FLASH_KEY2;
+    flash[(FLASH_MODEKEYR - FLASH_BASE) / 4] = FLASH_KEY2;
+    flash_control(FLASH_FTER); /* from here on in the reference manual's order */
+    flash[(FLASH_ADDR - FLASH_BASE) / 4] = at;
+    flash_control(FLASH_FTER | FLASH_STRT);
+    flash_control(FLASH_FTPG);
+    flash_control(FLASH_FTPG | FLASH_BUFRST);
+    do {
+        REGISTER(at) = kept_word(setting), at += 4;
+        flash_control(FLASH_FTPG | FLASH_BUFLOAD);
+    } while (at & 63);
+    flash_control(FLASH_FTPG | FLASH_STRT); /* FLASH_ADDR is still the page */
+    flash_control(FLASH_LOCK | FLASH_FLOCK);
 }

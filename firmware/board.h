@@ -18,6 +18,14 @@ void board_sample(uint16_t *conversions);
 /* Nothing samples. */
 void board_stand_still(void);
 
+/* What the user has set (decision.h): the default where nothing, or nothing whole, was kept. */
+uint8_t board_setting(void);
+
+/* Keep a valid setting in the last page of the flash, which the image never reaches (ch32v003.ld; a store of taught words
+   would lie before it). Takes some 6 ms, in which code in flash stands still: nothing may sample. A power cut leaves the
+   old setting, or none. */
+void board_keep(uint32_t setting);
+
 /* The watchdog, which may outlive a reset, waits for as long as it can: 8.2 s. A session with the ROM takes 6. */
 void board_long_watchdog(void);
 

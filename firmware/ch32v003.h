@@ -91,7 +91,21 @@
 #define RCC_RMVF (1 << 24)
 
 #define FLASH_BASE 0x40022000
+#define FLASH_KEYR 0x40022004
 #define FLASH_STATR 0x4002200c
+#define FLASH_BSY (1 << 0)
+#define FLASH_CTLR 0x40022010
+#define FLASH_STRT (1 << 6)
+#define FLASH_LOCK (1 << 7)
+#define FLASH_FLOCK (1 << 15) /* of fast programming: pages of 64 bytes */
+#define FLASH_FTPG (1 << 16)
+#define FLASH_FTER (1 << 17)
+#define FLASH_BUFLOAD (1 << 18)
+#define FLASH_BUFRST (1 << 19)
+#define FLASH_ADDR 0x40022014
+#define FLASH_MODEKEYR 0x40022024
+#define FLASH_AT_ALIAS 0x08000000 /* where flash is programmed; it is read at 0 as well */
+#define SETTINGS_PAGE 0x3fc0 /* the last of the flash; ch32v003.ld keeps the image away from it */
 #define FLASH_MODE (1 << 14) /* the next reset by software enters the ROM bootloader */
 #define FLASH_BOOT_MODEKEYR 0x40022028
 #define FLASH_KEY1 0x45670123

@@ -1,21 +1,37 @@
 /* See decision.h. */
 #include "decision.h"
 
-int decision_step(struct decision *d)
+static const uint8_t least_leads[SETTING_SENSITIVITIES] = DECISION_LEAST_LEADS;
+
+int setting_valid(uint32_t setting)
 {
-    int32_t *sums = d->sums;
+    const uint32_t firsts = (1u << DECISION_CLASSES) - (1u << DECISION_REJECTED) + 1; /* a bit for each that may be */
+    return setting - SETTING_BASE < 16 * SETTING_SENSITIVITIES && firsts >> setting_first_word(setting) & 1;
+}
+
+int decision_step(struct decision *d, uint32_t setting)
+{
+    int32_t *sums = d->sums, most = sums[0], next = INT32_MIN / 2; /* no sum is below */
     int best = 0;
+    if (d->window) d->window--;
     if (d->refractory) {
         d->refractory--;
         return -1;
     }
-    for (int c = 1; c < DECISION_CLASSES; c++)
-        if (sums[c] > sums[best]) best = c;
+    for (int c = 1; c < DECISION_CLASSES; c++) {
+        int32_t sum = sums[c];
+        if (sum > most) next = most, most = sum, best = c;
+        else if (sum > next) next = sum;
+    }
     if (best < DECISION_REJECTED) return -1;
-    int32_t most = sums[best] - DECISION_LEAST_LEAD; /* that the others may have */
-    for (int c = 0; c < DECISION_CLASSES; c++)
-        if (c != best && sums[c] > most) return -1;
+    if ((most - next) >> DECISION_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
     for (int c = 0; c < DECISION_CLASSES; c++) sums[c] = 0;
     d->refractory = DECISION_REFRACTORY_STEPS;
+    int first = (int)setting_first_word(setting), window = 0;
+    if (first && !d->window) {
+        if (best != first) return -1;
+        window = DECISION_WINDOW_STEPS + 1; /* from which the next step takes one before it looks */
+    }
+    d->window = (uint8_t)window;
     return best;
 }

@@ -5,9 +5,17 @@
 #include <stdint.h>
 
 enum {
-    DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 2, DECISION_LEAST_LEAD = 90112,
-    DECISION_REFRACTORY_STEPS = 8
+    DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 2, DECISION_REFRACTORY_STEPS = 8,
+    DECISION_WINDOW_STEPS = 38, DECISION_LEAD_BITS = 12
 };
+#define DECISION_LEAST_LEADS {33, 22, 14} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
+
+/* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
+   is always open. */
+enum { SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
+static inline uint32_t setting_sensitivity(uint32_t setting) { return (setting >> 4) - (SETTING_BASE >> 4); }
+static inline uint32_t setting_first_word(uint32_t setting) { return setting & 15; }
+int setting_valid(uint32_t setting); /* or another byte, or -1 */
 
 /* What the scores of frames, each times its frame's weight, add up to, and those weights, which only a clip's average
    needs. The network adds; while it listens, the sums leak: a sum stays below 2^2 times the largest score in size, and a
@@ -15,12 +23,13 @@ enum {
 struct decision {
     int32_t sums[DECISION_CLASSES], weight;
     uint8_t refractory; /* steps in which nothing is reported */
+    uint8_t window; /* steps for which an armed board is still open */
 };
 
 /* What a sum loses before a frame is added. */
 static inline int32_t decision_leak(int32_t sum) { return sum >> DECISION_LEAK_BITS; }
 
-/* After every two frames: the class of a word that is reported, or -1. */
-int decision_step(struct decision *d);
+/* After every two frames: the class of a word that is reported, or -1. setting: a valid one. */
+int decision_step(struct decision *d, uint32_t setting);
 
 #endif

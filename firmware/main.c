@@ -7,9 +7,11 @@
      'F'  -> the same, and after each 160 samples the frame's 12 coefficients (int8).
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
-             "stopped FRAME\n". PD0 is high after a word.
+             "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
+     'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h), kept across power loss (board.h).
+             Any other byte, '?' by custom, changes nothing. The byte that is kept: "settings P\n".
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -99,6 +101,16 @@ static __attribute__((noinline)) void self_test(void)
     else usart_say("test failed ", (int32_t)sum, 16);
 }
 
+/* Keeps the setting that comes; any other byte, and none, only asks. What is kept already is not written again. */
+static __attribute__((noinline)) void settings(void)
+{
+    int setting = usart_get();
+    if (setting_valid((uint32_t)setting) && setting != board_setting()) board_keep((uint32_t)setting);
+    usart_text("settings ");
+    usart_put(board_setting());
+    usart_put('\n');
+}
+
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
 static __attribute__((noinline)) int listen(int serial)
 {
@@ -112,11 +124,12 @@ static __attribute__((noinline)) int listen(int serial)
         int scored = network_frame(work.coefficients, work.scratch);
         frames++;
         if (scored) {
-            int word = decision_step(&network_sums);
-            REGISTER(GPIOD_OUTDR) = network_sums.refractory ? LED_ON : LED_OFF;
+            int word = decision_step(&network_sums, board_setting());
+            if (!network_sums.refractory && !network_sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
+                REGISTER(GPIOD_OUTDR) = LED_ON;
                 const char *name = model_words;
-                for (; word > DECISION_REJECTED; word--)
+                for (int n = word - DECISION_REJECTED; n; n--)
                     while (*name++) {
                     }
                 usart_text("word ");
@@ -161,6 +174,7 @@ int main(void)
             if (MODEL_WEIGHED) command = listen(now == 'U');
             if (command < 0) patience = SOON;
             break;
+        case 'S': settings(); break;
         case 'B':
             board_long_watchdog();
             enter_bootloader();

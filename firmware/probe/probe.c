@@ -26,12 +26,6 @@
 #define USART_TC (1 << 6) /* STATR, and with the same bit its interrupt in CTLR1 */
 #define PFIC_SCTLR 0xe000ed10
 #define PFIC_WFITOWFE (1 << 3)
-#define FLASH_KEYR 0x40022004
-#define FLASH_CTLR 0x40022010
-#define FLASH_ADDR 0x40022014
-#define FLASH_MODEKEYR 0x40022024
-#define FLASH_FTER (1 << 17)
-#define FLASH_STRT (1 << 6)
 #define LAST_PAGE 0x08003fc0
 #define UNTOUCHED 0x20000400 /* 128 bytes far from variables and from the stack */
 #define INTSYSCR "0x804"

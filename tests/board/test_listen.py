@@ -38,10 +38,13 @@ class Firmware:
     def __init__(self, live: bool = True, hears: bytes = b"word go 31\nword stop 4711\n"):
         self.live, self.hears = live, hears
         self.mode, self.commands, self.samples = "", bytearray(), bytearray()
-        self._loud = False
+        self._loud, self.setting = False, ord("P")
 
     def take(self, byte: int) -> bytes:
         """A byte from the host; the answer."""
+        if self.mode == "S":
+            self.mode, self.setting = "", self.setting if byte == ord("?") else byte
+            return b"settings %c\n" % self.setting
         if self.mode == "U":
             if byte == 0x7F:
                 return self._stop(max(0, (len(self.samples) - 96) // 160))
@@ -51,6 +54,9 @@ class Firmware:
         self.commands.append(byte)
         if byte == ord("V"):
             return stopped + VERSION.encode() + b"\n"
+        if self.setting and byte == ord("S"):
+            self.mode = "S"
+            return stopped
         if self.live and byte in b"LU":
             self.mode, self._loud = chr(byte), False
             return stopped + b"listening\n" + (self.hears if byte == ord("L") else b"")
@@ -317,13 +323,14 @@ def board():
 def refused(capsys, match: str, *arguments) -> None:
     code = main(["listen", *map(str, arguments)])
     out, err = capsys.readouterr()
+    err = err.removeprefix("sensitivity normal, open\n")  # told before the listening, in which it may go wrong
     assert code == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1 and match in err, err
 
 
 def test_words_and_json(board, capsys):
     stand_in = board(Firmware(hears=b"word go 31\nlost 7\n"))
     assert main(["listen", "--port", stand_in.port, "--seconds", "0.2"]) == 0
-    assert capsys.readouterr() == ("    0.62 s  go\n", "warning: the board lost 7 samples\n")
+    assert capsys.readouterr() == ("    0.62 s  go\n", "sensitivity normal, open\nwarning: the board lost 7 samples\n")
     assert main(["listen", "--port", stand_in.port, "--seconds", "0.2", "--json"]) == 0
     out, _ = capsys.readouterr()
     assert json.loads(out) == {"word": "go", "seconds": 0.62, "frame": 31}
@@ -335,7 +342,48 @@ def test_a_recording_over_a_port(board, beeps, capsys, flag):
     assert main(["listen", "--port", stand_in.port, flag, str(beeps), "--seconds", "1.2", "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["word"] == "yes" and json.loads(out)["seconds"] == pytest.approx(1.0, abs=0.021)
-    assert err == "" and bytes(stand_in.firmware.samples) == monitor.recording(beeps, 1.2)
+    assert json.loads(err) == {"sensitivity": "normal", "armed": None}
+    assert bytes(stand_in.firmware.samples) == monitor.recording(beeps, 1.2)
+
+
+@pytest.mark.parametrize("flags, code, line", [
+    (["--sensitivity", "high", "--armed", "yes"], b"b", {"sensitivity": "high", "armed": "yes"}),
+    (["--armed", "go"], b"[", {"sensitivity": "normal", "armed": "go"}),
+    (["--open"], b"P", {"sensitivity": "normal", "armed": None}),
+    (["--sensitivity", "low"], b"B", {"sensitivity": "low", "armed": "yes"}),
+])
+def test_a_setting_is_set_and_printed(board, capsys, flags, code, line):
+    """What no flag names stays: here the board is armed before."""
+    stand_in = board()
+    stand_in.firmware.setting = ord("R")
+    assert main(["listen", "--port", stand_in.port, "--seconds", "0.1", "--json", *flags]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0]) == line
+    assert bytes([stand_in.firmware.setting]) == code
+
+
+def test_settings_that_cannot_be_set_are_one_line(board, capsys, monkeypatch):
+    monkeypatch.setattr(monitor, "SETTINGS_S", 0.1)
+    stand_in = board()
+    refused(capsys, "choose from low", "--port", stand_in.port, "--sensitivity", "loud")
+    refused(capsys, "choose from yes", "--port", stand_in.port, "--armed", "silence")
+    refused(capsys, "--armed", "--port", stand_in.port, "--armed", "go", "--open")
+    stand_in.firmware.setting = None
+    refused(capsys, "has no settings", "--port", stand_in.port, "--open")
+    assert ord("P") not in stand_in.firmware.commands  # to such firmware a setting may be a command
+    assert main(["listen", "--port", stand_in.port, "--seconds", "0.1"]) == 0
+    assert "has no settings" in capsys.readouterr().err
+
+
+def test_sounds_are_kept_and_a_board_that_differs_is_told(board, beeps, tmp_path, capsys):
+    """The stand-in takes beeps for words; the definition does not."""
+    assert main(["listen", "--port", board().port, "--wav", str(beeps), "--keep", str(tmp_path / "kept")]) == 0
+    assert "reports and the definition's differ" in capsys.readouterr().err
+    assert (tmp_path / "kept" / "log.csv").read_text().startswith("file,start,end,word,kind,lead")
+
+
+def test_sounds_that_cannot_be_kept_are_one_line(board, beeps, tmp_path, capsys):
+    refused(capsys, "record it with any recorder", "--port", board().port, "--keep", tmp_path / "kept")
+    refused(capsys, "cannot keep sounds", "--port", board().port, "--wav", beeps, "--keep", beeps)
 
 
 def test_ports_and_files_that_cannot_be_used_are_one_line(board, beeps, capsys, tmp_path):
@@ -379,11 +427,11 @@ def test_ctrl_c_ends_it_well_and_a_reader_may_go_away(board):
             else:
                 process.stdout.close()
                 os.write(stand_in.host, b"word stop 99\n" * 2)
-            assert process.stderr.read() == "" and process.wait(30) == 0
+            assert process.stderr.read() == "sensitivity normal, open\n" and process.wait(30) == 0
         finally:
             process.kill()
             process.wait()
-        assert stand_in.firmware.mode == "" and bytes(stand_in.firmware.commands) == b"\x7fVL\x7f"
+        assert stand_in.firmware.mode == "" and bytes(stand_in.firmware.commands) == b"\x7fVS\x7fVL\x7f"
 
 
 # --- the firmware on the virtual board --------------------------------------------------------------------------------
@@ -515,7 +563,8 @@ def test_over_a_pseudo_terminal_a_recording_and_the_microphone(speech, capsys):
         assert main(["listen", "--port", port, "--wav", str(speech), "--json"]) == 0
         out, err = capsys.readouterr()
         rows, spoken = [json.loads(line) for line in out.splitlines()], defined(monitor.recording(speech))
-        assert err == "" and [row["word"] for row in rows] == [word for word, _ in spoken]
+        assert json.loads(err) == {"sensitivity": "normal", "armed": None}
+        assert [row["word"] for row in rows] == [word for word, _ in spoken]
         for row, (_, frame) in zip(rows, spoken, strict=True):
             assert abs(row["frame"] - frame) < 5 and row["seconds"] == round(row["frame"] * 0.02, 2)
     finally:

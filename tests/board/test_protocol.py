@@ -38,8 +38,8 @@ def test_the_table_has_a_row_for_each_command():
 def test_the_lines_are_those_that_the_firmware_prints():
     """Its strings, in the order of the source."""
     strings = re.findall(r'usart_(?:text|say)\("((?:[^"\\]|\\.)*)"', MAIN)
-    assert strings == [f"{protocol.TEST_OK}\\n", "test failed ", f"{protocol.LISTENING}\\n", "word ", " ", "lost ",
-                       "stopped ", protocol.VERSION_START]
+    assert strings == [f"{protocol.TEST_OK}\\n", "test failed ", "settings ", f"{protocol.LISTENING}\\n", "word ", " ",
+                       "lost ", "stopped ", protocol.VERSION_START]
     assert [str(line) for line in (Word("yes", 7), Lost(3), Stopped(9))] == ["word yes 7", "lost 3", "stopped 9"]
 
 
@@ -118,7 +118,7 @@ def test_a_reset_ends_what_was_being_sent():
 
 @given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70]), max_size=30).map(b"".join))
 def test_outside_of_data_every_letter_is_a_command(data):
-    """Against the rule said in another way: a recording is all up to 0x7f, a clip is 15,872 bytes, B ends it."""
+    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1, B ends it."""
     rest, expected = data, []
     while rest:
         code, rest = rest[:1], rest[1:]
@@ -126,6 +126,8 @@ def test_outside_of_data_every_letter_is_a_command(data):
             expected.append(code)
         if code in (b"C", b"F"):
             rest = rest[15_872:]
+        if code == b"S":
+            rest = rest[1:]
         if code == b"B":
             rest = b""
         if code == b"U":

@@ -348,13 +348,14 @@ handler:
 KEYS = (0x45670123, 0xCDEF89AB)
 UNLOCK = poke(*((0x40022004, k) for k in KEYS), *((0x40022024, k) for k in KEYS))
 PAGE = 0x0800_2000
+LOADS = [step for i in range(16) for step in ((PAGE + 4 * i, 0x1000 + i), (0x40022010, 0x50000))]
 
 
 def test_a_page_is_erased_and_programmed_with_its_keys(assemble):
     chip = assemble(UNLOCK + poke(
         (0x40022010, 0x20000), (0x40022014, PAGE), (0x40022010, 0x20040), (0x40022010, 0),
         (0x40022010, 0x10000), (0x40022010, 0x90000),
-        *((PAGE + 4 * i, 0x1000 + i) for i in range(16)), (0x40022010, 0x50000),
+        *LOADS,
         (0x40022014, PAGE), (0x40022010, 0x10040), (0x40022010, 0)) + "lw a5, -4(a0)\n")
     chip.state.flash[0x2000:0x2100] = bytes(256)
     before = chip.cycles
@@ -367,7 +368,8 @@ def test_a_page_is_erased_and_programmed_with_its_keys(assemble):
 
 
 def test_programming_can_only_clear_bits_and_protected_pages_stay(assemble):
-    program = poke((0x40022010, 0x10000), (0x40022010, 0x90000), *((PAGE + 4 * i, 0x0F0F0F0F) for i in range(16)),
+    loads = [(at, 0x0F0F0F0F if at < 0x4000_0000 else value) for at, value in LOADS]
+    program = poke((0x40022010, 0x10000), (0x40022010, 0x90000), *loads,
                    (0x40022014, PAGE), (0x40022010, 0x10040))
     chip = assemble(UNLOCK + program + "lw a5, -4(a0)\n")
     chip.state.flash[0x2000:0x2040] = b"\xf3" * 64
@@ -378,6 +380,23 @@ def test_programming_can_only_clear_bits_and_protected_pages_stay(assemble):
     chip.power_on()
     assert chip.run() == "break"
     assert chip.read_memory(0x2000, 64) == b"\xff" * 64 and chip.registers()[15] & 0x10
+
+
+def test_a_word_that_is_not_loaded_is_not_programmed(assemble):
+    """All words stored, then one BUFLOAD: the last alone is in the buffer."""
+    chip = assemble(UNLOCK + poke((0x40022010, 0x10000), (0x40022010, 0x90000),
+                                  *(step for step in LOADS if step[0] < 0x4000_0000), (0x40022010, 0x50000),
+                                  (0x40022014, PAGE), (0x40022010, 0x10040)))
+    chip.state.flash[0x2000:0x2040] = b"\xff" * 64
+    assert chip.run() == "break"
+    assert chip.read_memory(0x2000, 64) == b"\xff" * 60 + (0x100F).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("early", [0x90000, 0x50000, 0x10040, 0x20040])
+def test_a_mode_is_switched_on_before_it_is_used(assemble, early):
+    chip = assemble(UNLOCK + poke((0x40022014, PAGE), (0x40022010, early)))
+    with pytest.raises(ChipFault, match="setting"):
+        chip.run()
 
 
 def test_option_bytes_are_erased_and_programmed_with_their_inverse(assemble):

@@ -1,6 +1,7 @@
 """The decision on a stream: what is reported and what is not, and the C against its definition."""
 
 import ctypes
+import re
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ IN_WORD = 100
 class State(ctypes.Structure):
     """struct decision of firmware/decision.h."""
 
-    _fields_ = (("sums", ctypes.c_int32 * 12), ("weight", ctypes.c_int32), ("refractory", ctypes.c_uint8))
+    _fields_ = (("sums", ctypes.c_int32 * 12), ("weight", ctypes.c_int32), ("refractory", ctypes.c_uint8),
+                ("window", ctypes.c_uint8))
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +37,15 @@ def model():
     return IntegerModel.load(model_file("tinyspeech_s", ".npz"))
 
 
-def in_c(library, scores: np.ndarray) -> list[tuple[int, int]]:
+def in_c(library, scores: np.ndarray, sensitivity: str = "normal",
+         first_word: int | None = None) -> list[tuple[int, int]]:
     """`decision.words` by the firmware's C."""
     state, found = State(), []
+    setting = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + (first_word or 0)
     for frame, row in enumerate(scores.tolist()):
         for c in range(12):  # as the network does; on the chip, test_live.py compares it
             state.sums[c] += row[c] - (state.sums[c] >> decision.LEAK_BITS)
-        if frame % decision.STEP_FRAMES and (heard := library.decision_step(ctypes.byref(state))) >= 0:
+        if frame % decision.STEP_FRAMES and (heard := library.decision_step(ctypes.byref(state), setting)) >= 0:
             found.append((frame, heard))
     return found
 
@@ -54,15 +58,21 @@ def stream(*parts: tuple[int, int, int], weight: int = IN_WORD) -> np.ndarray:
 
 def test_the_constants_of_the_c_are_those_of_the_definition():
     text = (FIRMWARE / "decision.h").read_text()
-    for name in ("REJECTED", "LEAK_BITS", "LEAST_LEAD", "REFRACTORY_STEPS"):
+    for name in ("REJECTED", "LEAK_BITS", "REFRACTORY_STEPS", "WINDOW_STEPS"):
         assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
+    bits = int(re.search(r"DECISION_LEAD_BITS = (\d+)", text).group(1))
+    assert all(lead % 2**bits == 0 for lead in decision.LEAST_LEADS.values())
+    leads = ", ".join(str(lead >> bits) for lead in decision.LEAST_LEADS.values())
+    names = ", ".join(decision.SENSITIVITIES)
+    assert f"DECISION_LEAST_LEADS {{{leads}}} /* in 2^DECISION_LEAD_BITS: sensitivity {names} */" in text
 
 
 @pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
 def test_the_state_lies_in_memory_as_the_c_has_it(layout, target):
     numbers = layout.of("decision", State) | {"sizeof(struct decision)": ctypes.sizeof(State)}
     layout.check(FIRMWARE / "decision.h", numbers | {"DECISION_CLASSES": len(CLASSES)}, *target)
-    assert f"{State.sums.size + State.refractory.size} bytes on the chip" in decision.Decision.__doc__
+    size = State.sums.size + State.refractory.size + State.window.size
+    assert f"{size} bytes on the chip" in decision.Decision.__doc__
 
 
 def test_a_word_is_reported_once_and_again_after_the_rest():
@@ -104,6 +114,67 @@ def test_c_equals_the_definition_on_random_scores(c, seed, size):
     lean = rng.integers(0, 12, 20).repeat(10)[:, None] == np.arange(12)
     scores = (rng.integers(-size, size, (200, 12)) + size * lean) * weights[:, None]
     assert in_c(c, scores) == decision.words(scores)
+
+
+SETTINGS = [(sensitivity, first) for sensitivity in decision.SENSITIVITIES for first in (None, *range(2, 12))]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([300, 3_000, 1_000_000]), st.sampled_from(SETTINGS))
+@settings(max_examples=200, deadline=None)
+def test_c_equals_the_definition_with_every_setting(c, seed, size, setting):
+    rng = np.random.default_rng(seed)
+    likely = [setting[1] or YES, *range(12)]  # the first word often enough that windows open
+    lean = rng.choice(likely, 40, p=[0.4, *[0.05] * 12]).repeat(10)[:, None] == np.arange(12)
+    scores = (rng.integers(-size, size, (400, 12)) + size * lean) * rng.integers(1, 130, 400)[:, None]
+    sensitivity, first_word = setting
+    assert in_c(c, scores, *setting) == decision.words(scores, sensitivity=sensitivity, first_word=first_word)
+
+
+def test_a_higher_sensitivity_hears_a_narrower_lead():
+    scores = np.zeros((2, 12), np.int64)
+    for lead, heard in ((57_343, ""), (57_344, "high"), (90_112, "normal high"), (135_168, "low normal high")):
+        scores[1, YES] = lead
+        assert " ".join(s for s in decision.SENSITIVITIES if decision.words(scores, sensitivity=s)) == heard
+    assert decision.words(scores, sensitivity="low", least_lead=135_169) == []  # the lead itself goes before
+
+
+GO = CLASSES.index("go")
+PAUSE = (SILENCE, 0, 30)
+
+
+def armed(*parts: tuple[int, int, int]) -> list[int]:
+    return [word for _, word in decision.words(stream(*parts), first_word=YES)]
+
+
+def test_an_armed_board_reports_the_first_word_and_the_next():
+    yes, go = (YES, 800, 10), (GO, 800, 10)
+    assert armed(go, PAUSE, go) == []
+    assert armed(go, PAUSE, yes, PAUSE, go, PAUSE, go) == [YES, GO]
+    assert armed(yes, PAUSE, yes, PAUSE, yes, PAUSE, go) == [YES, YES, YES, GO]  # the second one closes it
+
+
+def test_the_window_ends_after_its_steps():
+    scores = np.zeros((200, 12), np.int64)
+    scores[1, YES] = decision.LEAST_LEAD
+    for steps, heard in ((decision.WINDOW_STEPS, [YES, GO]), (decision.WINDOW_STEPS + 1, [YES])):
+        late = scores.copy()
+        late[1 + steps * decision.STEP_FRAMES, GO] = decision.LEAST_LEAD
+        assert [word for _, word in decision.words(late, first_word=YES)] == heard
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_an_armed_stream_reports_a_part_of_an_open_one(seed):
+    rng = np.random.default_rng(seed)
+    lean = rng.integers(0, 12, 60).repeat(10)[:, None] == np.arange(12)
+    scores = (rng.integers(-300, 300, (600, 12)) + 400 * lean) * 100
+    assert set(decision.words(scores, first_word=YES)) <= set(decision.words(scores))
+
+
+@pytest.mark.parametrize("wrong", [{"sensitivity": "loud"}, {"first_word": UNKNOWN}, {"first_word": 12}])
+def test_settings_that_there_are_not_are_refused(wrong):
+    with pytest.raises(UserError, match="choose from"):
+        decision.Decision(**wrong)
 
 
 @pytest.fixture(scope="module")

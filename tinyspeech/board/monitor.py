@@ -18,14 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech.board import isp, protocol
+from tinyspeech import paths
+from tinyspeech.board import isp, keeping, protocol
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
+from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import audio, mulaw
 
 ANSWER_S = 3.0
 """Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
+SETTINGS_S = 1.0
+"""Longest wait for its settings."""
 POLL_S = 0.05
 """So late a word is told at most."""
 PACE_S, BURST = 0.005, frontend.HOP
@@ -35,6 +39,14 @@ LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5
 """Of silence follows a recording: a word at its end is reported a little later."""
+
+
+Change = Callable[[protocol.Settings], protocol.Settings]
+"""From what is set on a board to what shall be."""
+
+
+class NoSettings(UserError):
+    """Firmware from before there was a setting."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,31 @@ class Monitor:
             if line == protocol.LISTENING:
                 return
         raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
+
+    def settings(self, change: Change = lambda kept: kept) -> protocol.Settings:
+        """What is set on the board, after `change` of it. `NoSettings` for firmware that has none.
+
+        It is asked first: to firmware that knows none, a setting's byte may be a command.
+        """
+        version = isp.find_version(self.line)
+        kept = self._answer_to(protocol.ASK)
+        if kept is None:
+            raise NoSettings(f"the board's firmware ({version}) has no settings: flash ours with "
+                             "`python -m tinyspeech flash`")
+        wanted = change(kept)
+        if wanted != kept:
+            kept = self._answer_to(protocol.setting(wanted.sensitivity, wanted.first_word))
+        if wanted != kept:
+            raise UserError("the board did not keep the setting: look at its cable and power, then try again")
+        return wanted
+
+    def _answer_to(self, data: bytes) -> protocol.Settings | None:
+        self.line.write(Command.SETTINGS + data)
+        until = self._now() + SETTINGS_S
+        while (line := self._next(until)) is not None:
+            if (kept := protocol.parse_settings(line)) is not None:
+                return kept
+        return None
 
     def wait(self, seconds: float | None) -> None:
         """Tell what is heard for so long; None: for ever."""
@@ -179,13 +216,55 @@ def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str
 
 
 def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str], None],
-                path: str | Path | None = None, seconds: float | None = None) -> None:
-    """`listen` over a serial port; path: a sound file in place of the board's microphone."""
+                path: str | Path | None = None, seconds: float | None = None,
+                change: Change | None = None,
+                told: Callable[[protocol.Settings], None] = lambda settings: None,
+                keep: str | Path | None = None) -> None:
+    """`listen` over a serial port; path: a sound file in place of the board's microphone.
+
+    change : of the board's settings, beforehand; None: they stay, and a board that has none is only a notice
+    told : the settings
+    keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
+    """
     if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
         raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
+    if keep is not None and path is None:
+        raise UserError("--keep needs the sound, which a board with a microphone does not send: record it with any "
+                        "recorder, then give the file with --wav")
     samples = None if path is None else recording(path, seconds)
+    keeper = None if keep is None else keeping.Keeper(keep)
     line = isp.SerialLine(port)
+    words: list[tuple[int, str]] = []
+
+    def hear(word: Heard) -> None:
+        words.append((word.frame, word.word))
+        heard(word)
+
     try:
-        listen(line, heard, notice, samples, seconds)
+        settings = protocol.Settings(decision.DEFAULT_SENSITIVITY, None)
+        try:
+            settings = Monitor(line, heard, notice).settings(change or (lambda kept: kept))
+        except NoSettings as error:
+            if change is not None:
+                raise
+            notice(str(error))
+        else:
+            told(settings)
+        frames = listen(line, hear, notice, samples, seconds)
     finally:
         line.close()
+    if keeper is not None and frames:
+        _keep(keeper, samples, frames, words, settings, notice)
+
+
+def _keep(keeper: keeping.Keeper, samples: bytes, frames: int, words: list[tuple[int, str]],
+          settings: protocol.Settings, notice: Callable[[str], None]) -> None:
+    """Keep the sound around what the definition reports in what the board heard, and nearly reports."""
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))[: frontend.WINDOW + (frames - 1) * frontend.HOP]
+    found = list(keeping.events(model, sound, **settings.constants()))
+    for event in found:
+        keeper.keep(sound, event)
+    defined = [(event.frame, event.word) for event in found if event.kind == "report"]
+    if different := {*defined} ^ {*words}:
+        notice(f"{len(different):,} of the board's reports and the definition's differ: does it run another network?")

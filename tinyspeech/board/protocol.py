@@ -8,6 +8,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
+| `S` | a byte, `setting`; or `?` | `settings P`, the byte that is kept | 12 |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
 | 0x7f | | nothing | 12 |
 
@@ -24,7 +25,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from tinyspeech.integer import frontend
+from tinyspeech import CLASSES
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, frontend
 
 
 class Command(bytes, Enum):
@@ -39,6 +42,8 @@ class Command(bytes, Enum):
     """Listen to the microphone."""
     RECORDING = b"U"
     """Listen to samples that come over the serial port."""
+    SETTINGS = b"S"
+    """Keep what `setting` has made, or with `ASK` only say what is kept."""
     BOOTLOADER = b"B"
     STOP = b"\x7f"
     """End listening, of either kind. mu-law never has it: it would be its second zero (`mulaw.mulaw_encode`)."""
@@ -50,6 +55,9 @@ CLIP_BYTES = 2 * sum(REQUESTS)
 """7,936 samples, int16, of the 8,000 of a second."""
 LISTENING = "listening"
 TEST_OK = "test ok"
+ASK = b"?"
+SETTINGS_START = "settings "
+"""So the answer to `S` begins."""
 VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
 
@@ -86,6 +94,48 @@ class Stopped:
         return f"stopped {self.frames}"
 
 
+@dataclass(frozen=True)
+class Settings:
+    """What the user has set on a board. sensitivity : of `decision.SENSITIVITIES`."""
+
+    sensitivity: str
+    first_word: str | None
+    """It opens an armed board; None: the board is always open."""
+
+    def constants(self) -> dict[str, str | int | None]:
+        """What `decision.Decision` and `listening.words` call them."""
+        word = None if self.first_word is None else CLASSES.index(self.first_word)
+        return {"sensitivity": self.sensitivity, "first_word": word}
+
+    def __str__(self) -> str:
+        return SETTINGS_START + setting(self.sensitivity, self.first_word).decode()
+
+
+def setting(sensitivity: str, first_word: str | None) -> bytes:
+    """The byte behind `S`: 64 + 16 * sensitivity + class of the first word, 0 for an open board.
+
+    Raises `UserError` for a sensitivity or a word that there is not.
+    """
+    if sensitivity not in decision.SENSITIVITIES:
+        raise UserError(f"there is no sensitivity {sensitivity!r}: choose from {', '.join(decision.SENSITIVITIES)}")
+    words = CLASSES[decision.REJECTED :]
+    if first_word is not None and first_word not in words:
+        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(words)}")
+    word = 0 if first_word is None else CLASSES.index(first_word)
+    return bytes([64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word])
+
+
+def parse_settings(line: str) -> Settings | None:
+    """The answer to `S`, or None of any other line."""
+    code = line.removeprefix(SETTINGS_START)
+    if code == line or len(code) != 1 or not 0 <= ord(code) - 64 < 16 * len(decision.SENSITIVITIES):
+        return None
+    sensitivity, word = divmod(ord(code) - 64, 16)
+    if word and not decision.REJECTED <= word < len(CLASSES):
+        return None
+    return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
+
+
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
     """All the lines of a board that heard these (FRAME, NAME), `frames` frames in all, and lost nothing."""
     return [LISTENING, *(str(Word(name, frame)) for frame, name in words), str(Stopped(frames))]
@@ -117,7 +167,7 @@ class CommandStream:
 
     def restart(self) -> None:
         """The firmware was reset, and waits for a command."""
-        self._clip_bytes = 0
+        self._data_bytes = 0
         self._until_stop = self._for_bootloader = False
 
     def take(self, data: bytes) -> list[Command]:
@@ -126,8 +176,8 @@ class CommandStream:
         for code in data:
             if self._for_bootloader:
                 break
-            if self._clip_bytes:
-                self._clip_bytes -= 1
+            if self._data_bytes:
+                self._data_bytes -= 1
                 continue
             if self._until_stop and code != Command.STOP[0]:
                 continue
@@ -135,10 +185,11 @@ class CommandStream:
             if (command := _BY_CODE.get(code)) is None:
                 continue
             found.append(command)
-            self._clip_bytes = CLIP_BYTES if command in (Command.CLASSIFY, Command.FEATURES) else 0
+            self._data_bytes = _DATA_BYTES.get(command, 0)
             self._until_stop = command is Command.RECORDING
             self._for_bootloader = command is Command.BOOTLOADER
         return found
 
 
+_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES, Command.SETTINGS: 1}
 _BY_CODE = {command[0]: command for command in Command}

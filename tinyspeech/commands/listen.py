@@ -16,12 +16,34 @@ def add(commands) -> None:
                          help="send it this recording over the port, in real time, in place of its microphone")
     command.add_argument("--seconds", type=float, default=None,
                          help="listen no longer, or to no more of the recording")
+    command.add_argument("--sensitivity", default=None, metavar="{low,normal,high}",
+                         help="set how sure the board has to be of a word; it is kept across power loss")
+    mode = command.add_mutually_exclusive_group()
+    mode.add_argument("--armed", default=None, metavar="WORD",
+                      help="set that this word has to come first: it opens the board for 3 seconds")
+    mode.add_argument("--open", action="store_true", help="set that the board reports every word")
+    command.add_argument("--keep", default=None, metavar="FOLDER",
+                         help="keep two seconds of sound around every report and near miss (with --wav)")
     add_json(command, "print each word as a line of JSON")
     command.set_defaults(run=run)
 
 
 def run(args) -> None:
-    from tinyspeech.board import monitor  # here: it loads numpy
+    from tinyspeech.board import monitor, protocol  # here: they load numpy
+
+    if args.sensitivity is not None or args.armed is not None:  # refused before a port is opened
+        protocol.setting(args.sensitivity or "normal", args.armed)
+    sets = args.sensitivity is not None or args.armed is not None or args.open
+
+    def change(kept: protocol.Settings) -> protocol.Settings:
+        first_word = None if args.open else args.armed or kept.first_word
+        return protocol.Settings(args.sensitivity or kept.sensitivity, first_word)
+
+    def told(settings: protocol.Settings) -> None:
+        line = {"sensitivity": settings.sensitivity, "armed": settings.first_word}
+        mode = "open" if settings.first_word is None else f"armed, first word {settings.first_word}"
+        print(json.dumps(line) if args.json else f"sensitivity {settings.sensitivity}, {mode}",
+              file=sys.stdout if sets else sys.stderr, flush=True)
 
     def heard(word: monitor.Heard) -> None:
         line = {"word": word.word, "seconds": round(word.seconds, 2), "frame": word.frame}
@@ -30,4 +52,5 @@ def run(args) -> None:
     def notice(text: str) -> None:
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
-    monitor.listen_port(args.port, heard, notice, args.wav, args.seconds)
+    monitor.listen_port(args.port, heard, notice, args.wav, args.seconds, change if sets else None, told,
+                        args.keep)

@@ -10,6 +10,12 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 | every `STEP_FRAMES` frames | the class that leads, and its lead over the next: best - second of the sums |
 | rejected | silence or unknown leads; lead < `LEAST_LEAD`; or a word came just before |
 | reported | the class that leads; then the sums are forgotten, and for `REFRACTORY_STEPS` nothing is reported |
+| armed and closed | a word that is not the first word: all the same, only not reported |
+| armed, the first word | reported; then it is open for `WINDOW_STEPS` |
+| armed and open | whichever word comes next is reported and closes it |
+
+A word that an armed board keeps to itself costs what a reported one does: an armed stream reports a part of what an
+open one reports, at the same frames.
 
 A lead is not divided by the weights: what was hardly heard cannot lead by much, whatever it was like.
 
@@ -33,9 +39,14 @@ STEP_FRAMES = 2
 """The chip computes two frames of scores together."""
 LEAK_BITS = 2
 """A frame's share falls to a third in 4 frames, 0.16 s at 25 frames a second."""
-LEAST_LEAD = 90_112
-"""Weights times scores, 22 * 2**12: three frames in the middle of a word, each with a weight of about 100 and a lead of
-400, and what leaks meanwhile. A frame between words weighs 1 to 3."""
+LEAST_LEADS = {"low": 135_168, "normal": 90_112, "high": 57_344}
+"""By sensitivity. Weights times scores; normal is 22 * 2**12: three frames in the middle of a word, each with a weight
+of about 100 and a lead of 400, and what leaks meanwhile. A frame between words weighs 1 to 3."""
+SENSITIVITIES = tuple(LEAST_LEADS)
+DEFAULT_SENSITIVITY = "normal"
+LEAST_LEAD = LEAST_LEADS[DEFAULT_SENSITIVITY]
+WINDOW_STEPS = 38
+"""3.04 s in which an armed board is open after the first word."""
 REFRACTORY_STEPS = 8
 """0.64 s in which nothing is reported after a word."""
 REJECTED = 2
@@ -44,7 +55,14 @@ REJECTED = 2
 
 @dataclass
 class Decision:
-    """Sums, and a rest after a word: 49 bytes on the chip, where they are the network's own sums of a clip."""
+    """Sums, a rest after a word and a window: 50 bytes on the chip, where the sums are the network's own of a clip.
+
+    sensitivity : of `LEAST_LEADS`
+    first_word : class that opens an armed board; None is a board that is always open
+    least_lead : in place of the sensitivity's, to try others than those that ship
+
+    Raises `UserError` for a sensitivity that there is not, and for a first word that is no word.
+    """
 
     sums: np.ndarray = field(default_factory=lambda: np.zeros(len(CLASSES), np.int64))
     """int32 on the chip: |sum| < 2**LEAK_BITS times a frame's largest score."""
@@ -52,8 +70,24 @@ class Decision:
     """Since the last step."""
     refractory: int = 0
     """Steps to go."""
+    window: int = 0
+    """Steps for which an armed board is still open."""
+    leader: tuple[int, int] = (0, 0)
+    """At the last step: the class that led, and its lead; (0, 0) in the rest after a word. Not on the chip."""
     leak_bits: int = field(default_factory=lambda: LEAK_BITS)
-    least_lead: int = field(default_factory=lambda: LEAST_LEAD)
+    least_lead: int | None = None
+    sensitivity: str = DEFAULT_SENSITIVITY
+    first_word: int | None = None
+
+    def __post_init__(self):
+        if self.sensitivity not in LEAST_LEADS:
+            raise UserError(f"there is no sensitivity {self.sensitivity!r}: choose from {', '.join(SENSITIVITIES)}")
+        if self.first_word is not None and not REJECTED <= self.first_word < len(CLASSES):
+            raise UserError(f"class {self.first_word} is no word that opens an armed board: "
+                            f"choose from {REJECTED} to {len(CLASSES) - 1}")
+        if self.least_lead is None:
+            leads = {**LEAST_LEADS, DEFAULT_SENSITIVITY: LEAST_LEAD}  # chapter 10 tries others in place of `LEAST_LEAD`
+            self.least_lead = leads[self.sensitivity]
 
     def push(self, scores: np.ndarray) -> int | None:
         """Take a frame's weighed scores, int [12]: the class of a word, or None."""
@@ -65,14 +99,24 @@ class Decision:
         return self._step()
 
     def _step(self) -> int | None:
+        is_open = self.first_word is None or self.window > 0
+        self.window = max(0, self.window - 1)
+        self.leader = 0, 0
         if self.refractory:
             self.refractory -= 1
             return None
         best = int(self.sums.argmax())
         lead = self.sums[best] - np.delete(self.sums, best).max()
+        self.leader = best, int(lead)
         if best < REJECTED or lead < self.least_lead:
             return None
         self.sums[:], self.refractory = 0, REFRACTORY_STEPS
+        if is_open:
+            self.window = 0
+            return best
+        if best != self.first_word:
+            return None
+        self.window = WINDOW_STEPS
         return best
 
 
@@ -89,7 +133,7 @@ def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:
     return record[model.layers[-1].name][0, :count]
 
 
-def words(scores: np.ndarray, **constants: int) -> list[tuple[int, int]]:
+def words(scores: np.ndarray, **constants: int | str | None) -> list[tuple[int, int]]:
     """(frame, class) of every word that `Decision` reports in a stream of `frame_scores`. constants: of `Decision`, to
     try others than those that ship."""
     decision = Decision(**constants)

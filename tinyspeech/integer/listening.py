@@ -48,16 +48,26 @@ def from_conversions(codes: np.ndarray) -> np.ndarray:
     return (((total - CONVERSIONS * frontend.ADC_MIDPOINT) << frontend.ADC_SHIFT) // CONVERSIONS).astype(np.int16)
 
 
-def words(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, str]]:
-    """(FRAME, word) of every word that the board reports for samples, int16 [n] at 8 kHz."""
+def words(model: IntegerModel, samples: np.ndarray, **settings: int | str | None) -> list[tuple[int, str]]:
+    """(FRAME, word) of every word that the board reports for samples, int16 [n] at 8 kHz.
+
+    settings : of `decision.Decision`, such as sensitivity and first_word; by default those of a board on which nothing
+        was set, which is always open
+    """
+    decider = decision.Decision(**settings)
+    heard = [(frame, decider.push(scores)) for frame, scores in scored_frames(model, samples)]
+    return [(frame, CLASSES[label]) for frame, label in heard if label is not None]
+
+
+def scored_frames(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """(FRAME, weighed scores int64 [12]) of every frame that the decision takes, for samples as in `words`."""
     features = frontend.FrontendStream().push(samples)
     batches = max(0, (len(features) - 1) // BATCH_FRAMES)
     if not batches:
         return []
     scores = decision.frame_scores(model, features)
-    known = batches * decision.STEP_FRAMES
     stride = BATCH_FRAMES // decision.STEP_FRAMES
-    return [(stride * (row + 1) + 1, CLASSES[label]) for row, label in decision.words(scores[:known])]
+    return [(stride * (row + 1) + 1, scores[row]) for row in range(batches * decision.STEP_FRAMES)]
 
 
 def frame_count(samples: int) -> int:

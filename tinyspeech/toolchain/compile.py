@@ -44,7 +44,9 @@ WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "
 FIRMWARE_FLAGS = (
     "-Os", "-g", *WARNINGS, "-ffreestanding", "-fno-builtin", "-ffunction-sections", "-fdata-sections",
     "-fno-sanitize=all", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables",
+    "-fno-jump-tables",
 )
+"""A table of addresses for nine command letters takes more flash than comparing them."""
 ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 """What is hoisted out of a loop would end on the stack: there are few registers."""
 GCC = "riscv64-unknown-elf-gcc"

@@ -65,7 +65,8 @@
     ROW(dma_steals_cycles, 0, "0 1 3", "3", \
         "cycles that a transfer of the DMA takes from the core", "no source") \
     ROW(flash_us, 3000, "0 3000 6000", "6000", \
-        "microseconds that erasing or programming takes, in which code in flash stands still", "datasheet: typically 3 ms") \
+        "microseconds that erasing or programming takes, in which code in flash stands still", \
+        "datasheet: typically 3 ms; ch32fun's example of flash: only code in RAM has to wait for BSY") \
     ROW(ore_by_data_alone, 0, "no=0 yes=1", "no", \
         "reading the data clears ORE, FE and NE even where the status was not read with them before", \
         "reference manual, USART_STATR: status, then data") \

@@ -101,7 +101,7 @@ struct registers {
     struct {
         uint32_t actlr, keys, mode_keys, option_keys, boot_keys; /* how many of the two came */
         uint32_t ctlr, addr, eop, error;
-        uint32_t buffer[16];
+        uint32_t buffer[16], latch, latched; /* latched: 1 + the word's place in the buffer, or 0 */
     } flash;
 };
 

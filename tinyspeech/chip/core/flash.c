@@ -1,5 +1,8 @@
-/* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it
-   erases or programs, code in flash stands still. */
+/* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it erases or programs,
+   the core stands still (flash_us of assumptions.h), so BSY is never seen.
+
+   A page is programmed in the reference manual's order: FTPG, then BUFRST; 16 times a word is stored and BUFLOAD moves it
+   into the buffer; ADDR and STRT. A word without BUFLOAD is not in the buffer. */
 #include "chip.h"
 
 static const uint32_t KEY[2] = {0x45670123u, 0xcdef89abu};
@@ -66,8 +69,13 @@ static void flash_control(struct chip *chip, uint32_t value)
         chip->fault = FAULT_FLASH_WRITE; /* the silicon ignores it: the program forgot the keys */
         return;
     }
+    if ((value & (BUFRST | BUFLOAD) || (value & START && value & (FTPG | FTER))) && !(r->flash.ctlr & value & (FTPG | FTER))) {
+        chip->fault = FAULT_SETTING; /* the procedure switches the mode on first; what the silicon does is not known */
+        return;
+    }
     r->flash.ctlr = value & ~(uint32_t)(START | LOCK | FLOCK | BUFLOAD | BUFRST);
-    if (value & BUFRST) memset(r->flash.buffer, 0xff, sizeof r->flash.buffer);
+    if (value & BUFRST) memset(r->flash.buffer, 0xff, sizeof r->flash.buffer), r->flash.latched = 0;
+    if (value & BUFLOAD && r->flash.latched) r->flash.buffer[r->flash.latched - 1] = r->flash.latch, r->flash.latched = 0;
     if (value & START) flash_start(chip);
     if (value & LOCK) r->flash.keys = 0;
     if (value & FLOCK) r->flash.mode_keys = 0;
@@ -79,7 +87,7 @@ void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t va
     struct registers *r = &chip->r;
     uint32_t at = address - FLASH_ALIAS, option = address - INFO_BASE - OPTION_AT;
     if (r->flash.ctlr & FTPG && at < FLASH_BYTES && size == 4) {
-        r->flash.buffer[at >> 2 & 15] = value; /* BUFLOAD then moves it on: nothing to see from outside */
+        r->flash.latch = value, r->flash.latched = 1 + (at >> 2 & 15); /* until BUFLOAD moves it into the buffer */
     } else if (r->flash.ctlr & PG && at < FLASH_BYTES && size == 2) {
         if (protected_page(chip, at)) r->flash.error = 1;
         else chip->flash[at] &= (uint8_t)value, chip->flash[at + 1] &= (uint8_t)(value >> 8), flash_busy(chip);

@@ -1,0 +1,96 @@
+"""Sounds that are kept: which, where they begin and end, and that nothing is ever lost or overwritten."""
+
+import csv
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import soundfile
+
+from tinyspeech import paths
+from tinyspeech.board import keeping
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets
+
+NOW = datetime(2026, 1, 2, 3, 4, 5)
+REST = listening.BATCH_FRAMES * decision.REFRACTORY_STEPS
+
+
+@pytest.fixture(scope="module")
+def model():
+    return IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """Half a minute of clips in a row, unknown words among them, int16 at 8 kHz."""
+    x = datasets.load_task(paths.BUNDLED, "validation", limit=30).arrays()[0]
+    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
+    return frontend.to_8khz(row[: len(row) // 2 * 2])
+
+
+@pytest.mark.parametrize("settings", [{}, {"sensitivity": "low"}, {"sensitivity": "high", "first_word": 11}], ids=str)
+def test_reports_are_those_of_the_definition_and_near_misses_are_not(model, sound, settings):
+    found = list(keeping.events(model, sound, **settings))
+    reports = [(event.frame, event.word) for event in found if event.kind == "report"]
+    assert reports == listening.words(model, sound, **settings)
+    near = [event for event in found if event.kind == "near"]
+    least = decision.LEAST_LEADS[settings.get("sensitivity", "normal")]
+    assert all(2 * event.lead >= least for event in near)
+    assert all(later.frame - event.frame >= REST for event, later in pairwise(near))
+    if "first_word" not in settings:
+        assert all(event.lead < least for event in near)
+    assert near or settings != {"sensitivity": "low"}
+
+
+def test_a_stretch_gives_its_largest_lead_or_its_report(model, monkeypatch):
+    """Leads by hand, as shares of the least lead, a step each."""
+    def events(*shares):
+        rows = [row for share in shares for row in (np.zeros(12, np.int64), np.eye(12, dtype=np.int64)[2] * share)]
+        scores = [(2 * n + 1, row * decision.LEAST_LEAD // 100) for n, row in enumerate(rows)]
+        monkeypatch.setattr(listening, "scored_frames", lambda model, samples: scores)
+        return [(event.kind, round(event.lead * 100 / decision.LEAST_LEAD)) for event in keeping.events(model, None)]
+
+    assert events(49, 0, 0) == []
+    assert events(60) == [("near", 60)]  # the recording may end in it
+    assert events(60, 40, 0, 0, 0) == [("near", 74)]  # 40 and what is left of 60 after two frames
+    assert events(60, 90, 0, 0) == [("report", 124)]
+    assert events(60, 0, 0, 60, 0, 0) == [("near", 60)]  # too soon for another
+    assert events(60, *[0] * 8, 60, 0, 0) == [("near", 60)] * 2
+
+
+def test_two_seconds_are_kept_in_a_plain_folder(tmp_path):
+    sound = np.arange(8000 * 10, dtype=np.int64).astype(np.int16)
+    keeper = keeping.Keeper(tmp_path / "new" / "folder", NOW)
+    early, late = keeping.Event(31, "go", 1, "near"), keeping.Event(250, "left", 99_000, "report")
+    files = [keeper.keep(sound, event) for event in (early, late)]
+    assert [file.name for file in files] == ["20260102-030405_0000.62s_go_near.wav",
+                                             "20260102-030405_0005.00s_left_report.wav"]
+    samples, rate_hz = soundfile.read(files[1], dtype="int16")
+    assert rate_hz == 8000 and np.array_equal(samples, sound[28_000:44_000])
+    assert len(soundfile.read(files[0])[0]) == 620 * 8 + 4000  # it began with the recording
+    with (keeper.folder / "log.csv").open() as log:
+        rows = list(csv.DictReader(log))
+    assert rows[1] == {"file": files[1].name, "start": "3.500", "end": "5.500", "word": "left", "kind": "report",
+                       "lead": "99000"}
+
+
+def test_a_second_session_overwrites_nothing(tmp_path):
+    event, sound = keeping.Event(100, "go", 1, "near"), np.zeros(80_000, np.int16)
+    files = {keeping.Keeper(tmp_path, NOW).keep(sound, event) for _ in range(3)}
+    assert len(files) == 3 and all(file.exists() for file in files)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+
+
+def test_folders_that_cannot_be_written_are_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot keep sounds"):
+        keeping.Keeper(tmp_path / "file")
+    keeper = keeping.Keeper(tmp_path / "folder")
+    (keeper.folder / "log.csv").unlink()
+    keeper.folder.rmdir()
+    with pytest.raises(UserError):
+        keeper.keep(np.zeros(80_000, np.int16), keeping.Event(100, "go", 1, "near"))

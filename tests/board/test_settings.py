@@ -1,0 +1,120 @@
+"""What a user sets on a board: the answer, what is kept across power loss, and what a power cut leaves."""
+
+import numpy as np
+import pytest
+
+from tinyspeech import paths
+from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, parse_settings, setting, transcript
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend, listening
+from tinyspeech.integer.decision import SENSITIVITIES
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets, mulaw
+
+DEFAULT = Settings("normal", None)
+ARMED = Settings("high", "yes")
+
+
+@pytest.fixture
+def board():
+    board = VirtualBoard(shipped_image())
+    board.advance(0.01)
+    return board
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """The model and half a minute of clips in a row, "go" among them, in mu-law."""
+    x = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]
+    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
+    codes = mulaw.mulaw_encode(frontend.to_8khz(row[: len(row) // 2 * 2]))
+    return IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz")), np.asarray(codes)
+
+
+def answer(board: VirtualBoard, data: bytes) -> Settings | None:
+    board.received()
+    board.send(Command.SETTINGS + data)
+    board.advance(0.05)
+    assert board.fault is None
+    return parse_settings(board.received().decode().strip())
+
+
+@pytest.mark.parametrize("wanted", [DEFAULT, ARMED, Settings("low", "go"), Settings("low", None)], ids=str)
+def test_a_setting_is_kept_across_power_loss(board, wanted):
+    assert answer(board, ASK) == DEFAULT
+    assert answer(board, setting(wanted.sensitivity, wanted.first_word)) == wanted
+    board.power_cycle()
+    board.advance(0.01)
+    assert answer(board, ASK) == wanted
+
+
+@pytest.mark.parametrize("code", [0x3f, 0x41, 0x4c, 0x4f, 0x70, 0x7f, 0xff, 0x00])
+def test_other_bytes_change_nothing(board, code):
+    assert answer(board, setting("high", "yes")) == ARMED
+    assert answer(board, bytes([code])) == ARMED
+
+
+def test_a_power_cut_leaves_the_old_setting_the_new_one_or_the_default(board):
+    seen = set()
+    for step in range(1, 60):
+        assert answer(board, setting("low", "no")) == Settings("low", "no")
+        board.send(Command.SETTINGS + setting("high", "yes"))
+        board.advance(0.00015 * step)
+        board.power_cycle()
+        board.advance(0.01)
+        seen.add(answer(board, ASK))
+    assert seen == {Settings("low", "no"), DEFAULT, ARMED}
+
+
+def test_settings_that_there_are_not_are_refused():
+    for wrong in (("loud", None), ("low", "silence"), ("low", "tree")):
+        with pytest.raises(UserError, match="choose from"):
+            setting(*wrong)
+
+
+def test_the_byte_behind_the_letter_is_no_command():
+    stream = CommandStream()
+    assert stream.take(Command.SETTINGS + b"L" + Command.VERSION) == [Command.SETTINGS, Command.VERSION]
+
+
+def test_lines_are_understood_as_they_are_written():
+    for settings in (DEFAULT, ARMED):
+        assert parse_settings(str(settings)) == settings
+    for rest in ("", " ", " ?", " A", " L", " p", " PP", " normal"):
+        assert parse_settings("settings" + rest) is None
+    assert parse_settings("word yes 3") is None
+
+
+@pytest.mark.parametrize("code", [0x41, 0x4C, 0x7F, 0x30])
+def test_what_another_firmware_kept_is_the_default(code):
+    image = shipped_image()
+    word = (~code << 8 | code) & 0xFFFFFFFF
+    board = VirtualBoard(image.ljust(0x3FC0, b"\xff") + 16 * word.to_bytes(4, "little"))
+    board.advance(0.01)
+    assert answer(board, ASK) == DEFAULT
+
+
+@pytest.mark.parametrize("wanted", [*(Settings(sensitivity, None) for sensitivity in SENSITIVITIES),
+                                    *(Settings(sensitivity, "go") for sensitivity in SENSITIVITIES)], ids=str)
+def test_a_board_hears_what_the_definition_hears_with_its_settings(board, speech, wanted):
+    model, codes = speech
+    assert answer(board, setting(wanted.sensitivity, wanted.first_word)) == wanted
+    board.send(Command.RECORDING)
+    board.advance(0.005)
+    for at in range(0, len(codes), 160):
+        board.send(codes[at : at + 160].tobytes())
+        board.advance(0.02)
+    board.send(Command.STOP)
+    board.advance(0.1)
+    words = listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())
+    assert words and board.received().decode().splitlines() == transcript(words, listening.frame_count(len(codes)))
+
+
+def test_settings_change_what_is_heard(speech):
+    """Or the boards above were not told apart."""
+    model, codes = speech
+    heard = {wanted: {*listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())}
+             for wanted in (Settings("low", None), Settings("high", None), Settings("high", "go"))}
+    low, high, armed = heard.values()
+    assert len(low) < len(high) and armed < high
