@@ -116,7 +116,7 @@ void board_keep(uint32_t setting)
     flash[(FLASH_MODEKEYR - FLASH_BASE) / 4] = FLASH_KEY1;
     flash[(FLASH_KEYR - FLASH_BASE) / 4] = FLASH_KEY2;
     flash[(FLASH_MODEKEYR - FLASH_BASE) / 4] = FLASH_KEY2;
-    flash_control(FLASH_FTER); /* from here on in the reference manual's order */
+    flash_control(FLASH_FTER); /* from here on in the order of the maker's own library */
     flash[(FLASH_ADDR - FLASH_BASE) / 4] = at;
     flash_control(FLASH_FTER | FLASH_STRT);
     flash_control(FLASH_FTPG);
