@@ -16,6 +16,7 @@ import pytest
 
 from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
+from tinyspeech.board.protocol import parse_settings, setting
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.chip.emulator import LINE_BAUD, SRAM_BASE, Chip
 from tinyspeech.chip.firmware import exported_hash
@@ -81,6 +82,11 @@ def what_is_wrong(seed: int, image: bytes) -> str:
     board.received()
     if not (answer := say(board, b"V", 0.1)).endswith(VERSION):
         return f"V is answered with {answer!r}"
+    if parse_settings(say(board, b"S?", 0.1).strip()) is None:
+        return "it does not say how it is set"
+    usual = setting("normal", None)  # noise that holds `S` and a setting's byte has set it, as anybody may
+    if (answer := say(board, b"S" + usual, 0.1)) != f"settings {usual.decode()}\n":
+        return f"{usual} is answered with {answer!r}"
     if (answer := say(board, b"L", 0.1)) != "listening\n":
         return f"L is answered with {answer!r}"
     board.chip.connect_microphone(yes(), SIGNAL_HZ)
