@@ -28,7 +28,8 @@ def add(commands) -> None:
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
     both = ("speech", "logmel")
     for name, text, run, data, required in (
-            ("all", "everything that trains no network", run_all, both, both),
+            ("all", "everything that trains no network, and that the given data is enough for", run_all,
+             (*both, "negatives", "noise", "rooms"), both),
             ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
                      "false reports in hours of sound, and what is heard beside them", run_live,
              ("speech", "negatives", "noise", "rooms"), ()),
@@ -98,7 +99,12 @@ def run_only(args) -> None:
 def run_all(args) -> None:
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
-    if left_out := _make(args, registry.names()):
+    given = [name for name in registry.FLAGS if getattr(args, name) is not None]
+    keys = registry.names(given=given)
+    if without := [key for key in registry.names() if key not in keys]:
+        missing = " and ".join(flag for name, flag in registry.FLAGS.items() if name not in given)
+        print(f"left out, for want of {missing}: {', '.join(without)}", file=sys.stderr)
+    if left_out := _make(args, keys):
         print(_left_out(left_out), file=sys.stderr)
 
 
@@ -153,7 +159,8 @@ def _make(args, keys: Iterable[str]) -> list[str]:
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
     keys = list(keys)
-    done = _print(registry.make(keys, getattr(args, "speech", None), getattr(args, "logmel", None)), args.json)
+    data = {name: getattr(args, name, None) for name in registry.FLAGS}
+    done = _print(registry.make(keys, **data), args.json)
     return [key for key in keys if key not in done]
 
 
