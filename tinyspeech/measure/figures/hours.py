@@ -88,7 +88,8 @@ def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:
     model = _model()
     played = counting.on_board(model, negatives, board_hours=BOARD_HOURS)
     yield figure("hours.mismatches", played["mismatches"], "lines", n=played["lines"], hours=played["hours"],
-                 model_hash=model.digest, data="running speech, all speakers, true occurrences too, by the virtual board's ADC")
+                 model_hash=model.digest,
+                 data="running speech, all speakers, true occurrences too, by the virtual board's ADC")
 
 
 def accuracy_by_kind(speech: Path, noise: Path) -> Iterator[Figure]:
