@@ -5,7 +5,6 @@ What is measured how is `tinyspeech/measure/registry.py`'s; experiments and bits
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -74,18 +73,22 @@ def _add_hours(parser: Parser) -> None:
                         help="also play so much of them, or an hour, to the virtual board, line by line")
     parser.add_argument("--speakers", choices=("all", "validation", "training"),
                         help="whose recordings; the file's name is the speaker's (default: all)")
-    parser.add_argument("--levels", type=_level, nargs="+", metavar="LEVEL",
+    parser.add_argument("--levels", nargs="+", metavar="LEVEL",
                         help="loudness: `recorded`, or the peak as a part of full scale (default: recorded)")
     parser.add_argument("--first", choices=KEYWORDS, metavar="WORD",
                         help="count commands behind this first word alone (default: behind each)")
 
 
 def _level(text: str) -> float | None:
+    """A loudness of `--levels`; `UserError` for what is none."""
     if text == "recorded":
         return None
-    level = float(text)
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
     if not 0 < level <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+        raise UserError(f"--levels takes `recorded`, or a part of full scale above 0 and at most 1, not {text}")
     return level
 
 
@@ -101,11 +104,11 @@ def run_all(args) -> None:
 
     given = [name for name in registry.FLAGS if getattr(args, name) is not None]
     keys = registry.names(given=given)
+    if left_out := _make(args, keys):
+        print(_left_out(left_out), file=sys.stderr)
     if without := [key for key in registry.names() if key not in keys]:
         missing = " and ".join(flag for name, flag in registry.FLAGS.items() if name not in given)
         print(f"left out, for want of {missing}: {', '.join(without)}", file=sys.stderr)
-    if left_out := _make(args, keys):
-        print(_left_out(left_out), file=sys.stderr)
 
 
 def run_live(args) -> None:
@@ -116,6 +119,8 @@ def run_live(args) -> None:
 
         if args.choose:
             raise UserError("--choose compares on words in a row alone: give only --speech FOLDER")
+        if args.levels:
+            hours["levels"] = [_level(level) for level in args.levels]
         figures = report.gather(report.Request(speech=args.speech, **hours))
         show(figures, args.json, report.text(figures))
         return
