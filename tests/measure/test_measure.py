@@ -101,7 +101,7 @@ def test_commands_are_understood_by_the_command_line():
         assert words[:3] == ["python", "-m", "tinyspeech"]
         args = build_parser().parse_args(words[3:])
         assert args.only == [key], key
-        assert {need for need in ("speech", "logmel") if getattr(args, need)} == set(registry.group_of(key).needs)
+        assert {need for need in registry.FLAGS if getattr(args, need)} == set(registry.group_of(key).needs)
 
 
 @pytest.mark.parametrize("group", [group for group in registry.groups() if group.cheap], ids=lambda g: g.keys[0])

@@ -8,7 +8,8 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, listening
 from tinyspeech.integer.frontend import to_8khz
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import hours, negatives
+from tinyspeech.measure import hours, negatives, registry
+from tinyspeech.measure.figures import hours as figures
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio
 
@@ -97,3 +98,23 @@ def test_the_board_says_what_the_definition_says(model, talk, monkeypatch):
 def test_no_time_for_the_board_is_one_line(model, talk, time):
     with pytest.raises(UserError, match="--board takes hours above 0"):
         negatives.on_board(model, [talk[0]], board_hours=time)
+
+
+def test_figures_have_their_hours_and_intervals(model, talk, monkeypatch):
+    """What a group promises is what it makes, of nobody but those whom training does not hear."""
+    monkeypatch.setattr(figures, "WHO", "all")
+    made = {f.key: f for f in figures.in_speech([talk[0]])}
+    assert sorted(made) == sorted(registry.group_of("hours.by_word").keys)
+    whole = made["hours.false_per_hour"]
+    assert whole.about["events"] > 0 and whole.about["interval_95"][0] < whole.value < whole.about["interval_95"][1]
+    assert list(made["hours.by_level"].value) == ["as recorded", *(f"peak at {n} of full scale" for n in (0.1, 0.5))]
+    noisy = {f.key: f for f in figures.in_noise(talk[0])}
+    assert sorted(noisy) == sorted(registry.group_of("hours.noise_by_kind").keys)
+    assert list(noisy["hours.noise_by_kind"].value) == ["babble", "one", "all"]
+    assert "by_word" not in noisy["hours.noise_by_kind"].value["babble"]
+
+
+def test_measure_all_leaves_out_what_it_has_no_data_for():
+    given = registry.names(given=("speech", "logmel"))
+    assert "live.seconds" in given and not [key for key in given if key.startswith("hours.")]
+    assert {key for key in registry.names() if key not in given} >= {"hours.det", "hours.mismatches"}

@@ -27,7 +27,8 @@ def add(commands) -> None:
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
     both = ("speech", "logmel")
     for name, text, run, data, required in (
-            ("all", "everything that trains no network", run_all, both, both),
+            ("all", "everything that trains no network, and that the given data is enough for", run_all,
+             (*both, "negatives", "noise", "rooms"), both),
             ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
                      "false reports in hours of sound, and what is heard beside them", run_live,
              ("speech", "negatives", "noise", "rooms"), ()),
@@ -72,18 +73,22 @@ def _add_hours(parser: Parser) -> None:
                         help="also play so much of them, or an hour, to the virtual board, line by line")
     parser.add_argument("--speakers", choices=("all", "validation", "training"),
                         help="whose recordings; the file's name is the speaker's (default: all)")
-    parser.add_argument("--levels", type=_level, nargs="+", metavar="LEVEL",
+    parser.add_argument("--levels", nargs="+", metavar="LEVEL",
                         help="loudness: `recorded`, or the peak as a part of full scale (default: recorded)")
     parser.add_argument("--first", choices=KEYWORDS, metavar="WORD",
                         help="count commands behind this first word alone (default: behind each)")
 
 
 def _level(text: str) -> float | None:
+    """A loudness of `--levels`; `UserError` for what is none."""
     if text == "recorded":
         return None
-    level = float(text)
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
     if not 0 < level <= 1:
-        raise UserError(f"--levels: {text} is not above 0 and at most 1")
+        raise UserError(f"--levels takes `recorded`, or a part of full scale above 0 and at most 1, not {text}")
     return level
 
 
@@ -97,8 +102,13 @@ def run_only(args) -> None:
 def run_all(args) -> None:
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
-    if left_out := _make(args, registry.names()):
+    given = [name for name in registry.FLAGS if getattr(args, name) is not None]
+    keys = registry.names(given=given)
+    if left_out := _make(args, keys):
         print(_left_out(left_out), file=sys.stderr)
+    if without := [key for key in registry.names() if key not in keys]:
+        missing = " and ".join(flag for name, flag in registry.FLAGS.items() if name not in given)
+        print(f"left out, for want of {missing}: {', '.join(without)}", file=sys.stderr)
 
 
 def run_live(args) -> None:
@@ -109,6 +119,8 @@ def run_live(args) -> None:
 
         if args.choose:
             raise UserError("--choose compares on words in a row alone: give only --speech FOLDER")
+        if args.levels:
+            hours["levels"] = [_level(level) for level in args.levels]
         figures = report.gather(report.Request(speech=args.speech, **hours))
         show(figures, args.json, report.text(figures))
         return
@@ -152,7 +164,8 @@ def _make(args, keys: Iterable[str]) -> list[str]:
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
     keys = list(keys)
-    done = _print(registry.make(keys, getattr(args, "speech", None), getattr(args, "logmel", None)), args.json)
+    data = {name: getattr(args, name, None) for name in registry.FLAGS}
+    done = _print(registry.make(keys, **data), args.json)
     return [key for key in keys if key not in done]
 
 

@@ -10,14 +10,14 @@ Figures that are measured together form a group; `make` records those that were 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
 from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
-from tinyspeech.measure.figures import firmware, frontend, listening, network, robustness, training
+from tinyspeech.measure.figures import firmware, frontend, hours, listening, network, robustness, training
 from tinyspeech.measure.store import Figure
 from tinyspeech.networks.family import FAMILY
 from tinyspeech.paths import SHIPPED
@@ -25,7 +25,8 @@ from tinyspeech.sound import datasets
 
 MODELS = (SHIPPED, "tinyspeech_z_causal")
 """Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""
-FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE"}
+FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
+         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER"}
 """Data that a group may need, and how the command line names it."""
 
 
@@ -98,6 +99,18 @@ def of_frontend() -> list[Group]:
     ]
 
 
+def of_hours() -> list[Group]:
+    """Chapter 11's."""
+    return [
+        Group(named("hours", "false_per_hour", "by_corpus", "by_word", "armed", "by_level"), hours.in_speech,
+              ("negatives",)),
+        Group(named("hours", "noise_per_hour", "noise_by_kind", "all_noise_by_kind"), hours.in_noise, ("noise",)),
+        Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
+        Group(("hours.mismatches",), hours.on_board, ("negatives",)),
+        Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),
+    ]
+
+
 def of_rest() -> list[Group]:
     """Noise and confidence, listening, pruning, compilers, this computer's speed."""
     return [
@@ -135,7 +148,8 @@ def of_experiments() -> list[Group]:
 @cache
 def groups() -> tuple[Group, ...]:
     """Every group, in the order in which `measure all` goes through them: what reads other figures comes last."""
-    return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_rest())
+    return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_hours(),
+            *of_rest())
 
 
 @cache
@@ -168,9 +182,11 @@ def command_of(key: str) -> str:
     return " ".join(("python -m tinyspeech measure --only", key, *(FLAGS[need] for need in group_of(key).needs)))
 
 
-def names(trains: bool = False) -> list[str]:
-    """Every figure that can be made, without those that take a training unless `trains`."""
-    return [key for group in groups() if trains or not group.trains for key in group.keys]
+def names(trains: bool = False, given: Iterable[str] = FLAGS) -> list[str]:
+    """Every figure that can be made of the data `given`, without those that take a training unless `trains`."""
+    there = set(given)
+    return [key for group in groups() if (trains or not group.trains) and there >= set(group.needs)
+            for key in group.keys]
 
 
 def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[str, dict]]:
@@ -182,21 +198,25 @@ def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[s
             yield figure.key, store.load()[figure.key]
 
 
-def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None) -> Iterator[tuple[str, dict]]:
+def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None,
+         negatives: Sequence[Path] | None = None, noise: Path | None = None,
+         rooms: Path | None = None) -> Iterator[tuple[str, dict]]:
     """Measure figures and record them, and no other; yields (key, what was recorded), each as soon as it is there.
 
     keys : of data/results.json
     speech : folder in Speech Commands layout, where one of them needs it
     logmel : the log-mel set, or such a folder, where one needs it
+    negatives, noise, rooms : folders of running speech, of noise and of impulse responses, where one needs them
 
     Raises `UserError`, before anything is measured, for a figure that nothing makes, and for data that is not there.
     """
-    wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel}
+    wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel, "negatives": negatives,
+                                               "noise": noise, "rooms": rooms}
     for key in wanted:
         missing = [FLAGS[need] for need in group_of(key).needs if given[need] is None]
         if missing:
             raise UserError(f"{key} is measured on data: give {' and '.join(missing)}")
-    datasets.must_exist(*given.values())
+    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms)
     for group in groups():
         if asked := [key for key in group.keys if key in wanted]:
             yield from record(group.measure(**{need: given[need] for need in group.needs}), asked)

@@ -1,0 +1,110 @@
+"""Figures of hours of sound: false reports and commands an hour, keywords heard beside them, the board (chapter 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.measure import evaluate, hours, positives, report
+from tinyspeech.measure import negatives as counting
+from tinyspeech.measure.figures import RECORDINGS, SPEAKERS, robustness
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound import recordings
+
+WHO = "validation"
+"""Whose recordings, words, noise and rooms."""
+LEVELS = (None, 0.1, 0.5)
+SPEECH = ("running speech of speakers whom training does not hear, true occurrences and half a second around each left "
+          "out")
+QUIET = "the last fifth of each recording of noise, which training does not hear"
+ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
+BOARD_HOURS = 1.0
+RATES = ("files", "hours", "events", "per_hour", "interval_95", "said", "true", "left_out")
+"""Of `negatives.rates`, without its table by word."""
+
+
+def _model() -> IntegerModel:
+    return IntegerModel.load(model_file(SHIPPED, ".npz"))
+
+
+def _figure(key: str, rates: dict, unit: str, **about) -> Figure:
+    """A rate, with the hours, events and interval that it is worth."""
+    return figure(key, rates["per_hour"], unit, **about,
+                  **{key: rates[key] for key in ("hours", "events", "interval_95")})
+
+
+def _without_words(groups: dict[str, dict]) -> dict[str, dict]:
+    return {name: {key: one[key] for key in RATES} for name, one in groups.items()}
+
+
+def in_speech(negatives: Sequence[Path]) -> Iterator[Figure]:
+    """False reports an hour of running speech, and false commands behind each first word."""
+    model = _model()
+    about = {"data": SPEECH, "model_hash": model.digest}
+    levels = {}
+    for level in LEVELS:
+        streams = counting.speech(model, negatives, who=WHO, level=level)
+        groups = counting.by_group(streams)
+        whole = list(groups.values())[-1]
+        levels[report.level_name(level)] = {key: whole[key] for key in RATES}
+        if level is None:
+            yield _figure("hours.false_per_hour", whole, "reports an hour", **about)
+            yield figure("hours.by_corpus", _without_words(groups), "reports an hour, by corpus", **about)
+            yield figure("hours.by_word", whole["by_word"], "reports an hour, by word", hours=whole["hours"], **about)
+            armed = counting.armed(streams)
+            yield figure("hours.armed", armed, "false commands an hour, by first word", hours=whole["hours"], **about,
+                         note=f"a first word opens for {hours.ARMED_FRAMES} frames of scores, to the next report")
+    yield figure("hours.by_level", levels, "reports an hour, by loudness", **about)
+
+
+def in_noise(noise: Path) -> Iterator[Figure]:
+    """False reports an hour of noise and music, by kind; then of all of each recording, training's part too."""
+    model = _model()
+    groups = counting.by_group(counting.noise(model, noise, WHO))
+    about = {"data": QUIET, "model_hash": model.digest}
+    yield _figure("hours.noise_per_hour", list(groups.values())[-1], "reports an hour", **about)
+    yield figure("hours.noise_by_kind", _without_words(groups), "reports an hour, by kind", **about)
+    groups = counting.by_group(counting.noise(model, noise))
+    yield figure("hours.all_noise_by_kind", _without_words(groups), "reports an hour, by kind",
+                 **{**about, "data": "recordings of noise, whole: training hears four fifths of each"})
+
+
+def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
+    """Keywords heard in each condition, and a curve of that against false reports, over the threshold."""
+    model = _model()
+    made = positives.rows(model, speech, noise, rooms, WHO)
+    about = {"data": ROW, "seed": positives.SEED, "n": positives.KEYWORDS_HEARD, "model_hash": model.digest}
+    yield figure("hours.keywords", {name: positives.result(row) for name, row in made.items()},
+                 "% of keywords; reports; ms after a word's end", **about)
+    streams = counting.speech(model, negatives, who=WHO)
+    yield figure("hours.det", positives.det(streams, made), "reports an hour; % of keywords", **about,
+                 negatives=SPEECH, hours=counting.rates(streams)["hours"])
+
+
+def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:
+    """Lines of the virtual board, over an hour, that are not the definition's, and lines that it lacks."""
+    model = _model()
+    played = counting.on_board(model, negatives, board_hours=BOARD_HOURS)
+    yield figure("hours.mismatches", played["mismatches"], "lines", n=played["lines"], hours=played["hours"],
+                 model_hash=model.digest,
+                 data="running speech, all speakers, true occurrences too, by the virtual board's ADC")
+
+
+def accuracy_by_kind(speech: Path, noise: Path) -> Iterator[Figure]:
+    """Accuracy of clips with every word in noise, for each kind apart: babble and music are not the mean."""
+    kinds = {path.stem: kind for path, kind in recordings.kinds(noise).items()}
+    table: dict[str, dict[str, float]] = {kind: {} for kind in sorted(set(kinds.values()))}
+    mean, counts = {}, {}
+    for snr in robustness.SNRS_DB:
+        run = evaluate.evaluate(SHIPPED, "int", speech, WHO, snr_db=snr, noise=noise)
+        for kind in table:
+            rows = [one for name, one in run["per_noise"].items() if kinds[name] == kind and one["n"]]
+            if n := sum(one["n"] for one in rows):
+                counts[kind] = n
+                table[kind][f"{snr} dB"] = round(100 * sum(one["n"] * one["accuracy"] for one in rows) / n, 1)
+        mean[f"{snr} dB"] = round(100 * run["accuracy"], 2)
+    yield figure(f"{SHIPPED}.accuracy_int_noise_by_kind", {**table, "all": mean}, "%", data=RECORDINGS, clips=counts,
+                 note="words mixed with the validation part of each recording; all: silence and unknown words too",
+                 model_hash=_model().digest)
