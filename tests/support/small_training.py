@@ -34,3 +34,16 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 def same(a: Path, b: Path) -> bool:
     one, two = weights(a), weights(b)
     return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def interrupt(patch, module, name: str, number: int) -> None:
+    """Ctrl-C right behind call `number` of a module's function. patch : pytest's monkeypatch"""
+    original, calls = getattr(module, name), []
+
+    def interrupted(*arguments):
+        original(*arguments)
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+
+    patch.setattr(module, name, interrupted)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from support.small_training import bands, config, same
+from support.small_training import bands, config, interrupt, same
 
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
@@ -80,7 +80,7 @@ def test_a_room_loses_no_power_and_begins_with_its_direct_path():
     sound = np.zeros(16000)
     sound[1000] = 1.0
     sound[1001:9000] = 0.02 * rng.standard_normal(7999) * np.exp(-np.arange(7999) / 2000)
-    room = streams.room_of(sound, 16000)
+    room = streams.room_of(sound[1000:])
     assert room.shape == (streams.ECHOES, 20) and np.allclose(room.sum(0), 1, atol=1e-4)
     assert (room[0] > 4 * room[1:].max(0))[3:].all()
 
@@ -139,16 +139,8 @@ def test_a_run_on_streams_learns_and_resumes_to_the_same_bits(tmp_path, monkeypa
     losses = [row["loss"] for row in metrics["history"]]
     print(losses, metrics["accuracy"])
     assert losses[2] < losses[0]
-    original, calls = train.save_progress, []
-
-    def interrupted(*arguments):
-        original(*arguments)
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_progress", interrupted)
+        interrupt(patch, train, "save_progress", 2)
         with pytest.raises(KeyboardInterrupt):
             train.train(config(**SETTINGS, epochs=3), bands(), again, quiet=True, sounds=sounds())
     train.train(config(**SETTINGS, epochs=3), bands(), again, resume=True, quiet=True, sounds=sounds())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from support.small_training import NETWORK, bands, config, same, weights
+from support.small_training import NETWORK, bands, config, interrupt, same, weights
 
 from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.__main__ import main
@@ -356,16 +356,8 @@ def test_schedules(schedule, constant):
 def test_a_constant_schedule_resumes(tmp_path, monkeypatch):
     settings = config(schedule="constant", optimizer="heavy_ball", epochs=3, qat_epochs=0)
     whole = train.train(settings, bands(), tmp_path / "whole.pt", quiet=True)
-    save, calls = saved.save_atomically, []
-
-    def interrupted(*arguments):
-        save(*arguments)
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(train, "save_atomically", interrupted)
+        interrupt(patch, train, "save_atomically", 2)
         with pytest.raises(KeyboardInterrupt):
             train.train(settings, bands(), tmp_path / "net.pt", quiet=True)
     interrupted_at = saved.load_checkpoint(tmp_path / "net.checkpoint")
@@ -374,7 +366,7 @@ def test_a_constant_schedule_resumes(tmp_path, monkeypatch):
     assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
     assert saved.load_checkpoint(tmp_path / "net.checkpoint")["progress"]["seconds"] > before > 0
     del interrupted_at["progress"]["seconds"]  # as older versions wrote it
-    save(interrupted_at, tmp_path / "net.checkpoint")
+    saved.save_atomically(interrupted_at, tmp_path / "net.checkpoint")
     assert train.train(settings, bands(), tmp_path / "net.pt", resume=True, quiet=True) == whole
     assert same(tmp_path / "net.pt", tmp_path / "whole.pt")
 

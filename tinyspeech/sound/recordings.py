@@ -1,4 +1,4 @@
-"""Recordings of hours, as folders hold them: any file at 8 kHz, its loudness, kinds of noise, rooms. Chapter 11.
+"""Recordings of hours, as folders hold them: any file at 8 kHz, its loudness, kinds of noise, rooms. Chapter 10.
 
     from tinyspeech.sound import recordings
     for corpus in recordings.corpora(Path("negatives")):
@@ -21,6 +21,7 @@ from scipy.signal import fftconvolve
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.sound import audio
+from tinyspeech.sound.noise import BACKGROUND_SHARE
 from tinyspeech.sound.splits import speaker_split
 
 BLOCK_S = 60
@@ -29,8 +30,8 @@ MARGIN_S = 0.05
 """Read before and behind each block: more than both filters reach, at any rate that is accepted."""
 WHO = ("all", "validation", "training")
 """Whose recordings: `splits.speaker_split` tells by the file's name, which is the speaker's."""
-HEARD_SHARE = 0.8
-"""Training hears so much of each recording of noise, in time, from its beginning (`noise.BACKGROUND_SHARE`)."""
+HEARD_SHARE = BACKGROUND_SHARE["training"][1]
+"""Training hears so much of each recording of noise, in time, from its beginning."""
 BABBLE = ("babble", "coffee", "cafe", "crowd")
 """In the name of a recording of noise: many voices at once, whatever a table calls it."""
 ECHO_S = 0.5

@@ -1,4 +1,4 @@
-"""Sounds that never end, to train on: words at any place, running speech, noise and rooms (chapter 11).
+"""Sounds that never end, to train on: words at any place, running speech, noise and rooms (chapter 10).
 
 A clip holds one word in its middle, and a network that has only met clips takes whatever comes for one. Here it meets
 what a board meets: some seconds in which a word may come, or two, after a silence or after talk; running speech in
@@ -32,9 +32,8 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.network import SIGMOID_BITS
 from tinyspeech.lowbit import grids
-from tinyspeech.sound import audio, truth
-from tinyspeech.sound.noise import noise_spans, read_noise
-from tinyspeech.sound.splits import speaker_split
+from tinyspeech.sound import audio, recordings, truth
+from tinyspeech.sound.noise import noise_spans
 from tinyspeech.training.augment import gain_factors, tilt_factors, warp_power
 from tinyspeech.training.data import POWER_FLOOR, UNKNOWN, Bands, Cepstrum
 from tinyspeech.training.features import mel_filterbank
@@ -207,9 +206,9 @@ class Sounds:
 def load(data: Bands, negatives: Iterable[Path], noise: Iterable[Path], rooms: Path) -> Sounds:
     """What streams are made of: the clips of a corpus, and recordings of speech, noise and rooms.
 
-    Of running speech only the training speakers' are taken (`splits.speaker_split`, by the files' names), and of each
-    recording of noise its training part (`noise.BACKGROUND_SHARE`). Tables `keywords_*.tsv` in a folder of speech or
-    beside it say where a keyword is truly said (`sound/truth.py`).
+    Of running speech only the training speakers' are taken, and of rooms only training's places (`recordings.corpora`,
+    `recordings.rooms`), of each recording of noise its training part (`noise.BACKGROUND_SHARE`). Tables beside the
+    speech say where a keyword is truly said (`sound/truth.py`).
 
     data : the corpus
     negatives : folders of recordings without commands, searched through
@@ -221,37 +220,24 @@ def load(data: Bands, negatives: Iterable[Path], noise: Iterable[Path], rooms: P
     chosen = ~data.validation
     clips = data.x[chosen]
     speech, free = [], []
-    for folder in negatives:
-        for path in recordings(folder):
-            if speaker_split(path.stem) == "training":
-                bands = bands_of_file(path)
-                speech.append(bands)
-                free.append(said_there(truth.read(tables(folder)).get(path.name, []), len(bands)))
+    for corpus in (corpus for folder in negatives for corpus in recordings.corpora(folder, "training")):
+        spans = truth.read(corpus.tables)
+        for path in corpus.files:
+            bands = bands_of_file(path)
+            speech.append(bands)
+            free.append(said_there(spans.get(path.name, []), len(bands)))
     quiet = []
     for folder in noise:
         for path, first, last in noise_spans(folder, "training"):
             bands = bands_of_file(path)[first * 100 // audio.SAMPLE_RATE_HZ : last * 100 // audio.SAMPLE_RATE_HZ + 100]
             quiet.append(np.concatenate([bands] * -(-SPAN // len(bands))))
-    echoes = [room_of(*audio.read(path)) for path in recordings(rooms)]
+    echoes = [room_of(response) for response in recordings.rooms(rooms, "training")]
     for what, parts, where in (("running speech of training speakers", speech, negatives), ("noise", quiet, noise)):
         if sum(map(len, parts)) <= 2 * SPAN:
             raise UserError(f"{', '.join(map(str, where))}: no {what} to train on, {SPAN // 50} s at least")
     return Sounds(clips, data.label[chosen], word_ends(clips), torch.from_numpy(np.concatenate(speech)),
                   torch.from_numpy(np.concatenate(free)), torch.from_numpy(np.concatenate(quiet)),
                   torch.from_numpy(np.stack(echoes)))
-
-
-def recordings(folder: Path) -> list[Path]:
-    """The sound files in a folder and below, by name; none raises `UserError`."""
-    found = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES))
-    if not found:
-        raise UserError(f"{folder} holds no recordings ({', '.join(audio.SUFFIXES)})")
-    return found
-
-
-def tables(folder: Path) -> list[Path]:
-    """Where keywords are said in the recordings of a folder: the tables in it, or beside it under its name."""
-    return sorted(folder.rglob("keywords_*.tsv")) or sorted(folder.parent.glob(f"keywords_{folder.name}.tsv"))
 
 
 def said_there(spans: Iterable[truth.Span], steps: int) -> np.ndarray:
@@ -270,8 +256,7 @@ def bands_of_file(path: Path) -> np.ndarray:
     kept = paths.cache_folder() / f"bands-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.npy"
     if kept.exists():
         return np.load(kept)
-    samples = read_noise(path)
-    sound = frontend.to_8khz(samples[: len(samples) // 2 * 2])
+    sound = recordings.at_8khz(path)
     steps, half = (len(sound) - frontend.WINDOW) // (frontend.HOP // 2) + 1, frontend.HOP // 2
     parts = [frontend.log_mel(sound[half * np.arange(i, min(i + BLOCK, steps))[:, None] + np.arange(frontend.WINDOW)])
              for i in range(0, steps, BLOCK)]
@@ -283,15 +268,13 @@ def bands_of_file(path: Path) -> np.ndarray:
     return bands
 
 
-def room_of(samples: np.ndarray, rate_hz: int) -> np.ndarray:
+def room_of(response: np.ndarray) -> np.ndarray:
     """What of a sound's power arrives 0, 10, .. 790 ms after its direct path, of 1 in all: float32 [80, 20].
 
-    samples : a room's impulse response
+    response : float [n] at 16 kHz, of `recordings.rooms`
     """
-    sound = audio.resample(samples, rate_hz, frontend.SAMPLE_RATE_HZ).astype(np.float64)
-    step = frontend.HOP // 2
-    sound = sound[max(0, int(np.abs(sound).argmax()) - step // 10) :][: ECHOES * step]
-    pieces = np.pad(sound, (0, ECHOES * step - len(sound))).reshape(ECHOES, step)
+    sound, step = audio.resample(response, audio.SAMPLE_RATE_HZ, frontend.SAMPLE_RATE_HZ), frontend.HOP // 2
+    pieces = np.pad(sound[: ECHOES * step], (0, max(0, ECHOES * step - len(sound)))).reshape(ECHOES, step)
     power = np.abs(np.fft.rfft(pieces, frontend.WINDOW)) ** 2 @ mel_filterbank().numpy()  # (80, 20)
     return (power / (power.sum(0) + 1e-12)).astype(np.float32)
 
