@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from support.small_networks import MEMORY, features_of, network
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer import listening
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.frontend import to_8khz
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.lowbit import grids, lower, quant
 from tinyspeech.measure import hours
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio
@@ -45,3 +47,30 @@ def test_a_first_word_opens_for_one_command():
     found = [(0, "yes"), (76, "no"), (80, "up"), (100, "yes"), (177, "no"), (200, "yes"), (220, "yes"), (230, "go")]
     assert hours.armed(found, "yes") == [(76, "no"), (220, "yes")]
     assert hours.armed(found, "stop") == []
+
+
+def test_armed_reports_are_the_decisions_own():
+    """Of random scores: what an armed board reports is its first words and the commands that they let in."""
+    rng = np.random.default_rng(0)
+    for first in (2, 5):
+        scores = np.zeros((2000, 12), np.int64)
+        for at in range(0, 2000, 20):
+            scores[at : at + 4, rng.choice((2, 3, 5))] = 40_000
+        found, said = decision.words(scores), decision.words(scores, first_word=first)
+        commands = hours.armed(found, first)
+        opened = [one for one in said if one not in commands]
+        print(len(found), len(said), len(commands))
+        assert set(commands) <= set(said) and commands and {word for _, word in opened} == {first}
+        assert len(found) > len(said)
+
+
+def test_a_network_that_remembers_is_heard_in_one_piece(monkeypatch):
+    trained = quant.prepare(network(MEMORY), 4)
+    quant.calibrate(trained, features_of(50, 16) * grids.INPUT_STEP)
+    quant.finish(trained)
+    model = lower.integer_twin(trained, "remembers")
+    samples = np.random.default_rng(1).integers(-9000, 9000, 160 * 300).astype(np.int16)
+    monkeypatch.setattr(hours, "BLOCK_FRAMES", 50)
+    features = frontend.FrontendStream().push(samples)
+    scores = hours.scores_of(model, samples)
+    assert np.array_equal(scores, decision.frame_scores(model, features)[: len(scores)]) and len(scores) > 100

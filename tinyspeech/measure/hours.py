@@ -1,4 +1,4 @@
-"""Hours of sound by the definition: what is reported, how often, and what that count can tell. Chapter 11.
+"""Hours of sound by the definition: what is reported, how often, and what that count can tell. Chapter 10.
 
     from tinyspeech.measure import hours
     scores = hours.scores_of(model, samples)      # int16 at 8 kHz, any length
@@ -21,7 +21,7 @@ from tinyspeech.integer.network import IntegerModel
 
 BLOCK_FRAMES = 1500
 """Half a minute: features and scores of a recording are computed in blocks, so memory does not grow with hours."""
-ARMED_FRAMES = 76
+ARMED_FRAMES = decision.WINDOW_STEPS * decision.STEP_FRAMES
 """Frames of scores, 3.04 s, for which a first word opens."""
 
 
@@ -38,7 +38,7 @@ def poisson(events: int, hours: float, confidence: float = 0.95) -> tuple[float,
 
 
 def context_frames(model: IntegerModel) -> int:
-    """Frames before one that can change its scores, at most: each kernel's reach, at its distance."""
+    """Frames before one that can change its scores, at most: each kernel's reach, at its distance. Without leaks."""
     reach, apart = 0, 1
     for layer in model.layers:
         reach += (layer.kernel - 1) * apart
@@ -56,11 +56,13 @@ def scores_of(model: IntegerModel, samples: np.ndarray) -> np.ndarray:
     parts = [stream.push(samples[at : at + size]) for at in range(0, max(len(samples), 1), size)]
     features = np.concatenate(parts)
     apart = int(np.prod([layer.stride for layer in model.layers]))
-    before = -(-context_frames(model) // apart) * apart
+    before, step = -(-context_frames(model) // apart) * apart, BLOCK_FRAMES // apart * apart
+    if any(layer.kind == "leak" for layer in model.layers):  # it never quite forgets: in one piece
+        step = max(step, len(features))
     scores = [np.empty((0, len(CLASSES)), np.int64)]
-    for at in range(0, len(features), BLOCK_FRAMES // apart * apart):
+    for at in range(0, len(features), step):
         known = min(at, before)
-        block = features[at - known : at + BLOCK_FRAMES // apart * apart]
+        block = features[at - known : at + step]
         scores.append(decision.frame_scores(model, block)[known // apart :])
     batches = max(0, (len(features) - 1) // BATCH_FRAMES)
     return np.concatenate(scores)[: batches * decision.STEP_FRAMES]

@@ -98,6 +98,11 @@ COMPUTING_S = 0.014
 """From the last sample of a batch to its report, about: the burst of work, and a line over the serial port."""
 
 
+def seconds_of(row: int) -> float:
+    """When the last sample of a row of scores is there, in seconds from the stream's beginning."""
+    return (frontend.WINDOW + decision.STEP_FRAMES * frontend.HOP * (row + 1)) / frontend.SAMPLE_RATE_HZ
+
+
 @dataclass
 class Event:
     """A clip in a long recording."""

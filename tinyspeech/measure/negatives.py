@@ -1,4 +1,4 @@
-"""Hours in which nothing is meant for the board: its reports by corpus, by word, behind a first word. Chapter 11.
+"""Hours in which nothing is meant for the board: its reports by corpus, by word, behind a first word. Chapter 10.
 
     from tinyspeech.measure import negatives
     streams = negatives.speech(model, [Path("LibriSpeech/dev-clean")])
@@ -46,11 +46,6 @@ class Stream:
     """Where keywords are truly said."""
 
 
-def seconds_of(row: int) -> float:
-    """When the last sample of a row of scores is there, in seconds from the stream's beginning."""
-    return (frontend.WINDOW + decision.STEP_FRAMES * frontend.HOP * (row + 1)) / frontend.SAMPLE_RATE_HZ
-
-
 def listed(corpus: recordings.Corpus, transcripts: Sequence[Path]) -> dict[str, list[truth.Span]]:
     """What is said in a corpus: by the given tables, else by those that lie beside it."""
     return truth.read(transcripts or corpus.tables)
@@ -92,7 +87,7 @@ def counted(stream: Stream, first: str | None = None, **constants: int) -> dict:
     found = [(row, CLASSES[label]) for row, label in decision.words(stream.scores, **constants)]
     if first is not None:
         found = hours.armed(found, first)
-    return truth.count([(seconds_of(row), word) for row, word in found], list(stream.spans), stream.seconds)
+    return truth.count([(live.seconds_of(row), word) for row, word in found], list(stream.spans), stream.seconds)
 
 
 def rate(events: int, hours_heard: float) -> dict:

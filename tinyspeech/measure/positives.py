@@ -1,4 +1,4 @@
-"""Keywords that are meant for the board: in a row with pauses, clean and in noise, with and without a room. Chapter 11.
+"""Keywords that are meant for the board: in a row with pauses, clean and in noise, with and without a room. Chapter 10.
 
     from tinyspeech.measure import positives
     rows = positives.rows(model, speech, rooms=Path("rooms"))
@@ -120,7 +120,7 @@ def result(row: Row, **constants: int) -> dict:
     Returns `keywords`; `heard` in percent, with `interval_95` (Wilson's); reports that are `wrong` on a keyword, and
     `stray` ones between; `latency_median` and `latency_p99` in ms after a word's end, None where nothing is heard.
     """
-    found = [(negatives.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
+    found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
              for at, label in decision.words(row.scores, **constants)]
     rated = live.rate(found, row.events)
     taken = 1000 * np.array(rated["latencies"])

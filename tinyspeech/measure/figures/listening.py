@@ -18,7 +18,18 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
-from tinyspeech.measure.live import COMPUTING_S, QUIET_DB, SOFT_DB, Event, Heard, in_a_row, is_quiet, listen, rate
+from tinyspeech.measure.live import (
+    COMPUTING_S,
+    QUIET_DB,
+    SOFT_DB,
+    Event,
+    Heard,
+    in_a_row,
+    is_quiet,
+    listen,
+    rate,
+    seconds_of,
+)
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, mulaw
@@ -182,8 +193,7 @@ def choice_row(streams: list[tuple[np.ndarray, list[Event], float]], leak: int, 
     rated = []
     for scores, events, _ in streams:
         found = decision.words(scores, leak_bits=leak, least_lead=lead)
-        at = [(frontend.WINDOW + 2 * frontend.HOP * (row + 1)) / frontend.SAMPLE_RATE_HZ for row, _ in found]
-        rated.append(rate([(t + COMPUTING_S, CLASSES[word]) for t, (_, word) in zip(at, found, strict=True)], events))
+        rated.append(rate([(seconds_of(row) + COMPUTING_S, CLASSES[word]) for row, word in found], events))
     keywords, detected, false = (sum(r[key] for r in rated) for key in ("keywords", "detected", "false"))
     taken = 1000 * np.concatenate([r["latencies"] for r in rated])
     return {"label": f"{leak} bits, {lead}", "detected": round(100 * detected / keywords, 2),
