@@ -60,13 +60,13 @@ def run(args) -> None:
     train.build(config)  # refuses a network that cannot be, before the data is read
     out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
     saved.check_writable(out)  # so is a file that cannot be
-    data = load(args.data, args.noise)
-    sounds = None
-    if config.streams:
+    if config.streams:  # and so are flags that are missing
         missing = [flag for flag in ("negatives", "ambience", "rooms") if not getattr(args, flag)]
         if missing:
             raise UserError(f"{config_path} trains on streams too, and needs --{', --'.join(missing)}: folders of "
                             "running speech, noise, rooms' impulse responses")
+    data, sounds = load(args.data, args.noise), None
+    if config.streams:
         sounds = streams.load(data, args.negatives, args.ambience, args.rooms)
     try:
         metrics = train.train(config, data, out, device, args.resume, args.quiet, sounds)

@@ -82,14 +82,20 @@ def load_start(name: str, model: nn.Module) -> None:
         raise UserError(f"config key 'start': {path} holds another network than this config's, in float") from error
 
 
+def class_costs(config: TrainConfig, like: Tensor) -> Tensor:
+    """What an error on each class costs, [12], where `like` is."""
+    costs = torch.ones(len(CLASSES), device=like.device)
+    costs[UNKNOWN] = config.unknown_weight
+    return costs
+
+
 def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answers: Tensor, generator) -> Tensor:
     """Loss of one batch: labels, smoothed; a teacher's softened answers; or mixed pairs.
 
     x : float [B, T, 12] in int8 units; y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
     """
     x = x * grids.INPUT_STEP
-    costs = torch.ones(len(CLASSES), device=x.device)
-    costs[UNKNOWN] = config.unknown_weight
+    costs = class_costs(config, x)
     if config.mixup:
         share = torch.from_numpy(np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
                                  .beta(config.mixup, config.mixup, len(x))).to(x)
@@ -115,9 +121,7 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
     """
     settings, drawn = run.config.stream_settings(), run.sounds.draw(len(x), run.generator)
     logits, sums = streams.answers(run.model, streams.rows_of(run.model, x, drawn))
-    costs = torch.ones(len(CLASSES), device=x.device)
-    costs[UNKNOWN] = run.config.unknown_weight
-    clips = F.cross_entropy(logits, y, costs, label_smoothing=run.config.label_smoothing)
+    clips = F.cross_entropy(logits, y, class_costs(run.config, x), label_smoothing=run.config.label_smoothing)
     return clips + settings.share * streams.loss(sums, drawn, y, settings.weight_at(done))
 
 
