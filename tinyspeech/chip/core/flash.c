@@ -1,7 +1,7 @@
 /* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it erases or programs,
    the core stands still (flash_us of assumptions.h), so BSY is never seen.
 
-   A page is programmed in the reference manual's order: FTPG, then BUFRST; 16 times a word is stored and BUFLOAD moves it
+   A page is programmed in the order of the maker's own library: FTPG, then BUFRST; 16 times a word is stored and BUFLOAD moves it
    into the buffer; ADDR and STRT. A word without BUFLOAD is not in the buffer. */
 #include "chip.h"
 
