@@ -415,11 +415,17 @@ def test_a_board_that_is_unplugged_is_one_line(board, beeps, capsys):
     refused(capsys, "went away", "--port", boards[1].port)
 
 
+def heeds_ctrl_c() -> None:
+    """Where tests run in the background of a shell, Ctrl-C is ignored, by what they start as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_it_well_and_a_reader_may_go_away(board):
     for how in ("SIGINT", "pipe"):
         stand_in = board(Firmware(hears=b"word go 31\n"))
         process = subprocess.Popen([sys.executable, "-m", "tinyspeech", "listen", "--port", stand_in.port], text=True,
-                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   preexec_fn=heeds_ctrl_c)
         try:
             assert process.stdout.readline() == "    0.62 s  go\n"
             if how == "SIGINT":
