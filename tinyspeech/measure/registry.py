@@ -100,7 +100,7 @@ def of_frontend() -> list[Group]:
 
 
 def of_hours() -> list[Group]:
-    """Chapter 10's."""
+    """Chapter 11's."""
     return [
         Group(named("hours", "false_per_hour", "by_corpus", "by_word", "armed", "by_level"), hours.in_speech,
               ("negatives",)),

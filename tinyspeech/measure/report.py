@@ -4,7 +4,7 @@
     figures = report.gather(report.Request(negatives=[Path("LibriSpeech/dev-clean")]))
     print(report.text(figures))
 
-Nothing is recorded in data/results.json: that is the registry's, on speech that this repository names. Chapter 10.
+Nothing is recorded in data/results.json: that is the registry's, on speech that this repository names. Chapter 11.
 """
 
 from __future__ import annotations

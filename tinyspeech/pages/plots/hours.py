@@ -1,4 +1,4 @@
-"""Hours of sound: what is falsely reported against what is heard, which words, and when. Chapter 10."""
+"""Hours of sound: what is falsely reported against what is heard, which words, and when. Chapter 11."""
 
 from __future__ import annotations
 
