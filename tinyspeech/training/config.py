@@ -82,7 +82,7 @@ class TrainConfig:
     passes: int = 0
     """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
     teacher: str = ""
-    """A trained network whose answers are learned too: a name in data/models, or a file. Needs `passes` or `streams`."""
+    """A trained network whose answers are learned too: a file, or a name in data/models. With `passes` or `streams`."""
     distill_weight: float = 0.7
     """Share of the loss that the teacher's answers get; the labels get the rest."""
     temperature: float = 2.0
