@@ -12,10 +12,9 @@ from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.chip import firmware
 from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend, listening, trials
+from tinyspeech.integer import frontend, listening, trials
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
-from tinyspeech.measure.figures import listening as figures_listening
 from tinyspeech.paths import model_file
 from tinyspeech.sound import datasets, mulaw
 from tinyspeech.toolchain.elf import SRAM_BASE
@@ -365,14 +364,3 @@ def test_waiting_costs_the_untimed_chip_nothing(image):
     for _ in range(2000):
         assert chip.run() == "starved"
     assert chip.seconds < 0.2 and chip.state.resets == 1 and chip.received() == b""
-
-
-def test_constants_are_compared_on_training_speakers(monkeypatch):
-    monkeypatch.setattr(figures_listening, "CHOICES",
-                        {2: (10_000, decision.LEAST_LEAD, 10**9), 3: (decision.LEAST_LEAD,)})
-    (figure,) = figures_listening.choice(paths.BUNDLED, clips=60, seeds=(0, 1))
-    low, ours, never, slow = figure.value
-    assert figure.key == "live.choice" and ours["label"] == f"2 bits, {decision.LEAST_LEAD}"
-    assert figure.about["n"] > 50
-    assert low["false_per_hour"] > ours["false_per_hour"] and ours["detected"] > 50 and never["detected"] == 0
-    assert never["p99"] is None and slow != ours

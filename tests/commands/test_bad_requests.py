@@ -122,7 +122,7 @@ def test_what_a_new_user_ran_into(refused, tmp_path):
 @pytest.mark.parametrize("arguments, match", [
     ([], "give --only NAME, or one of the actions"), (["eat"], "eat.*all.*bits"), (["all"], "--speech.*--logmel"),
     (["all", "--speech", "nowhere", "--logmel", "nowhere"], "nowhere"), (["live", "--speech", "nowhere"], "nowhere"),
-    (["live", "--choose", "--speech", "nowhere"], "nowhere"), (["choose", "--speech", "nowhere"], "nowhere"),
+    (["choose", "--speech", "nowhere"], "--negatives, --noise, --rooms"),
     (["choose"], "--speech"), (["experiments", "--logmel", "nowhere"], "nowhere"), (["experiments"], "--logmel"),
     (["experiments", "--logmel", "nowhere", "--only", "nothing"], "no group nothing; there are .*attention"),
     (["bits", "--logmel", "nowhere", "--speech", "nowhere"], "nowhere"),

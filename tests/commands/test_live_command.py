@@ -55,7 +55,7 @@ def test_noise_alone(run, talk):
     (["--rooms", "."], "--rooms is of words in a row: give --speech"),
     (["--speakers", "validation"], "nothing to listen"),
     (["--negatives", ".", "--levels", "2"], "at most 1, not 2"), (["--first", "dog"], "dog"),
-    (["--negatives", ".", "--choose"], "--choose compares"), ([], "give --speech FOLDER"),
+    (["--negatives", ".", "--leads", "no/where.npz"], "there is no folder no"), ([], "give --speech FOLDER"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
 def test_what_cannot_be_is_one_line(refused, arguments, match, monkeypatch):
     for name in ("speech", "noise", "on_board"):

@@ -9,6 +9,7 @@ from support.small_training import bands, config, interrupt, same
 from tinyspeech.__main__ import main
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
+from tinyspeech.lowbit import grids
 from tinyspeech.lowbit.saved import load_model
 from tinyspeech.networks.models import build_model
 from tinyspeech.sound.splits import speaker_split
@@ -133,18 +134,44 @@ def test_the_loss_knows_right_from_wrong():
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_on_streams_learns_and_resumes_to_the_same_bits(tmp_path, monkeypatch):
+@pytest.mark.parametrize("taught", [False, True])
+def test_a_run_on_streams_learns_and_resumes_to_the_same_bits(taught, tmp_path, monkeypatch):
     out, again = tmp_path / "net.pt", tmp_path / "again.pt"
-    metrics = train.train(config(**SETTINGS, epochs=3), bands(), out, quiet=True, sounds=sounds())
+    settings = {**SETTINGS, "epochs": 3}
+    if taught:
+        train.train(config(model="teacher", network={"widths": [8, 8], "strides": [2]}, epochs=1, qat_epochs=0),
+                    bands(), tmp_path / "teacher.pt", quiet=True)
+        settings["teacher"] = str(tmp_path / "teacher.pt")
+    metrics = train.train(config(**settings), bands(), out, quiet=True, sounds=sounds())
     losses = [row["loss"] for row in metrics["history"]]
     print(losses, metrics["accuracy"])
     assert losses[2] < losses[0]
     with monkeypatch.context() as patch:
         interrupt(patch, train, "save_progress", 2)
         with pytest.raises(KeyboardInterrupt):
-            train.train(config(**SETTINGS, epochs=3), bands(), again, quiet=True, sounds=sounds())
-    train.train(config(**SETTINGS, epochs=3), bands(), again, resume=True, quiet=True, sounds=sounds())
+            train.train(config(**settings), bands(), again, quiet=True, sounds=sounds())
+    train.train(config(**settings), bands(), again, resume=True, quiet=True, sounds=sounds())
     assert same(out, again)
+
+
+def test_a_teacher_is_asked_about_the_clips_before_the_streams(tmp_path):
+    """Its answers are all that is learned of them with a weight of 1: what it says itself costs nothing then."""
+    settings = config(**{**SETTINGS, "streams": {"share": 0.0}}, teacher="t", distill_weight=1.0)
+    model = train.build(settings).eval()
+    data = bands()
+    asked = []
+
+    def teacher(x):
+        asked.append(x)
+        return model(x)
+
+    run = train.Run(settings, tmp_path / "net.pt", "cpu", True, data, None, None, None, 1, model, None,
+                    torch.Generator().manual_seed(0), sounds(), teacher)
+    x, y = torch.randint(-60, 60, (6, 49, 12)).float(), torch.arange(2, 8)
+    assert abs(train.joint_loss(run, x, y, 0.0).item()) < 1e-4
+    assert torch.equal(asked[0], x * grids.INPUT_STEP)
+    run.teacher = lambda x: torch.zeros(len(x), 12)
+    assert train.joint_loss(run, x, y, 0.0).item() > 1e-4
 
 
 def test_a_network_that_remembers_starts_from_one_that_does_not(tmp_path):

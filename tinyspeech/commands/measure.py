@@ -32,8 +32,8 @@ def add(commands) -> None:
             ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
                      "false reports in hours of sound, and what is heard beside them", run_live,
              ("speech", "negatives", "noise", "rooms"), ()),
-            ("choose", "constants of the decision compared on training speakers", run_choose, ("speech",),
-             ("speech",)),
+            ("choose", "constants and rules of the decision compared on training speakers", run_choose,
+             ("speech", "negatives", "noise", "rooms"), ("speech", "negatives", "noise", "rooms")),
             ("speed", "how fast the emulated chip is on this computer", run_speed, (), ()),
             ("experiments", "the trainings of data/experiments.yaml, what is finished left out", run_experiments, both,
              ("logmel",)),
@@ -43,7 +43,6 @@ def add(commands) -> None:
         _add_data(action, data, required)
         if name == "live":
             _add_hours(action)
-            action.add_argument("--choose", action="store_true", help="as the action `choose`")
         if name in ("experiments", "bits"):
             what = {"experiments": "groups to run (default: all)",
                     "bits": "networks to measure (default: all); the others' rows stay"}[name]
@@ -77,6 +76,8 @@ def _add_hours(parser: Parser) -> None:
                         help="loudness: `recorded`, or the peak as a part of full scale (default: recorded)")
     parser.add_argument("--first", choices=KEYWORDS, metavar="WORD",
                         help="count commands behind this first word alone (default: behind each)")
+    parser.add_argument("--leads", type=Path, metavar="NPZ",
+                        help="write there what leads at every step, as data/hours_leads.npz has it")
 
 
 def _level(text: str) -> float | None:
@@ -113,12 +114,10 @@ def run_all(args) -> None:
 
 def run_live(args) -> None:
     hours = {name: getattr(args, name) for name in ("negatives", "transcripts", "noise", "rooms", "board", "speakers",
-                                                    "levels", "first") if getattr(args, name) is not None}
+                                                    "levels", "first", "leads") if getattr(args, name) is not None}
     if hours:
         from tinyspeech.measure import report  # here: it loads scipy and what plays to the board
 
-        if args.choose:
-            raise UserError("--choose compares on words in a row alone: give only --speech FOLDER")
         if args.levels:
             hours["levels"] = [_level(level) for level in args.levels]
         figures = report.gather(report.Request(speech=args.speech, **hours))
@@ -126,11 +125,11 @@ def run_live(args) -> None:
         return
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
-    _make(args, registry.group_of("live.choice" if args.choose else "live.seconds").keys)
+    _make(args, registry.group_of("live.seconds").keys)
 
 
 def run_choose(args) -> None:
-    _make(args, ["live.choice"])
+    _make(args, ["hours.choice", "hours.chosen", "hours.rules"])
 
 
 def run_speed(args) -> None:

@@ -46,15 +46,23 @@ def context_frames(model: IntegerModel) -> int:
     return reach
 
 
+def features_of(samples: np.ndarray) -> np.ndarray:
+    """Features int8 [T, 12] of a stream, int16 [n] at 8 kHz. Raises `UserError` for samples of another type."""
+    stream, size = frontend.FrontendStream(), BLOCK_FRAMES * frontend.HOP
+    return np.concatenate([stream.push(samples[at : at + size]) for at in range(0, max(len(samples), 1), size)])
+
+
 def scores_of(model: IntegerModel, samples: np.ndarray) -> np.ndarray:
-    """Weighed scores int64 [T', 12] of a stream, int16 [n] at 8 kHz: those on which the definition decides.
+    """`scores_from` the features of a stream, int16 [n] at 8 kHz."""
+    return scores_from(model, features_of(samples))
+
+
+def scores_from(model: IntegerModel, features: np.ndarray) -> np.ndarray:
+    """Weighed scores int64 [T', 12] of a stream's features, int8 [T, 12]: those on which the definition decides.
 
     Equal to the integer to `decision.frame_scores` of the whole, less the last ones, which a board would compute only
-    with its next batch. Raises `UserError` for samples of another type, or a network that does not weigh its frames.
+    with its next batch. Raises `UserError` for a network that does not weigh its frames.
     """
-    stream, size = frontend.FrontendStream(), BLOCK_FRAMES * frontend.HOP
-    parts = [stream.push(samples[at : at + size]) for at in range(0, max(len(samples), 1), size)]
-    features = np.concatenate(parts)
     apart = int(np.prod([layer.stride for layer in model.layers]))
     before, step = -(-context_frames(model) // apart) * apart, BLOCK_FRAMES // apart * apart
     if any(layer.kind == "leak" for layer in model.layers):  # it never quite forgets: in one piece

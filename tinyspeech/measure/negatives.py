@@ -10,7 +10,7 @@ Each file is a stream of its own, from silence. What was truly said there is cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import hours, live
+from tinyspeech.measure import hours, live, rules
 from tinyspeech.sound import recordings, truth
 
 BOARD_S, QUIET_S = 60, 1
@@ -44,6 +44,8 @@ class Stream:
     """int64 [T', 12]: `hours.scores_of`."""
     spans: tuple[truth.Span, ...] = ()
     """Where keywords are truly said."""
+    loud: np.ndarray | None = None
+    """float [T' / 2]: `rules.loudness` of each step; None where no rule asks for it."""
 
 
 def listed(corpus: recordings.Corpus, transcripts: Sequence[Path]) -> dict[str, list[truth.Span]]:
@@ -62,8 +64,10 @@ def speech(model: IntegerModel, folders: Sequence[Path], transcripts: Sequence[P
     streams = []
     for corpus, path in tqdm([(c, path) for c in corpora for path in c.files], "speech", disable=None, unit="file"):
         samples = recordings.scaled(recordings.at_8khz(path), level)
+        features = hours.features_of(samples)
         streams.append(Stream(path.name, corpus.name, len(samples) / frontend.SAMPLE_RATE_HZ,
-                              hours.scores_of(model, samples), tuple(spans[corpus].get(path.name, ()))))
+                              hours.scores_from(model, features), tuple(spans[corpus].get(path.name, ())),
+                              rules.loudness(features)))
     return streams
 
 
@@ -82,9 +86,13 @@ def noise(model: IntegerModel, folder: Path, who: str = "all") -> list[Stream]:
 # ---------------------------------------------------------------- counting
 
 
-def counted(stream: Stream, first: str | None = None, **constants: int) -> dict:
-    """`truth.count` of a stream's reports, or of the commands that a first word let in."""
-    found = [(row, CLASSES[label]) for row, label in decision.words(stream.scores, **constants)]
+def counted(stream: Stream, first: str | None = None, rule: Callable[..., rules.Judge] | None = None,
+            **constants: int) -> dict:
+    """`truth.count` of a stream's reports, or of the commands that a first word let in; `rule` decides in place of
+    `decision.Decision`."""
+    found = decision.words(stream.scores, **constants) if rule is None else \
+        rule(**constants).words(stream.scores, stream.loud)
+    found = [(row, CLASSES[label]) for row, label in found]
     if first is not None:
         found = hours.armed(found, first)
     return truth.count([(live.seconds_of(row), word) for row, word in found], list(stream.spans), stream.seconds)
@@ -97,16 +105,18 @@ def rate(events: int, hours_heard: float) -> dict:
             "interval_95": [round(low, 3), round(high, 3)]}
 
 
-def rates(streams: Sequence[Stream], first: str | None = None, **constants: int) -> dict:
+def rates(streams: Sequence[Stream], first: str | None = None, rule: Callable[..., rules.Judge] | None = None,
+          **constants: int) -> dict:
     """False reports an hour of all these streams together, and by word.
 
     first : count commands behind this first word (`hours.armed`) in place of reports
-    constants : of `decision.Decision`, in place of those that ship
+    rule : what decides in place of `decision.Decision`
+    constants : of either, in place of those that ship
 
     Returns `files`, `hours` that count, `events`, `per_hour`, `interval_95`, `by_word`, and what is counted apart:
     `said`, keywords listed by themselves; `true` reports of them; `left_out`, other reports around them.
     """
-    each = [counted(stream, first, **constants) for stream in streams]
+    each = [counted(stream, first, rule, **constants) for stream in streams]
     time = sum(one["seconds"] for one in each) / 3600
     words = Counter(word for one in each for _, word in one["false"])
     return {"files": len(streams), "hours": round(time, 4), **rate(sum(words.values()), time),

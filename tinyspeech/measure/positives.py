@@ -9,7 +9,7 @@ How many of these are heard is only worth something beside the false reports of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import hours, live, metrics, negatives
+from tinyspeech.measure import hours, live, metrics, negatives, rules
 from tinyspeech.sound import audio, datasets, recordings
 from tinyspeech.sound.noise import BACKGROUND, read_noise
 
@@ -39,6 +39,8 @@ class Row:
     scores: np.ndarray
     """int64 [T', 12]: `hours.scores_of`."""
     events: list[live.Event]
+    loud: np.ndarray | None = None
+    """float [T' / 2]: `rules.loudness` of each step; None where no rule asks for it."""
 
 
 def sound(clips: np.ndarray, labels: Sequence[int], noise: np.ndarray, snr_db: float | None = None,
@@ -110,18 +112,19 @@ def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Pa
     made = {}
     for name, (snr, responses) in tqdm(conditions.items(), "words in a row", disable=None, unit="row"):
         row, events = sound(x[chosen], np.asarray(labels)[chosen], quiet, snr, responses)
-        made[name] = Row(hours.scores_of(model, frontend.to_8khz(row)), events)
+        features = hours.features_of(frontend.to_8khz(row))
+        made[name] = Row(hours.scores_from(model, features), events, rules.loudness(features))
     return made
 
 
-def result(row: Row, **constants: int) -> dict:
-    """What is heard of a row. constants: of `decision.Decision`, in place of those that ship.
+def result(row: Row, rule: Callable[..., rules.Judge] | None = None, **constants: int) -> dict:
+    """What is heard of a row, by `rule` in place of `decision.Decision`. constants: of either, to try others.
 
     Returns `keywords`; `heard` in percent, with `interval_95` (Wilson's); reports that are `wrong` on a keyword, and
     `stray` ones between; `latency_median` and `latency_p99` in ms after a word's end, None where nothing is heard.
     """
-    found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
-             for at, label in decision.words(row.scores, **constants)]
+    found = decision.words(row.scores, **constants) if rule is None else rule(**constants).words(row.scores, row.loud)
+    found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label]) for at, label in found]
     rated = live.rate(found, row.events)
     taken = 1000 * np.array(rated["latencies"])
     low, high = metrics.wilson_interval(rated["detected"], rated["keywords"])

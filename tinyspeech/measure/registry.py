@@ -109,6 +109,8 @@ def of_hours() -> list[Group]:
               ("negatives",)),
         Group(named("hours", "noise_per_hour", "noise_by_kind", "all_noise_by_kind"), hours.in_noise, ("noise",)),
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
+        Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
+        Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),
     ]
@@ -128,7 +130,6 @@ def of_rest() -> list[Group]:
                     "lost_samples", "mismatches", "cycles_per_second", "duty", "milliamps", "milliwatts",
                     "battery_hours", "asleep", "longest_burst", "ram_bytes", "stack_bytes"),
               listening.on_board, ("speech",)),
-        Group(("live.choice",), listening.choice, ("speech",)),
         Group(tuple(f"{name}.parameters" for name in FAMILY), network.family, cheap=True),
         Group(("pruning.one_shot",), network.one_shot, ("speech", "logmel")),
         Group(("pruning.formats",), firmware.formats_of_layers),

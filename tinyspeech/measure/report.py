@@ -17,7 +17,7 @@ from tinyspeech import KEYWORDS
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import negatives, positives
+from tinyspeech.measure import leads, negatives, positives
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import datasets
 
@@ -38,6 +38,8 @@ class Request:
     levels: Sequence[float | None] = (None,)
     first: str | None = None
     """The only first word to count behind; by default each of the ten."""
+    leads: Path | None = None
+    """A file to write: what leads at every step (`leads.py`), of all that is heard."""
 
     def check(self) -> None:
         """Raises `UserError` where one thing is asked for and another, that it needs, is not given or not there."""
@@ -48,6 +50,8 @@ class Request:
             raise UserError("--rooms is of words in a row: give --speech FOLDER")
         if not (self.negatives or self.noise or self.speech):
             raise UserError("nothing to listen to: give --negatives, --noise or --speech")
+        if self.leads and not self.leads.parent.is_dir():
+            raise UserError(f"--leads {self.leads}: there is no folder {self.leads.parent}")
         if self.board is not None:
             negatives.board_seconds(self.board)
         datasets.must_exist(self.speech)
@@ -69,6 +73,7 @@ def gather(request: Request) -> dict:
     Raises `UserError` for data that is not there or cannot be read.
     """
     request.check()
+    tracks: dict[str, leads.Track] = {}
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     out = {"model": SHIPPED, "model_hash": model.digest, "least_lead": decision.LEAST_LEAD,
            "speakers": request.speakers}
@@ -80,13 +85,19 @@ def gather(request: Request) -> dict:
         if not streams:  # the first loudness is what all else is counted at
             streams = heard
             out["armed"] = negatives.armed(streams, [request.first] if request.first else KEYWORDS)
+            tracks[leads.SPEECH] = leads.of_streams(streams)
     if request.noise:
-        out["noise"] = negatives.by_group(negatives.noise(model, request.noise, request.speakers))
+        quiet = negatives.noise(model, request.noise, request.speakers)
+        out["noise"] = negatives.by_group(quiet)
+        tracks[leads.NOISE] = leads.of_streams(quiet)
     if request.speech:
         rows = positives.rows(model, request.speech, request.noise, request.rooms, whose)
         out["keywords"] = {name: positives.result(row) for name, row in rows.items()}
+        tracks |= {name: leads.of_row(row) for name, row in rows.items()}
         if streams:
             out["det"] = positives.det(streams, rows)
+    if request.leads is not None:
+        leads.save(tracks, request.leads)
     if request.board is not None:
         out["board"] = negatives.on_board(model, request.negatives, request.speakers, request.board)
     return out

@@ -82,7 +82,7 @@ class TrainConfig:
     passes: int = 0
     """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
     teacher: str = ""
-    """A trained network whose answers are learned too: a name in data/models, or a file. Needs `passes`."""
+    """A trained network whose answers are learned too: a file, or a name in data/models. With `passes` or `streams`."""
     distill_weight: float = 0.7
     """Share of the loss that the teacher's answers get; the labels get the rest."""
     temperature: float = 2.0
@@ -129,8 +129,8 @@ class TrainConfig:
                             "'average' 0 to below 1")
         if not 0 <= self.mixup <= 10:
             raise UserError(f"config key 'mixup' must be 0 to 10, not {self.mixup}")
-        if self.teacher and (not self.passes or self.mixup):
-            raise UserError("config key 'teacher' needs 'passes' of 1 or more, and no 'mixup'")
+        if self.teacher and (not (self.passes or self.streams) or self.mixup):
+            raise UserError("config key 'teacher' needs 'passes' of 1 or more or 'streams', and no 'mixup'")
         for key, known in (("optimizer", ("adamw", "sgd", "heavy_ball")), ("schedule", ("one_cycle", "constant"))):
             if getattr(self, key) not in known:
                 raise UserError(f"config key '{key}' must be {', '.join(known[:-1])} or {known[-1]}, "

@@ -95,8 +95,8 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
     x : float [B, T, 12] in int8 units; y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
     """
     x = x * grids.INPUT_STEP
-    costs = class_costs(config, x)
     if config.mixup:
+        costs = class_costs(config, x)
         share = torch.from_numpy(np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator)))
                                  .beta(config.mixup, config.mixup, len(x))).to(x)
         other = torch.randperm(len(x), generator=generator, device=x.device)
@@ -104,7 +104,15 @@ def batch_loss(model: nn.Module, config: TrainConfig, x: Tensor, y: Tensor, answ
         losses = [F.cross_entropy(logits, target, costs, label_smoothing=config.label_smoothing, reduction="none")
                   for target in (y, y[other])]
         return (share * losses[0] + (1 - share) * losses[1]).mean()
-    logits = model(x)
+    return clip_loss(config, model(x), y, answers)
+
+
+def clip_loss(config: TrainConfig, logits: Tensor, y: Tensor, answers: Tensor) -> Tensor:
+    """Loss of a batch of clips of which a network says `logits`, [B, 12]: labels, smoothed, and a teacher's answers.
+
+    y : int64 [B]; answers : float [B, 12], or [B, 0] without a teacher.
+    """
+    costs = class_costs(config, logits)
     if not answers.shape[1]:
         return F.cross_entropy(logits, y, costs, label_smoothing=config.label_smoothing)
     losses = F.cross_entropy(logits, y, costs, label_smoothing=config.label_smoothing, reduction="none")  # (B,)
@@ -121,7 +129,11 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
     """
     settings, drawn = run.config.stream_settings(), run.sounds.draw(len(x), run.generator)
     logits, sums = streams.answers(run.model, streams.rows_of(run.model, x, drawn))
-    clips = F.cross_entropy(logits, y, class_costs(run.config, x), label_smoothing=run.config.label_smoothing)
+    answers = logits.new_empty(len(x), 0)
+    if run.teacher is not None:
+        with torch.no_grad():
+            answers = run.teacher(x * grids.INPUT_STEP)
+    clips = clip_loss(run.config, logits, y, answers)
     return clips + settings.share * streams.loss(sums, drawn, y, settings.weight_at(done))
 
 
@@ -173,6 +185,9 @@ class Run:
     """Of the order of clips, their augmentation and mixing, and of streams."""
     sounds: streams.Sounds | None = None
     """What streams are drawn from, where the config asks for any."""
+    teacher: nn.Module | None = None
+    """Asked about the clips before the streams as they come; where there are passes, it was asked when they were made.
+    """
     progress: Progress = field(default_factory=Progress)
 
     @property
@@ -252,16 +267,15 @@ def start_run(
         load_start(config.start, model)
     model.to(device)
     pruner = Pruner(config.pruning(), model) if config.prune else None
-    passes = None
+    passes, teacher = None, load_teacher(config.teacher, device) if config.teacher else None
     if config.passes:
-        teacher = load_teacher(config.teacher, device) if config.teacher else None
         passes = Passes(data, config, config.passes, teacher, paths.cache_folder())
     clips = len(epoch_order(data, config.unknown_share, config.silence_share, torch.Generator(device)))
     steps = clips // config.batch_size
     if steps < 1:
         raise UserError(f"batch size {config.batch_size} is larger than the training set of {clips} clips")
     return Run(config, out, device, quiet, data, passes, features, labels, steps, model, pruner, generator,
-               sounds.to(device) if config.streams else None)
+               sounds.to(device) if config.streams else None, teacher if passes is None else None)
 
 
 def take_up(run: Run) -> dict:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
+from tinyspeech.integer import decision
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import evaluate, hours, positives, report
+from tinyspeech.measure import evaluate, hours, positives, report, rules
 from tinyspeech.measure import negatives as counting
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS, robustness
 from tinyspeech.measure.store import Figure, figure
@@ -21,6 +24,12 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
+LEADS = {1: range(16_384, 131_073, 16_384), 2: range(24_576, 196_609, 8_192), 3: range(40_960, 286_721, 24_576)}
+"""Bits of the leak -> least leads that `choice` compares."""
+RULE_LEADS = range(16_384, 163_841, 16_384)
+WANTED = {"low": 1.0, "normal": 5.0, "high": 20.0}
+"""Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
+keeps to it. Training has heard these speakers: of others there are more."""
 RATES = ("files", "hours", "events", "per_hour", "interval_95", "said", "true", "left_out")
 """Of `negatives.rates`, without its table by word."""
 
@@ -81,6 +90,46 @@ def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> 
     streams = counting.speech(model, negatives, who=WHO)
     yield figure("hours.det", positives.det(streams, made), "reports an hour; % of keywords", **about,
                  negatives=SPEECH, hours=counting.rates(streams)["hours"])
+
+
+def _training(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]):
+    """Streams and rows of the speakers, noise and rooms that training hears, and what a figure of them says."""
+    model = _model()
+    streams = counting.speech(model, negatives, who="training")
+    made = positives.rows(model, speech, noise, rooms, "training")
+    return streams, made, {"data": "running speech and keywords in a row of training speakers, with training's noise "
+                                   "and rooms", "hours": counting.rates(streams)["hours"], "seed": positives.SEED,
+                           "n": positives.KEYWORDS_HEARD, "model_hash": model.digest}
+
+
+def _point(streams, made, **constants) -> dict:
+    """False reports an hour and keywords heard, with some constants, or a rule."""
+    false, heard = counting.rates(streams, **constants), {k: positives.result(row, **constants)
+                                                          for k, row in made.items()}
+    return {"per_hour": false["per_hour"], "events": false["events"],
+            "heard": {name: one["heard"] for name, one in heard.items()}, "latency_p99": heard["clean"]["latency_p99"]}
+
+
+def choice(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
+    """Leaks and least leads compared on training speakers; the leads of the three sensitivities by `WANTED`."""
+    streams, made, about = _training(speech, noise, rooms, negatives)
+    rows = [{"leak_bits": bits, "least_lead": lead, **_point(streams, made, leak_bits=bits, least_lead=lead)}
+            for bits, lead in tqdm([(bits, lead) for bits, leads in LEADS.items() for lead in leads], "leads",
+                                   disable=None)]
+    yield figure("hours.choice", rows, "reports an hour; % of keywords; ms", **about)
+    ours = [row for row in rows if row["leak_bits"] == decision.LEAK_BITS]
+    chosen = {name: min((row["least_lead"] for row in ours if row["per_hour"] <= most), default=None)
+              for name, most in WANTED.items()}
+    yield figure("hours.chosen", chosen, "least lead, by sensitivity", **about, wanted=WANTED)
+
+
+def rules_compared(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
+    """The curve of each rule beside the least lead alone, on training speakers."""
+    streams, made, about = _training(speech, noise, rooms, negatives)
+    rows = [{"rule": name, "least_lead": lead, **_point(streams, made, rule=rule, least_lead=lead)}
+            for name, rule, lead in tqdm([(*rule, lead) for rule in rules.RULES.items() for lead in RULE_LEADS],
+                                         "rules", disable=None)]
+    yield figure("hours.rules", rows, "reports an hour; % of keywords; ms", **about)
 
 
 def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:

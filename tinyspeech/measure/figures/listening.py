@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, toolchain
+from tinyspeech import toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Lost, Word, parse
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import frontend
 from tinyspeech.integer.listening import CLOCK_HZ, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import power
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS
 from tinyspeech.measure.live import (
-    COMPUTING_S,
     QUIET_DB,
     SOFT_DB,
     Event,
@@ -28,7 +27,6 @@ from tinyspeech.measure.live import (
     is_quiet,
     listen,
     rate,
-    seconds_of,
 )
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
@@ -37,9 +35,6 @@ from tinyspeech.sound.noise import BACKGROUND
 
 BOARD_CLIPS, BOARD_SEED = 700, 1
 """Of the recording that the board hears."""
-CHOICES = {1: (61_440, 65_536, 69_632, 73_728), 2: (73_728, 81_920, 90_112, 98_304),
-           3: (90_112, 106_496, 122_880, 139_264)}
-"""Bits of the leak -> least leads that `choice` compares."""
 
 
 def through_mulaw(speech: Path) -> Iterator[Figure]:
@@ -167,36 +162,3 @@ def time_and_current(played: Session, about: dict) -> Iterator[Figure]:
     yield figure("live.asleep", round(100 * heard.asleep / heard.cycles, 1), "% of the time", **about)
     yield figure("live.longest_burst", heard.longest_burst, "cycles", **about,
                  note="awake in a row, samples' interrupts included; a frame comes every 480,000")
-
-
-def choice(speech: Path, clips: int = 1500, seeds: Sequence[int] = (11, 12)) -> Iterator[Figure]:
-    """Leaks and least leads compared on training speakers, by the definition (chapter 10)."""
-    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
-    x, labels = datasets.load_task(speech, "training").arrays()[:2]
-    noise, streams = background(speech), []
-    for seed in seeds:
-        chosen = np.random.default_rng(seed).permutation(len(x))[:clips]
-        sound, events = in_a_row(x[chosen], labels[chosen], seed, noise)
-        eight = frontend.to_8khz(sound[: len(sound) // 2 * 2])
-        scores = decision.frame_scores(model, frontend.FrontendStream().push(eight))
-        streams.append((scores, events, len(sound) / audio.SAMPLE_RATE_HZ))
-    seconds = sum(stream[2] for stream in streams)
-    rows = [choice_row(streams, leak, lead, seconds) for leak, leads in CHOICES.items() for lead in leads]
-    keywords = sum(event.label >= decision.REJECTED for _, events, _ in streams for event in events)
-    yield figure("live.choice", rows, "%, reports an hour, ms", seeds=list(seeds), n=keywords, seconds=round(seconds),
-                 data=f"Speech Commands v0.01 subset, training speakers: {len(seeds)} rows of {clips} clips as in "
-                      "`live.*`", model_hash=model.digest)
-
-
-def choice_row(streams: list[tuple[np.ndarray, list[Event], float]], leak: int, lead: int, seconds: float) -> dict:
-    """What one leak and least lead make of the streams, (scores, events, seconds) each."""
-    rated = []
-    for scores, events, _ in streams:
-        found = decision.words(scores, leak_bits=leak, least_lead=lead)
-        rated.append(rate([(seconds_of(row) + COMPUTING_S, CLASSES[word]) for row, word in found], events))
-    keywords, detected, false = (sum(r[key] for r in rated) for key in ("keywords", "detected", "false"))
-    taken = 1000 * np.concatenate([r["latencies"] for r in rated])
-    return {"label": f"{leak} bits, {lead}", "detected": round(100 * detected / keywords, 2),
-            "false_per_hour": round(3600 * false / seconds, 1),
-            "p99": round(float(np.quantile(taken, 0.99))) if detected else None,
-            "within_250_ms": round(100 * float((taken <= 250).sum()) / max(detected, 1), 2)}
