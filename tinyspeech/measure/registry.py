@@ -49,8 +49,8 @@ BY_HAND = {
     "frontend.attempts_24_mhz": "python -m tinyspeech bench, after the change",
     "frontend.attempts_offset": "evaluate with the front end changed",
     "frontend.attempts_optimisation": "python -m tinyspeech bench, with either flag",
-    "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, before training "
-                    "on streams",
+    "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, of the network "
+                    "before",
     "hours.levers": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords, of one after the other",
 }
 """History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""

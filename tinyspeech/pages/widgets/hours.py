@@ -8,7 +8,7 @@ from tinyspeech import KEYWORDS
 from tinyspeech.pages.plots.theme import PALETTE
 from tinyspeech.pages.widgets.markup import render
 
-LEFT, WIDTH, TOP, ROW = 44, 500, 22, 17
+LEFT, WIDTH, TOP, ROW = 42, 410, 22, 17
 """Of the drawing, in its own units: where time begins, how far it goes, and the rows of the words."""
 TICKS = 6
 """Along the axis of time, at most."""

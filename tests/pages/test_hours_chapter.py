@@ -1,0 +1,74 @@
+"""What chapter 11 rests on: leads and figures of one network, counts by hand that are the library's, exercises."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tinyspeech import paths
+from tinyspeech.integer import decision
+from tinyspeech.measure import leads, store
+from tinyspeech.pages.notebooks import code_cells, load, text_outputs
+
+CELLS = code_cells(load(paths.BOOK / "11_hours_of_speech.ipynb"))
+MORE = 0.02
+"""By how much a count may differ: the stored sums are not forgotten after a report, the decision's are."""
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> dict:
+    """The chapter's own functions."""
+    space = {"np": np, "decision": decision}
+    for cell in CELLS:
+        if re.match(r"def (at_a_word|events|false_alarms|heard)\(", cell.source):
+            exec(re.split(r"\n\n(?=\S)", cell.source)[0], space)
+    return space
+
+
+def output(start: str) -> str:
+    """What the one cell printed that begins so."""
+    (cell,) = (cell for cell in CELLS if cell.source.startswith(start))
+    return "".join(text_outputs(cell))
+
+
+def test_the_stored_leads_are_of_the_network_whose_figures_are_recorded(by_hand):
+    tracks, results = leads.load(), store.load()
+    assert leads.FILE.stat().st_size < 500_000
+    for point in results["hours.det"]["value"]:
+        false = len(by_hand["false_alarms"](tracks["speech"], point["least_lead"]))
+        assert abs(false - point["events"]) <= 2 + MORE * point["events"], point["least_lead"]
+        for name, share in point["heard"].items():
+            assert abs(by_hand["heard"](tracks[name], point["least_lead"]) - share) <= 1, (name, point["least_lead"])
+    assert tracks["speech"].hours == pytest.approx(results["hours.false_per_hour"]["hours"], abs=1e-3)
+
+
+def test_a_stub_gets_a_hint_and_a_solution_is_right():
+    names = ("hours_needed", "episodes", "lasting")
+    for name in names:
+        stub, solution = [cell for cell in CELLS if cell.source.startswith(f"def {name}(")]
+        assert "gives nothing yet.\nHint: " in "".join(text_outputs(stub)), name
+        assert "".join(text_outputs(solution)).startswith(f"{name}: right, on all "), name
+        assert "hide-cell" in solution["metadata"]["tags"] and "tags" not in stub["metadata"]
+
+
+def test_what_is_counted_by_hand_stands_beside_the_librarys():
+    rows = re.findall(r":\s+(\d+) false, library\s+(\d+); heard\s+([\d.]+) %, library\s+([\d.]+)",
+                      output("det = results"))
+    assert len(rows) == len(store.load()["hours.det"]["value"])
+    assert all(abs(int(a) - int(b)) <= 2 + MORE * int(b) and abs(float(c) - float(d)) <= 1 for a, b, c, d in rows)
+
+
+def test_the_evening_holds_the_talks_reports_and_one_true_word():
+    reports = dict(re.findall(r"'(near|report)': (\d+)", output("model = IntegerModel")))
+    counted = re.search(r"'events': (\d+), 'said': (\d+), 'true': (\d+)", output("asked = report.Request"))
+    assert counted[1] == reports.get("report", "0") and counted[2] == "1"
+
+
+def test_levers_and_what_was_before_are_whole():
+    results = store.load()
+    before, levers = results["hours.before"]["value"], results["hours.levers"]["value"]
+    assert [point["heard"].keys() for point in before["det"]] == [before["keywords"].keys()] * len(before["det"])
+    (ships,) = (point for point in before["det"] if point["ships"])
+    assert ships["per_hour"] == before["false_per_hour"]
+    assert all(row.keys() == {"label", "false_per_hour", "heard", "heard_10_db"} for row in levers)
+    assert len({row["label"] for row in levers}) == len(levers)
