@@ -133,8 +133,8 @@ def of_rest() -> list[Group]:
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
         Group(("chip.mips",), firmware.interpreter),
-        Group((f"{SHIPPED}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
-        Group((f"{SHIPPED}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
+        Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
+        Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
         Group(("reproduce.minutes",), training.minutes, cheap=True),
     ]
 

@@ -15,12 +15,13 @@ from tinyspeech.measure import store
 from tinyspeech.measure.experiments import SECONDS
 from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import noise
 from tinyspeech.training import train
 from tinyspeech.training.config import load_config
 from tinyspeech.training.data import Bands, epoch_order, load, training_batches, validation_set
 
+CLIPS = "tinyspeech_s_clips"
+"""TinySpeech-S on clips alone, whose epochs are measured; what ships goes on from it."""
 STAGES = ("data", "float", "quantised")
 
 
@@ -29,7 +30,7 @@ def data_of(speech: Path, logmel: Path) -> Bands:
     return load(logmel, speech / noise.BACKGROUND)
 
 
-def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
+def seconds(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
     """Seconds that an epoch takes on this computer, with one thread as `train`: the data alone, in float, and at few
     bits."""
     config, data = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel)
@@ -60,7 +61,7 @@ def seconds(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure
                  note="of the computer at hand: another one will not repeat it")
 
 
-def minutes(model: str = SHIPPED) -> Iterator[Figure]:
+def minutes(model: str = CLIPS) -> Iterator[Figure]:
     """Minutes that each group of experiments takes (appendix on reproducing): the processor's seconds of its rows where
     they are recorded; else its epochs, those of stages that may be taken from an earlier run included, times the
     recorded seconds of one of `model`."""
@@ -79,8 +80,8 @@ def minutes(model: str = SHIPPED) -> Iterator[Figure]:
                  note=f"train: TinySpeech-S, {config.epochs} + {config.qat_epochs} epochs")
 
 
-def two_threads(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
-    """The network that ships, trained from nothing with two threads: sums in another order end at another network."""
+def two_threads(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
+    """TinySpeech-S on clips, trained from nothing with two threads: sums in another order end at another network."""
     config, data, threads = load_config(paths.CONFIGS / f"{model}.yaml"), data_of(speech, logmel), 2
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
