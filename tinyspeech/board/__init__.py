@@ -1,1 +1,1 @@
-"""A board with our firmware, real or virtual, and whatever speaks with it (chapters 11 and 12)."""
+"""A board with our firmware, real or virtual, and whatever speaks with it (chapters 12 and 13)."""

@@ -1,4 +1,4 @@
-"""The sound around every report and near miss, kept so that it can be listened to, counted and trained on. Chapter 12.
+"""The sound around every report and near miss, kept so that it can be listened to, counted and trained on. Chapter 11.
 
     python -m tinyspeech listen --port PORT --wav evening.wav --keep false-alarms
 

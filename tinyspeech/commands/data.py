@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tinyspeech.commands._common import add_actions, add_command, add_json, show
-from tinyspeech.paths import BUNDLED
+from tinyspeech.paths import BUNDLED, TALK
 
 
 def add(commands) -> None:
@@ -16,6 +18,9 @@ def add(commands) -> None:
     synthesize = add_command(actions, "synthesize", "make the bundled clips again with offline speech engines")
     synthesize.add_argument("--out", default=str(BUNDLED), help="folder to write")
     synthesize.set_defaults(run=run_synthesize)
+    talk = add_command(actions, "talk", "make the radio talk of chapter 11 again with two of these engines")
+    talk.add_argument("--out", default=str(TALK), help="folder to write")
+    talk.set_defaults(run=run_talk)
     download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
     download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
     download.set_defaults(run=run_download)
@@ -37,6 +42,13 @@ def run_synthesize(args) -> None:
     for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
         print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
     print(f"wrote {args.out}")
+
+
+def run_talk(args) -> None:
+    from tinyspeech.sound import talk  # here: it loads numpy and soundfile
+
+    same = talk.make(Path(args.out))
+    print(f"wrote {args.out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
 
 
 def run_download(args) -> None:

@@ -1,4 +1,4 @@
-"""Hours of sound by the definition: what is reported, how often, and what that count can tell. Chapter 10.
+"""Hours of sound by the definition: what is reported, how often, and what that count can tell. Chapter 11.
 
     from tinyspeech.measure import hours
     scores = hours.scores_of(model, samples)      # int16 at 8 kHz, any length

@@ -1,4 +1,4 @@
-"""Hours in which nothing is meant for the board: its reports by corpus, by word, behind a first word. Chapter 10.
+"""Hours in which nothing is meant for the board: its reports by corpus, by word, behind a first word. Chapter 11.
 
     from tinyspeech.measure import negatives
     streams = negatives.speech(model, [Path("LibriSpeech/dev-clean")])

@@ -1,4 +1,4 @@
-"""Keywords that are meant for the board: in a row with pauses, clean and in noise, with and without a room. Chapter 10.
+"""Keywords that are meant for the board: in a row with pauses, clean and in noise, with and without a room. Chapter 11.
 
     from tinyspeech.measure import positives
     rows = positives.rows(model, speech, rooms=Path("rooms"))

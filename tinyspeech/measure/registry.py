@@ -49,6 +49,9 @@ BY_HAND = {
     "frontend.attempts_24_mhz": "python -m tinyspeech bench, after the change",
     "frontend.attempts_offset": "evaluate with the front end changed",
     "frontend.attempts_optimisation": "python -m tinyspeech bench, with either flag",
+    "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, before training "
+                    "on streams",
+    "hours.levers": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords, of one after the other",
 }
 """History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""
 
@@ -100,7 +103,7 @@ def of_frontend() -> list[Group]:
 
 
 def of_hours() -> list[Group]:
-    """Chapter 10's."""
+    """Chapter 11's."""
     return [
         Group(named("hours", "false_per_hour", "by_corpus", "by_word", "armed", "by_level"), hours.in_speech,
               ("negatives",)),

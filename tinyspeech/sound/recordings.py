@@ -1,4 +1,4 @@
-"""Recordings of hours, as folders hold them: any file at 8 kHz, its loudness, kinds of noise, rooms. Chapter 10.
+"""Recordings of hours, as folders hold them: any file at 8 kHz, its loudness, kinds of noise, rooms. Chapter 11.
 
     from tinyspeech.sound import recordings
     for corpus in recordings.corpora(Path("negatives")):

@@ -42,7 +42,7 @@ def _percent(who: str) -> float:
 
 
 def speaker_split(name: str, percent: int = 20) -> str:
-    """Split of a long recording by its speaker, for running speech with one file a speaker (chapter 10).
+    """Split of a long recording by its speaker, for running speech with one file a speaker (chapter 11).
 
     The same hash as `hash_split`, of the whole stem. Speech Commands' testing share is not kept apart here: what a
     model is judged by in the end are recordings that this repository does not hold.

@@ -118,11 +118,11 @@ def _background(seed: int) -> dict[str, np.ndarray]:
     recordings = {}
     for index, (name, make) in enumerate(NOISES.items()):
         wave = NOISE_RMS * _unit(make(np.random.default_rng([seed, index]), NOISE_SECONDS * RATE))
-        recordings[name] = _coarse(wave, NOISE_RMS * 0.1 if name == "drips" else NOISE_RMS * 0.3)
+        recordings[name] = coarse(wave, NOISE_RMS * 0.1 if name == "drips" else NOISE_RMS * 0.3)
     return recordings
 
 
-def _coarse(samples: np.ndarray, noise_rms: float) -> np.ndarray:
+def coarse(samples: np.ndarray, noise_rms: float) -> np.ndarray:
     """int16 in steps of a power of two, no coarser than twice the noise that is in the sound anyway.
 
     FLAC drops the low bits that are zero throughout, so noise does not have to be stored at 16 bits.
@@ -171,7 +171,7 @@ def _clip(
     noise_rms = np.sqrt(np.mean(np.square(word))) * 10 ** (-snr_db / 20)
     clip = noise * noise_rms
     clip[start : start + len(word)] += word
-    return _coarse(clip, noise_rms), name, snr_db
+    return coarse(clip, noise_rms), name, snr_db
 
 
 def speaker_id(voice: str, split: str) -> str:

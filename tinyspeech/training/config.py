@@ -16,7 +16,7 @@ from tinyspeech.training.augment import AugmentConfig
 
 @dataclass(frozen=True)
 class StreamSettings:
-    """How a network is trained on streams, one behind each clip (chapter 10)."""
+    """How a network is trained on streams, one behind each clip (chapter 11)."""
 
     share: float = 0.3
     """Of their loss, beside the clips' of 1."""

@@ -1,4 +1,4 @@
-"""Sounds that never end, to train on: words at any place, running speech, noise and rooms (chapter 10).
+"""Sounds that never end, to train on: words at any place, running speech, noise and rooms (chapter 11).
 
 A clip holds one word in its middle, and a network that has only met clips takes whatever comes for one. Here it meets
 what a board meets: some seconds in which a word may come, or two, after a silence or after talk; running speech in

@@ -1,4 +1,4 @@
-"""Figures of hours of sound: false reports and commands an hour, keywords heard beside them, the board (chapter 10)."""
+"""Figures of hours of sound: false reports and commands an hour, keywords heard beside them, the board (chapter 11)."""
 
 from __future__ import annotations
 

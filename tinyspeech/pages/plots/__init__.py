@@ -45,7 +45,7 @@ from tinyspeech.pages.plots.basic import (
 from tinyspeech.pages.plots.board import BANK_COLORS, bank, conversation, packets, phases
 from tinyspeech.pages.plots.chip import busy_over_time, function_costs, hand_over, registers, sequence, timeline
 from tinyspeech.pages.plots.features import bands, correlation, envelopes, feature_map, growth, window
-from tinyspeech.pages.plots.hours import by_word, det, reports_over_time
+from tinyspeech.pages.plots.hours import by_word, det, det_over, operating, reports_over_time
 from tinyspeech.pages.plots.listening import endless, heard, least_leads
 from tinyspeech.pages.plots.lowbit import (
     accuracy_against_bits,
@@ -97,13 +97,13 @@ from tinyspeech.pages.plots.training import against_noise, confusion, losses, pa
 __all__ = [
     "BANK_COLORS", "DIVERGING", "FORMAT_LOOKS", "GRID", "INK", "PALE", "PALETTE", "PAPER", "accuracy_against_bits",
     "address_space", "against_noise", "bands", "bank", "budget", "busy_over_time", "by_word", "byte_map", "clipping",
-    "columns", "confusion", "conversation", "correlation", "curves", "det", "differences", "dots", "drift", "endless",
-    "envelopes", "feature_map", "fields", "frame_weights", "function_costs", "gallery", "gate_over", "gated_word",
-    "grouped", "growth", "hand_over", "headroom", "heard", "held", "hops", "least_leads", "legend", "line", "losses",
-    "maps", "marked", "memory_map", "over_zeros", "packets", "painted", "pair", "paired", "parts", "phases", "places",
-    "plt", "png", "pruned_sizes", "ram_over_time", "ranges", "region_colors", "registers", "reliability",
-    "reports_over_time", "roundings", "row_fields", "runs", "same_samples", "scatter", "scores", "sequence",
-    "shared_buffer", "shares", "sound_picture", "spectrogram", "spectrum", "splits", "squarified", "stack", "staircase",
-    "stored_row", "style", "tall", "tiles", "tiles_and_levels", "timeline", "trade", "treemap", "waveform", "ways",
-    "weighed_word", "weight_maps", "window",
+    "columns", "confusion", "conversation", "correlation", "curves", "det", "det_over", "differences", "dots", "drift",
+    "endless", "envelopes", "feature_map", "fields", "frame_weights", "function_costs", "gallery", "gate_over",
+    "gated_word", "grouped", "growth", "hand_over", "headroom", "heard", "held", "hops", "least_leads", "legend",
+    "line", "losses", "maps", "marked", "memory_map", "operating", "over_zeros", "packets", "painted", "pair", "paired",
+    "parts", "phases", "places", "plt", "png", "pruned_sizes", "ram_over_time", "ranges", "region_colors", "registers",
+    "reliability", "reports_over_time", "roundings", "row_fields", "runs", "same_samples", "scatter", "scores",
+    "sequence", "shared_buffer", "shares", "sound_picture", "spectrogram", "spectrum", "splits", "squarified", "stack",
+    "staircase", "stored_row", "style", "tall", "tiles", "tiles_and_levels", "timeline", "trade", "treemap", "waveform",
+    "ways", "weighed_word", "weight_maps", "window",
 ]

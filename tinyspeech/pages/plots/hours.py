@@ -1,4 +1,4 @@
-"""Hours of sound: what is falsely reported against what is heard, which words, and when. Chapter 10."""
+"""Hours of sound: what is falsely reported against what is heard, which words, and when. Chapter 11."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from tinyspeech.pages.plots.theme import INK, PALETTE
+from tinyspeech.pages.plots.theme import INK, PALETTE, PAPER
 
 LEAST_RATE = 0.01
 """Reports an hour: where a logarithmic axis ends that zero events would make endless."""
@@ -36,6 +36,34 @@ def det(points: Sequence[Mapping], conditions: Sequence[str], ax: Axes | None = 
                 ax.hlines(y, max(low, LEAST_RATE), high, color=color, linewidth=4, alpha=0.3)
     ax.set(xscale="log", xlabel="false reports an hour", ylabel="keywords missed (%)")
     ax.legend(fontsize=9)
+
+
+def det_over(rates: Sequence[float], missed: Sequence[float], label: str, ax: Axes | None = None) -> None:
+    """Another curve over `det`'s, dashed: false reports an hour, and keywords missed in percent."""
+    ax = ax or plt.gca()
+    ax.plot(rates, missed, "--", color=INK, linewidth=1.2, label=label)
+    ax.legend(fontsize=9)
+
+
+def operating(rows: Sequence[Mapping], ax: Axes | None = None) -> None:
+    """Networks or settings as points: keywords heard, clean and in noise, over false reports an hour, each with its
+    number among the rows, from 1.
+
+    Parameters
+    ----------
+    rows : `hours.levers` of data/results.json: `label`, `false_per_hour`, `heard`, `heard_10_db`
+    """
+    ax = ax or plt.gca()
+    for i, row in enumerate(rows, 1):
+        rate = max(row["false_per_hour"], LEAST_RATE)
+        for key, color in (("heard", PALETTE["blue"]), ("heard_10_db", PALETTE["sky"])):
+            ax.plot(rate, row[key], "o", color=color, markersize=13)
+            ax.annotate(str(i), (rate, row[key]), ha="center", va="center", fontsize=8, color=PAPER)
+    for name, color in (("clean", PALETTE["blue"]), ("10 dB", PALETTE["sky"])):
+        ax.plot([], [], "o", color=color, label=name)
+    ax.legend(fontsize=9)
+    ax.set(xscale="log", xlabel="false reports an hour", ylabel="keywords heard (%)")
+    ax.margins(0.12)
 
 
 def by_word(rates: Mapping[str, Mapping], ax: Axes | None = None) -> None:

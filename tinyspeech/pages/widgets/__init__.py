@@ -17,6 +17,7 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `memory` | RAM byte by byte |
 | `chip` | the emulated chip itself |
 | `board` | a flashing session |
+| `hours` | reports in hours of sound, under a threshold |
 | `markup` | how templates and scripts become HTML |
 """
 
@@ -24,6 +25,7 @@ from tinyspeech.pages.widgets.board import bank_drawing, flashing_explorer, flas
 from tinyspeech.pages.widgets.chip import chip_page, chip_program
 from tinyspeech.pages.widgets.costs import RACE_MS, RACE_PLACES, cost_page, cycle_race, formats_page, race_page
 from tinyspeech.pages.widgets.features import band_page, panels
+from tinyspeech.pages.widgets.hours import timeline_page
 from tinyspeech.pages.widgets.lowbit import bits_explorer, bits_page
 from tinyspeech.pages.widgets.memory import byte_page, ram_film
 from tinyspeech.pages.widgets.networks import bars, gate_painter, rejection_book, rejection_page
@@ -35,4 +37,5 @@ __all__ = [
     "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flashing_explorer", "flashing_memory",
     "flashing_page", "flip_book", "formats_page", "gate_painter", "panels", "player", "race_page", "ram_film",
     "rejection_book", "rejection_page", "small_sound", "sound",
+    "timeline_page",
 ]
