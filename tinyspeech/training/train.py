@@ -423,7 +423,8 @@ def finish_run(run: Run) -> dict:
 
 def finished(run: Run, stage: str, score: float) -> dict:
     """What the file of the run's network holds, with its accuracy `score` in percent."""
-    metrics = {"float_accuracy": run.progress.float_accuracy, "accuracy": score, "history": run.progress.history}
+    metrics = {"float_accuracy": run.progress.float_accuracy, "accuracy": score, "history": run.progress.history,
+               "seconds": round(run.progress.seconds)}
     return bundle(asdict(run.config), stage, run.model, metrics, run.progress.network)
 
 
