@@ -1,6 +1,6 @@
 """One training loop for every network: float first, then quantisation-aware at few bits (chapters 4 and 5).
 
-    python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
+    python -m tinyspeech train --config data/configs/tinyspeech_s_clips.yaml --data FOLDER_OR_ARCHIVE
 
 AdamW with a one-cycle schedule, or what the config says, over augmented clips; a teacher's answers beside the labels
 where the config names one; the weights that are kept are a running average. After each epoch a checkpoint (weights,
