@@ -134,7 +134,7 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
         with torch.no_grad():
             answers = run.teacher(x * grids.INPUT_STEP)
     clips = clip_loss(run.config, logits, y, answers)
-    return clips + settings.share * streams.loss(sums, drawn, y, settings.weight_at(done))
+    return clips + settings.share_in(run.progress.stage) * streams.loss(sums, drawn, y, settings.weight_at(done))
 
 
 @dataclass
