@@ -244,7 +244,7 @@ class FrameCondenser(nn.Module):
 
     With a `memory`, the embedding also sees the leaking mean of its condensed channels, so that a frame counts for less
     where somebody has been talking: that lies seconds back, farther than any convolution here reaches, and costs two
-    bytes a condensed channel. Chapter 10.
+    bytes a condensed channel. Chapter 11.
     """
 
     def __init__(self, channels: int, condensed: int, pool: int, memory: int = 0):
