@@ -187,7 +187,8 @@ def test_a_network_that_remembers_starts_from_one_that_does_not(tmp_path):
 
 @pytest.mark.parametrize(("settings", "needle"), [
     ({"streams": {"count": 3}}, "unknown key 'count'"), ({"streams": {"false_weight": [1]}}, "false_weight"),
-    ({"streams": {"share": -1}}, "0 to 1000"), ({"streams": {"share": [0, 1, 2]}}, "0 to 1000"), ({"streams": {"share": 1}, "mixup": 0.2}, "neither")])
+    ({"streams": {"share": -1}}, "0 to 1000"),
+    ({"streams": {"share": [0, 1, 2]}}, "0 to 1000"), ({"streams": {"share": 1}, "mixup": 0.2}, "neither")])
 def test_senseless_settings_are_refused(settings, needle):
     with pytest.raises(UserError, match=needle):
         TrainConfig(**settings)

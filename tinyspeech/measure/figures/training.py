@@ -79,8 +79,8 @@ def minutes(model: str = CLIPS) -> Iterator[Figure]:
     config = load_config(paths.CONFIGS / f"{model}.yaml")
     total["train_clips"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
     total["train"] = round(load_checkpoint(paths.model_file(SHIPPED, ".pt"))["metrics"]["seconds"] / 60)
-    yield figure("reproduce.minutes", total, "minutes on one core", note="train: the network that ships, from the floats "
-                 f"of clips alone; train_clips: those, {config.epochs} + {config.qat_epochs} epochs")
+    yield figure("reproduce.minutes", total, "minutes on one core", note="train: the network that ships, from the "
+                 f"floats of clips alone; train_clips: those, {config.epochs} + {config.qat_epochs} epochs")
 
 
 def two_threads(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
