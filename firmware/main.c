@@ -10,8 +10,9 @@
              "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
      'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
-     'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h), kept across power loss (board.h).
-             Any other byte, '?' by custom, changes nothing. The byte that is kept: "settings P\n".
+     'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
+             noise makes two bytes easily and three hardly ever. Then it is kept, across power loss (board.h). Any other
+             byte, '?' by custom, or another complement changes nothing. The byte that is kept: "settings P\n".
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -82,7 +83,7 @@ static __attribute__((noinline)) int classify(int command)
     return 1;
 }
 
-static __attribute__((noinline)) void answer(void)
+static void answer(void)
 {
     int best = 0;
     for (int i = 1; i < MODEL_CLASSES; i++)
@@ -92,7 +93,7 @@ static __attribute__((noinline)) void answer(void)
     usart_put((uint8_t)best);
 }
 
-static __attribute__((noinline)) void self_test(void)
+static void self_test(void)
 {
     uint32_t sum = 0;
     for (int i = 0; i < MODEL_CLASSES; i++) sum = (sum << 5 | sum >> 27) ^ (uint32_t)work.logits[i];
@@ -101,11 +102,13 @@ static __attribute__((noinline)) void self_test(void)
     else usart_say("test failed ", (int32_t)sum, 16);
 }
 
-/* Keeps the setting that comes; any other byte, and none, only asks. What is kept already is not written again. */
-static __attribute__((noinline)) void settings(void)
+/* Keeps the setting that comes with its complement; any other byte, and none, only asks. What is kept already is not
+   written again. */
+static void settings(void)
 {
     int setting = usart_get();
-    if (setting_valid((uint32_t)setting) && setting != board_setting()) board_keep((uint32_t)setting);
+    if (setting_valid((uint32_t)setting) && usart_get() == (setting ^ 0xff) && setting != board_setting())
+        board_keep((uint32_t)setting);
     usart_text("settings ");
     usart_put(board_setting());
     usart_put('\n');

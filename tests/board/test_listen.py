@@ -43,7 +43,14 @@ class Firmware:
     def take(self, byte: int) -> bytes:
         """A byte from the host; the answer."""
         if self.mode == "S":
-            self.mode, self.setting = "", self.setting if byte == ord("?") else byte
+            if byte != ord("?"):
+                self.mode = chr(byte) + "S"
+                return b""
+            self.mode = ""
+            return b"settings %c\n" % self.setting
+        if self.mode.endswith("S"):  # a setting, whose complement this is, or not
+            wanted = ord(self.mode[0])
+            self.mode, self.setting = "", wanted if byte == wanted ^ 0xFF else self.setting
             return b"settings %c\n" % self.setting
         if self.mode == "U":
             if byte == 0x7F:

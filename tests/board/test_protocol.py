@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import paths, toolchain
+from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board import direct, protocol
 from tinyspeech.board.protocol import Command, CommandStream, Lost, Stopped, Word
 from tinyspeech.chip import emulator
-from tinyspeech.integer import frontend, listening
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.sound import mulaw
 
 MAIN = (paths.FIRMWARE / "main.c").read_text()
@@ -116,9 +116,13 @@ def test_a_reset_ends_what_was_being_sent():
         assert stream.take(b"L") == [Command.MICROPHONE]
 
 
-@given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70]), max_size=30).map(b"".join))
+SETTING_BYTES = {protocol.setting(sensitivity, word)[:1]
+                 for sensitivity in decision.SENSITIVITIES for word in (None, *CLASSES[decision.REJECTED :])}
+
+
+@given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70, b"SP", b"SA", b"S?"]), max_size=30).map(b"".join))
 def test_outside_of_data_every_letter_is_a_command(data):
-    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1, B ends it."""
+    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1 or 2, B ends it."""
     rest, expected = data, []
     while rest:
         code, rest = rest[:1], rest[1:]
@@ -127,7 +131,7 @@ def test_outside_of_data_every_letter_is_a_command(data):
         if code in (b"C", b"F"):
             rest = rest[15_872:]
         if code == b"S":
-            rest = rest[1:]
+            rest = rest[2 if rest[:1] in SETTING_BYTES else 1 :]
         if code == b"B":
             rest = b""
         if code == b"U":

@@ -1,14 +1,18 @@
 """What a user sets on a board: the answer, what is kept across power loss, and what a power cut leaves."""
 
+import re
+
 import numpy as np
 import pytest
 
-from tinyspeech import paths
+from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.board.direct import Board
 from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, parse_settings, setting, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, listening
-from tinyspeech.integer.decision import SENSITIVITIES
+from tinyspeech.integer.decision import REJECTED, SENSITIVITIES
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import audio, datasets, mulaw
 
@@ -53,6 +57,68 @@ def test_a_setting_is_kept_across_power_loss(board, wanted):
 def test_other_bytes_change_nothing(board, code):
     assert answer(board, setting("high", "yes")) == ARMED
     assert answer(board, bytes([code])) == ARMED
+    assert answer(board, bytes([code, code ^ 0xff])) == ARMED
+
+
+def test_a_setting_without_its_complement_changes_nothing(board):
+    """Not within the second that the board waits for it, either; and the next command is a command."""
+    board.send(Command.SETTINGS + setting("high", "yes")[:1])
+    board.advance(0.9)
+    assert board.received() == b""
+    board.advance(0.2)
+    assert board.received() == b"settings P\n"
+    board.send(Command.SETTINGS + setting("high", "yes")[:1] + Command.VERSION + Command.VERSION)
+    board.advance(0.1)
+    assert re.fullmatch(rb"settings P\ntinyspeech .*\n", board.received())
+
+
+ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *CLASSES[REJECTED:])]
+LETTERS = {command[0] for command in Command}
+
+
+def asked(chip: Chip, data: bytes) -> list[int]:
+    """The bytes of the lines `settings` with which the firmware answers, as fast as it takes what it is sent."""
+    said = b""
+    chip.send(data)
+    while (why := chip.run()) != "starved":
+        assert why == "transmit"
+        said += chip.received()
+    return [line[9] for line in said.splitlines() if line.startswith(b"settings ")]
+
+
+def test_no_other_complement_keeps_a_setting():
+    """Every setting with every wrong third byte, 8,415 of them."""
+    chip = Board(toolchain.build_firmware().elf).chip
+    assert len(ALL) == 33
+    for code in ALL:
+        wrong = [Command.SETTINGS + code[:1] + bytes([other]) for other in range(256) if other != code[1]]
+        assert asked(chip, b"".join(wrong)) == [ord("P")] * 255
+    assert asked(chip, Command.SETTINGS + ALL[-1]) == [ALL[-1][0]]
+
+
+def test_random_lines_set_what_they_confirm_and_nothing_else():
+    """5,000 lines of what comes near to a setting, against the rule: `S`, one of 33 bytes, its complement. Left out are
+    bytes that are commands of their own, but for `V`."""
+    rng = np.random.default_rng(0)
+    chip, kept, confirmed, unconfirmed = Board(toolchain.build_firmware().elf).chip, ord("P"), 0, 0
+    noise = [bytes([code]) for code in range(256) if code not in LETTERS]
+    usable = [code for code in ALL if code[0] not in LETTERS]
+    for _ in range(5_000):
+        code, other = usable[rng.integers(len(usable))], noise[rng.integers(len(noise))]
+        parts = (b"S", b"S", code[:1], code[:1], code[1:], code, b"S" + code[:1], b"S?", b"V", other)
+        line = b"".join(parts[i] for i in rng.integers(0, len(parts), 6)) + b"???"
+        expected, rest = [], line
+        while rest:
+            first, rest = rest[:1], rest[1:]
+            if first == b"S":
+                set_to = next((code for code in ALL if rest.startswith(code)), None)
+                valid = any(rest.startswith(code[:1]) for code in ALL)
+                kept = kept if set_to is None else set_to[0]
+                confirmed, unconfirmed = confirmed + (set_to is not None), unconfirmed + (valid and set_to is None)
+                rest = rest[2 if valid else 1 :]
+                expected.append(kept)
+        assert asked(chip, line) == expected, line
+    assert confirmed > 500 and unconfirmed > 1_000
 
 
 def test_a_power_cut_leaves_the_old_setting_the_new_one_or_the_default(board):

@@ -48,7 +48,7 @@ from tinyspeech.toolchain import compile as compiling
     (["board", "--wav", ""], "is a folder"), (["board", "--image", ""], "cannot read firmware"),
     (["flash", "--port", "none", "--image", ""], "cannot read firmware"),
     (["train", "--config", "tinyspeech_s.yaml", "--device", "tpu"], "unknown device 'tpu'"),
-    (["train", "--config", "tinyspeech_s.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
+    (["train", "--config", "tinyspeech_s_clips.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
 def test_bad_requests(refused, arguments, match, monkeypatch):
     for engine in engines.CLASSES_OF.values():

@@ -16,7 +16,7 @@ from tinyspeech.measure import bits, store, workers
 from tinyspeech.training import train
 from tinyspeech.training.data import validation_set
 
-TINY = {"config": "tinyspeech_s.yaml", "seeds": [0, 1],
+TINY = {"config": "tinyspeech_s_clips.yaml", "seeds": [0, 1],
         "change": {"network": {**NETWORK, "attention": None, "pool": None, "flush": None}, "epochs": 1, "qat_epochs": 1,
                    "batch_size": 32, "average": 0.9}}
 PLAN = {"networks": {"T": TINY},

@@ -142,12 +142,14 @@ def test_curves_are_told_where_they_are_asked_for():
 
 def test_minutes_are_of_rows_own_seconds_where_they_are_the_processor_s(tmp_path, monkeypatch):
     row = {"seeds": [0, 1], "epochs": 30, "qat_epochs": 6, "seconds": 600}
-    entries = {"tinyspeech_s.seconds_per_epoch": {"value": {"float": 10, "quantised": 20}},
+    entries = {"tinyspeech_s_clips.seconds_per_epoch": {"value": {"float": 10, "quantised": 20}},
                "experiments.wall": {"value": [row]},
                "experiments.processor": {"value": [row, {**row, "seconds": None}], "seconds": experiments.SECONDS}}
     (tmp_path / "results.json").write_text(json.dumps(entries))
     monkeypatch.setattr(paths, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(training, "load_checkpoint", lambda path: {"metrics": {"seconds": 4200}})
     (made,) = training.minutes()
+    assert made.value["train"] == 70
     assert (made.value["wall"], made.value["processor"]) == (14, 20 + 14)
 
 

@@ -156,7 +156,7 @@ def test_a_run_on_streams_learns_and_resumes_to_the_same_bits(taught, tmp_path, 
 
 def test_a_teacher_is_asked_about_the_clips_before_the_streams(tmp_path):
     """Its answers are all that is learned of them with a weight of 1: what it says itself costs nothing then."""
-    settings = config(**{**SETTINGS, "streams": {"share": 0.0}}, teacher="t", distill_weight=1.0)
+    settings = config(**{**SETTINGS, "streams": {"share": [0.0, 1.0]}}, teacher="t", distill_weight=1.0)
     model = train.build(settings).eval()
     data = bands()
     asked = []
@@ -170,7 +170,9 @@ def test_a_teacher_is_asked_about_the_clips_before_the_streams(tmp_path):
     x, y = torch.randint(-60, 60, (6, 49, 12)).float(), torch.arange(2, 8)
     assert abs(train.joint_loss(run, x, y, 0.0).item()) < 1e-4
     assert torch.equal(asked[0], x * grids.INPUT_STEP)
-    run.teacher = lambda x: torch.zeros(len(x), 12)
+    run.progress.stage = "qat"
+    assert train.joint_loss(run, x, y, 0.0).item() > 0.1  # streams count in that stage alone
+    run.progress.stage, run.teacher = "float", lambda x: torch.zeros(len(x), 12)
     assert train.joint_loss(run, x, y, 0.0).item() > 1e-4
 
 
@@ -185,7 +187,8 @@ def test_a_network_that_remembers_starts_from_one_that_does_not(tmp_path):
 
 @pytest.mark.parametrize(("settings", "needle"), [
     ({"streams": {"count": 3}}, "unknown key 'count'"), ({"streams": {"false_weight": [1]}}, "false_weight"),
-    ({"streams": {"share": -1}}, "0 to 1000"), ({"streams": {"share": 1}, "mixup": 0.2}, "neither")])
+    ({"streams": {"share": -1}}, "0 to 1000"),
+    ({"streams": {"share": [0, 1, 2]}}, "0 to 1000"), ({"streams": {"share": 1}, "mixup": 0.2}, "neither")])
 def test_senseless_settings_are_refused(settings, needle):
     with pytest.raises(UserError, match=needle):
         TrainConfig(**settings)

@@ -8,7 +8,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
-| `S` | a byte, `setting`; or `?` | `settings P`, the byte that is kept | 12 |
+| `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 12 |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
 | 0x7f | | nothing | 12 |
 
@@ -108,11 +108,12 @@ class Settings:
         return {"sensitivity": self.sensitivity, "first_word": word}
 
     def __str__(self) -> str:
-        return SETTINGS_START + setting(self.sensitivity, self.first_word).decode()
+        return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
 
 
 def setting(sensitivity: str, first_word: str | None) -> bytes:
-    """The byte behind `S`: 64 + 16 * sensitivity + class of the first word, 0 for an open board.
+    """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board; and its
+    complement, without which the board changes nothing.
 
     Raises `UserError` for a sensitivity or a word that there is not.
     """
@@ -122,16 +123,20 @@ def setting(sensitivity: str, first_word: str | None) -> bytes:
     if first_word is not None and first_word not in words:
         raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(words)}")
     word = 0 if first_word is None else CLASSES.index(first_word)
-    return bytes([64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word])
+    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word
+    return bytes([code, code ^ 0xFF])
 
 
 def parse_settings(line: str) -> Settings | None:
     """The answer to `S`, or None of any other line."""
     code = line.removeprefix(SETTINGS_START)
-    if code == line or len(code) != 1 or not 0 <= ord(code) - 64 < 16 * len(decision.SENSITIVITIES):
-        return None
-    sensitivity, word = divmod(ord(code) - 64, 16)
-    if word and not decision.REJECTED <= word < len(CLASSES):
+    return None if code == line or len(code) != 1 else _settings(ord(code))
+
+
+def _settings(code: int) -> Settings | None:
+    """What the byte means; None where it is no setting."""
+    sensitivity, word = divmod(code - 64, 16)
+    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or (word and not decision.REJECTED <= word < len(CLASSES)):
         return None
     return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
 
@@ -168,7 +173,7 @@ class CommandStream:
     def restart(self) -> None:
         """The firmware was reset, and waits for a command."""
         self._data_bytes = 0
-        self._until_stop = self._for_bootloader = False
+        self._until_stop = self._for_bootloader = self._may_set = False
 
     def take(self, data: bytes) -> list[Command]:
         """The commands in the next bytes, in their order; noise is none. What follows `B` is not for the firmware."""
@@ -176,6 +181,9 @@ class CommandStream:
         for code in data:
             if self._for_bootloader:
                 break
+            if self._may_set:
+                self._may_set, self._data_bytes = False, 0 if _settings(code) is None else 1
+                continue
             if self._data_bytes:
                 self._data_bytes -= 1
                 continue
@@ -188,8 +196,9 @@ class CommandStream:
             self._data_bytes = _DATA_BYTES.get(command, 0)
             self._until_stop = command is Command.RECORDING
             self._for_bootloader = command is Command.BOOTLOADER
+            self._may_set = command is Command.SETTINGS
         return found
 
 
-_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES, Command.SETTINGS: 1}
+_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES}
 _BY_CODE = {command[0]: command for command in Command}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
-from tinyspeech.measure.figures import firmware, frontend, hours, listening, network, robustness, training
+from tinyspeech.measure.figures import firmware, frontend, hours, levers, listening, network, robustness, training
 from tinyspeech.measure.store import Figure
 from tinyspeech.networks.family import FAMILY
 from tinyspeech.paths import SHIPPED
@@ -49,9 +49,8 @@ BY_HAND = {
     "frontend.attempts_24_mhz": "python -m tinyspeech bench, after the change",
     "frontend.attempts_offset": "evaluate with the front end changed",
     "frontend.attempts_optimisation": "python -m tinyspeech bench, with either flag",
-    "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, of the network "
-                    "before",
-    "hours.levers": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords, of one after the other",
+    "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, when it had "
+                    "learned clips alone",
 }
 """History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""
 
@@ -111,6 +110,7 @@ def of_hours() -> list[Group]:
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
+        Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), trains=True),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),
     ]
@@ -136,8 +136,8 @@ def of_rest() -> list[Group]:
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
         Group(("chip.mips",), firmware.interpreter),
-        Group((f"{SHIPPED}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
-        Group((f"{SHIPPED}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
+        Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
+        Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
         Group(("reproduce.minutes",), training.minutes, cheap=True),
     ]
 

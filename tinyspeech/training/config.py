@@ -18,8 +18,8 @@ from tinyspeech.training.augment import AugmentConfig
 class StreamSettings:
     """How a network is trained on streams, one behind each clip (chapter 11)."""
 
-    share: float = 0.3
-    """Of their loss, beside the clips' of 1."""
+    share: tuple[float, float] = (0.3, 0.3)
+    """Of their loss, beside the clips' of 1: in float, and at few bits. One number is both."""
     false_weight: tuple[float, float] = (0.3, 1.0)
     """What a frame of scores that reports what was not said costs, at first and from the end of the float stage on; a
     word that is missed costs 1."""
@@ -30,11 +30,18 @@ class StreamSettings:
         for key in values:
             if key not in cls.__dataclass_fields__:
                 raise UserError(f"unknown key '{key}' under 'streams'; known: {', '.join(cls.__dataclass_fields__)}")
-        settings = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-        numbers = (settings.share, *(settings.false_weight if isinstance(settings.false_weight, tuple) else (None,)))
-        if len(numbers) != 3 or not all(type(n) in (int, float) and 0 <= n <= 1000 for n in numbers):
-            raise UserError("'share' and the two of 'false_weight' under 'streams' must be 0 to 1000")
-        return settings
+        pairs = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        if "share" in pairs and not isinstance(pairs["share"], tuple):
+            pairs["share"] = pairs["share"], pairs["share"]
+        for pair in pairs.values():
+            if not isinstance(pair, tuple) or len(pair) != 2 or not all(type(n) in (int, float) and 0 <= n <= 1000
+                                                                        for n in pair):
+                raise UserError("'share' and the two of 'false_weight' under 'streams' must be 0 to 1000")
+        return cls(**pairs)
+
+    def share_in(self, stage: str) -> float:
+        """The share in stage `float` or `qat`."""
+        return self.share[stage != "float"]
 
     def weight_at(self, done: float) -> float:
         """The weight of false reports when so much of the float stage is done, 0..1."""

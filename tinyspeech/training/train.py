@@ -1,6 +1,6 @@
 """One training loop for every network: float first, then quantisation-aware at few bits (chapters 4 and 5).
 
-    python -m tinyspeech train --config data/configs/tinyspeech_s.yaml --data FOLDER_OR_ARCHIVE
+    python -m tinyspeech train --config data/configs/tinyspeech_s_clips.yaml --data FOLDER_OR_ARCHIVE
 
 AdamW with a one-cycle schedule, or what the config says, over augmented clips; a teacher's answers beside the labels
 where the config names one; the weights that are kept are a running average. After each epoch a checkpoint (weights,
@@ -134,7 +134,7 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
         with torch.no_grad():
             answers = run.teacher(x * grids.INPUT_STEP)
     clips = clip_loss(run.config, logits, y, answers)
-    return clips + settings.share * streams.loss(sums, drawn, y, settings.weight_at(done))
+    return clips + settings.share_in(run.progress.stage) * streams.loss(sums, drawn, y, settings.weight_at(done))
 
 
 @dataclass
@@ -423,7 +423,8 @@ def finish_run(run: Run) -> dict:
 
 def finished(run: Run, stage: str, score: float) -> dict:
     """What the file of the run's network holds, with its accuracy `score` in percent."""
-    metrics = {"float_accuracy": run.progress.float_accuracy, "accuracy": score, "history": run.progress.history}
+    metrics = {"float_accuracy": run.progress.float_accuracy, "accuracy": score, "history": run.progress.history,
+               "seconds": round(run.progress.seconds)}
     return bundle(asdict(run.config), stage, run.model, metrics, run.progress.network)
 
 
