@@ -99,8 +99,8 @@ uint8_t board_setting(void)
 }
 
 /* Write FLASH_CTLR and wait until the flash has done it. That code in flash stands still meanwhile, so that none of this
-   need lie in RAM, is an assumption (chip/core/assumptions.h, flash_us): ch32fun's example of flash says so, and the maker's
-   ch32v00x_flash.c runs from flash in the same way; no manual does. */
+   need lie in RAM, is an assumption (chip/core/flash.c says whose): the maker's ch32v00x_flash.c runs from flash in the same
+   way; no manual says so. */
 static __attribute__((noinline)) void flash_control(uint32_t value)
 {
     REGISTER(FLASH_CTLR) = value;

@@ -85,6 +85,76 @@ def test_a_second_session_overwrites_nothing(tmp_path):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
 
 
+@pytest.fixture
+def session(model, sound, tmp_path):
+    """A session in a folder of its own, and what it keeps of the whole: at least three sounds."""
+    kept = list(keeping.events(model, sound))
+    assert len(kept) > 2 and kept[1].end < kept[2].end < len(sound)
+    return keeping.Session(keeping.Keeper(tmp_path / "kept", NOW), model, sound), kept
+
+
+def files_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def rows_in(folder) -> list[dict]:
+    with (folder / "log.csv").open(newline="") as log:
+        return list(csv.DictReader(log))
+
+
+def test_a_sound_is_there_as_soon_as_all_of_it_was_sent(session, sound, tmp_path):
+    session, kept = session
+    folder = tmp_path / "kept"
+    for n, event in enumerate(kept):
+        session.sent(event.end - 1)
+        assert len(rows_in(folder)) == n
+        session.sent(event.end)
+        row = rows_in(folder)[n]
+        assert (row["word"], row["kind"], row["lead"]) == (event.word, event.kind, str(event.lead))
+        assert np.array_equal(soundfile.read(folder / row["file"], dtype="int16")[0], sound[event.start : event.end])
+    assert files_in(folder) == ["log.csv" if n < 0 else rows_in(folder)[n]["file"] for n in (*range(len(kept)), -1)]
+
+
+def test_at_the_end_what_the_board_still_heard_is_kept_and_no_more(session, sound, tmp_path):
+    """The board has heard 0.2 s more than the second event's decision, and the third one's is to come."""
+    session, kept = session
+    session.sent(kept[0].end)
+    frames = kept[1].frame + 10
+    assert kept[1].frame < frames < kept[2].frame
+    reports = [(event.frame, event.word) for event in kept[:2] if event.kind == "report"]
+    assert session.heard(frames) == reports
+    first, second = rows_in(tmp_path / "kept")
+    heard = 256 + 160 * (frames - 1)
+    assert heard < kept[1].end and second["end"] == f"{heard / 8000:.3f}"
+    assert len(soundfile.read(tmp_path / "kept" / second["file"])[0]) == heard - kept[1].start
+    assert first["end"] == f"{kept[0].end / 8000:.3f}"
+
+
+@pytest.fixture
+def limit_on_files():
+    """A limit on how long files may get, in bytes: what does not fit fails as on a full disk, in the middle."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("beyond", ["sound", "row"])
+def test_on_a_full_disk_nothing_is_half_written_and_nothing_lost(tmp_path, limit_on_files, beyond):
+    """The disk is full in the middle of the second sound, or of its row in the log."""
+    keeper = keeping.Keeper(tmp_path, NOW)
+    first = keeper.keep(np.zeros(80_000, np.int16), keeping.Event(100, "go", 1, "near"))
+    whole, log = first.read_bytes(), (tmp_path / "log.csv").read_bytes()
+    later = np.zeros(80_000 if beyond == "sound" else 10, np.int16)
+    limit_on_files(10_000 if beyond == "sound" else len(log) + 7)
+    with pytest.raises(UserError, match="on a disk with room"):
+        keeper.keep(later, keeping.Event(300 if beyond == "sound" else 0, "stop", 1, "near"))
+    assert first.read_bytes() == whole and (tmp_path / "log.csv").read_bytes() == log
+    assert not list(tmp_path.glob("*.part"))
+    for path in tmp_path.glob("*.wav"):
+        soundfile.read(path)
+
+
 def test_folders_that_cannot_be_written_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot keep sounds"):

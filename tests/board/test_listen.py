@@ -1,6 +1,7 @@
 """The serial monitor: on a stand-in that speaks the protocol, what works and everything that can go wrong."""
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 from array import array
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ import soundfile
 
 from tinyspeech import CLASSES, paths
 from tinyspeech.__main__ import main
-from tinyspeech.board import isp, monitor
+from tinyspeech.board import isp, keeping, monitor
 from tinyspeech.board.microphone import SIGNAL_HZ, microphone
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
@@ -386,6 +388,71 @@ def test_sounds_are_kept_and_a_board_that_differs_is_told(board, beeps, tmp_path
     assert main(["listen", "--port", board().port, "--wav", str(beeps), "--keep", str(tmp_path / "kept")]) == 0
     assert "reports and the definition's differ" in capsys.readouterr().err
     assert (tmp_path / "kept" / "log.csv").read_text().startswith("file,start,end,word,kind,lead")
+
+
+@pytest.fixture
+def spoken(tmp_path):
+    """A file of a bundled "yes" between pauses, 4 s at 16 kHz, and what the definition reports in it, or nearly."""
+    task = datasets.load_task(paths.BUNDLED, "validation")
+    clip = task.clip(next(i for i, name in enumerate(task.names) if name.startswith("yes/")))
+    soundfile.write(tmp_path / "spoken.wav", np.pad(clip, (8_000, 64_000 - 8_000 - len(clip))), 16_000)
+    sound = mulaw.mulaw_decode(np.frombuffer(monitor.recording(tmp_path / "spoken.wav"), np.uint8))
+    found = list(keeping.events(IntegerModel.load(model_file("tinyspeech_s", ".npz")), sound))
+    assert found and found[0].end < 20_000
+    return tmp_path / "spoken.wav", found
+
+
+def test_sounds_are_kept_when_the_port_is_lost(board, spoken, tmp_path, capsys):
+    """A second before the recording ends; what was complete is there."""
+    class Unplugged(Firmware):
+        def take(self, byte):
+            if len(self.samples) > 24_000:
+                boards[0].unplug()
+            return super().take(byte)
+
+    path, found = spoken
+    boards = [board(Unplugged())]
+    assert main(["listen", "--port", boards[0].port, "--wav", str(path), "--keep", str(tmp_path / "kept")]) == 2
+    err = capsys.readouterr().err.splitlines()
+    assert "went away" in err[-1] and not any("Traceback" in line for line in err)
+    names = sorted(file.name for file in (tmp_path / "kept").iterdir())
+    complete = [event.end - event.start for event in found if event.end <= 23_900]
+    assert names[-1] == "log.csv" and complete
+    assert [len(soundfile.read(tmp_path / "kept" / name)[0]) for name in names[:-1]] == complete
+    assert len((tmp_path / "kept" / "log.csv").read_text().splitlines()) == len(names)
+
+
+def test_ctrl_c_keeps_what_was_heard(board, spoken, tmp_path, monkeypatch):
+    """Right behind the word's decision, before its two seconds are over."""
+    path, found = spoken
+    sent = keeping.Session.sent
+
+    def interrupt(session, samples):
+        sent(session, samples)
+        if samples > found[0].frame * frontend.HOP + 800:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(keeping.Session, "sent", interrupt)
+    assert main(["listen", "--port", board().port, "--wav", str(path), "--keep", str(tmp_path / "kept")]) == 0
+    kept, = (tmp_path / "kept").glob("*.wav")
+    assert found[0].word in kept.name and 0 < found[0].end - found[0].start - len(soundfile.read(kept)[0]) < 4_000
+
+
+def test_a_disk_that_fills_up_ends_it_in_one_line(board, spoken, tmp_path, capsys, monkeypatch):
+    """And the board waits for commands."""
+    path, _ = spoken
+    stand_in = board()
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert main(["listen", "--port", stand_in.port, "--wav", str(path), "--keep", str(tmp_path / "kept")]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: cannot keep sounds") and "No space left on device" in line
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["log.csv"]
+    stand_in.unplug()  # and all that was sent has been taken
+    assert stand_in.firmware.mode == ""
 
 
 def test_sounds_that_cannot_be_kept_are_one_line(board, beeps, tmp_path, capsys):

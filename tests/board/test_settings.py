@@ -7,13 +7,16 @@ import pytest
 
 from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board.direct import Board
-from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, parse_settings, setting, transcript
+from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
+from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, Word, parse_settings, setting, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, listening
 from tinyspeech.integer.decision import REJECTED, SENSITIVITIES
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.measure import live
 from tinyspeech.sound import audio, datasets, mulaw
 
 DEFAULT = Settings("normal", None)
@@ -175,6 +178,66 @@ def test_a_board_hears_what_the_definition_hears_with_its_settings(board, speech
     board.advance(0.1)
     words = listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())
     assert words and board.received().decode().splitlines() == transcript(words, listening.frame_count(len(codes)))
+
+
+CUT_S = 10.4
+"""In the middle of a word that would be reported at 10.58."""
+
+
+@pytest.mark.parametrize("flash_us", [3_000, 6_000])
+def test_a_setting_in_the_middle_of_a_word_of_the_microphone(speech, flash_us):
+    """A command ends the listening before the core stands still: nothing samples then. What comes with it, while the
+    board says that it stopped, is lost and sets nothing; it is sent again. The next listening begins anew, and hears
+    what the definition does of the readings that it takes, from the first on."""
+    model, codes = speech
+    board = VirtualBoard(shipped_image(), assuming=Assumptions(flash_us=flash_us))
+    board.advance(0.01)
+    sound = mulaw.mulaw_decode(codes)
+    cut = round(CUT_S * frontend.SAMPLE_RATE_HZ)
+    board.send(Command.MICROPHONE)
+    board.advance(0.005)
+    board.chip.connect_microphone(as_volts(sound, frontend.SAMPLE_RATE_HZ), SIGNAL_HZ)
+    board.advance(CUT_S)
+    before, conversions = board.received().decode(), board.chip.state.conversions
+    board.send(Command.SETTINGS + setting("low", None))
+    board.advance(0.1)
+    assert re.fullmatch(r"stopped 5[12]\d\n", board.received().decode())
+    assert answer(board, ASK) == DEFAULT and answer(board, setting("low", None)) == Settings("low", None)
+    assert before.startswith("listening\nword ") and board.chip.state.conversions - conversions < 20
+    rest = live.listen(board, as_volts(sound[cut:], frontend.SAMPLE_RATE_HZ), SIGNAL_HZ)
+    words = [str(Word(name, frame)) for frame, name in listening.words(model, rest.samples, sensitivity="low")]
+    assert len(words) > 4 and [line for _, line in rest.lines] == ["listening", *words]
+    assert board.chip.state.resets == 1 and board.fault is None
+
+
+@pytest.mark.parametrize("flash_us", [3_000, 6_000])
+def test_a_setting_between_two_halves_of_a_word_over_the_port(speech, flash_us):
+    """When the first has ended; the second's command comes while the core stands still, and is taken behind it."""
+    model, codes = speech
+    board = VirtualBoard(shipped_image(), assuming=Assumptions(flash_us=flash_us))
+    board.advance(0.01)
+    cut = round(CUT_S * frontend.SAMPLE_RATE_HZ)
+
+    def play(part: np.ndarray) -> None:
+        for at in range(0, len(part), 160):
+            board.send(part[at : at + 160].tobytes())
+            board.advance(0.02)
+
+    board.send(Command.RECORDING)
+    board.advance(0.005)
+    play(codes[:cut])
+    board.send(Command.STOP)
+    board.advance(0.02)
+    board.send(Command.SETTINGS + setting("low", None) + Command.RECORDING)
+    board.advance(0.05)
+    play(codes[cut:])
+    board.send(Command.STOP)
+    board.advance(0.1)
+    first, second = (mulaw.mulaw_decode(part) for part in (codes[:cut], codes[cut:]))
+    lines = [*transcript(listening.words(model, first), listening.frame_count(len(first))), "settings @",
+             *transcript(listening.words(model, second, sensitivity="low"), listening.frame_count(len(second)))]
+    assert board.received().decode().splitlines() == lines and len(lines) > 9
+    assert board.chip.state.overruns == 0 and board.fault is None and board.chip.state.resets == 1
 
 
 def test_settings_change_what_is_heard(speech):

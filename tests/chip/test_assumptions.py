@@ -428,6 +428,85 @@ def test_erasing_may_take_longer():
         assert chip.cycles == pytest.approx(8 * us, abs=100)
 
 
+FLASH_KEYS = "li a0, 0x40022000\n" + "".join(f"li a1, {key:#x}\nsw a1, 4(a0)\nsw a1, 36(a0)\n"
+                                             for key in (0x45670123, 0xCDEF89AB))
+ERASE = FLASH_KEYS + "li a1, 0x20000\nsw a1, 16(a0)\nli a1, 0x08002000\nsw a1, 20(a0)\n" \
+                     "li a1, 0x20040\nsw a1, 16(a0)\n"
+"""A page, its STRT last; a0 is at the registers."""
+WAIT = "1: lw a5, 12(a0)\nandi a5, a5, 1\nbnez a5, 1b\n"
+FLASH_US, FLASH_CYCLES = 3_000, 24_000
+"""At 8 MHz."""
+
+
+def in_ram(text: str, said: Assumptions | None = None) -> Chip:
+    """A chip that begins with this program in RAM. Its flash has an ebreak at 0, and behind it a word."""
+    chip = Chip(assemble(".option norvc\nebreak\n.word 0x1234\n"), said)
+    chip.state.flash[0x2000:0x2080] = bytes(128)
+    code = assemble(text + "\nebreak\n")
+    chip.state.sram[: len(code)] = code
+    chip.state.pc = SRAM_BASE
+    return chip
+
+
+@pytest.mark.parametrize("late", [0, 4])
+def test_code_in_ram_sees_bsy_and_runs_on(late):
+    """Turns of a loop while it is busy, at 7 cycles, then EOP. A BSY that comes late is missed by who looks at once."""
+    text = ERASE + "li a2, 0\nnop\nnop\nnop\n1: addi a2, a2, 1\nlw a5, 12(a0)\nandi a4, a5, 1\nbnez a4, 1b\n"
+    chip = in_ram(text, Assumptions(bsy_late_cycles=late))
+    assert chip.run() == "break"
+    assert chip.registers()[12] == pytest.approx(FLASH_CYCLES / 7, abs=2) and chip.registers()[15] & 0x20
+    assert chip.read_memory(0x2000, 128) == b"\xff" * 64 + bytes(64)
+    chip = in_ram(ERASE + "lw a5, 12(a0)\n", Assumptions(bsy_late_cycles=late))
+    assert chip.run() == "break" and chip.registers()[15] & 0x21 == (0 if late else 1)
+
+
+def test_code_in_flash_never_sees_bsy():
+    chip = Chip(assemble(ERASE + "lw a5, 12(a0)\nebreak\n"))
+    assert chip.run() == "break" and chip.registers()[15] & 0x21 == 0x20
+
+
+@pytest.mark.parametrize("second", ["li a1, 0x20040\nsw a1, 16(a0)\n", "li a1, 0x10000\nsw a1, 16(a0)\n",
+                                    "li a1, 0x08002040\nsw a1, 20(a0)\n", "li a1, 0x08002040\nsw a1, 0(a1)\n"],
+                         ids=["start", "mode", "address", "word"])
+def test_what_does_not_wait_for_bsy_stops(second):
+    with pytest.raises(ChipFault, match="still busy"):
+        in_ram(ERASE + second).run()
+    if "(a1)" not in second:  # a word is only taken while programming is switched on
+        assert in_ram(ERASE + WAIT + second).run() == "break"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_the_page_buffer_takes_a_moment_that_code_in_ram_waits_for(waits):
+    wait = WAIT if waits else ""
+    text = FLASH_KEYS + "li a1, 0x10000\nsw a1, 16(a0)\nli a1, 0x90000\nsw a1, 16(a0)\n" + wait + \
+        "li a2, 0x08002000\nli a1, 0x50000\nli a3, 16\n" \
+        "2: sw a3, 0(a2)\nsw a1, 16(a0)\naddi a2, a2, 4\naddi a3, a3, -1\n" + wait + "bnez a3, 2b\n"
+    if waits:
+        assert in_ram(text).run() == "break"
+        return
+    with pytest.raises(ChipFault, match="still busy"):
+        in_ram(text).run()
+    assert Chip(assemble(text + "ebreak\n")).run() == "break"  # in flash it stands still
+
+
+@pytest.mark.parametrize("reads", ["lw a5, 4(x0)\n", "li a4, 0x1ffff800\nlw a5, 0(a4)\n", "jr x0\n"],
+                         ids=["a word", "option bytes", "an instruction"])
+def test_what_is_read_from_busy_flash_comes_when_it_is_done(reads):
+    chip = in_ram(ERASE + reads)
+    assert chip.run() == "break" and chip.cycles == pytest.approx(FLASH_CYCLES, abs=150)
+    free = in_ram(ERASE + f"li a4, {SRAM_BASE:#x}\nlw a5, 0(a4)\n")
+    assert free.run() == "break" and free.cycles < 150
+
+
+def test_an_interrupt_whose_handler_is_in_flash_waits_until_it_is_done():
+    """SysTick's, 100 cycles into the erasing; the handler is the ebreak at 0."""
+    tick = "li a2, 0xe000f000\nli a1, 100\nsw a1, 16(a2)\nsw x0, 8(a2)\nli a3, 0xe000e100\nli a4, 0x1000\n" \
+           "sw a4, 0(a3)\ncsrw mtvec, x0\nli a4, 0x88\ncsrs mstatus, a4\nli a1, 7\nsw a1, 0(a2)\n"
+    chip = in_ram(tick + ERASE + "1: j 1b\n")
+    assert chip.run(1_000_000) == "break" and chip.state.pc == 0
+    assert FLASH_CYCLES < chip.cycles < FLASH_CYCLES + 300
+
+
 @pytest.mark.parametrize("alone", [False, True])
 def test_an_overrun_is_cleared_by_the_status_then_the_data(alone):
     """Three bytes that nobody fetches, then the data alone, then the status and the data."""

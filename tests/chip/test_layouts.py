@@ -33,7 +33,7 @@ def test_the_interpreters_numbers(layout):
     numbers |= {f"RESET_{name.upper()}": value for name, value in emulator.RESETS.items()}
     numbers |= {"TOUCHED_READ": emulator.READ, "TOUCHED_WRITTEN": emulator.WRITTEN, "TOUCHED_DMA": emulator.BY_DMA}
     numbers |= {"RUNNING": 0} | {f"STOP_{stop.upper()}": i for i, stop in enumerate(emulator.STOPS) if i}
-    numbers |= {"FAULT_SLEEP_MASKED + 1": len(emulator.FAULTS), "STOP_BOOT + 1": len(emulator.STOPS)}
+    numbers |= {"FAULT_FLASH_BUSY + 1": len(emulator.FAULTS), "STOP_BOOT + 1": len(emulator.STOPS)}
     numbers |= {"FLASH_ALIAS": toolchain.FLASH_ALIAS}
     layout.check(CHIP_H, numbers)
 

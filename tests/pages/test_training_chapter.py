@@ -55,9 +55,10 @@ def test_a_class_without_clips_can_be_drawn():
     plt.gcf().canvas.draw()
 
 
-def test_what_others_published_is_dashed():
-    plots.against_noise({"ours": [70, 90]}, {"theirs": [75, 94]}, (0, 20))
-    assert [(line.get_label(), line.get_linestyle()) for line in plt.gca().lines] == [("ours", "-"), ("theirs", "--")]
+def test_each_kind_of_noise_has_its_curve():
+    plots.against_noise({"babble": [70, 90], "music": [75, 94]}, (0, 20))
+    assert [(line.get_label(), list(line.get_ydata())) for line in plt.gca().lines] == [("babble", [70, 90]),
+                                                                                       ("music", [75, 94])]
 
 
 def test_reliability_leaves_empty_bins_out():

@@ -2,12 +2,17 @@
 
     python -m tinyspeech listen --port PORT --wav evening.wav --keep false-alarms
 
-The folder is one of recordings: `--negatives FOLDER` takes it as it is. `log.csv` in it has a row a file.
+The folder is one of recordings: `--negatives FOLDER` takes it as it is. `log.csv` in it has a row a file. A sound is
+there as soon as its two seconds are over, whole or not at all, and stays there whatever happens to the board, its port
+or the disk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,6 +46,16 @@ class Event:
     @property
     def seconds(self) -> float:
         return self.frame * frontend.HOP / frontend.SAMPLE_RATE_HZ
+
+    @property
+    def start(self) -> int:
+        """The first sample that is kept."""
+        return max(0, round((self.seconds - BEFORE_S) * frontend.SAMPLE_RATE_HZ))
+
+    @property
+    def end(self) -> int:
+        """And the one behind the last, where the recording goes on for so long."""
+        return round((self.seconds + AFTER_S) * frontend.SAMPLE_RATE_HZ)
 
 
 def events(model: IntegerModel, samples: np.ndarray, **settings: int | str | None) -> Iterator[Event]:
@@ -81,9 +96,7 @@ class Keeper:
         session = (now or datetime.now()).strftime("%Y%m%d-%H%M%S")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "log.csv").open("a", newline="", encoding="utf-8") as file:
-                if not file.tell():
-                    csv.writer(file).writerow(COLUMNS)
+            self._log(None)
             taken = {path.name.split("_", 1)[0] for path in self.folder.iterdir()}
         except OSError as error:
             raise self._refused(error) from error
@@ -93,18 +106,66 @@ class Keeper:
     def keep(self, samples: np.ndarray, event: Event) -> Path:
         """Write the sound around an event of samples, int16 [n] at 8 kHz, and its row; returns the file."""
         rate_hz = frontend.SAMPLE_RATE_HZ
-        start = max(0, round((event.seconds - BEFORE_S) * rate_hz))
-        end = min(len(samples), round((event.seconds + AFTER_S) * rate_hz))
+        start, end = event.start, min(len(samples), event.end)
         path = self.folder / f"{self.session}_{event.seconds:07.2f}s_{event.word}_{event.kind}.wav"
         row = (path.name, f"{start / rate_hz:.3f}", f"{end / rate_hz:.3f}", event.word, event.kind, event.lead)
+        part = path.with_suffix(".part")
         try:
-            audio.write(path, samples[start:end], rate_hz)
-            with (self.folder / "log.csv").open("a", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow(row)
+            part.write_bytes(audio.as_wav(samples[start:end], rate_hz))
+            part.replace(path)
+            self._log(row)
         except OSError as error:
             raise self._refused(error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         return path
+
+    def _log(self, row: tuple | None) -> None:
+        """Put a row behind the others, or none: the heading, where there is no log. What does not get there whole, on a
+        disk without room, does not stay there."""
+        with (self.folder / "log.csv").open("ab", buffering=0) as file:
+            length, text = file.tell(), io.StringIO(newline="")
+            csv.writer(text).writerows(([] if length else [COLUMNS]) + ([] if row is None else [row]))
+            data = text.getvalue().encode("utf-8")
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    file.truncate(length)
+                raise
 
     def _refused(self, error: OSError) -> UserError:
         return UserError(f"cannot keep sounds in {self.folder} ({error.strerror}): give a folder that can be written, "
                          "on a disk with room")
+
+
+class Session:
+    """A recording that is sent to a board, each of whose sounds is kept as soon as all of it was sent.
+
+    sound : int16 [n] at 8 kHz
+    settings : as for `listening.words`
+    """
+
+    def __init__(self, keeper: Keeper, model: IntegerModel, sound: np.ndarray, **settings: int | str | None):
+        self._keeper, self._sound = keeper, sound
+        found = list(events(model, sound, **settings))
+        self._reports = [(event.frame, event.word) for event in found if event.kind == "report"]
+        self._waiting = deque(found)
+
+    def sent(self, samples: int) -> None:
+        """So many are with the board by now."""
+        while self._waiting and self._waiting[0].end <= samples:
+            self._keeper.keep(self._sound, self._waiting[0])
+            self._waiting.popleft()
+
+    def heard(self, frames: int) -> list[tuple[int, str]]:
+        """The board has heard so many frames, and the recording is over: keep what is left of them. Returns what the
+        definition reports in them, as `listening.words` does."""
+        sound = self._sound[: frontend.WINDOW + (frames - 1) * frontend.HOP]
+        for event in self._waiting:
+            if event.frame <= frames:
+                self._keeper.keep(sound, event)
+        self._waiting.clear()
+        return [(frame, word) for frame, word in self._reports if frame <= frames]

@@ -84,12 +84,13 @@ class Monitor:
 
     heard : told every word, as it comes
     notice : told in a line what else should be known: samples that were lost, lines that nobody understands
+    sent : told how much of a recording has been sent, in samples
     now : the clock by which samples are paced, in seconds
     """
 
     def __init__(self, line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
-                 now: Callable[[], float] = time.monotonic):
-        self.line, self._heard, self._notice, self._now = line, heard, notice, now
+                 now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None):
+        self.line, self._heard, self._notice, self._now, self._sent = line, heard, notice, now, sent
         self._rest, self._lines = b"", deque[str]()
         self._fed = 0
         self.frames: int | None = None
@@ -148,6 +149,7 @@ class Monitor:
             self._fed += len(part)
             self.line.write(part)
             self._tell(PACE_S)
+            self._sent(self._fed)
 
     def end(self) -> None:
         """Stop the board, which then waits for commands; tell what it heard until then."""
@@ -192,15 +194,15 @@ class Monitor:
 
 def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
            samples: bytes | None = None, seconds: float | None = None,
-           now: Callable[[], float] = time.monotonic) -> int:
+           now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None) -> int:
     """Let a board listen to its microphone for so many seconds, or to a `recording`, and tell what it hears.
 
-    heard, notice, now : as in `Monitor`
+    heard, notice, now, sent : as in `Monitor`
 
     Ctrl-C ends it early. However it ends, a board that can be reached waits for commands then. Returns the frames that
     it heard. Raises `UserError` for a board that does not do as described, `PortLost` for a port that went away.
     """
-    monitor = Monitor(line, heard, notice, now)
+    monitor = Monitor(line, heard, notice, now, sent)
     try:
         monitor.begin(Command.MICROPHONE if samples is None else Command.RECORDING)
         try:
@@ -233,6 +235,7 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
                         "recorder, then give the file with --wav")
     samples = None if path is None else recording(path, seconds)
     keeper = None if keep is None else keeping.Keeper(keep)
+    session: keeping.Session | None = None
     line = isp.SerialLine(port)
     words: list[tuple[int, str]] = []
 
@@ -250,21 +253,12 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
             notice(str(error))
         else:
             told(settings)
-        frames = listen(line, hear, notice, samples, seconds)
+        if keeper is not None:  # what the definition reports in the recording, and nearly reports
+            model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+            sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
+            session = keeping.Session(keeper, model, sound, **settings.constants())
+        frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)
     finally:
         line.close()
-    if keeper is not None and frames:
-        _keep(keeper, samples, frames, words, settings, notice)
-
-
-def _keep(keeper: keeping.Keeper, samples: bytes, frames: int, words: list[tuple[int, str]],
-          settings: protocol.Settings, notice: Callable[[str], None]) -> None:
-    """Keep the sound around what the definition reports in what the board heard, and nearly reports."""
-    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
-    sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))[: frontend.WINDOW + (frames - 1) * frontend.HOP]
-    found = list(keeping.events(model, sound, **settings.constants()))
-    for event in found:
-        keeper.keep(sound, event)
-    defined = [(event.frame, event.word) for event in found if event.kind == "report"]
-    if different := {*defined} ^ {*words}:
+    if session is not None and frames and (different := {*session.heard(frames)} ^ {*words}):
         notice(f"{len(different):,} of the board's reports and the definition's differ: does it run another network?")

@@ -40,7 +40,8 @@ NEAR = {"hsi_error_ppm": 2_500, "lsi_hz": 4_000, "adc_calibration_clocks": 12, "
 """A number is as assumed if it is no further away; the clock on the other side of the cable is not better than that."""
 UNTRIED = {
     "sram_seed": "ours", "options_taken": "would write option bytes: see flash --link",
-    "unclocked_access": "our stop", "overclocked_flash": "luck proves nothing", "faults": "our stop",
+    "bsy_late_cycles": "only code in RAM could tell", "unclocked_access": "our stop",
+    "overclocked_flash": "luck proves nothing", "faults": "our stop",
 }
 SWITCH_OFF = "needs a power-on: unplug the board, plug it in, and run this again with --no-flash"
 

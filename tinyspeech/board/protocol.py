@@ -14,9 +14,10 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 
 A request is a byte, the number of samples that the board takes next: 96, then 160, 49 times. Lines end with `\n`;
 FRAME counts the frames of 20 ms since the board began to listen. Any byte ends `L`, and is then taken as a command;
-0x7f is the one that asks for nothing more. Every other byte is noise. Samples that do not come for a second (or two,
-in the middle of one) end `C`, `F` and `U`. When nothing has come for a second after a reset, noise or such an end, or
-for a minute after a command, the board listens to its microphone by itself.
+0x7f is the one that asks for nothing more. Of what comes while the board says `stopped`, and in the 6 ms in which it
+keeps a setting, a byte at most is not lost: a host waits for the answer. Every other byte is noise. Samples that do not
+come for a second (or two, in the middle of one) end `C`, `F` and `U`. When nothing has come for a second after a reset,
+noise or such an end, or for a minute after a command, the board listens to its microphone by itself.
 """
 
 from __future__ import annotations

@@ -55,6 +55,7 @@ FAULTS = (
     "sleep without an interrupt that could end it", "setting of a register that is not emulated",
     "DMA to or from where there is no memory", "ADC clock above 24 MHz",
     "sleep while interrupts are off globally, from which this core does not wake",
+    "operation on flash that is still busy with another: wait until BSY is 0",
 )
 
 

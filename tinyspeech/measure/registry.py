@@ -125,7 +125,7 @@ def of_rest() -> list[Group]:
                     "rejection_by_margin_validation"), robustness.confidence, ("speech",)),
         Group(named("live", "accuracy_int16_validation", "accuracy_mulaw_validation", "answers_changed_by_mulaw"),
               listening.through_mulaw, ("speech",)),
-        Group(named("live", "seconds", "detected", "false_per_hour", "latency_median", "latency_p95", "latency_p99",
+        Group(named("live", "seconds", "detected", "false", "latency_median", "latency_p95", "latency_p99",
                     "latency_worst", "latency_within_250_ms", "latency_soft_worst", "latency_soft_within_250_ms",
                     "lost_samples", "mismatches", "cycles_per_second", "duty", "milliamps", "milliwatts",
                     "battery_hours", "asleep", "longest_burst", "ram_bytes", "stack_bytes"),

@@ -9,6 +9,7 @@ Chapter 1.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from math import gcd
 from pathlib import Path
@@ -239,6 +240,13 @@ def write(path: str | Path, samples: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) 
         soundfile.write(path, samples.astype(np.int16), rate_hz, subtype=kinds[path.suffix.lower()])
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} cannot be written ({error}): give a file in a folder that exists") from error
+
+
+def as_wav(samples: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) -> bytes:
+    """What `write` writes to a wav file of samples, int16 [N]."""
+    data = io.BytesIO()
+    soundfile.write(data, samples, rate_hz, format="WAV", subtype="PCM_16")
+    return data.getvalue()
 
 
 def in_a_row(clips: Iterable[np.ndarray], sample_rate_hz: int, seed: int = 0, pauses_s: tuple[float, float] = (0.2, 1),

@@ -66,7 +66,10 @@
         "cycles that a transfer of the DMA takes from the core", "no source") \
     ROW(flash_us, 3000, "0 3000 6000", "6000", \
         "microseconds that erasing or programming takes, in which code in flash stands still", \
-        "datasheet: typically 3 ms; ch32fun's example of flash: only code in RAM has to wait for BSY") \
+        "datasheet: typically 3 ms; ch32fun's example of flash: about 3 ms, and only code in RAM has to wait for BSY") \
+    ROW(bsy_late_cycles, 0, "0 4", "4", \
+        "cycles in which BSY still reads 0 though flash is busy, for code in RAM; other code stands still", \
+        "azhel12's Zhele, pull request 45: a few; stm32f1xx-hal's pull request 427: the STM32F1 needs 1") \
     ROW(ore_by_data_alone, 0, "no=0 yes=1", "no", \
         "reading the data clears ORE, FE and NE even where the status was not read with them before", \
         "reference manual, USART_STATR: status, then data") \

@@ -109,6 +109,7 @@ void system_reset(struct chip *chip, uint32_t flags)
             schedule(chip, i, NEVER); /* the receiver's line does not know of it */
     memset(chip->x, 0, sizeof chip->x);
     chip->pc = 0, chip->asleep = 0, chip->reset_request = 0, chip->stall = 0, chip->idle_polls = 0;
+    chip->flash_began = chip->flash_until = 0;
     chip->resets++, chip->reset_flags |= flags;
     peripherals_reset(chip, ~0u, ~0u);
     r->watchdog.rldr = r->watchdog.rldr_now = 0xfff;

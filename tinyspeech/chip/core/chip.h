@@ -36,7 +36,7 @@ enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_
 enum fault {
     FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
     FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR, FAULT_NO_CLOCK, FAULT_SLEEP, FAULT_SETTING,
-    FAULT_DMA, FAULT_ADC_SPEED, FAULT_SLEEP_MASKED
+    FAULT_DMA, FAULT_ADC_SPEED, FAULT_SLEEP_MASKED, FAULT_FLASH_BUSY
 };
 
 enum event { /* what happens at a cycle of its own; of two at the same, the first of this list */
@@ -100,7 +100,7 @@ struct registers {
     struct { uint32_t unlocked, psc, rldr, psc_now, rldr_now; uint64_t psc_at, rldr_at; } watchdog; /* at: cycles */
     struct {
         uint32_t actlr, keys, mode_keys, option_keys, boot_keys; /* how many of the two came */
-        uint32_t ctlr, addr, eop, error;
+        uint32_t ctlr, addr, eop, ends, error; /* ends: EOP is due when it is no longer busy */
         uint32_t buffer[16], latch, latched; /* latched: 1 + the word's place in the buffer, or 0 */
     } flash;
 };
@@ -146,6 +146,7 @@ struct chip {
     uint32_t ahead, wait_states, idle_polls, code_in_ram; /* code_in_ram: some of it is decoded */
     uint32_t asleep, boot_mode, lsi_on;    /* asleep: 1 wfi, 2 wfe; boot_mode: FLASH_STATR's MODE */
     uint64_t stall;                        /* cycles that the access in progress costs on top */
+    uint64_t flash_began, flash_until;     /* the cycles between which flash is, or was, busy */
     uint32_t reset_request;                /* RESET_ bits */
     uint64_t ticks_per_cycle, stolen;      /* stolen: cycles that the DMA took from the core */
     uint32_t outside[3], outside_drives[3], mailbox[2]; /* pins that the outside drives, by port, and to what */

@@ -1,11 +1,19 @@
-/* The flash controller, with the option bytes: pages and sectors, their keys and protection. While it erases or programs,
-   the core stands still (flash_us of assumptions.h), so BSY is never seen.
+/* The flash controller, with the option bytes: pages and sectors, their keys and protection.
+
+   While it is busy, nothing can be read from flash: whoever fetches from there stands still until it is done, code in flash
+   with its next instruction, so that it never sees BSY. Interrupts wait with it; timers, ADC, DMA and USART do not. No
+   manual of the maker's says so; STM32's PM0075 does, of the controller that this one resembles (a read stalls the bus), and
+   ch32fun's example of flash, which waits for BSY behind each word, says that only code in RAM needs to. Code in RAM runs
+   on, sees BSY, and waits for its end before it touches CTLR, ADDR or the flash again, as all functions of the maker's
+   ch32v00x_flash.c do; what happens otherwise nobody says, and the chip stops. How long: flash_us for erasing and
+   programming, BUFFER_CYCLES for the page buffer.
 
    A page is programmed in the order of the maker's own library: FTPG, then BUFRST; 16 times a word is stored and BUFLOAD moves it
    into the buffer; ADDR and STRT. A word without BUFLOAD is not in the buffer. */
 #include "chip.h"
 
 static const uint32_t KEY[2] = {0x45670123u, 0xcdef89abu};
+enum { BUFFER_CYCLES = 6 }; /* to reset the page buffer, as ch32fun's example says; to load a word: taken for the same */
 enum { PG = 1, PER = 2, MER = 4, OBPG = 0x10, OBER = 0x20, START = 0x40, LOCK = 0x80, FLOCK = 0x8000, FTPG = 0x10000,
        FTER = 0x20000, BUFLOAD = 0x40000, BUFRST = 0x80000 }; /* FLASH_CTLR */
 
@@ -24,11 +32,26 @@ static int protected_page(const struct chip *chip, uint32_t at)
     return !(chip->options[at < 8192 ? 8 : 10] >> (at >> 10 & 7) & 1);
 }
 
+/* Busy from this store on for so many cycles. */
+static void busy_for(struct chip *chip, uint64_t cycles)
+{
+    chip->flash_began = chip->cycles, chip->flash_until = chip->cycles + cycles;
+    if (chip->pc - SRAM_BASE >= SRAM_BYTES) chip->stall = cycles;
+}
+
 static void flash_busy(struct chip *chip)
 {
-    chip->stall = cycles_of(chip, (uint64_t)ASSUME(chip, flash_us) * (TICKS_PER_SECOND / 1000000));
-    chip->r.flash.eop = 1;
+    busy_for(chip, cycles_of(chip, (uint64_t)ASSUME(chip, flash_us) * (TICKS_PER_SECOND / 1000000)));
+    chip->r.flash.ends = 1;
     forget_decoded(chip);
+}
+
+/* Whether it is, now; EOP comes with the end. */
+static int is_busy(struct chip *chip)
+{
+    if (chip->cycles < chip->flash_until) return 1;
+    if (chip->r.flash.ends) chip->r.flash.eop = 1, chip->r.flash.ends = 0;
+    return 0;
 }
 
 /* STRT: erase what ADDR points at, or program the page buffer there. Programming can only clear bits. */
@@ -76,6 +99,7 @@ static void flash_control(struct chip *chip, uint32_t value)
     r->flash.ctlr = value & ~(uint32_t)(START | LOCK | FLOCK | BUFLOAD | BUFRST);
     if (value & BUFRST) memset(r->flash.buffer, 0xff, sizeof r->flash.buffer), r->flash.latched = 0;
     if (value & BUFLOAD && r->flash.latched) r->flash.buffer[r->flash.latched - 1] = r->flash.latch, r->flash.latched = 0;
+    if (value & (BUFRST | BUFLOAD)) busy_for(chip, BUFFER_CYCLES);
     if (value & START) flash_start(chip);
     if (value & LOCK) r->flash.keys = 0;
     if (value & FLOCK) r->flash.mode_keys = 0;
@@ -86,6 +110,10 @@ void flash_store(struct chip *chip, uint32_t address, uint32_t size, uint32_t va
 {
     struct registers *r = &chip->r;
     uint32_t at = address - FLASH_ALIAS, option = address - INFO_BASE - OPTION_AT;
+    if (is_busy(chip)) {
+        chip->fault = FAULT_FLASH_BUSY;
+        return;
+    }
     if (r->flash.ctlr & FTPG && at < FLASH_BYTES && size == 4) {
         r->flash.latch = value, r->flash.latched = 1 + (at >> 2 & 15); /* until BUFLOAD moves it into the buffer */
     } else if (r->flash.ctlr & PG && at < FLASH_BYTES && size == 2) {
@@ -105,10 +133,13 @@ uint32_t flash_read(struct chip *chip, int which, uint32_t offset)
 {
     const struct registers *r = &chip->r;
     const uint8_t *option = chip->options;
+    uint32_t busy = (uint32_t)is_busy(chip);
     (void)which;
     switch (offset) {
     case 0x00: return r->flash.actlr;
-    case 0x0c: return r->flash.error << 4 | r->flash.eop << 5 | chip->boot_mode << 14 | (r->flash.boot_keys == 2 ? 0 : 0x8000);
+    case 0x0c: /* BSY may come late */
+        if (chip->cycles < chip->flash_began + (uint32_t)ASSUME(chip, bsy_late_cycles)) busy = 0;
+        return busy | r->flash.error << 4 | r->flash.eop << 5 | chip->boot_mode << 14 | (r->flash.boot_keys == 2 ? 0 : 0x8000);
     case 0x10:
         return r->flash.ctlr | (r->flash.keys == 2 ? 0 : LOCK) | (r->flash.mode_keys == 2 ? 0 : FLOCK) |
                (r->flash.option_keys == 2 ? 0x200 : 0);
@@ -124,6 +155,10 @@ void flash_write(struct chip *chip, int which, uint32_t offset, uint32_t value)
 {
     struct registers *r = &chip->r;
     (void)which;
+    if (is_busy(chip) && (offset == 0x10 || offset == 0x14)) {
+        chip->fault = FAULT_FLASH_BUSY;
+        return;
+    }
     switch (offset) {
     case 0x00:
         r->flash.actlr = value;

@@ -290,8 +290,10 @@ static uint32_t load_elsewhere(struct chip *chip, uint32_t address, uint32_t siz
 {
     if (address & (size - 1)) chip->fault = FAULT_MISALIGNED;
     else if (address >> 28 == 4 || address >> 28 == 0xe) return peripheral_read(chip, address) & (0xffffffffu >> (32 - 8 * size));
-    else if (address - INFO_BASE < INFO_BYTES) return bytes_at(chip->info + (address - INFO_BASE), size);
-    else chip->fault = FAULT_UNMAPPED;
+    else if (address - INFO_BASE < INFO_BYTES) {
+        if (chip->cycles < chip->flash_until) chip->stall = chip->flash_until - chip->cycles;
+        return bytes_at(chip->info + (address - INFO_BASE), size);
+    } else chip->fault = FAULT_UNMAPPED;
     return 0;
 }
 
@@ -304,12 +306,13 @@ static void store_elsewhere(struct chip *chip, uint32_t address, uint32_t size, 
     else chip->fault = FAULT_UNMAPPED;
 }
 
-/* `cycles` is the run's own counter: chip->cycles is brought up to date where a peripheral may look at it. */
+/* `cycles` and `pc` are the run's own: the chip's are brought up to date where a peripheral may look at them. */
 INLINE uint32_t load(struct chip *chip, uint64_t *cycles, uint32_t address, uint32_t size)
 {
     if (!(address & (size - 1))) {
         if (address - SRAM_BASE < SRAM_BYTES) return bytes_at(chip->sram + (address - SRAM_BASE), size);
         if (address < FLASH_BYTES || address - FLASH_ALIAS < FLASH_BYTES) {
+            if (*cycles < chip->flash_until) *cycles = chip->flash_until;
             *cycles += chip->wait_states;
             return bytes_at(chip->flash + (address & (FLASH_BYTES - 1)), size);
         }
@@ -318,7 +321,7 @@ INLINE uint32_t load(struct chip *chip, uint64_t *cycles, uint32_t address, uint
     return load_elsewhere(chip, address, size);
 }
 
-INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, uint32_t size, uint32_t value)
+INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t pc, uint32_t address, uint32_t size, uint32_t value)
 {
     if (address - SRAM_BASE < SRAM_BYTES && !(address & (size - 1))) {
         uint32_t at = address - SRAM_BASE;
@@ -329,7 +332,7 @@ INLINE void store(struct chip *chip, const uint64_t *cycles, uint32_t address, u
         }
         return;
     }
-    chip->cycles = *cycles;
+    chip->cycles = *cycles, chip->pc = pc;
     store_elsewhere(chip, address, size, value);
 }
 
@@ -514,6 +517,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         uint64_t before = cycles;
         pc = enter_handler(chip, (uint32_t)number, 0x80000000u | (uint32_t)number, pc), ahead = AHEAD;
         int to = slot_of(pc);
+        if (cycles < chip->flash_until && (to < FLASH_SLOTS || chip->r.csr.mtvec < SRAM_BASE)) cycles = chip->flash_until;
         cycles += jump_cycles(chip, to, pc) + 2 + chip->wait_states + (uint32_t)ASSUME(chip, interrupt_entry_cycles);
         if (profiling && chip->stages) { /* it belongs to whoever was interrupted, unless it is a stage */
             chip->stages[chip->stage] += cycles - before;
@@ -603,9 +607,9 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         case OP_LW: x[rd] = load(chip, &cycles, address, 4); goto memory;
         case OP_LBU: x[rd] = load(chip, &cycles, address, 1); goto memory;
         case OP_LHU: x[rd] = load(chip, &cycles, address, 2); goto memory;
-        case OP_SB: store(chip, &cycles, address, 1, b); goto memory;
-        case OP_SH: store(chip, &cycles, address, 2, b); goto memory;
-        case OP_SW: store(chip, &cycles, address, 4, b); goto memory;
+        case OP_SB: store(chip, &cycles, pc, address, 1, b); goto memory;
+        case OP_SH: store(chip, &cycles, pc, address, 2, b); goto memory;
+        case OP_SW: store(chip, &cycles, pc, address, 4, b); goto memory;
         case OP_ECALL: case OP_EBREAK:
             cycles = before, stop = STOP_BREAK;
             goto out;
@@ -637,6 +641,7 @@ attend: /* between instructions: events, resets, interrupts, sleep */
             int to = slot_of(target);
             ahead = AHEAD;
             cycles = before + jump_cycles(chip, to, target);
+            if (cycles < chip->flash_until && to < FLASH_SLOTS) cycles = chip->flash_until; /* from RAM, while it is busy */
             instructions++;
             if (profiling) {
                 chip->profile[d - chip->cache] += cycles - before, chip->executed[d - chip->cache]++;

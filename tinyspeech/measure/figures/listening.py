@@ -115,7 +115,7 @@ def detections(played: Session, about: dict) -> Iterator[Figure]:
     """Keywords that were reported, and reports of none."""
     result = played.result
     yield figure("live.detected", round(100 * result["detected"] / result["keywords"], 1), "% of keywords", **about)
-    yield figure("live.false_per_hour", round(3600 * result["false"] / played.seconds, 1), "reports an hour", **about)
+    yield figure("live.false", result["false"], "reports", **about)
 
 
 def latencies(played: Session, about: dict) -> Iterator[Figure]:

@@ -92,20 +92,18 @@ def confusion(matrix: ArrayLike, classes: Sequence[str], ax: Axes | None = None)
 
 
 def against_noise(
-    ours: Mapping[str, ArrayLike], published: Mapping[str, ArrayLike], snr_db: ArrayLike, ax: Axes | None = None
+    kinds: Mapping[str, ArrayLike], snr_db: ArrayLike, ax: Axes | None = None
 ) -> None:
-    """Accuracy over the ratio of speech to noise: ours drawn through, what others have published dashed.
+    """Accuracy over the ratio of speech to noise, a curve for each kind of noise.
 
     Parameters
     ----------
-    ours, published : name -> accuracies in percent, one for each ratio
+    kinds : name -> accuracies in percent, one for each ratio
     snr_db : in dB
     """
     ax = ax or plt.gca()
-    looks = zip((*ours, *published), (*ours.values(), *published.values()), PALETTE.values(), "osD^v<>", strict=False)
-    for name, y, color, marker in looks:
-        line_ = "-" if name in ours else "--"
-        ax.plot(snr_db, y, line_, marker=marker, markersize=5, color=color, label=name)
+    for (name, y), color, marker in zip(kinds.items(), PALETTE.values(), "osD^v<>", strict=False):
+        ax.plot(snr_db, y, marker=marker, markersize=5, color=color, label=name)
     ax.set(xlabel="speech over noise (dB)", ylabel="accuracy (%)", xticks=snr_db)
     ax.legend(fontsize=8, loc="lower right")
 
