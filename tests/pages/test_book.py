@@ -365,6 +365,15 @@ def test_a_notebook_is_stored_as_it_was_read(path):
     assert notebooks.dumps(notebooks.load(path)) == path.read_text(encoding="utf-8")
 
 
+def test_names_may_hold_blanks_and_lists_are_counted_from_0():
+    results = {"hours": {"value": {"10 dB": {"heard": 83.4}, "clean, room": {"heard": 62}}, "interval_95": [0.5, 4.1]}}
+    page = ("<!-- results:hours.value.10 dB.heard|.0f --><!-- /results --> <!-- results:hours.value.clean, room.heard -->"
+            "<!-- /results --> <!-- results:hours.interval_95.1 --><!-- /results -->")
+    assert re.findall(r">([\d.]+)<", numbers.renumbered(page, results)) == ["83", "62", "4.1"]
+    with pytest.raises(UserError, match="no such figure"):
+        numbers.renumbered("<!-- results:hours.interval_95.2 -->0<!-- /results -->", results)
+
+
 def test_a_figure_of_several_is_quoted_by_its_name():
     results = {"minutes.all": {"value": {"train": 27, "qat": 1.25}}}
     page = "".join(f"<!-- results:minutes.all.value.{x} -->0<!-- /results -->" for x in ("train", "qat@.1f"))
@@ -373,7 +382,7 @@ def test_a_figure_of_several_is_quoted_by_its_name():
         numbers.renumbered("<!-- results:minutes.all.value.x -->0<!-- /results -->", results)
 
 
-@pytest.mark.parametrize("mark", ["results:a b", "results:a#b#c#d", "results:a|"])
+@pytest.mark.parametrize("mark", ["results:a  b", "results:a#b#c#d", "results:a|"])
 def test_a_mark_that_is_none_is_refused(mark):
     with pytest.raises(UserError, match="a mark is not of the form"):
         numbers.renumbered(f"<!-- {mark} -->1<!-- /results -->", {})

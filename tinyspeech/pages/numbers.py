@@ -16,15 +16,18 @@ from tinyspeech.pages.site import notebook_files
 from tinyspeech.paths import ROOT
 
 _MARK = re.compile(
-    r"<!--\s*results:(?P<key>[\w.+-]+(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
+    r"<!--\s*results:(?P<key>[\w.+,-]+(?: [\w.+,-]+)*(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
     r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
 
 
 def _at(entry: Any, path: str) -> Any:
-    """What lies under a path of keys with dots, or None."""
+    """What lies under a path of keys with dots, of places from 0 where there is a list, or None."""
     for part in path.split("."):
-        entry = entry.get(part) if isinstance(entry, dict) else None
+        if isinstance(entry, list):
+            entry = dict(enumerate(entry)).get(int(part) if part.isdigit() else None)
+        else:
+            entry = entry.get(part) if isinstance(entry, dict) else None
     return entry
 
 
@@ -42,7 +45,7 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     ----------
     results : what data/results.json holds
     key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY.n is what
-        stands beside it, KEY.value.NAME one of several; KEY#LABEL#PATH is of the row with that label, where KEY's value
+        stands beside it, KEY.value.NAME one of several, KEY.NAME.0 the first of a list; KEY#LABEL#PATH is of the row with that label, where KEY's value
         is a list of rows
     spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
     """
