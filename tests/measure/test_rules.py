@@ -71,7 +71,7 @@ def test_loudness_is_the_first_coefficient_over_a_step():
 @pytest.fixture
 def heard(monkeypatch):
     """Half an hour in which yes leads by little now and then, and a row in which it leads by much."""
-    talk = np.tile(scores((40, 44, YES, 30_000)), (20, 1))
+    talk = np.tile(scores((40, 44, YES, 10_000)), (20, 1))
     said = scores((40, 44, YES, 90_000))
     stream = negatives.Stream("a", "talk", 1800.0, talk, (), np.zeros(len(talk) // 2))
     row = positives.Row(said, [live.Event(YES, 1.0, 1.6, 1.8)], np.zeros(STEPS))

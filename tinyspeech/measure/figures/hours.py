@@ -26,9 +26,9 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
-LEADS = {1: range(16_384, 131_073, 16_384), 2: range(24_576, 196_609, 8_192), 3: range(40_960, 286_721, 24_576)}
+LEADS = {1: range(8_192, 45_057, 6_144), 2: range(10_240, 71_681, 2_048), 3: range(16_384, 98_305, 8_192)}
 """Bits of the leak -> least leads that `choice` compares."""
-RULE_LEADS = range(16_384, 163_841, 16_384)
+RULE_LEADS = range(8_192, 61_441, 6_144)
 WANTED = {"low": 1.0, "normal": 5.0, "high": 20.0}
 """Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
 keeps to it. Training has heard these speakers: of others there are more."""
