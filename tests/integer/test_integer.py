@@ -58,6 +58,17 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
         return Layer(kind, name, source, target, kernel, stride, 0 if relu else -128, weight.astype(np.int8),
                      bias.astype(np.int16), multiplier.astype(np.uint8), shift.astype(np.uint8))
 
+    def embedding(name, source, inputs, outputs):
+        memory, layers = s.get("memory", 0), []
+        if not memory or s["pool"] > 1:  # without, as a network of this kind is lowered
+            layers.append(Layer("pool", f"{name}_pool", source, "pooled", s["pool"]))
+            source = "pooled"
+        layers.append(layer("dense", f"{name}_squeeze", source, "squeezed", inputs, s["squeezed"]))
+        if memory:
+            layers.append(Layer("leak", f"{name}_leak", "squeezed", "squeezed", memory=memory))
+        width = s["squeezed"] * (2 if memory else 1)
+        return [*layers, layer("dense", f"{name}_excite", "squeezed", "pooled", width, outputs, relu=False)]
+
     c, e = s["channels"], s["expansion"]
     layers = [layer("dense", "stem", "stream", "stream", 12, c, s["stem_kernel"])]
     for i, (kernel, stride) in enumerate(zip(s["kernels"], s["strides"], strict=True)):
@@ -66,24 +77,13 @@ def draw_model(rng: np.random.Generator, condenser: bool | None, frames: bool | 
                    layer("dense", f"b{i}_project", "wide", "branch", e, c, relu=False)]
         if condenser:
             scale = rng.choice([-128, 127], c) if rng.random() < 0.3 else rng.integers(-128, 128, c)
-            layers += [Layer("pool", f"b{i}_pool", "branch", "pooled", s["pool"]),
-                       layer("dense", f"b{i}_squeeze", "pooled", "squeezed", c, s["squeezed"]),
-                       layer("dense", f"b{i}_excite", "squeezed", "pooled", s["squeezed"], c, relu=False),
-                       Layer("gated_add", f"b{i}_gate", "branch", "stream", scale=scale.astype(np.int8))]
+            embedded = embedding(f"b{i}", "branch", c, c)
+            layers += [*embedded, Layer("gated_add", f"b{i}_gate", "branch", "stream", scale=scale.astype(np.int8))]
         else:
             layers.append(Layer("add", f"b{i}_add", "branch", "stream"))
     layers.append(layer("dense", "head", "stream", "wide", c, s["head"]))
     if frames:
-        memory, source = s.get("memory", 0), "pooled"
-        if memory and s["pool"] == 1:
-            source = "wide"  # as a network of this kind is lowered
-        else:
-            layers.append(Layer("pool", "frames_pool", "wide", "pooled", s["pool"]))
-        layers.append(layer("dense", "frames_squeeze", source, "squeezed", s["head"], s["squeezed"]))
-        if memory:
-            layers.append(Layer("leak", "frames_leak", "squeezed", "squeezed", memory=memory))
-        layers.append(layer("dense", "frames_excite", "squeezed", "pooled", s["squeezed"] * (2 if memory else 1), 1,
-                            relu=False))
+        layers += embedding("frames", "wide", s["head"], 1)
     layers.append(layer("weighed_classifier" if frames else "classifier", "classifier", "wide", "wide", s["head"], 12))
     return IntegerModel("random", CLASSES, layers, 12, 0.001, flush=int(rng.integers(0, 10)))
 
@@ -136,6 +136,10 @@ SHAPES = {
                                           kernels=[5, 7, 9], strides=[2, 1, 1], stem_kernel=3, pool=1, squeezed=8,
                                           memory=4),
     **{f"a memory of {bits} bits": dict(frames=True, memory=bits) for bits in range(1, 9)},
+    "gates with a memory in pairs": dict(condenser=True, frames=False, channels=16, expansion=12, head=12,
+                                         kernels=[9, 9, 9], strides=[1, 2, 1], stem_kernel=1, pool=1, squeezed=4,
+                                         memory=3),
+    "gates with a memory": dict(condenser=True, frames=True, channels=16, strides=[2, 3], memory=2),
     "drawn": {},
 }
 
@@ -160,6 +164,8 @@ ON_CHIP = {
     "both": dict(condenser=True, frames=True, channels=12, expansion=16, head=16, kernels=[4], strides=[3]),
     "a memory": dict(condenser=False, frames=True, channels=32, expansion=48, head=48, kernels=[5, 7, 9],
                      strides=[2, 1, 1], stem_kernel=3, pool=1, squeezed=8, memory=3),
+    "gates with a memory": dict(condenser=True, frames=False, channels=16, expansion=12, head=12, kernels=[9, 9, 9],
+                                strides=[1, 2, 1], stem_kernel=1, pool=1, squeezed=4, memory=3),
 }
 
 
@@ -297,9 +303,10 @@ def by_hand(model: IntegerModel, clip: np.ndarray) -> list[int]:
 
 @pytest.mark.parametrize("frames", [True, False])
 @pytest.mark.parametrize("condenser", [True, False])
-def test_run_is_the_contract(condenser, frames):
-    model = random_model(
-        20 + condenser, condenser, frames, channels=8, expansion=8, head=4, kernels=[3, 4], strides=[2, 3])
+@pytest.mark.parametrize("memory", [0, 2])
+def test_run_is_the_contract(condenser, frames, memory):
+    model = random_model(20 + condenser, condenser, frames, channels=8, expansion=8, head=4, kernels=[3, 4],
+                         strides=[2, 3], memory=memory)
     features = features_of(4, 2)[:, :20]
     assert model.run(features).tolist() == [by_hand(model, clip) for clip in features]
 

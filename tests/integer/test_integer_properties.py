@@ -414,7 +414,7 @@ def configs(draw) -> StreamingConfig | CausalConfig:
     blocks = draw(st.integers(1, 2))
     several = {"min_size": blocks, "max_size": blocks}
     condenser, attention = draw(st.sampled_from([0, 4, 8])), draw(st.sampled_from(["frames", "channels"]))
-    memory = draw(st.integers(0, LONGEST_MEMORY)) if condenser and attention == "frames" else 0
+    memory = draw(st.integers(0, LONGEST_MEMORY)) if condenser else 0
     return StreamingConfig(
         channels=draw(FOUR), expansion=draw(FOUR), head=draw(FOUR), stem_kernel=draw(st.integers(1, 3)),
         kernels=tuple(draw(st.lists(st.integers(1, 4), **several))),

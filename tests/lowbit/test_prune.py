@@ -94,6 +94,35 @@ def test_groups_need_inputs_by_four_and_channels_a_wide_middle():
         Pruner(PruneConfig(0.5, "channels", "layer"), build_model("Z"))
 
 
+@pytest.mark.parametrize("scope", prune.SCOPES)
+def test_what_is_excepted_stays_and_the_others_give_more(scope):
+    """As many go as without an exception, the smallest of what may go."""
+    net = network()
+    found = prune.masks(net, 0.3, scope=scope, excepted=("squeeze", "excite", "classifier"))
+    weights = prune.prunable(net)
+    assert set(weights) - set(found) == {"condenser.squeeze.weight", "condenser.excite.weight", "classifier.weight"}
+    gone = sum(int((~mask).sum()) for mask in found.values())
+    assert gone == pytest.approx(0.3 * sum(weight.numel() for weight in weights.values()), abs=len(found) / 2 + 0.5)
+    if scope == "global":
+        sizes = torch.cat([weights[name].detach().abs()[mask] for name, mask in found.items()])
+        assert sizes.min() >= max(weights[name].detach().abs()[~mask].max() for name, mask in found.items())
+    pruner = Pruner(PruneConfig.from_dict({"share": 0.3, "scope": scope, "except": ["condenser"]}), net)
+    pruner.after_step(net, 10, 10)
+    assert prune.zeros(net) == pytest.approx(0.3, abs=0.005)
+    assert (net.condenser.squeeze.weight != 0).all() and (net.condenser.excite.weight != 0).all()
+
+
+@pytest.mark.parametrize("values, match", [
+    ({"share": 0.3, "except": ["squeezed"]}, "no dense layer is called 'squeezed'; there are blocks, classifier,"),
+    ({"share": 0.9, "except": ["blocks"]}, r"not excepted have 0\.\d\d of all weights, not 0.9"),
+    ({"share": 0.3, "except": ["blocks", "stem", "head", "classifier", "condenser"]}, "leaves no layer"),
+])
+def test_exceptions_that_the_network_does_not_have_are_one_line(values, match):
+    with pytest.raises(UserError, match=match) as error:
+        Pruner(PruneConfig.from_dict(values), network())
+    assert "\n" not in str(error.value)
+
+
 # --- channels ---------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +212,9 @@ def test_at_once():
     ({"share": 0.5, "scope": "block"}, "'scope' under 'prune' must be global or layer"),
     ({"share": 0.5, "of": "channels"}, "needs 'scope: layer'"), ({"share": 0.5, "begin": 0.7}, "'begin'"),
     ({"share": 0.5, "every": 0}, "'every'"), ({"share": 0.5, "every": 1.5}, "'every'"),
+    ({"share": 0.5, "except": "stem"}, "'except' under 'prune' must list"), ({"share": 0.5, "except": [1]}, "'except'"),
+    ({"share": 0.5, "of": "channels", "scope": "layer", "except": ["stem"]}, "goes without 'except'"),
+    ({"share": 0.5, "excepted": ["stem"]}, "unknown key 'excepted'.*except"),
 ])
 def test_bad_settings_are_one_line(values, match):
     with pytest.raises(UserError, match=match) as error:
@@ -196,7 +228,8 @@ def test_bad_settings_are_one_line(values, match):
 # --- in training ------------------------------------------------------------------------------------------------------
 
 KINDS = {"weights": {"share": 0.6, "every": 3}, "groups": {"share": 0.5, "of": "groups", "scope": "layer"},
-         "channels": {"share": 0.5, "of": "channels", "scope": "layer", "every": 2}}
+         "channels": {"share": 0.5, "of": "channels", "scope": "layer", "every": 2},
+         "exceptions": {"share": 0.4, "except": ["squeeze", "excite"], "every": 3}}
 
 
 @pytest.fixture(scope="module", params=KINDS)

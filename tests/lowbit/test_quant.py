@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.small_networks import CHANNELS, CONFIGS, SMALL, features_of, network
+from support.small_networks import CHANNELS, CONFIGS, GATES, SMALL, features_of, network
 from torch import nn
 
 from tinyspeech.errors import UserError
@@ -17,7 +17,14 @@ from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.lowbit import fixed_point, grids, lower, quant
 from tinyspeech.lowbit.grids import FixedStep, GateQuantizer, LearnedStep, round_half_up
 from tinyspeech.lowbit.saved import predict
-from tinyspeech.networks.streaming import CausalConv, FrameCondenser, StreamingCondenser, StreamingConfig, TinySpeechS
+from tinyspeech.networks.streaming import (
+    CausalConv,
+    FrameCondenser,
+    StreamingCondenser,
+    StreamingConfig,
+    TinySpeechS,
+    leaking_mean,
+)
 
 
 def quantised(config: StreamingConfig, seed: int = 0, bits: int = 4) -> TinySpeechS:
@@ -299,7 +306,7 @@ def test_integers_are_int8_4bit_and_proved():
     assert c_header(integer) == c_header(lower.integer_twin(model, "test"))
 
 
-@pytest.mark.parametrize("config", [SMALL, CHANNELS], ids=["frames", "channels"])
+@pytest.mark.parametrize("config", [SMALL, CHANNELS, GATES], ids=["frames", "channels", "gates"])
 def test_zeroed_condensers_change_the_integers(config):
     plain, zeroed = quantised(config), quantised(config)
     with torch.no_grad():
@@ -327,6 +334,39 @@ def test_a_memory_in_the_shipped_shape_keeps_frames_in_pairs():
     assert plan["state_bytes"] == before["state_bytes"] + 2 * StreamingConfig().condenser
     headers = [c_header(twin) for twin in twins]
     assert "#define MODEL_MEMORY 0" in headers[0] and "#define MODEL_MEMORY 4" in headers[1]
+
+
+def test_gates_with_a_memory_keep_frames_in_pairs_at_both_rates():
+    """Two bytes a channel and block. Without pooling a condenser reads what it gates: no copy, no code for one."""
+    twins = []
+    for memory in (0, 3):
+        model = quantised(StreamingConfig(channels=16, expansion=12, head=12, stem_kernel=1, kernels=(9, 9, 9),
+                                          strides=(1, 2, 1), attention="channels", condenser=4, memory=memory))
+        quant.finish(model)
+        twins.append(lower.integer_twin(model, "test"))
+    before, plan = map(memory_plan, twins)
+    assert before["paired"] and plan["paired"] and plan["scratch_bytes"] <= WORK_BYTES
+    assert plan["state_bytes"] == before["state_bytes"] + 2 * 4 * 3
+    leaks = [i for i, layer in enumerate(twins[1].layers) if layer.kind == "leak"]
+    assert leaks[0] < plan["front"] < plan["cut"] and leaks[1] > plan["front"] and leaks[2] >= plan["cut"]
+    assert twins[1].parameters == twins[0].parameters + 3 * 4 * 16
+    headers = [c_header(twin) for twin in twins]
+    assert all("#define MODEL_POOLED 0" in header for header in headers)
+    assert "#define MODEL_MEMORY 0" in headers[0] and "#define MODEL_MEMORY 3" in headers[1]
+    assert dump(twins[1]).count("means of 8 frames") == 3
+
+
+def test_calibration_sees_the_mean_of_float():
+    """Not that on a grid whose step nobody has chosen yet: of small values it would be zero."""
+    seen = []
+    model = quant.prepare(network(GATES))
+    for condenser in (block.condenser for block in model.blocks):
+        condenser.excite.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    quant.calibrate(model, features_of(1) * grids.INPUT_STEP)
+    assert len(seen) == 3
+    for condenser, x in zip((block.condenser for block in model.blocks), seen, strict=True):
+        values, mean = x.chunk(2, dim=-1)
+        torch.testing.assert_close(mean, leaking_mean(values, condenser.memory))
 
 
 def test_multiplier_and_shift_are_within_half_a_percent():
@@ -419,7 +459,8 @@ def test_the_future_does_not_reach_back_but_the_past_reaches_on():
     assert not torch.equal(a[:, 12], b[:, 12])
 
 
-@pytest.mark.parametrize("config", [SMALL, CHANNELS, StreamingConfig()], ids=["small", "channels", "default"])
+@pytest.mark.parametrize("config", [SMALL, CHANNELS, GATES, StreamingConfig()],
+                         ids=["small", "channels", "gates", "default"])
 def test_condensers_are_alive(config):
     """Every weight gets a gradient, and each condenser's embedding changes the logits."""
     model = network(config)

@@ -14,9 +14,12 @@ CHANNELS = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2,
                            head=8)
 POOLED = StreamingConfig(channels=8, expansion=12, kernels=(3,), strides=(2,), pool=3, head=12)
 MEMORY = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 1), condenser=4, memory=3, head=8)
+GATES = StreamingConfig(channels=8, expansion=12, kernels=(3, 2, 4), strides=(1, 2, 1), attention="channels",
+                        condenser=4, memory=3, gate="plain", head=8)
+"""Condensers with a memory at both rates."""
 NO_CONDENSER = StreamingConfig(channels=8, expansion=12, kernels=(3, 4), strides=(2, 1), condenser=0, head=8)
 CONFIGS = {"default": StreamingConfig(), "small": SMALL, "channels": CHANNELS, "pooled frames": POOLED,
-           "memory": MEMORY, "without condenser": NO_CONDENSER}
+           "memory": MEMORY, "gates with a memory": GATES, "without condenser": NO_CONDENSER}
 
 
 def features_of(seed: int, count: int = 8, frames: int = 49) -> torch.Tensor:

@@ -65,29 +65,26 @@ def _layers(model) -> list[Layer]:
     slots = {"stem": ("stream", "stream"), "depthwise": ("stream", "branch"), "expand": ("branch", "wide"),
              "project": ("wide", "branch"), "squeeze": ("pooled", "squeezed"), "excite": ("squeezed", "pooled"),
              "head": ("stream", "wide")}
-    frames = model.condenser
-    layers, blocks = [], iter(enumerate(model.blocks))
+    condensers = {f"block{i}": block.condenser for i, block in enumerate(model.blocks)} | {"frames": model.condenser}
+    layers = []
     for layer_name, conv, step_in, step_out in wiring(model):
-        role = layer_name.split("_")[-1]
+        owner, role = layer_name.split("_") if "_" in layer_name else (layer_name, layer_name)
+        condenser = condensers.get(owner)
         source, target = slots[role]
-        if layer_name == "frames_squeeze":
-            if frames.pool > 1:
-                layers.append(Layer("pool", "frames_pool", "wide", "pooled", kernel=frames.pool))
+        if role == "squeeze":
+            seen = "wide" if owner == "frames" else "branch"
+            if condenser.pool > 1:
+                layers.append(Layer("pool", f"{owner}_pool", seen, source, kernel=condenser.pool))
             else:
-                source = "wide"
+                source = seen
         layers.append(_layer(conv, layer_name, source, target, step_in, step_out))
-        if layer_name == "frames_squeeze" and frames.memory:
-            layers.append(Layer("leak", "frames_leak", target, target, memory=frames.memory))
-        if role == "project":
-            i, block = next(blocks)
-            gate = block.condenser
-            if isinstance(gate, StreamingCondenser):
-                layers.append(Layer("pool", f"block{i}_pool", "branch", "pooled", kernel=gate.pool))
-            else:
-                layers.append(Layer("add", f"block{i}_add", "branch", "stream"))
-        if role == "excite" and layer_name != "frames_excite":
-            scale = np.floor(np.clip(gate.scale.detach().double().numpy() * 2**SCALE_BITS, -128, 127) + 0.5)
-            layers.append(Layer("gated_add", f"block{i}_gate", "branch", "stream", scale=scale.astype(np.int8)))
+        if role == "squeeze" and condenser.memory:
+            layers.append(Layer("leak", f"{owner}_leak", target, target, memory=condenser.memory))
+        if role == "project" and not isinstance(condenser, StreamingCondenser):
+            layers.append(Layer("add", f"{owner}_add", "branch", "stream"))
+        if role == "excite" and owner != "frames":
+            scale = np.floor(np.clip(condenser.scale.detach().double().numpy() * 2**SCALE_BITS, -128, 127) + 0.5)
+            layers.append(Layer("gated_add", f"{owner}_gate", "branch", "stream", scale=scale.astype(np.int8)))
     return layers
 
 

@@ -44,6 +44,9 @@ class PruneConfig:
     """Share of the float training after which no more go."""
     every: int = 16
     """Steps from one choice of weights to the next."""
+    excepted: tuple[str, ...] = ()
+    """Key `except`: layers that keep all their weights, by any part of their names, as in [squeeze, excite]. The share
+    is of all dense layers' weights even so: the others give more."""
 
     def __post_init__(self):
         numbers = {name: getattr(self, name) for name in ("share", "begin", "end")}
@@ -61,17 +64,21 @@ class PruneConfig:
                 raise UserError(f"'{name}' under 'prune' must be {' or '.join(known)}, not {getattr(self, name)!r}")
         if self.of == "channels" and self.scope == "global":
             raise UserError("'of: channels' under 'prune' needs 'scope: layer': every block keeps as many")
+        if not isinstance(self.excepted, tuple) or not all(isinstance(name, str) for name in self.excepted):
+            raise UserError(f"'except' under 'prune' must list names of layers, not {self.excepted!r}")
+        if self.of == "channels" and self.excepted:
+            raise UserError("'of: channels' under 'prune' goes without 'except': all other layers stay as they are")
 
     @classmethod
     def from_dict(cls, values: Mapping) -> PruneConfig:
         """The settings of a YAML file; an unknown or missing key raises `UserError`."""
-        known = [item.name for item in fields(cls)]
+        names = {"except" if item.name == "excepted" else item.name: item.name for item in fields(cls)}
         for key in values:
-            if key not in known:
-                raise UserError(f"unknown key '{key}' under 'prune'; known: {', '.join(known)}")
+            if key not in names:
+                raise UserError(f"unknown key '{key}' under 'prune'; known: {', '.join(names)}")
         if "share" not in values:
             raise UserError("'prune' needs 'share', the part of the weights that goes, as in 0.5")
-        return cls(**values)
+        return cls(**{names[key]: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 def cubic(progress: float) -> float:
@@ -114,15 +121,38 @@ def smallest(size: Tensor, share: float) -> Tensor:
     return gone.reshape(size.shape)
 
 
-def masks(model: nn.Module, share: float, of: str = "weights", scope: str = "global") -> dict[str, Tensor]:
-    """{name of a weight: bool of its shape}, True where a weight stays, with this share of units gone.
+def without(weights: Mapping[str, Tensor], excepted: tuple[str, ...]) -> dict[str, Tensor]:
+    """The weights of `prunable` but those of layers with such a word in their names; `UserError` where there is none of
+    a word, or nothing left."""
+    for word in excepted:
+        if not any(word in name.split(".") for name in weights):
+            known = sorted({part for name in weights for part in name.split(".")[:-1] if not part.isdecimal()})
+            raise UserError(f"'except' under 'prune': no dense layer is called {word!r}; there are {', '.join(known)}")
+    found = {name: weight for name, weight in weights.items() if not set(excepted) & set(name.split("."))}
+    if not found:
+        raise UserError("'except' under 'prune' leaves no layer that could be pruned")
+    return found
 
-    Raises `UserError` for groups in a layer whose inputs are no multiple of 4, and channels of another network than
-    TinySpeech-S.
+
+def masks(model: nn.Module, share: float, of: str = "weights", scope: str = "global",
+          excepted: tuple[str, ...] = ()) -> dict[str, Tensor]:
+    """{name of a weight: bool of its shape}, True where a weight stays, with this share of all units gone, none of them
+    from the layers `excepted`, which have no mask.
+
+    Raises `UserError` for groups in a layer whose inputs are no multiple of 4, channels of another network than
+    TinySpeech-S, and for a share that the layers which are not excepted do not have.
     """
     if of == "channels":
         return _channel_masks(model, share)
-    size = {name: sizes(weight, of) for name, weight in prunable(model).items()}
+    weights = prunable(model)
+    if excepted:
+        total = sum(weight.numel() for weight in weights.values())
+        weights = without(weights, excepted)
+        there = sum(weight.numel() for weight in weights.values()) / total
+        if share > there:
+            raise UserError(f"'prune': the layers that are not excepted have {there:.2f} of all weights, not {share}")
+        share /= there
+    size = {name: sizes(weight, of) for name, weight in weights.items()}
     if scope == "layer":
         gone = {name: smallest(values, share) for name, values in size.items()}
     else:
@@ -196,7 +226,8 @@ class Pruner:
             self.final = 1 - kept_channels(wide, config.share) / wide
         self.reached = -1.0
         """Share of the masks at hand; below 0 before there are any."""
-        self.masks = masks(model, 0.0, config.of, config.scope)  # refuses what cannot be pruned before the first step
+        for share in (self.final, 0.0):  # refuses what cannot be pruned before the first step
+            self.masks = masks(model, share, config.of, config.scope, config.excepted)
 
     def after_step(self, model: nn.Module, step: int, steps: int) -> None:
         """Choose anew where that is due, then set to zero what is masked. step: 1 .. steps, of the float training.
@@ -208,7 +239,7 @@ class Pruner:
         progress = 1.0 if step >= last else (step - first) / (last - first)
         target = self.final * cubic(progress)
         if target > self.reached and (step % c.every == 0 or progress >= 1):
-            self.masks, self.reached = masks(model, target, c.of, c.scope), target
+            self.masks, self.reached = masks(model, target, c.of, c.scope, c.excepted), target
         self.apply(model)
 
     def apply(self, model: nn.Module) -> None:

@@ -37,7 +37,7 @@ from tinyspeech.lowbit.grids import (
     optimal_clip,
 )
 from tinyspeech.networks.causal import CausalTinySpeech
-from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, TinySpeechS, folded
+from tinyspeech.networks.streaming import CausalConv, FrameCondenser, StreamingCondenser, TinySpeechS, folded
 
 ON_CHIP = (TinySpeechS, CausalTinySpeech)
 """Networks with quantisers where the chip rounds; in others they sit where an activation enters a layer."""
@@ -194,13 +194,18 @@ def _attach_as_on_chip(model: TinySpeechS | CausalTinySpeech, activation: Callab
         if isinstance(block.condenser, StreamingCondenser):
             block.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
             block.condenser.gate_quantizer = GateQuantizer()
+            _quantise_mean(block.condenser)
     model.classifier.output_quantizer = nn.Identity()  # logits stay int32
     if model.condenser is not None:
         model.condenser.excite.output_quantizer = FixedStep(-128, 127, GATE_STEP)
         model.condenser.readout_quantizer = ReadoutQuantizer()
-        if model.condenser.memory:
-            model.condenser.mean_quantizer = MeanQuantizer(model.condenser.squeeze.output_quantizer,
-                                                           model.condenser.memory)
+        _quantise_mean(model.condenser)
+
+
+def _quantise_mean(condenser: FrameCondenser | StreamingCondenser) -> None:
+    """The mean on its values' grid, where the condenser has a memory."""
+    if condenser.memory:
+        condenser.mean_quantizer = MeanQuantizer(condenser.squeeze.output_quantizer, condenser.memory)
 
 
 @torch.no_grad()
@@ -216,6 +221,8 @@ def calibrate(model: nn.Module, features: Tensor) -> None:
         q.register_forward_hook(lambda q, args, out: (seen.setdefault(q, []).append(args[0].flatten()), args[0])[1])
         for q in quantizers
     ]
+    means = [module for module in model.modules() if isinstance(module, MeanQuantizer)]  # of grids without a step yet
+    hooks += [module.register_forward_hook(lambda module, args, out: args[0]) for module in means]
     model(features)
     for hook in hooks:
         hook.remove()

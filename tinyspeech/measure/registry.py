@@ -17,7 +17,17 @@ from pathlib import Path
 
 from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
-from tinyspeech.measure.figures import firmware, frontend, hours, levers, listening, network, robustness, training
+from tinyspeech.measure.figures import (
+    condensers,
+    firmware,
+    frontend,
+    hours,
+    levers,
+    listening,
+    network,
+    robustness,
+    training,
+)
 from tinyspeech.measure.store import Figure
 from tinyspeech.networks.family import FAMILY
 from tinyspeech.paths import SHIPPED
@@ -64,6 +74,7 @@ def of_network(model: str) -> list[Group]:
     """What is measured of every network in `MODELS`."""
     firmware_name = "firmware" if model == SHIPPED else f"{model}.firmware"
     both = ("speech", "logmel")
+    gated = [Group(named(model, "condensers_disconnected"), partial(condensers.disconnected, model), both)]
     return [
         Group(named(model, "accuracy_float_logmel", "accuracy_fake_logmel", "accuracy_int_logmel",
                     "mismatches_fake_int_argmax"), partial(network.on_pictures, model), both),
@@ -78,6 +89,7 @@ def of_network(model: str) -> list[Group]:
               partial(network.counts, model), cheap=True),
         Group(named(firmware_name, "flash_bytes", "data_bytes", "bss_bytes", "stack_bytes", "ram_bytes",
                     "cycles_per_audio_second", "duty", "cycles_per_mac"), partial(firmware.costs, model), cheap=True),
+        *(gated if condensers.has_gates(model) else []),
     ]
 
 

@@ -27,6 +27,7 @@ from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import LONGEST_MEMORY, SIGMOID_BITS
 
 ATTENTIONS = ("frames", "channels")
+GATES = ("residual", "plain")
 LEAST_WEIGHT = 2.0**-SIGMOID_BITS
 """Added to every frame's weight, so that no clip is left without any: one unit of the chip's Q7."""
 
@@ -53,8 +54,11 @@ class StreamingConfig:
     pool: int = 1
     """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
     memory: int = 0
-    """Bits of the leak with which the condenser over frames remembers its condensed channels, 1 to 8; 0: it does not.
-    The mean's time constant is 2**memory frames."""
+    """Bits of the leak with which a condenser remembers its condensed channels, 1 to 8; 0: it does not. The mean's time
+    constant is 2**memory frames, at the condenser's own rate."""
+    gate: str = "residual"
+    """What a gate of channels begins as: `residual`, with V beside what it lets pass, as in the paper, or `plain`, with
+    nothing beside it."""
     flush: int = 8
     """Frames of zeros (the features' mean) that follow a clip: a causal network has a word's last sound behind it
     only a while later."""
@@ -63,7 +67,7 @@ class StreamingConfig:
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if name == "attention":
+            if name in ("attention", "gate"):
                 continue
             several = name in ("kernels", "strides")
             if several and not (isinstance(value, tuple) and value):
@@ -77,10 +81,10 @@ class StreamingConfig:
         for name in ("channels", "expansion", "head", "condenser"):
             if getattr(self, name) % 4 or getattr(self, name) < (name != "condenser"):
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
-        if not 0 <= self.memory <= LONGEST_MEMORY or (
-                self.memory and (self.attention != "frames" or not self.condenser)):
-            raise UserError(f"memory must be 0, or 1 to {LONGEST_MEMORY} bits of a condenser over frames, "
-                            f"not {self.memory}")
+        if not 0 <= self.memory <= LONGEST_MEMORY or (self.memory and not self.condenser):
+            raise UserError(f"memory must be 0, or 1 to {LONGEST_MEMORY} bits of a condenser, not {self.memory}")
+        if self.gate not in GATES or (self.gate != GATES[0] and (self.attention != "channels" or not self.condenser)):
+            raise UserError(f"gate must be {GATES[0]}, or {GATES[1]} for condensers of channels, not {self.gate!r}")
         if self.flush < 0:
             raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
         if min(self.kernels + self.strides + (self.stem_kernel, self.pool)) < 1:
@@ -211,59 +215,71 @@ def leaking_mean(x: Tensor, bits: int) -> Tensor:
     return share.to(x.dtype) @ x
 
 
-class StreamingCondenser(nn.Module):
-    """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension).
+class _Condenser(nn.Module):
+    """What both condensers share: condensation by a max over the last `pool` frames (the present one included), and the
+    embedding, two 1x1 convolutions through `condensed` channels.
 
-    Condensation is a max over the last `pool` frames (the present one included), the embedding two 1x1 convolutions
-    through `condensed` channels; expansion is implicit, since a causal maximum exists at every frame. Chapter 3.
+    With a `memory`, the second one also sees the leaking mean of the condensed channels: what was heard farther back
+    than any convolution here reaches, for two bytes a condensed channel.
     """
 
-    def __init__(self, channels: int, condensed: int, pool: int):
-        super().__init__()
-        self.pool = pool
-        self.squeeze = CausalConv(channels, condensed)
-        self.excite = CausalConv(condensed, channels, relu=False)
-        self.scale = nn.Parameter(torch.ones(channels))
-        self.gate_quantizer: nn.Module | None = None
-
-    def forward(self, v: Tensor) -> Tensor:
-        """Float [B, T, C] -> [B, T, C]."""
-        gate = torch.sigmoid(self.excite(self.squeeze(causal_max(v, self.pool))))  # (B, T, C)
-        if self.gate_quantizer is not None:
-            return v + v * self.gate_quantizer(gate, self.scale)
-        return v + v * gate * self.scale
-
-
-class FrameCondenser(nn.Module):
-    """Attention condenser over frames: V' = sum_t sigmoid(A_t) V_t / sum_t sigmoid(A_t).
-
-    It condenses all channels of the last `pool` frames into one number A_t: a max over frames, an embedding by two 1x1
-    convolutions through `condensed` channels. Expansion is implicit: one weight holds for all scores V of its frame.
-    The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how many.
-    Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapter 4.
-
-    With a `memory`, the embedding also sees the leaking mean of its condensed channels, so that a frame counts for less
-    where somebody has been talking: that lies seconds back, farther than any convolution here reaches, and costs two
-    bytes a condensed channel. Chapter 11.
-    """
-
-    def __init__(self, channels: int, condensed: int, pool: int, memory: int = 0):
+    def __init__(self, channels: int, condensed: int, outputs: int, pool: int, memory: int):
         super().__init__()
         self.pool, self.memory = pool, memory
         self.squeeze = CausalConv(channels, condensed)
         self.mean_quantizer: nn.Module | None = None
-        self.excite = CausalConv(condensed * (2 if memory else 1), 1, relu=False)
-        self.readout_quantizer: nn.Module | None = None
+        self.excite = CausalConv(condensed * (2 if memory else 1), outputs, relu=False)
 
-    def weights(self, h: Tensor) -> Tensor:
-        """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
-        squeezed = self.squeeze(causal_max(h, self.pool))  # (B, T, condensed)
+    def attention(self, x: Tensor) -> Tensor:
+        """A of x float [B, T, C] -> [B, T, outputs]."""
+        squeezed = self.squeeze(causal_max(x, self.pool))  # (B, T, condensed)
         if self.memory:
             mean = leaking_mean(squeezed, self.memory)
             if self.mean_quantizer is not None:
                 mean = self.mean_quantizer(mean, squeezed)
             squeezed = torch.cat([squeezed, mean], -1)  # (B, T, 2 * condensed)
-        return torch.sigmoid(self.excite(squeezed)) + LEAST_WEIGHT
+        return self.excite(squeezed)
+
+
+class StreamingCondenser(_Condenser):
+    """Attention condenser over time: V' = V + V * sigmoid(A) * S (Wong et al. 2020, in one causal dimension).
+
+    Expansion is implicit, since a causal maximum exists at every frame. Chapter 3.
+
+    With S = -1 this is V' = V * sigmoid(-A), a `plain` gate, with nothing beside it. That is where S begins then, and
+    not at 1; training may take it elsewhere.
+    """
+
+    def __init__(self, channels: int, condensed: int, pool: int, memory: int = 0, gate: str = GATES[0]):
+        super().__init__(channels, condensed, channels, pool, memory)
+        self.scale = nn.Parameter(torch.full((channels,), 1.0 if gate == "residual" else -1.0))
+        self.gate_quantizer: nn.Module | None = None
+
+    def forward(self, v: Tensor) -> Tensor:
+        """Float [B, T, C] -> [B, T, C]."""
+        gate = torch.sigmoid(self.attention(v))  # (B, T, C)
+        if self.gate_quantizer is not None:
+            return v + v * self.gate_quantizer(gate, self.scale)
+        return v + v * gate * self.scale
+
+
+class FrameCondenser(_Condenser):
+    """Attention condenser over frames: V' = sum_t sigmoid(A_t) V_t / sum_t sigmoid(A_t).
+
+    It condenses all channels into one number A_t. Expansion is implicit: one weight holds for all scores V of its
+    frame. The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how
+    many. Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapter 4.
+
+    With a memory, a frame counts for less where somebody has been talking: that lies seconds back. Chapter 11.
+    """
+
+    def __init__(self, channels: int, condensed: int, pool: int, memory: int = 0):
+        super().__init__(channels, condensed, 1, pool, memory)
+        self.readout_quantizer: nn.Module | None = None
+
+    def weights(self, h: Tensor) -> Tensor:
+        """How much each frame counts: h float [B, T, C] -> [B, T, 1], above 0."""
+        return torch.sigmoid(self.attention(h)) + LEAST_WEIGHT
 
     def forward(self, scores: Tensor, h: Tensor) -> Tensor:
         """Scores [B, T, classes], weighed by what h [B, T, C] says, averaged: [B, classes]."""
@@ -287,7 +303,7 @@ class Block(nn.Module):
         self.expand = CausalConv(width, config.expansion)
         self.project = CausalConv(config.expansion, width, relu=False)
         self.condenser = (
-            StreamingCondenser(width, config.condenser, config.pool)
+            StreamingCondenser(width, config.condenser, config.pool, config.memory, config.gate)
             if config.condenser and config.attention == "channels" else nn.Identity()
         )
         self.output_quantizer: nn.Module = nn.Identity()

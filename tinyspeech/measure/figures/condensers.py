@@ -1,0 +1,103 @@
+"""What the condensers of channels do: the integer network as it is, and with gates that no longer answer (chapter 6).
+
+A gate that is always the same is a constant of its channel, however large; what a condenser knows is in the rest. So
+two things are taken away: first what the gates answer to, each standing at its mean, then their level, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import paths
+from tinyspeech.integer.network import IntegerModel, Layer, gate_q7
+from tinyspeech.measure.figures import PICTURES
+from tinyspeech.measure.figures.network import of_model
+from tinyspeech.measure.store import Figure, figure
+from tinyspeech.sound import noise
+from tinyspeech.training import data
+
+CLIPS = 512
+"""That are run together: what every layer gives for them is held in memory."""
+ARGUMENTS = np.arange(-128, 128)
+"""Of a gate's sigmoid, int8."""
+
+
+def gates(model: IntegerModel) -> list[tuple[Layer, Layer]]:
+    """(what gives the argument, what gates by it), for every gate of channels."""
+    found, excite = [], None
+    for layer in model.layers:
+        if layer.kind == "gated_add":
+            found.append((excite, layer))
+        excite = layer if layer.target == "pooled" else excite
+    return found
+
+
+def has_gates(name: str) -> bool:
+    """Whether there is a network of this name, and condensers of channels in it."""
+    path = paths.MODELS / f"{name}.npz"
+    return path.exists() and bool(gates(IntegerModel.load(path)))
+
+
+def held(model: IntegerModel, arguments: Mapping[str, np.ndarray]) -> IntegerModel:
+    """The network with gates that stand still. Zeros are what the layer gives without weights and biases.
+
+    arguments : {layer that gives them: int8 [channels]}
+    """
+    def still(layer: Layer) -> Layer:
+        value = arguments[layer.name]
+        return replace(layer, weight=np.zeros_like(layer.weight), bias=value.astype(np.int16),  # (bias * 2**7) >> 7
+                       multiplier=np.full(len(value), 128, np.uint8), shift=np.full(len(value), 7, np.uint8), low=-128)
+
+    return replace(model, layers=[still(layer) if layer.name in arguments else layer for layer in model.layers])
+
+
+def mean_gates(model: IntegerModel, features: np.ndarray) -> list[np.ndarray]:
+    """Of every gate the mean over all frames of all clips, flush included: float [channels] in units of Q7.
+
+    features : int8 [N, T, inputs]
+    """
+    sums, frames = [0.0] * len(gates(model)), [0] * len(gates(model))
+    for at in range(0, len(features), CLIPS):
+        model.run(features[at : at + CLIPS], record := {})
+        for i, (excite, gate) in enumerate(gates(model)):
+            values = gate_q7(record[excite.name], gate.scale.astype(np.int64)).reshape(-1, len(gate.scale))
+            sums[i], frames[i] = sums[i] + values.sum(axis=0), frames[i] + len(values)
+    return [total / count for total, count in zip(sums, frames, strict=True)]
+
+
+def at_mean(model: IntegerModel, features: np.ndarray) -> IntegerModel:
+    """The network with every gate at the value next to its mean over these clips, of those that a gate can have."""
+    arguments = {}
+    for (excite, gate), mean in zip(gates(model), mean_gates(model, features), strict=True):
+        reachable = gate_q7(ARGUMENTS[:, None], gate.scale.astype(np.int64))  # (arguments, channels)
+        arguments[excite.name] = ARGUMENTS[np.abs(reachable - mean).argmin(axis=0)].astype(np.int8)
+    return held(model, arguments)
+
+
+def accuracy(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> float:
+    """In %, of int8 features [N, T, inputs]."""
+    logits = [model.run(features[at : at + CLIPS]) for at in range(0, len(features), CLIPS)]
+    return 100 * float((np.concatenate(logits).argmax(axis=1) == labels).mean())
+
+
+def rows(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> list[dict]:
+    """Accuracy in %, and the points lost, of the network as it is and of both ways to disconnect its condensers."""
+    zeros = {excite.name: np.zeros(len(gate.scale), np.int8) for excite, gate in gates(model)}
+    networks = {"as it is": model, "every gate at its mean": at_mean(model, features),
+                "excite without weights": held(model, zeros)}
+    scores = {label: accuracy(network, features, labels) for label, network in networks.items()}
+    return [{"label": label, "accuracy": round(score, 2), "lost": round(scores["as it is"] - score, 2)}
+            for label, score in scores.items()]
+
+
+def disconnected(model: str, speech: Path, logmel: Path) -> Iterator[Figure]:
+    """Of a trained network, on the complete validation set."""
+    features, labels = data.validation_set(data.load(logmel, speech / noise.BACKGROUND))
+    integer = IntegerModel.load(paths.model_file(model, ".npz"))
+    value = rows(integer, features.numpy().astype(np.int8), labels.numpy())
+    yield figure(f"{model}.condensers_disconnected", value, "%; points", data=PICTURES, n=len(labels),
+                 note="integers; all condensers at once, nothing trained after it", **of_model(model))
