@@ -53,15 +53,14 @@ static int width_of(const struct layer *layer)
     return banded ? multiply(multiply(layer->inputs, layer->bands), layer->window >> 4) : layer->inputs;
 }
 
-/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
-static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int kernel, int width)
+/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. */
+static void remember(int8_t *past, const int8_t *now, int kernel, int width)
 {
     for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
 }
 
 /* Add a frame's, or a band's, scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
-static __attribute__((noinline)) void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table,
-                                                 int32_t argument)
+static void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
 {
     uint32_t weight = 1;
     if (MODEL_WEIGHED) {
@@ -99,7 +98,7 @@ APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *w
 }
 
 /* The sums of a layer with weights, for one frame or for two in a row. */
-APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
 {
     const int8_t *first = slots + layer->source, *past = net.state + layer->state;
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
