@@ -127,8 +127,8 @@ static int listen(int serial)
         int scored = network_frame(work.coefficients, work.scratch);
         frames++;
         if (scored) {
-            int word = decision_step(&network_sums, board_setting());
-            if (!network_sums.refractory && !network_sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
+            int word = decision_step(&network.sums, board_setting());
+            if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
                 REGISTER(GPIOD_OUTDR) = LED_ON;
                 const char *name = model_words;
