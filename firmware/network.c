@@ -84,6 +84,11 @@ APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *w
     return window;
 }
 
+static const void *weights_of(const struct layer *layer)
+{
+    return kernel_weights(layer->table, layer->outputs);
+}
+
 /* The sums of a layer with weights, for one frame or for two in a row. */
 static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
 {
@@ -94,9 +99,9 @@ static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
         bands_layer(layer, past, slots, scratch, network.sums.sums);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
-            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, layer->weights, scratch);
+            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, weights_of(layer), scratch);
         else
-            kernel_depthwise(past, first, width, layer->kernel, layer->weights, scratch);
+            kernel_depthwise(past, first, width, layer->kernel, weights_of(layer), scratch);
     } else {
         const int8_t *second = first + MODEL_SLOT_BYTES;
         if (layer->kernel > 1) {
@@ -106,9 +111,9 @@ static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
         if (MODEL_PAIRED) {
             int8_t *table = slots_of(scratch, 2);
             if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
-            kernel_dense_pair(first, second, inputs, layer->weights, layer->outputs, scratch, (uint32_t *)(void *)table);
+            kernel_dense_pair(first, second, inputs, weights_of(layer), layer->outputs, scratch, (uint32_t *)(void *)table);
         } else {
-            kernel_dense(first, inputs, layer->weights, layer->outputs, scratch);
+            kernel_dense(first, inputs, weights_of(layer), layer->outputs, scratch);
         }
     }
 }
@@ -149,14 +154,15 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
         if (!banded && (lane != SECOND || layer->stride == 1)) /* of two frames, the first goes on */
-            kernel_requantise(accumulator, lane, layer->requant, layer->outputs, layer->low, out);
+            kernel_requantise(accumulator, lane, layer->table, layer->outputs, layer->low, out);
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        if (!banded) add_scores(accumulator, lane, layer->requant, slots[MODEL_GATE_SLOT]);
+        if (!banded) add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
         break;
     case LAYER_GATED_ADD: /* without a scale there is no gate */
-        if (MODEL_GATED && layer->weights) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width);
+        if (MODEL_GATED && layer->table)
+            kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)layer->table, width);
         else kernel_add(out, in, width);
         break;
     case LAYER_POOL_BANDS:
@@ -186,7 +192,8 @@ APART int run_layers(int from, int to, int8_t *slots, void *scratch)
             if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }
-        if (layer->requant) add_up(layer, slots, scratch);
+        int gated = MODEL_GATED && layer->kind == LAYER_GATED_ADD;
+        if (layer->table && !gated) add_up(layer, slots, scratch);
         one_frame(layer, ONE, slots, scratch);
         if (MODEL_PAIRED && !network.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
