@@ -80,12 +80,9 @@ STAGE int normalise(int16_t x[WINDOW])
     int32_t peak = 0;
     for (int i = 0; i < WINDOW; i++) peak |= x[i] ^ (x[i] >> 15);
     int exponent = FRONTEND_MAX_EXPONENT;
-    while (exponent > 0 && (peak << exponent) >= 1 << 14) exponent--;
-    if (peak >= 1 << 14) {
-        for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)(x[i] >> 1);
-        return -1;
-    }
-    for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)((uint16_t)x[i] << exponent);
+    while (exponent >= 0 && (peak << exponent) >= 1 << 14) exponent--;
+    /* one place too far to the left, and back: so that -1 is a shift, too */
+    for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)((int32_t)((uint32_t)x[i] << (exponent + 1)) >> 1);
     return exponent;
 }
 
