@@ -38,6 +38,7 @@ void bands_layer(const struct layer *layer, const int8_t *past, int8_t *slots, i
     int taps = multiply(span, layer->kernel), inputs = multiply(taps, layer->inputs);
     int ahead = multiply(step, layer->inputs); /* to the next band's window */
     const int8_t *in = slots + layer->source; /* one band of one frame is its own window */
+    const void *weights = kernel_weights(layer->table, outputs);
     int8_t *out = slots + layer->target, *windows = slots + MODEL_WINDOW;
     uint32_t *sums = (uint32_t *)(void *)windows; /* before the windows, where a layer needs them */
     if (MODEL_BAND_PAIRS && layer->kind != LAYER_DEPTHWISE) windows += 4 * 16;
@@ -53,24 +54,24 @@ void bands_layer(const struct layer *layer, const int8_t *past, int8_t *slots, i
         const int8_t *second = both ? first + ahead : first; /* a last band alone is paired with itself */
         if (layer->kind == LAYER_DEPTHWISE) {
             if (MODEL_BAND_PAIRS)
-                kernel_depthwise_lanes(first, second, channels, taps, layer->weights, accumulator);
+                kernel_depthwise_lanes(first, second, channels, taps, weights, accumulator);
             else
-                kernel_depthwise(first, first + inputs - channels, channels, taps, layer->weights, accumulator);
+                kernel_depthwise(first, first + inputs - channels, channels, taps, weights, accumulator);
         } else { /* up to a multiple of four: weights of zero meet whatever lies behind */
             if (MODEL_BAND_PAIRS)
-                kernel_dense_pair(first, second, (inputs + 3) & ~3, layer->weights, outputs, accumulator, sums);
+                kernel_dense_pair(first, second, (inputs + 3) & ~3, weights, outputs, accumulator, sums);
             else
-                kernel_dense(first, (inputs + 3) & ~3, layer->weights, outputs, accumulator);
+                kernel_dense(first, (inputs + 3) & ~3, weights, outputs, accumulator);
         }
         at += ahead << both;
         if (layer->kind == LAYER_CLASSIFIER) {
-            add_band_scores(accumulator, both, layer->requant, logits);
+            add_band_scores(accumulator, both, layer->table, logits);
         } else if (MODEL_BAND_PAIRS) {
             int8_t *next = both ? out + outputs : out;
-            kernel_requantise_lanes(accumulator, layer->requant, outputs, layer->low, out, next);
+            kernel_requantise_lanes(accumulator, layer->table, outputs, layer->low, out, next);
             out = next + outputs;
         } else {
-            kernel_requantise(accumulator, WHOLE, layer->requant, outputs, layer->low, out);
+            kernel_requantise(accumulator, WHOLE, layer->table, outputs, layer->low, out);
             out += outputs;
         }
     }

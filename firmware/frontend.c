@@ -80,12 +80,9 @@ STAGE int normalise(int16_t x[WINDOW])
     int32_t peak = 0;
     for (int i = 0; i < WINDOW; i++) peak |= x[i] ^ (x[i] >> 15);
     int exponent = FRONTEND_MAX_EXPONENT;
-    while (exponent > 0 && (peak << exponent) >= 1 << 14) exponent--;
-    if (peak >= 1 << 14) {
-        for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)(x[i] >> 1);
-        return -1;
-    }
-    for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)((uint16_t)x[i] << exponent);
+    while (exponent >= 0 && (peak << exponent) >= 1 << 14) exponent--;
+    /* one place too far to the left, and back: so that -1 is a shift, too */
+    for (int i = 0; i < WINDOW; i++) x[i] = (int16_t)((int32_t)((uint32_t)x[i] << (exponent + 1)) >> 1);
     return exponent;
 }
 
@@ -206,10 +203,12 @@ STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[
     }
     log_energy[1] = log_energy[2]; /* offset and hum lie in the lowest band: its neighbour speaks for it */
     for (int k = 0; k < FRONTEND_N_COEFFICIENTS; k++) {
-        int32_t total = frontend_offset[k];
-        for (int j = 0; j < BANDS / 2; j++) {
+        int32_t row = frontend_dct_rows[k]; /* the offset, and below it a sign for each number, the first one's lowest */
+        int32_t total = row >> BANDS / 2;
+        for (int j = 0; j < BANDS / 2; j++, row >>= 1) {
             int32_t mirrored = log_energy[BANDS - j];
-            total += multiply_signed(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct[k][j]);
+            int32_t product = multiply(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct_sizes[k][j]);
+            total += row & 1 ? -product : product;
         }
         total >>= FRONTEND_DCT_SHIFT;
         coefficients[k] = (int8_t)(total < -128 ? -128 : total > 127 ? 127 : total);

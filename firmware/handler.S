@@ -38,6 +38,8 @@ listen_handler:
     lw a2, %lo(USART1_STATR)(a1)
     andi a3, a2, USART_RXNE | USART_ORE
     beqz a3, conversions
+    lbu a3, HANDLER_ENDED(a0)   # what follows the byte that ended it waits for the main program
+    bnez a3, conversions
     lw a3, %lo(USART1_DATAR)(a1)
     andi a2, a2, USART_RXNE | USART_NE | USART_FE
     addi a2, a2, -USART_RXNE
@@ -46,7 +48,7 @@ listen_handler:
     beqz a2, ended
     li a2, HANDLER_END
     bne a3, a2, mu_law
-ended:                          # what follows waits for the main program
+ended:
     sb a3, HANDLER_COMMAND(a0)
     li a2, 1
     sb a2, HANDLER_ENDED(a0)

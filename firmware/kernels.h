@@ -19,6 +19,12 @@ static inline struct requant kernel_requant(const uint16_t *table, int outputs, 
     return r;
 }
 
+/* What follows it, at an even address: the weights. */
+static inline const void *kernel_weights(const uint16_t *table, int outputs)
+{
+    return table + outputs + ((outputs + 1) >> 1);
+}
+
 /* The contract, in short; IntegerModel.worst computes what each number can reach, and export refuses what does not fit.
      activation int8; at least 0 after a ReLU      weight -8 .. 7 (4 bits)
      accumulator int32: |sum|, |sum + bias| and |(sum + bias) * multiplier + 2^(shift - 1)| < 2^31

@@ -58,7 +58,7 @@ static int32_t next_sample(int command, uint32_t *noise, int frame)
 }
 
 /* A clip's logits, into the work buffer; 0 when the clip broke off. */
-static __attribute__((noinline)) int classify(int command)
+static int classify(int command)
 {
     uint32_t noise = 1;
     int count = FRONTEND_WINDOW - FRONTEND_HOP;
@@ -115,7 +115,7 @@ static void settings(void)
 }
 
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
-static __attribute__((noinline)) int listen(int serial)
+static int listen(int serial)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
@@ -127,8 +127,8 @@ static __attribute__((noinline)) int listen(int serial)
         int scored = network_frame(work.coefficients, work.scratch);
         frames++;
         if (scored) {
-            int word = decision_step(&network_sums, board_setting());
-            if (!network_sums.refractory && !network_sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
+            int word = decision_step(&network.sums, board_setting());
+            if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
                 REGISTER(GPIOD_OUTDR) = LED_ON;
                 const char *name = model_words;

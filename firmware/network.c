@@ -11,34 +11,21 @@
 /* How the sums of the first frame, or the only one, are read. */
 #define ONE (MODEL_PAIRED ? FIRST : WHOLE)
 
-/* All that the network remembers; what is listed behind the sums belongs to the run, not to the sound. */
-static struct {
-    int8_t state[(MODEL_STATE_BYTES + 3) & ~3];
-    union {
-        int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
-        int8_t held[2][MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
-    } between;
-    uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
-    uint8_t waiting_count, holds;
-    uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */
-} net;
-static int32_t leaks; /* all bits where sums leak, or none */
-struct decision network_sums;
+struct network network;
 
 /* What a sum keeps when a frame is added. */
-static int32_t kept(int32_t sum) { return sum - (decision_leak(sum) & leaks); }
+static int32_t kept(int32_t sum) { return sum - (decision_leak(sum) & network.leaks); }
 
 void network_reset(int leaky)
 {
-    leaks = -leaky;
-    for (unsigned i = 0; i < sizeof net; i++) ((int8_t *)&net)[i] = 0;
-    for (unsigned i = 0; i < sizeof network_sums / 4; i++) ((int32_t *)&network_sums)[i] = 0;
+    for (unsigned i = 0; i < sizeof network; i++) ((int8_t *)&network)[i] = 0;
+    network.leaks = -leaky;
 }
 
 void network_logits(int32_t answer[MODEL_CLASSES])
 {
     for (int i = 0; i < MODEL_CLASSES; i++)
-        answer[i] = MODEL_WEIGHED ? divide(network_sums.sums[i], network_sums.weight) : network_sums.sums[i];
+        answer[i] = MODEL_WEIGHED ? divide(network.sums.sums[i], network.sums.weight) : network.sums.sums[i];
 }
 
 static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int count)
@@ -53,26 +40,25 @@ static int width_of(const struct layer *layer)
     return banded ? multiply(multiply(layer->inputs, layer->bands), layer->window >> 4) : layer->inputs;
 }
 
-/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. A stage of its own in a profile. */
-static __attribute__((noinline)) void remember(int8_t *past, const int8_t *now, int kernel, int width)
+/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. */
+static void remember(int8_t *past, const int8_t *now, int kernel, int width)
 {
     for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
 }
 
 /* Add a frame's, or a band's, scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
-static __attribute__((noinline)) void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table,
-                                                 int32_t argument)
+static void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
 {
     uint32_t weight = 1;
     if (MODEL_WEIGHED) {
         weight = (uint32_t)kernel_sigmoid(argument) + 1;
-        network_sums.weight = kept(network_sums.weight) + (int32_t)weight;
+        network.sums.weight = kept(network.sums.weight) + (int32_t)weight;
     }
     for (int o = 0; o < MODEL_CLASSES; o++) {
         struct requant r = kernel_requant(table, MODEL_CLASSES, o);
         int32_t score = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
         if (MODEL_WEIGHED) score = multiply((score + 128) >> 8, weight);
-        network_sums.sums[o] = kept(network_sums.sums[o]) + score;
+        network.sums.sums[o] = kept(network.sums.sums[o]) + score;
     }
 }
 
@@ -89,7 +75,7 @@ static int8_t *slots_of(void *scratch, int frame)
 /* A dense layer's frames side by side, oldest first. Returns the end of the newest frame, or of the first of two. */
 APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
 {
-    const int8_t *past = net.state + layer->state;
+    const int8_t *past = network.state + layer->state;
     int width = layer->inputs;
     for (int t = layer->kernel; --t; past += width, window += width) copy(window, past, width);
     copy(window, newest, width);
@@ -98,19 +84,24 @@ APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *w
     return window;
 }
 
-/* The sums of a layer with weights, for one frame or for two in a row. */
-APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+static const void *weights_of(const struct layer *layer)
 {
-    const int8_t *first = slots + layer->source, *past = net.state + layer->state;
+    return kernel_weights(layer->table, layer->outputs);
+}
+
+/* The sums of a layer with weights, for one frame or for two in a row. */
+static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+{
+    const int8_t *first = slots + layer->source, *past = network.state + layer->state;
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
     int inputs = layer->inputs, width = width_of(layer);
     if (MODEL_BANDED && layer->bands > 1) {
-        bands_layer(layer, past, slots, scratch, network_sums.sums);
+        bands_layer(layer, past, slots, scratch, network.sums.sums);
     } else if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
-            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, layer->weights, scratch);
+            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, weights_of(layer), scratch);
         else
-            kernel_depthwise(past, first, width, layer->kernel, layer->weights, scratch);
+            kernel_depthwise(past, first, width, layer->kernel, weights_of(layer), scratch);
     } else {
         const int8_t *second = first + MODEL_SLOT_BYTES;
         if (layer->kernel > 1) {
@@ -120,9 +111,9 @@ APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
         if (MODEL_PAIRED) {
             int8_t *table = slots_of(scratch, 2);
             if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
-            kernel_dense_pair(first, second, inputs, layer->weights, layer->outputs, scratch, (uint32_t *)(void *)table);
+            kernel_dense_pair(first, second, inputs, weights_of(layer), layer->outputs, scratch, (uint32_t *)(void *)table);
         } else {
-            kernel_dense(first, inputs, layer->weights, layer->outputs, scratch);
+            kernel_dense(first, inputs, weights_of(layer), layer->outputs, scratch);
         }
     }
 }
@@ -130,7 +121,7 @@ APART void add_up(const struct layer *layer, int8_t *slots, void *scratch)
 APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
 {
     for (int c = 0; c < layer->inputs; c++, in++, out++) {
-        const int8_t *x = net.state + layer->state + c;
+        const int8_t *x = network.state + layer->state + c;
         *out = *in;
         for (int t = 1; t < layer->kernel; t++, x += layer->inputs)
             if (*x > *out) *out = *x;
@@ -157,20 +148,21 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
     int8_t *in = slots + layer->source, *out = slots + layer->target;
     int width = width_of(layer), banded = MODEL_BANDED && layer->bands > 1;
     if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
-    if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)net.state + layer->state, in, width);
-    if (layer->kernel > 1) remember(net.state + layer->state, in, layer->kernel, width);
+    if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)network.state + layer->state, in, width);
+    if (layer->kernel > 1) remember(network.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
         if (!banded && (lane != SECOND || layer->stride == 1)) /* of two frames, the first goes on */
-            kernel_requantise(accumulator, lane, layer->requant, layer->outputs, layer->low, out);
+            kernel_requantise(accumulator, lane, layer->table, layer->outputs, layer->low, out);
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        if (!banded) add_scores(accumulator, lane, layer->requant, slots[MODEL_GATE_SLOT]);
+        if (!banded) add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
         break;
     case LAYER_GATED_ADD: /* without a scale there is no gate */
-        if (MODEL_GATED && layer->weights) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, layer->weights, width);
+        if (MODEL_GATED && layer->table)
+            kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)layer->table, width);
         else kernel_add(out, in, width);
         break;
     case LAYER_POOL_BANDS:
@@ -186,8 +178,8 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
 static int left_out(const struct layer *layer, int n)
 {
     if (MODEL_PAIRED || layer->stride == 1) return 0;
-    int now = net.phase[n];
-    net.phase[n] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
+    int now = network.phase[n];
+    network.phase[n] = (uint8_t)(now + 1 == layer->stride ? 0 : now + 1);
     return now;
 }
 
@@ -197,12 +189,13 @@ APART int run_layers(int from, int to, int8_t *slots, void *scratch)
     for (int n = from; n < to; n++) {
         const struct layer *layer = &model_layers[n];
         if (left_out(layer, n)) {
-            if (layer->kernel > 1) remember(net.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
+            if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
             return 0;
         }
-        if (layer->requant) add_up(layer, slots, scratch);
+        int gated = MODEL_GATED && layer->kind == LAYER_GATED_ADD;
+        if (layer->table && !gated) add_up(layer, slots, scratch);
         one_frame(layer, ONE, slots, scratch);
-        if (MODEL_PAIRED && !net.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
+        if (MODEL_PAIRED && !network.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
     return 1;
 }
@@ -218,10 +211,10 @@ static __attribute__((noinline)) void copy_two(int8_t *to, int to_step, const in
    work. Returns how many frames have scores. */
 static __attribute__((noinline)) int resume(const int8_t *features, void *scratch)
 {
-    int held = net.holds;
-    net.holds = 0;
-    if (held) copy_two(slots_of(scratch, 0), MODEL_SLOT_BYTES, net.between.held[0], MODEL_HELD_BYTES);
-    if (features) copy(net.between.waiting[net.waiting_count++], features, MODEL_INPUTS);
+    int held = network.holds;
+    network.holds = 0;
+    if (held) copy_two(slots_of(scratch, 0), MODEL_SLOT_BYTES, network.between.held[0], MODEL_HELD_BYTES);
+    if (features) copy(network.between.waiting[network.waiting_count++], features, MODEL_INPUTS);
     if (!held) return 0;
     run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
     return 2;
@@ -234,27 +227,27 @@ int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         return run_layers(0, MODEL_LAYERS, slots_of(scratch, 0), scratch);
     }
     int scored = resume(features, scratch);
-    if (net.waiting_count < MODEL_BATCH) return scored;
-    net.waiting_count = 0;
+    if (network.waiting_count < MODEL_BATCH) return scored;
+    network.waiting_count = 0;
     int8_t *slots = slots_of(scratch, 0);
     for (int at = 0; at < MODEL_BATCH; at += 2) {
-        copy_two(slots, MODEL_SLOT_BYTES, net.between.waiting[at], MODEL_INPUTS);
+        copy_two(slots, MODEL_SLOT_BYTES, network.between.waiting[at], MODEL_INPUTS);
         run_layers(0, MODEL_FRONT, slots, scratch);
         slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
     }
     run_layers(MODEL_FRONT, MODEL_CUT, slots_of(scratch, 0), scratch);
-    copy_two(net.between.held[0], MODEL_HELD_BYTES, slots_of(scratch, 0), MODEL_SLOT_BYTES);
-    net.holds = 1;
+    copy_two(network.between.held[0], MODEL_HELD_BYTES, slots_of(scratch, 0), MODEL_SLOT_BYTES);
+    network.holds = 1;
     return scored;
 }
 
 void network_flush(void *scratch)
 {
     static const int8_t nothing[MODEL_INPUTS];
-    for (int i = 0; i < MODEL_FLUSH || net.waiting_count; i++) {
-        if (MODEL_PAIRED && i >= MODEL_FLUSH && !net.alone) { /* a batch that is not full is filled up */
+    for (int i = 0; i < MODEL_FLUSH || network.waiting_count; i++) {
+        if (MODEL_PAIRED && i >= MODEL_FLUSH && !network.alone) { /* a batch that is not full is filled up */
             resume(0, scratch);
-            net.alone = net.waiting_count <= MODEL_BATCH / 2;
+            network.alone = network.waiting_count <= MODEL_BATCH / 2;
         }
         network_frame(nothing, scratch);
     }

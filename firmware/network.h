@@ -7,8 +7,20 @@
 #include "decision.h"
 #include "model.h"
 
-/* What the frames' scores add up to. Where the network does not weigh its frames, weight stays 0. */
-extern struct decision network_sums;
+/* All that the network remembers, in one place, so that small offsets reach it and one loop forgets it. What is listed
+   behind `between` belongs to the run, not to the sound. */
+extern struct network {
+    struct decision sums; /* of the frames' scores; where the network does not weigh its frames, weight stays 0 */
+    int32_t leaks; /* all bits where sums leak, or none */
+    int8_t state[(MODEL_STATE_BYTES + 3) & ~3];
+    union {
+        int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
+        int8_t held[2][MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
+    } between;
+    uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
+    uint8_t waiting_count, holds;
+    uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */
+} network;
 
 /* Forget everything: histories and sums are zero. leaky: see decision.h; a clip's sums do not leak. */
 void network_reset(int leaky);

@@ -1,4 +1,4 @@
-/* From reset to main: stack, .data, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 12.
+/* From reset to main: stack, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 12.
 
    The first 64 bytes are the first page that is programmed, and look at the last word of the image, which is programmed
    last. Where that is missing, the power failed while the board was flashed: back to the ROM bootloader, to be flashed
@@ -65,27 +65,12 @@ clear_bss:
     csrw mtvec, a0
     la a1, bss_start
     la a2, bss_end
-1:  bgeu a1, a2, copy_data
-    sw zero, 0(a1)
+1:  sw zero, 0(a1) /* where there is no .bss, a word that nobody has; no .data, says the linker script */
     addi a1, a1, 4
-    j 1b
+    bltu a1, a2, 1b
+    j main /* which does not return */
     .size clear_bss, . - clear_bss
     VECTOR IRQ_USART1
-
-    .type copy_data, @function
-copy_data:
-    la a0, data_image
-    la a1, data_start
-    la a2, data_end
-1:  bgeu a1, a2, 2f
-    lw a3, 0(a0)
-    sw a3, 0(a1)
-    addi a0, a0, 4
-    addi a1, a1, 4
-    j 1b
-2:  jal main
-    j halt
-    .size copy_data, . - copy_data
 
     .section .complete, "a", @progbits
 image_mark:

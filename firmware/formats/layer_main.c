@@ -26,8 +26,18 @@ static void set_clock(int mhz)
     }
 }
 
+/* Code that shall run from SRAM is .data, which startup.S does not copy: the linker script looks whether this does. */
+__attribute__((noinline)) void copy_data(void)
+{
+    extern uint32_t data_start[], data_end[];
+    extern const uint32_t data_image[];
+    const uint32_t *from = data_image;
+    for (uint32_t *to = data_start; to < data_end; to++) *to = *from++;
+}
+
 int main(void)
 {
+    copy_data();
     for (;;) {
         __asm__ volatile("c.ebreak" ::: "memory");
         set_clock(layer_mhz);

@@ -319,7 +319,7 @@ def test_the_self_test_knows_its_second(board, model):
 def test_a_damaged_weight_fails_the_self_test(image):
     """One bit of each of a few tables: of weights, of requantisation, of the front end."""
     addresses = toolchain.symbol_addresses(toolchain.build_firmware().elf)
-    for name in ("stem_weights", "block1_project_weights", "head_requant", "frontend_dct", "frontend_log2"):
+    for name in ("stem_weights", "block1_project_weights", "head_weights", "frontend_dct_sizes", "frontend_log2"):
         damaged = bytearray(image)
         damaged[addresses[name] + 20] ^= 4
         board = VirtualBoard(bytes(damaged))

@@ -139,6 +139,16 @@ def test_an_overrun_is_no_stream_of_samples(image):
     assert re.match(r"stopped (48|49|50|51)\n", say(board, b"V", 0.1))  # its clock may be 2 % off
 
 
+def test_a_byte_right_behind_the_one_that_ends_it_waits(image):
+    """Whatever the chip computes at that moment, and however many samples come until it has seen the first."""
+    answer = rf"stopped \d+\n{VERSION}settings P\n"
+    for pause in np.linspace(0.2, 0.28, 17):  # four frames are a batch
+        board = VirtualBoard(image)
+        board.advance(0.01)
+        assert say(board, b"L", float(pause)) == "listening\n"
+        assert re.fullmatch(answer, say(board, b"VS", 2.5)), pause
+
+
 def test_the_second_listening_begins_as_the_first(image):
     """Wherever in a sample's 125 us the first was broken off, the first readings of the second are its own: nothing of
     the DMA's or the ADC's is left over."""

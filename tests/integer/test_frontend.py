@@ -249,11 +249,13 @@ def test_log2_never_falls_and_holds_at_every_power_of_two():
     assert frontend.log2_q6(np.int64(2) ** np.arange(32)).tolist() == [64 * b + 1 for b in range(32)]
 
 
-@pytest.mark.parametrize("table, kind", [("log2", np.uint8), ("dct", np.int16), ("offset", np.int32)])
-def test_tables_fit_the_types_of_the_header(table, kind):
-    values = frontend.tables()[table]
-    assert np.array_equal(values, values.astype(kind))
-    assert f"{np.dtype(kind)}_t frontend_{table}[" in tables.c_header()
+def test_tables_fit_the_types_of_the_header():
+    table = frontend.tables()
+    half = table["dct"][:, :10]
+    for name, kind, values in (("log2", np.uint8, table["log2"]), ("dct_sizes", np.uint8, abs(half)),
+                               ("dct_rows", np.int32, tables.dct_rows(half, table["offset"]))):
+        assert np.array_equal(values, values.astype(kind))
+        assert f"{np.dtype(kind)}_t frontend_{name}[" in tables.c_header()
 
 
 def test_the_steps_of_the_mel_table_fit_four_bits():
@@ -378,7 +380,10 @@ def test_the_header_is_what_the_tables_say():
     text = (FIRMWARE / "frontend_tables.h").read_text()
     assert text == tables.c_header(), "run `python -m tinyspeech export --tables`"
     rows = dict(re.findall(r"frontend_(\w+)\S* = \{([^;]*)\};", text))
-    assert [int(v) for v in re.findall(r"-?\d+", rows["dct"])] == frontend.tables()["dct"][:, :10].ravel().tolist()
+    sizes, packed = (np.array(re.findall(r"-?\d+", rows[name]), np.int64) for name in ("dct_sizes", "dct_rows"))
+    negative = packed[:, None] >> np.arange(10) & 1
+    assert np.array_equal(np.where(negative, -1, 1) * sizes.reshape(12, 10), frontend.tables()["dct"][:, :10])
+    assert np.array_equal(packed >> 10, frontend.tables()["offset"])
 
 
 def test_c_equals_python_in_every_window(native, windows):

@@ -68,8 +68,7 @@ class Row(ctypes.Structure):
     _fields_ = (*((name, ctypes.c_uint8) for name in
                   ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
                 ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("bands", ctypes.c_uint8),
-                ("window", ctypes.c_uint8), ("weights", ctypes.c_void_p),
-                ("requant", ctypes.c_void_p))
+                ("window", ctypes.c_uint8), ("table", ctypes.c_void_p))
 
 
 def test_a_row_of_the_program_lies_in_memory_as_the_c_has_it(layout):
@@ -139,11 +138,11 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
         row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
         width[layer.target] = layer.width(width[layer.source])
         if layer.weight is not None:
-            kept += [np.ascontiguousarray(packing.packed(layer)), packing.pack_requant(layer)]
-            row.weights, row.requant = (array.ctypes.data for array in kept[-2:])
+            kept.append(np.concatenate(packing.layer_words(layer)))
         elif layer.scale is not None:
             kept.append(layer.scale)
-            row.weights = layer.scale.ctypes.data
+        if layer.weight is not None or layer.scale is not None:
+            row.table = kept[-1].ctypes.data
     features = np.ascontiguousarray(features)
     scratch, out = (ctypes.c_int32 * 512)(), np.empty((len(features), len(CLASSES)), np.int32)
     for clip, answer in zip(features, out, strict=True):

@@ -127,7 +127,7 @@ def test_the_memory_map_is_the_emulators():
 def test_from_reset_to_the_first_look(firmware, start):
     chip, steps = start
     names = [c.name for c in trace.calls(steps, toolchain.function_addresses(firmware.elf))]
-    assert names == ["reset", "start", "clear_bss", "copy_data", "main", "board_start", "set"]
+    assert names == ["reset", "start", "clear_bss", "main", "board_start", "set"]
     assert sum(s.cycles for s in steps) == chip.cycles
     sizes = toolchain.sizes(firmware.elf)
     zeros = [s.store[0] for s in steps if s.store and s.instruction.text.startswith("sw zero")

@@ -54,7 +54,7 @@ class Program:
     files : {name: text}, compiled beside layer_main.c; one of them has `layer_run`
     sources : of the firmware, by name
     name : under which the build is kept
-    in_sram : objects whose code the startup copies to SRAM
+    in_sram : objects whose code layer_main.c copies to SRAM
     runtime : the program may call the compiler's own products
     """
 

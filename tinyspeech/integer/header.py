@@ -17,7 +17,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.decision import REJECTED
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import SIGMOID_BITS, IntegerModel, Worst, sigmoid_table
-from tinyspeech.integer.packing import pack_requant, packed
+from tinyspeech.integer.packing import layer_words, pack_requant, packed
 from tinyspeech.integer.plan import WORK_BYTES, has_bands, memory_plan
 from tinyspeech.integer.trials import checksum
 
@@ -48,8 +48,7 @@ struct layer {
     uint16_t state; /* offset of the layer's history, or of its means */
     uint8_t bands; /* of what is written; 1 where a frame has none */
     uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
-    const void *weights;
-    const uint16_t *requant; /* see kernel_requant */
+    const uint16_t *table; /* of kernel_requant, and behind it the weights; of a gated addition the scale, int8 */
 };
 """
 
@@ -79,10 +78,11 @@ def check_fits(model: IntegerModel) -> None:
             raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
 
 
-def _array(kind: str, name: str, values: np.ndarray) -> str:
-    flat = [str(v) for v in values.reshape(-1)]
-    lines = ["    " + ", ".join(flat[i : i + 16]) for i in range(0, len(flat), 16)]
-    return f"static const {kind} {name}[{len(flat)}] = {{\n" + ",\n".join(lines) + "\n};\n"
+def _array(kind: str, name: str, *parts: np.ndarray) -> str:
+    """In C; each part begins on a line of its own."""
+    flat = [[str(v) for v in part.reshape(-1)] for part in parts]
+    lines = ["    " + ", ".join(part[i : i + 16]) for part in flat for i in range(0, len(part), 16)]
+    return f"static const {kind} {name}[{sum(map(len, flat))}] = {{\n" + ",\n".join(lines) + "\n};\n"
 
 
 def c_header(model: IntegerModel) -> str:
@@ -129,18 +129,17 @@ def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
     arrays, rows, width = [], [], {"stream": model.inputs}
     for layer in model.layers:
         inputs, outputs = layer.channels(width[layer.source])
-        weights, table = "0", "0"
+        table = "0"
         if layer.weight is not None:
-            weights, table = f"{layer.name}_weights", f"{layer.name}_requant"
-            array = packed(layer)
-            arrays += [_array(f"{array.dtype}_t", weights, array), _array("uint16_t", table, pack_requant(layer))]
+            table = f"{layer.name}_weights"
+            arrays.append(_array("uint16_t", table, *layer_words(layer)))
         elif layer.scale is not None:
-            weights = f"{layer.name}_scale"
-            arrays.append(_array("int8_t", weights, layer.scale))
+            table = f"(const uint16_t *){layer.name}_scale"
+            arrays.append(_array("int8_t", f"{layer.name}_scale", layer.scale))
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
-                    f"{layer.bands}, {layer.span + 16 * layer.band_stride}, {weights}, {table}}}, "
+                    f"{layer.bands}, {layer.span + 16 * layer.band_stride}, {table}}}, "
                     f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(width[layer.source])

@@ -57,6 +57,15 @@ def pack_requant(layer: Layer) -> np.ndarray:
     return np.concatenate([(bias << 4 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
 
+def layer_words(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """A layer's constants as they lie in the firmware, one behind the other: `pack_requant`, then `packed`. Both are
+    uint16: two bytes of a depthwise layer's weights are a word, the first low."""
+    weights = packed(layer)
+    if weights.dtype == np.uint8:
+        weights = np.pad(weights.ravel(), (0, weights.size % 2)).view("<u2")
+    return pack_requant(layer), weights.ravel()
+
+
 def packed(layer: Layer) -> np.ndarray:
     """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`, with
     weights of zero up to a multiple of four inputs.

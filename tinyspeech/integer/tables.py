@@ -40,12 +40,20 @@ def nibbles(values: np.ndarray) -> np.ndarray:
     return values[0::2] | values[1::2] << 4
 
 
+def dct_rows(dct: np.ndarray, offset: np.ndarray) -> np.ndarray:
+    """For each coefficient its offset, times 1024, and a bit for each negative number in its half row of the DCT, the
+    first number's lowest. dct: [12, 10]; offset: [12]; int64 [12], which fits int32."""
+    return offset << dct.shape[1] | (dct < 0) @ (1 << np.arange(dct.shape[1]))
+
+
 def c_header() -> str:
     """The text of `firmware/frontend_tables.h`: constants and the chip's tables.
 
-    `turns` stands in place of the cosine; of the DCT there is one half; of `mel` the steps from bin to bin, in 4 bits.
+    `turns` stands in place of the cosine; of the DCT there is one half, signs apart (`dct_rows`); of `mel` the steps
+    from bin to bin, in 4 bits.
     """
     table = tables()
+    dct = table["dct"][:, : N_BANDS // 2]
     constants = {
         "WINDOW": WINDOW, "HOP": HOP, "N_FRAMES": N_FRAMES, "N_BANDS": N_BANDS, "N_COEFFICIENTS": N_COEFFICIENTS,
         "TWIDDLE_BITS": TWIDDLE_BITS, "RAMP_BITS": RAMP_BITS, "LOG_BITS": LOG_BITS, "DCT_SHIFT": DCT_SHIFT,
@@ -54,7 +62,7 @@ def c_header() -> str:
     arrays = {
         "turn": ("uint16_t", turns()), "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
         "log2": ("uint8_t", table["log2"]),
-        "dct": ("int16_t", table["dct"][:, : N_BANDS // 2]), "offset": ("int32_t", table["offset"]),
+        "dct_sizes": ("uint8_t", abs(dct)), "dct_rows": ("int32_t", dct_rows(dct, table["offset"])),
     }
     text = HEADER.format(version=__version__)
     for name, value in constants.items():

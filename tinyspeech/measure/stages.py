@@ -27,7 +27,7 @@ STAGES = {
     "transform": "Fourier transform", "untangle": "real spectrum", "mel_energies": "window, power, mel bands",
     "network_frame": "network bookkeeping", "kernel_dense_pair": "dense layers",
     "kernel_depthwise_pair": "depthwise layers",
-    "kernel_requantise": "requantisation", "kernel_add": "residual additions", "remember": "histories",
+    "kernel_requantise": "requantisation", "kernel_add": "residual additions",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
 WITH_BANDS = {

@@ -70,7 +70,7 @@ MOST_CODE_IN_SRAM = 1024
 
 class WayOnChip(Program):
     """A dense layer, int8 [outputs, inputs], computed one way by a program of its own. in_sram : its code is copied to
-    SRAM by the startup code, what the compiler's product calls included. `bytes` of code, `table_bytes` of weights."""
+    SRAM before it runs, what the compiler's product calls included. `bytes` of code, `table_bytes` of weights."""
 
     def __init__(self, weight: np.ndarray, name: str, in_sram: bool = False):
         self._way, (outputs, inputs) = WAYS[name], weight.shape
