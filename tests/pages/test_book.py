@@ -367,8 +367,8 @@ def test_a_notebook_is_stored_as_it_was_read(path):
 
 def test_names_may_hold_blanks_and_lists_are_counted_from_0():
     results = {"hours": {"value": {"10 dB": {"heard": 83.4}, "clean, room": {"heard": 62}}, "interval_95": [0.5, 4.1]}}
-    page = ("<!-- results:hours.value.10 dB.heard|.0f --><!-- /results --> <!-- results:hours.value.clean, room.heard -->"
-            "<!-- /results --> <!-- results:hours.interval_95.1 --><!-- /results -->")
+    marks = ("hours.value.10 dB.heard|.0f", "hours.value.clean, room.heard", "hours.interval_95.1")
+    page = " ".join(f"<!-- results:{mark} --><!-- /results -->" for mark in marks)
     assert re.findall(r">([\d.]+)<", numbers.renumbered(page, results)) == ["83", "62", "4.1"]
     with pytest.raises(UserError, match="no such figure"):
         numbers.renumbered("<!-- results:hours.interval_95.2 -->0<!-- /results -->", results)

@@ -45,8 +45,8 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     ----------
     results : what data/results.json holds
     key : a top-level key, or a path of keys with dots; an entry with a `value` stands for that value; KEY.n is what
-        stands beside it, KEY.value.NAME one of several, KEY.NAME.0 the first of a list; KEY#LABEL#PATH is of the row with that label, where KEY's value
-        is a list of rows
+        stands beside it, KEY.value.NAME one of several, KEY.NAME.0 the first of a list; KEY#LABEL#PATH is of the row
+        with that label, where KEY's value is a list of rows
     spec : a Python format specification such as `.1f`; by default integers get thousands separators, floats `g`
     """
     table, *of_row = key.split("#")
