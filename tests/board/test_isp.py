@@ -62,7 +62,7 @@ def old(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def new(tmp_path_factory):
-    image = build(tmp_path_factory.mktemp("new"), "new", 160)
+    image = build(tmp_path_factory.mktemp("new"), "new", 200)
     assert len(image) % 64 > 32  # so that half of the last page is not the whole image
     return image
 

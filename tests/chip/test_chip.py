@@ -490,7 +490,11 @@ def test_forbidden_instructions_are_found_behind_garbage_and_without_symbols(tmp
 
 def test_the_flat_image_is_code_then_the_image_of_data(tmp_path):
     source = tmp_path / "data.S"
-    source.write_text(PROLOGUE + "nop\nebreak\nla a0, word\n.data\nword: .word 0x12345678\n")
+    program = PROLOGUE + "nop\nebreak\nla a0, word\n.data\nword: .word 0x12345678\n"
+    source.write_text(program)
+    with pytest.raises(UserError, match="copies no "):
+        toolchain.build_firmware([source], "data")
+    source.write_text(program + ".globl copy_data\ncopy_data = 0\n")  # as if it did
     built = toolchain.build_firmware([source], "data")
     image = toolchain.flat_image(built.elf)
     assert image == built.bin.read_bytes() and image[:4] == bytes.fromhex("01000290")
