@@ -20,7 +20,7 @@ from tinyspeech.toolchain.elf import SRAM_BASE
 
 ROLES = {
     "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
-    "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory"), "sums"),
+    "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory", "window"), "sums"),
     **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_count",
                      "holds", "alone"), "counters"),
 }
