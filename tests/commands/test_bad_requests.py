@@ -38,7 +38,7 @@ from tinyspeech.toolchain import compile as compiling
     (["book", "publish", "nowhere"], "nowhere: give the repository's address"), (["book", "serve", "--port", "x"], "x"),
     (["train", "--config", "nothing.yaml"], "cannot read config nothing.yaml"),
     (["train", "--config", "tinyspeech_s.yaml", "--epochs", "many"], "many"),
-    (["train", "--config", "tinyspeech_s.yaml", "--epochs", "0"], "'epochs'.*1 or more"),
+    (["train", "--config", "tinyspeech_s_clips.yaml", "--epochs", "0"], "'epochs'.*1 or more"),
     (["train", "--config", "tinyspeech_s.yaml", "--lr", "-1"], "'lr'"),
     *((["train", "--config", "tinyspeech_s.yaml", "--threads", n], f"--threads.*not {n}") for n in ("0", str(10**11))),
     (["train", "--config", "tinyspeech_s.yaml", "--save-pth", ""], "give the name of a file"),

@@ -46,6 +46,8 @@ def test_export_dump_shows_every_layer_and_writes_nothing(run, refused, tmp_path
     assert model.digest in out and all(f"\n{layer.name}: {layer.kind}" in out for layer in model.layers)
     assert " ".join(map(str, model.layers[0].weight[0, :20])) in out
     for row in model.worst():
+        if not row.accumulator:  # a leak multiplies nothing
+            continue
         assert f"at worst: sum {row.accumulator:,}" in out
     refused("no trained model 'gpt'", "export", "--dump", "--model", "gpt")
 

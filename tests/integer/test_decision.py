@@ -132,10 +132,11 @@ def test_c_equals_the_definition_with_every_setting(c, seed, size, setting):
 
 def test_a_higher_sensitivity_hears_a_narrower_lead():
     scores = np.zeros((2, 12), np.int64)
-    for lead, heard in ((57_343, ""), (57_344, "high"), (90_112, "normal high"), (135_168, "low normal high")):
+    low, normal, high = decision.LEAST_LEADS.values()
+    for lead, heard in ((high - 1, ""), (high, "high"), (normal, "normal high"), (low, "low normal high")):
         scores[1, YES] = lead
         assert " ".join(s for s in decision.SENSITIVITIES if decision.words(scores, sensitivity=s)) == heard
-    assert decision.words(scores, sensitivity="low", least_lead=135_169) == []  # the lead itself goes before
+    assert decision.words(scores, sensitivity="low", least_lead=low + 1) == []  # the lead itself goes before
 
 
 GO = CLASSES.index("go")

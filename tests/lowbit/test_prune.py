@@ -250,7 +250,7 @@ def test_a_pruned_weight_is_an_integer_zero(pruned):
         assert before.config.expansion == 8 and len(layers["block0_expand"]) == 8
         assert layers["block1_project"].shape == (8, 8)
         assert TrainConfig(**saved.load_checkpoint(out)["config"]).network == NETWORK  # what was asked for stays told
-        assert "block1_expand_weights[16]" in header.c_header(integer)  # 2 groups of inputs, 8 outputs
+        assert "block1_expand_weights[28]" in header.c_header(integer)  # of 8 outputs 12 words and 2 groups of inputs
         return
     assert prune.zeros(before) == pytest.approx(settings.prune["share"], abs=0.005)
     for name, weight in prune.prunable(before).items():

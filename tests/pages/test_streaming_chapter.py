@@ -145,10 +145,10 @@ def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
         regions(elf, 2048)
 
 
-def test_64_bytes_of_ram_are_never_used():
+def test_48_bytes_of_ram_are_never_used():
     report = report_firmware()
     *_, (start, end, name), _ = regions(toolchain.build_firmware().elf, report["stack_bytes"])
-    assert name == "never used" and end - start >= 64
+    assert name == "never used" and end - start >= 48
 
 
 def test_a_board_that_listens_says_when_a_word_was_heard():

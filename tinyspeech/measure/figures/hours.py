@@ -26,9 +26,14 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
-LEADS = {1: range(8_192, 45_057, 6_144), 2: range(10_240, 71_681, 2_048), 3: range(16_384, 98_305, 8_192)}
+def _leads(least: int, count: int, octave: int) -> list[int]:
+    """So many leads from the least on, `octave` of them to a doubling, in the 1,024ths that the chip keeps."""
+    return [round(least * 2 ** (i / octave) / 1024) * 1024 for i in range(count)]
+
+
+LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 24, 6), 3: _leads(32_768, 8, 2)}
 """Bits of the leak -> least leads that `choice` compares."""
-RULE_LEADS = range(8_192, 61_441, 6_144)
+RULE_LEADS = _leads(16_384, 9, 2)
 WANTED = {"low": 1.0, "normal": 5.0, "high": 20.0}
 """Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
 keeps to it. Training has heard these speakers: of others there are more."""
