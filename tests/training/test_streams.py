@@ -103,7 +103,7 @@ def test_answers_are_a_clips_own_and_the_decisions_sums(strides):
     weighed = (scores * model.condenser.weights(h)).detach().numpy()[:, -160 // stride :]
     state = np.zeros_like(weighed[:, 0])
     for t in range(weighed.shape[1]):
-        state = state - state / 2**decision.LEAK_BITS + weighed[:, t]
+        state = state - state / 2**streams.LEAK_BITS + weighed[:, t]
         assert np.allclose(sums[:, t].detach().numpy(), state, atol=1e-4)
 
 

@@ -65,6 +65,8 @@ IN_A_ROOM, TALK_IN_A_ROOM = 0.4, 0.15
 words are like each other; a network that must be sure there, too, hears none in noise at all."""
 TALK_BEFORE, WORD_BEFORE, WORD_BEHIND = 0.15, 0.35, 0.3
 """Of the streams with a word in question, shares with something before it or behind it."""
+LEAK_BITS = 2
+"""Of the sums in training. What ships was chosen later, among others on these very sums, and leaks more slowly."""
 LEAST = 5.0
 """How far the sums of a word must lead in training, in the scores' own unit; what ships is chosen on speech later."""
 QUIET_OCTAVES = 8.3
@@ -324,7 +326,7 @@ def answers(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
     weighed = (scores * weights)[:, cut:]
     age = torch.arange(weighed.shape[1], device=rows.device)
     age = age[:, None] - age
-    left = torch.where(age >= 0, (1 - 2.0**-decision.LEAK_BITS) ** age.clamp(min=0), 0.0)  # of a frame, later
+    left = torch.where(age >= 0, (1 - 2.0**-LEAK_BITS) ** age.clamp(min=0), 0.0)  # of a frame, later
     return clip, left @ weighed
 
 

@@ -31,7 +31,7 @@ def _leads(least: int, count: int, octave: int) -> list[int]:
     return [round(least * 2 ** (i / octave) / 1024) * 1024 for i in range(count)]
 
 
-LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 24, 6), 3: _leads(32_768, 8, 2)}
+LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 8, 2), 3: _leads(23_552, 24, 6), 4: _leads(23_552, 9, 2)}
 """Bits of the leak -> least leads that `choice` compares."""
 RULE_LEADS = _leads(16_384, 9, 2)
 WANTED = {"low": 1.0, "normal": 5.0, "high": 20.0}
