@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 enum {
-    DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 2, DECISION_REFRACTORY_STEPS = 8,
+    DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 3, DECISION_REFRACTORY_STEPS = 8,
     DECISION_WINDOW_STEPS = 38, DECISION_LEAD_BITS = 10
 };
-#define DECISION_LEAST_LEADS {132, 88, 56} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
+#define DECISION_LEAST_LEADS {146, 73, 37} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
 
 /* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
    is always open. */
@@ -18,8 +18,8 @@ static inline uint32_t setting_first_word(uint32_t setting) { return setting & 1
 int setting_valid(uint32_t setting); /* or another byte, or -1 */
 
 /* What the scores of frames, each times its frame's weight, add up to, and those weights, which only a clip's average
-   needs. The network adds; while it listens, the sums leak: a sum stays below 2^2 times the largest score in size, and a
-   lead below 2^3 times, and so within 32 bits where a score is below 2^28. */
+   needs. The network adds; while it listens, the sums leak: a sum stays below 2^3 times the largest score in size, and a
+   lead below 2^4 times, and so within 32 bits where a score is below 2^27. */
 struct decision {
     int32_t sums[DECISION_CLASSES], weight;
     uint8_t refractory; /* steps in which nothing is reported */

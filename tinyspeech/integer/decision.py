@@ -19,10 +19,11 @@ open one reports, at the same frames.
 
 A lead is not divided by the weights: what was hardly heard cannot lead by much, whatever it was like.
 
-The constants were chosen on almost two hours of speakers that the network was trained on: 3,000 clips of Speech
-Commands with pauses and a little noise (`python -m tinyspeech measure choose`; `live.choice` in data/results.json). A
-leak of three bits reports later; one bit and two are nearly equal. Of the least leads that were tried with two, this is
-the largest that hears 93 of 100 words; 99 of 100 reports come within 250 ms of a word's end.
+The constants were chosen on three hours of running speech of speakers that the network was trained on, and on rows of
+their keywords (`python -m tinyspeech measure choose`; `hours.choice` in data/results.json). At as many false reports, a
+leak of three bits hears more than one of two, in noise and in rooms most of all; one of four bits hears less, and
+reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
+one, five or eight (`hours.chosen`). Rules beside it buy nothing (`hours.rules`).
 """
 
 from __future__ import annotations
@@ -37,11 +38,10 @@ from tinyspeech.integer.network import IntegerModel
 
 STEP_FRAMES = 2
 """The chip computes two frames of scores together."""
-LEAK_BITS = 2
-"""A frame's share falls to a third in 4 frames, 0.16 s at 25 frames a second."""
-LEAST_LEADS = {"low": 135_168, "normal": 90_112, "high": 57_344}
-"""By sensitivity. Weights times scores; normal is 22 * 2**12: three frames in the middle of a word, each with a weight
-of about 100 and a lead of 400, and what leaks meanwhile. A frame between words weighs 1 to 3."""
+LEAK_BITS = 3
+"""A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
+LEAST_LEADS = {"low": 149_504, "normal": 74_752, "high": 37_888}
+"""By sensitivity, in weights times scores: normal is 73 * 2**10. A frame in the middle of a word weighs about 100."""
 SENSITIVITIES = tuple(LEAST_LEADS)
 DEFAULT_SENSITIVITY = "normal"
 LEAST_LEAD = LEAST_LEADS[DEFAULT_SENSITIVITY]
