@@ -64,11 +64,8 @@ def test_the_evening_holds_the_talks_reports_and_one_true_word():
     assert counted[1] == reports.get("report", "0") and counted[2] == "1"
 
 
-def test_levers_and_what_was_before_are_whole():
-    results = store.load()
-    before, levers = results["hours.before"]["value"], results["hours.levers"]["value"]
+def test_what_was_before_is_whole():
+    before = store.load()["hours.before"]["value"]
     assert [point["heard"].keys() for point in before["det"]] == [before["keywords"].keys()] * len(before["det"])
     (ships,) = (point for point in before["det"] if point["ships"])
     assert ships["per_hour"] == before["false_per_hour"]
-    assert all(row.keys() >= {"label", "false_per_hour", "heard", "heard_10_db"} for row in levers)
-    assert len({row["label"] for row in levers}) == len(levers)

@@ -51,7 +51,7 @@ def operating(rows: Sequence[Mapping], ax: Axes | None = None) -> None:
 
     Parameters
     ----------
-    rows : `hours.levers` of data/results.json: `label`, `false_per_hour`, `heard`, `heard_10_db`
+    rows : `false_per_hour`, and what is `heard` clean and at 10 dB, `heard_10_db`, in percent, of each
     """
     ax = ax or plt.gca()
     for i, row in enumerate(rows, 1):
