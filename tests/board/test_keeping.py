@@ -54,12 +54,14 @@ def test_a_stretch_gives_its_largest_lead_or_its_report(model, monkeypatch):
         monkeypatch.setattr(listening, "scored_frames", lambda model, samples: scores)
         return [(event.kind, round(event.lead * 100 / decision.LEAST_LEAD)) for event in keeping.events(model, None)]
 
+    left = (1 - 2.0**-decision.LEAK_BITS) ** 2  # of a lead, a step later
+
     assert events(49, 0, 0) == []
     assert events(60) == [("near", 60)]  # the recording may end in it
-    assert events(60, 40, 0, 0, 0) == [("near", 74)]  # 40 and what is left of 60 after two frames
-    assert events(60, 90, 0, 0) == [("report", 124)]
-    assert events(60, 0, 0, 60, 0, 0) == [("near", 60)]  # too soon for another
-    assert events(60, *[0] * 8, 60, 0, 0) == [("near", 60)] * 2
+    assert events(60, 20, 0, 0, 0) == [("near", round(60 * left + 20))]
+    assert events(60, 90, 0, 0) == [("report", round(60 * left + 90))]
+    assert events(60, 0, 0, 55, 0, 0) == [("near", 60)]  # too soon for another
+    assert events(60, *[0] * 8, 60, 0, 0) == [("near", 60), ("near", round(60 * left**9 + 60))]
 
 
 def test_two_seconds_are_kept_in_a_plain_folder(tmp_path):

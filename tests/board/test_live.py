@@ -147,7 +147,7 @@ def test_words_are_heard_soon_and_few_others(heard, row):
     latencies = np.array(result["latencies"])
     print(f"{result['detected']} of {result['keywords']} keywords, {result['false']} false; latency "
           f"{1000 * np.median(latencies):.0f} ms, at most {1000 * latencies.max():.0f}")
-    assert result["detected"] >= 0.6 * result["keywords"] and result["false"] <= 6  # a clock 2 % off costs two words
+    assert result["detected"] >= 0.5 * result["keywords"] and result["false"] <= 6  # a clock 2 % off costs two words
     assert np.median(latencies) < 0.2 and latencies.max() < 0.5
 
 

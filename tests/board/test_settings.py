@@ -180,8 +180,8 @@ def test_a_board_hears_what_the_definition_hears_with_its_settings(board, speech
     assert words and board.received().decode().splitlines() == transcript(words, listening.frame_count(len(codes)))
 
 
-CUT_S = 10.4
-"""In the middle of a word that would be reported at 10.58."""
+CUT_S = 21.2
+"""In the middle of a word that would be reported at 21.38, after two others."""
 
 
 @pytest.mark.parametrize("flash_us", [3_000, 6_000])
@@ -201,12 +201,12 @@ def test_a_setting_in_the_middle_of_a_word_of_the_microphone(speech, flash_us):
     before, conversions = board.received().decode(), board.chip.state.conversions
     board.send(Command.SETTINGS + setting("low", None))
     board.advance(0.1)
-    assert re.fullmatch(r"stopped 5[12]\d\n", board.received().decode())
+    assert re.fullmatch(r"stopped 10[56]\d\n", board.received().decode())
     assert answer(board, ASK) == DEFAULT and answer(board, setting("low", None)) == Settings("low", None)
     assert before.startswith("listening\nword ") and board.chip.state.conversions - conversions < 20
     rest = live.listen(board, as_volts(sound[cut:], frontend.SAMPLE_RATE_HZ), SIGNAL_HZ)
     words = [str(Word(name, frame)) for frame, name in listening.words(model, rest.samples, sensitivity="low")]
-    assert len(words) > 4 and [line for _, line in rest.lines] == ["listening", *words]
+    assert len(words) >= 2 and [line for _, line in rest.lines] == ["listening", *words]
     assert board.chip.state.resets == 1 and board.fault is None
 
 
@@ -236,7 +236,7 @@ def test_a_setting_between_two_halves_of_a_word_over_the_port(speech, flash_us):
     first, second = (mulaw.mulaw_decode(part) for part in (codes[:cut], codes[cut:]))
     lines = [*transcript(listening.words(model, first), listening.frame_count(len(first))), "settings @",
              *transcript(listening.words(model, second, sensitivity="low"), listening.frame_count(len(second)))]
-    assert board.received().decode().splitlines() == lines and len(lines) > 9
+    assert board.received().decode().splitlines() == lines and len(lines) > 7
     assert board.chip.state.overruns == 0 and board.fault is None and board.chip.state.resets == 1
 
 
