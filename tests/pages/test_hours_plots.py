@@ -20,7 +20,7 @@ def test_a_curve_marks_what_ships_and_shows_no_event_at_its_upper_end():
     ax = plt.gca()
     assert ax.get_xscale() == "log" and [t.get_text() for t in ax.get_legend().get_texts()] == ["clean", "10 dB"]
     curve, ships, rest = ax.lines[:3]
-    assert list(curve.get_xdata()) == [10.0, 4.1] and list(curve.get_ydata()) == [10, 50]
+    assert curve.get_xydata().tolist() == [[10, 10]] and rest.get_xydata().tolist() == [[4.1, 50]]
     assert ships.get_markersize() > 2 * rest.get_markersize()
     assert rest.get_markerfacecolor() == "none" and ships.get_markerfacecolor() != "none"
     (segment,) = ax.collections[0].get_segments()

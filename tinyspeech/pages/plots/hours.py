@@ -16,7 +16,8 @@ LEAST_RATE = 0.01
 def det(points: Sequence[Mapping], conditions: Sequence[str], ax: Axes | None = None) -> None:
     """Keywords missed against false reports an hour, a curve for each condition; the point that ships is large.
 
-    A point without an event lies at the upper end of its interval, hollow: that is all that its hours can tell.
+    A point without an event lies at the upper end of its interval, hollow and off the curve: that is all that its hours
+    can tell.
 
     Parameters
     ----------
@@ -27,7 +28,8 @@ def det(points: Sequence[Mapping], conditions: Sequence[str], ax: Axes | None = 
     for name, color in zip(conditions, PALETTE.values(), strict=False):
         rate = [point["per_hour"] or point["interval_95"][1] for point in points]
         missed = [100 - point["heard"][name] for point in points]
-        ax.plot(rate, missed, "-", color=color, label=name, linewidth=1.2)
+        counted = [(x, y) for x, y, point in zip(rate, missed, points, strict=True) if point["events"]]
+        ax.plot(*zip(*counted, strict=True), "-", color=color, label=name, linewidth=1.2)
         for x, y, point in zip(rate, missed, points, strict=True):
             ax.plot(x, y, "o", color=color, markersize=9 if point["ships"] else 3.5,
                     markerfacecolor=color if point["events"] else "none")
