@@ -268,7 +268,7 @@ def test_robustness_in_noise_and_confidence(monkeypatch):
 def test_robustness_to_a_microphone(monkeypatch):
     """A constant that costs a loud voice little costs a soft one the bits that the block exponent would have given."""
     real = datasets.load_task
-    monkeypatch.setattr(datasets, "load_task", lambda *a, **k: real(*a, **k, limit=48))
+    monkeypatch.setattr(datasets, "load_task", lambda *a, **k: real(*a, **k, limit=96))
     figures = {figure.key.removeprefix("frontend.robustness_"): figure
                for figure in robustness.microphone(paths.BUNDLED)}
     assert set(figures) == {"gain", "offset", "gain_offset", "hum_50", "hum_60", "clipping"}
@@ -277,4 +277,4 @@ def test_robustness_to_a_microphone(monkeypatch):
     assert values["offset"]["0"] == values["gain"]["+0 dB"]
     lost = {gain: values["gain"][gain] - value for gain, value in values["gain_offset"].items()}
     assert lost["-30 dB"] > max(lost["+0 dB"], 0)
-    assert all(figure.about["n"] == 48 for figure in figures.values())
+    assert all(figure.about["n"] == 96 for figure in figures.values())
