@@ -1,5 +1,6 @@
 """Sounds that are kept: which, where they begin and end, and that nothing is ever lost or overwritten."""
 
+import contextlib
 import csv
 from datetime import datetime
 from itertools import pairwise
@@ -132,24 +133,28 @@ def test_at_the_end_what_the_board_still_heard_is_kept_and_no_more(session, soun
     assert first["end"] == f"{kept[0].end / 8000:.3f}"
 
 
-@pytest.fixture
-def limit_on_files():
-    """A limit on how long files may get, in bytes: what does not fit fails as on a full disk, in the middle."""
+@contextlib.contextmanager
+def limit_on_files(size: int):
+    """A limit on how long files may get, in bytes: what does not fit fails as on a full disk, in the middle. It holds
+    for pytest's own output, too, where that goes to a file: so for no longer than what is tried."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("beyond", ["sound", "row"])
-def test_on_a_full_disk_nothing_is_half_written_and_nothing_lost(tmp_path, limit_on_files, beyond):
+def test_on_a_full_disk_nothing_is_half_written_and_nothing_lost(tmp_path, beyond):
     """The disk is full in the middle of the second sound, or of its row in the log."""
     keeper = keeping.Keeper(tmp_path, NOW)
     first = keeper.keep(np.zeros(80_000, np.int16), keeping.Event(100, "go", 1, "near"))
     whole, log = first.read_bytes(), (tmp_path / "log.csv").read_bytes()
     later = np.zeros(80_000 if beyond == "sound" else 10, np.int16)
-    limit_on_files(10_000 if beyond == "sound" else len(log) + 7)
-    with pytest.raises(UserError, match="on a disk with room"):
+    with limit_on_files(10_000 if beyond == "sound" else len(log) + 7), \
+            pytest.raises(UserError, match="on a disk with room"):
         keeper.keep(later, keeping.Event(300 if beyond == "sound" else 0, "stop", 1, "near"))
     assert first.read_bytes() == whole and (tmp_path / "log.csv").read_bytes() == log
     assert not list(tmp_path.glob("*.part"))
