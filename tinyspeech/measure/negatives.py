@@ -22,7 +22,7 @@ from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Word, parse
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer import frontend, listening
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import hours, live, rules
 from tinyspeech.sound import recordings, truth
@@ -90,9 +90,7 @@ def counted(stream: Stream, first: str | None = None, rule: Callable[..., rules.
             **constants: int) -> dict:
     """`truth.count` of a stream's reports, or of the commands that a first word let in; `rule` decides in place of
     `decision.Decision`."""
-    found = decision.words(stream.scores, **constants) if rule is None else \
-        rule(**constants).words(stream.scores, stream.loud)
-    found = [(row, CLASSES[label]) for row, label in found]
+    found = [(row, CLASSES[label]) for row, label in rules.words(stream.scores, stream.loud, rule, **constants)]
     if first is not None:
         found = hours.armed(found, first)
     return truth.count([(live.seconds_of(row), word) for row, word in found], list(stream.spans), stream.seconds)

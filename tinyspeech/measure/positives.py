@@ -123,8 +123,8 @@ def result(row: Row, rule: Callable[..., rules.Judge] | None = None, **constants
     Returns `keywords`; `heard` in percent, with `interval_95` (Wilson's); reports that are `wrong` on a keyword, and
     `stray` ones between; `latency_median` and `latency_p99` in ms after a word's end, None where nothing is heard.
     """
-    found = decision.words(row.scores, **constants) if rule is None else rule(**constants).words(row.scores, row.loud)
-    found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label]) for at, label in found]
+    found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
+             for at, label in rules.words(row.scores, row.loud, rule, **constants)]
     rated = live.rate(found, row.events)
     taken = 1000 * np.array(rated["latencies"])
     low, high = metrics.wilson_interval(rated["detected"], rated["keywords"])

@@ -103,6 +103,12 @@ class StandsAlone(Judge):
         return self.least_lead if (before > soft + LOUD * (peak - soft)).mean() <= self.share else NEVER
 
 
+def words(scores: np.ndarray, loud: np.ndarray | None, rule: Callable[..., Judge] | None,
+          **constants: int) -> list[tuple[int, int]]:
+    """`decision.words` of int64 [T', 12], or what `rule` reports in its place. loud: `loudness` of the same sound."""
+    return decision.words(scores, **constants) if rule is None else rule(**constants).words(scores, loud)
+
+
 RULES: dict[str, Callable[..., Judge]] = {
     "the least lead alone": Judge,
     "leads for two steps": partial(Lasting, more=1),
