@@ -10,7 +10,8 @@ sounds add, and a room's echoes smear them in time.
     logits, sums = answers(model, rows_of(model, clips, streams))
     loss(sums, streams, labels, false_weight=1.0)
 
-What is asked of each 40 ms is asked of the decision's own sums (`tinyspeech/integer/decision.py`), not of the scores.
+What is asked of each 40 ms is asked of sums like the decision's (`tinyspeech/integer/decision.py`), which leak here
+twice as fast, not of the scores.
 """
 
 from __future__ import annotations

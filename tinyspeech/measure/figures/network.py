@@ -17,11 +17,12 @@ from tinyspeech.lowbit import prune, saved
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.evaluate import evaluate
 from tinyspeech.measure.figures import PICTURES, RECORDINGS
+from tinyspeech.measure.figures.training import CLIPS
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.networks.counting import count_macs, count_parameters
 from tinyspeech.networks.family import FAMILY
 from tinyspeech.networks.models import build_model
-from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.paths import model_file
 from tinyspeech.sound import datasets, noise
 from tinyspeech.training import data
 
@@ -116,8 +117,9 @@ def family() -> Iterator[Figure]:
         yield figure(f"{name}.parameters", count_parameters(build_model(name)), "parameters")
 
 
-def one_shot(speech: Path, logmel: Path, model: str = SHIPPED) -> Iterator[Figure]:
-    """Accuracy of the float network with its smallest weights set to zero and no training after it (chapter 6)."""
+def one_shot(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
+    """Accuracy of the float network of clips with its smallest weights set to zero and no training after it, beside
+    those of `experiments.pruning`, which start from it too (chapter 6)."""
     features, labels = data.validation_set(data.load(logmel, speech / noise.BACKGROUND))
     rows = []
     for percent in (0, 10, 20, 30, 40, 50, 60, 70, 80, 90):
