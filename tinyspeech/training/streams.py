@@ -33,6 +33,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.network import SIGMOID_BITS
 from tinyspeech.lowbit import grids
+from tinyspeech.networks.streaming import leaking_mean
 from tinyspeech.sound import audio, recordings, truth
 from tinyspeech.sound.noise import noise_spans
 from tinyspeech.training.augment import gain_factors, tilt_factors, warp_power
@@ -325,10 +326,7 @@ def answers(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
     if model.condenser.readout_quantizer is not None:  # the chip's Q7
         weights = grids.round_half_up(weights * 2**SIGMOID_BITS) * 2.0**-SIGMOID_BITS
     weighed = (scores * weights)[:, cut:]
-    age = torch.arange(weighed.shape[1], device=rows.device)
-    age = age[:, None] - age
-    left = torch.where(age >= 0, (1 - 2.0**-LEAK_BITS) ** age.clamp(min=0), 0.0)  # of a frame, later
-    return clip, left @ weighed
+    return clip, 2.0**LEAK_BITS * leaking_mean(weighed, LEAK_BITS)
 
 
 def loss(sums: Tensor, streams: Streams, clip_labels: Tensor, false_weight: float) -> Tensor:
