@@ -22,6 +22,7 @@ from tinyspeech.measure.figures import (
     firmware,
     frontend,
     hours,
+    levers,
     listening,
     network,
     robustness,
@@ -121,6 +122,7 @@ def of_hours() -> list[Group]:
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
+        Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), trains=True),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),
     ]
