@@ -245,11 +245,11 @@ def test_qat_is_a_training():
 # --- training ---------------------------------------------------------------------------------------------------------
 
 RUNS = {
-    "Z": {"model": "tinyspeech_z", "network": IMPROVED, "weight_bits": 2},
-    "M per tensor": {"model": "tinyspeech_m", "network": {}, "weight_bits": "ternary", "granularity": "tensor"},
+    "Z": {"model": "printed_z", "network": IMPROVED, "weight_bits": 2},
+    "M per tensor": {"model": "printed_m", "network": {}, "weight_bits": "ternary", "granularity": "tensor"},
     "S per tensor": {"granularity": "tensor", "average": 0.9},
     "S by max": {"clipping": "max"},
-    "Z by optimum": {"model": "tinyspeech_z", "network": {}, "clipping": "optimum", "average": 0.9},
+    "Z by optimum": {"model": "printed_z", "network": {}, "clipping": "optimum", "average": 0.9},
     "teacher": {"model": "teacher", "network": NETWORKS["teacher"]},
 }
 

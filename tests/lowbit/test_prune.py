@@ -290,7 +290,7 @@ def test_resuming_is_bit_for_bit(pruned, place, tmp_path, monkeypatch):
 
 
 def test_float_networks_alone_and_the_papers_too(tmp_path):
-    settings = config(model="tinyspeech_z", network={}, qat_epochs=0, epochs=1, prune={"share": 0.5, "end": 0.5})
+    settings = config(model="printed_z", network={}, qat_epochs=0, epochs=1, prune={"share": 0.5, "end": 0.5})
     train.train(settings, bands(), tmp_path / "z.pt", quiet=True)
     assert prune.zeros(saved.load_model(tmp_path / "z.pt")) == pytest.approx(0.5, abs=0.005)
     settings = config(qat_epochs=0, epochs=1, prune=KINDS["channels"])
@@ -335,7 +335,7 @@ def test_runs_without_pruning_are_found_again():
 
 
 def test_the_papers_networks_hold_their_zeros_through_few_bits(tmp_path):
-    settings = config(model="tinyspeech_z", network={}, epochs=1, prune={"share": 0.5, "end": 0.5, "every": 2})
+    settings = config(model="printed_z", network={}, epochs=1, prune={"share": 0.5, "end": 0.5, "every": 2})
     train.train(settings, bands(), tmp_path / "z.pt", quiet=True)
     before = prune.prunable(saved.load_model(tmp_path / "z_float.pt"))
     after = prune.prunable(saved.load_model(tmp_path / "z.pt"))

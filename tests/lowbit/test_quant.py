@@ -383,7 +383,7 @@ def test_export_refuses_other_networks():
     from tinyspeech.networks.models import build_model
 
     with pytest.raises(UserError, match="only TinySpeech-S"):
-        lower.integer_twin(build_model("tinyspeech_z"), "test")
+        lower.integer_twin(build_model("printed_z"), "test")
     with pytest.raises(UserError, match="float"):
         lower.integer_twin(TinySpeechS(SMALL), "test")
     wide = quantised(SMALL, bits=8)

@@ -34,7 +34,7 @@ def trained(seed: int = 0) -> CausalTinySpeech:
 def test_it_has_the_weights_of_the_papers_z():
     """As many in each place as the reading that learns, but for batch norm's, which fold away."""
     causal = build_model("tinyspeech_z_causal")
-    paper = build_model("tinyspeech_z", kernel=3, multiplier=1, selection="sum")
+    paper = build_model("printed_z", kernel=3, multiplier=1, selection="sum")
     convs = [module for module in causal.modules() if isinstance(module, CausalConv)]
     assert sum(conv.weight.numel() for conv in convs) == sum(p.numel() for p in paper.parameters()) == 2_705
     assert [conv.weight.numel() for conv in convs] == [p.numel() for p in paper.parameters()]

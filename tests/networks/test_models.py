@@ -9,7 +9,7 @@ from tinyspeech.networks.counting import count_macs, count_parameters
 from tinyspeech.networks.family import FAMILY, TinySpeech
 from tinyspeech.networks.models import MODELS, build_model, family_table
 
-COUNTS = {"tinyspeech_x": 10_923, "tinyspeech_y": 6_222, "tinyspeech_z": 2_712, "tinyspeech_m": 4_729}
+COUNTS = {"printed_x": 10_923, "printed_y": 6_222, "printed_z": 2_712, "printed_m": 4_729}
 
 
 def features(batch: int = 4, frames: int = 49, coefficients: int = 12) -> torch.Tensor:
@@ -75,7 +75,7 @@ def test_design_variables():
 
 
 def test_same_seed_same_network():
-    torch.testing.assert_close(make("Z")(features()), make("tinyspeech_z")(features()), rtol=0, atol=0)
+    torch.testing.assert_close(make("Z")(features()), make("printed_z")(features()), rtol=0, atol=0)
 
 
 def test_macs_by_hand():
@@ -101,8 +101,8 @@ def test_published_mult_adds_fit_unpooled():
 
 def test_names():
     assert set(FAMILY) <= set(MODELS)
-    assert all(name in MODELS for name in ("tinyspeech_x", "tinyspeech_y", "tinyspeech_z", "tinyspeech_m"))
-    with pytest.raises(UserError, match="tinyspeech_z"):
+    assert all(name in MODELS for name in ("printed_x", "printed_y", "printed_z", "printed_m"))
+    with pytest.raises(UserError, match="printed_z"):
         build_model("resnet50")
     with pytest.raises(UserError, match=r"no setting 'width'.*kernel"):
         build_model("Z", width=3)

@@ -526,7 +526,7 @@ def test_shipped_configs_load_and_name_every_key_of_their_network():
     ({"batch_size": 10_000}, "larger than the training set of"), ({"model": "tinyspeech_q"}, "no model 'tinyspeech_q'"),
     ({"network": {"chanels": 8}}, "chanels"), ({"network": {"channels": 9}}, "channels"),
     ({"network": {"channels": "8"}}, "channels"),
-    ({"model": "tinyspeech_z", "network": {"channels": 8}, "qat_epochs": 0}, "no setting 'channels'"),
+    ({"model": "printed_z", "network": {"channels": 8}, "qat_epochs": 0}, "no setting 'channels'"),
 ])
 def test_impossible_runs_are_refused_before_the_first_step(settings, match, tmp_path, monkeypatch):
     monkeypatch.setattr(train.F, "cross_entropy", lambda *_a, **_k: pytest.fail("a step was made"))
@@ -589,7 +589,7 @@ def test_devices(monkeypatch):
 
 
 def test_a_paper_network_trains(tmp_path):
-    settings = config(model="tinyspeech_z", network={}, qat_epochs=0, epochs=1)
+    settings = config(model="printed_z", network={}, qat_epochs=0, epochs=1)
     metrics = train.train(settings, bands(clips=150), tmp_path / "z.pt", quiet=True)
     assert metrics["accuracy"] == metrics["float_accuracy"]
     assert torch.load(tmp_path / "z.pt", weights_only=True)["stage"] == "float"

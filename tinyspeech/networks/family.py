@@ -44,16 +44,16 @@ class FamilyConfig:
 
 
 FAMILY = {
-    "tinyspeech_x": FamilyConfig(
+    "printed_x": FamilyConfig(
         15, ((30, 6, 12, 15),) * 3 + ((30, 18, 36, 15), (30, 27, 54, 15), (30, 18, 36, 15)), 38,
         published=Published(10_800, 10_900_000)),
-    "tinyspeech_y": FamilyConfig(  # conv2 is printed as 6; 26 is what the printed count needs
+    "printed_y": FamilyConfig(  # conv2 is printed as 6; 26 is what the printed count needs
         10, ((20, 6, 12, 10),) * 3 + ((20, 18, 36, 10), (20, 26, 52, 10), (20, 18, 36, 10)), 26,
         published=Published(6_100, 6_500_000)),
-    "tinyspeech_z": FamilyConfig(
+    "printed_z": FamilyConfig(
         7, ((14, 3, 6, 7),) * 2 + ((14, 2, 4, 7), (14, 11, 22, 7), (14, 14, 28, 7), (14, 10, 20, 7)), 17,
         published=Published(2_700, 2_600_000)),
-    "tinyspeech_m": FamilyConfig(
+    "printed_m": FamilyConfig(
         9, ((18, 6, 12, 9), (18, 9, 18, 9), (18, 8, 16, 9)), 40, norm="none",
         published=Published(4_700, 4_400_000)),
 }

@@ -1,6 +1,6 @@
 """The networks by name: features in, twelve logits out. Every one takes float [B, T, F] (T frames of F coefficients).
 
-    model = build_model("tinyspeech_z")      # or "Z"; MODELS lists the names
+    model = build_model("printed_z")         # or "Z"; MODELS lists the names
     logits = model(features)                 # [B, T, F] -> [B, 12]
 
 Not here: training, data, quantisation. Chapter 3.
@@ -47,7 +47,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 
 
 def model_name(name: str) -> str:
-    """The registered name that `name` means: case does not matter, and "Z" is "tinyspeech_z".
+    """The registered name that `name` means: case does not matter, and "Z" is "printed_z", the paper's.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def model_name(name: str) -> str:
         Where there is no such network; the text lists those there are.
     """
     key = str(name).lower().replace("-", "_")
-    for candidate in (key, f"tinyspeech_{key}"):
+    for candidate in (key, f"tinyspeech_{key}", f"printed_{key}"):
         if candidate in MODELS:
             return candidate
     raise UserError(f"no model {name!r}; there are {', '.join(sorted(MODELS))}")
