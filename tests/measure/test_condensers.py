@@ -124,7 +124,7 @@ def test_networks_without_gates_have_no_such_figure():
 def test_z_for_the_chip_is_within_its_budgets_on_the_board(tmp_path, monkeypatch):
     """From random weights, pruned as its config says: three in ten of all weights are zero, and the rest fits."""
     monkeypatch.setattr(compiling, "CACHE", tmp_path / "build")
-    settings = load_config(CONFIGS / "tinyspeech_z_chip.yaml")
+    settings = load_config(CONFIGS / "tinyspeech_z.yaml")
     torch.manual_seed(0)
     network = train.build(settings)
     with torch.no_grad():

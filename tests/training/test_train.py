@@ -21,10 +21,12 @@ from tinyspeech.training import train
 from tinyspeech.training.config import TrainConfig, load_config
 from tinyspeech.training.data import (
     POWER_FLOOR,
+    VIEWS,
     Bands,
     Cepstrum,
     Passes,
     bands_of_audio,
+    bands_of_pixels,
     draw_silence,
     epoch_order,
     load,
@@ -519,7 +521,7 @@ def test_shipped_configs_load_and_name_every_key_of_their_network():
     for path in paths:
         loaded = load_config(path)
         train.build(loaded)
-        assert path.stem == loaded.model or path.stem in ("tinyspeech_s_clips", "tinyspeech_xs", "tinyspeech_z_chip")
+        assert path.stem == loaded.model or loaded.model == "tinyspeech_s"  # whose shape is in the config
 
 
 @pytest.mark.parametrize("settings, match", [
@@ -720,3 +722,47 @@ def test_data_that_is_none(what, match, tmp_path, folder):
     with pytest.raises(UserError, match=match) as caught:
         train.train(config(batch_size=2), load(path), tmp_path / "net.pt", quiet=True)
     assert "\n" not in str(caught.value)
+
+
+def test_views_of_a_clip():
+    """Twice as many coefficients hold the chip's as every second; bands are octaves on one scale."""
+    x = bands().x[:3]
+    chip, fine = VIEWS["cepstra"](x), VIEWS["cepstra_10_ms"](x)
+    assert chip.shape == (3, 49, 12) and torch.equal(fine[:, ::2], chip) and not torch.equal(fine[:, 1::2], chip)
+    shown = VIEWS["bands"](x)
+    assert shown.shape == (3, 49, 20) and torch.equal(shown, ((x[:, ::2].float() - 16) * 8).round().clamp(-128, 127))
+
+
+@pytest.mark.parametrize("features, shape", [("cepstra_10_ms", (98, 12)), ("bands", (49, 20))])
+@pytest.mark.parametrize("passes", [0, 2])
+def test_networks_that_are_shown_something_else(tmp_path, monkeypatch, features, shape, passes):
+    monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path / "cache"))
+    settings = config(model="printed_z", network={}, qat_epochs=0, epochs=2, features=features, passes=passes)
+    metrics = train.train(settings, bands(clips=150), tmp_path / "z.pt", quiet=True)
+    x, labels = validation_set(bands(clips=150), view=VIEWS[features])
+    assert x.shape[1:] == shape
+    assert saved.accuracy(load_model(tmp_path / "z.pt"), x, labels) == metrics["float_accuracy"]
+    other = config(model="printed_z", network={}, qat_epochs=0, epochs=2, passes=passes)
+    train.train(other, bands(clips=150), tmp_path / "chip.pt", quiet=True)
+    assert not same(tmp_path / "z.pt", tmp_path / "chip.pt")
+
+
+@pytest.mark.parametrize("settings", [
+    {"features": "mfcc"}, {"features": "bands"}, {"features": "bands", "qat_epochs": 0, "teacher": "t", "passes": 1},
+    {"features": "cepstra_10_ms", "qat_epochs": 0, "streams": {"share": 0.3}}])
+def test_features_that_are_refused(settings):
+    with pytest.raises(UserError, match="config key 'features'"):
+        config(**settings)
+
+
+def test_a_network_of_coefficients_is_not_shown_bands(tmp_path):
+    with pytest.raises(UserError, match="12 coefficients: features 'bands' are for the paper's"):
+        train.train(config(features="bands", qat_epochs=0), bands(), tmp_path / "s.pt", quiet=True)
+
+
+def test_forty_bands_are_the_chips_twenty_taken_apart(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 98, 40), dtype=np.uint8)
+    forty, twenty = (torch.exp2(bands_of_pixels(pixels, pairs).double()) for pairs in (False, True))
+    torch.testing.assert_close(forty[..., 0::2] + forty[..., 1::2], twenty, rtol=0.02, atol=0)
+    with pytest.raises(UserError, match="give that set, not recordings"):
+        load(tmp_path, features="bands")

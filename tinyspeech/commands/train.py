@@ -65,7 +65,7 @@ def run(args) -> None:
         if missing:
             raise UserError(f"{config_path} trains on streams too, and needs --{', --'.join(missing)}: folders of "
                             "running speech, noise, rooms' impulse responses")
-    data, sounds = load(args.data, args.noise), None
+    data, sounds = load(args.data, args.noise, config.features), None
     if config.streams:
         sounds = streams.load(data, args.negatives, args.ambience, args.rooms)
     try:

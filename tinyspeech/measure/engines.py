@@ -85,7 +85,12 @@ class TorchEngine(Engine):
         self.logit_step = FLOAT_LOGIT_STEP
         if (paths.MODELS / f"{model}.npz").exists():
             self.logit_step = IntegerModel.load(paths.model_file(model, ".npz")).logit_unit(frontend.N_FRAMES)
-        self.network = saved.load_model(paths.model_file(model, self.suffix))
+        path = paths.model_file(model, self.suffix)
+        self.network = saved.load_model(path)
+        features = saved.load_checkpoint(path)["config"].get("features", "cepstra")
+        if features != "cepstra":
+            raise UserError(f"{path} was trained on other features than the chip's ({features}): nothing here computes "
+                            "them of recordings")
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """Features [N, 49, 12] -> int32 [N, 12]."""

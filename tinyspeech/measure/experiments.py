@@ -21,7 +21,6 @@ import yaml
 
 from tinyspeech import paths
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
 from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
 from tinyspeech.measure.figures import PICTURES
@@ -40,7 +39,8 @@ SECONDS = "of the processor, for all epochs of one seed"
 def groups() -> dict:
     """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}.
 
-    `once`: rows of one seed. `curves`: true where loss and accuracy of each epoch are to be recorded, too.
+    `once`: rows of one seed. `curves`: true where loss and accuracy of each epoch are to be recorded, too. A row may
+    have a `base` of its own.
     """
     return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
 
@@ -52,8 +52,9 @@ def seeds_of(group: dict, label: str) -> list[int]:
 
 def row_config(group: dict, label: str, seed: int) -> TrainConfig:
     """The training of one row and seed."""
-    base = yaml.safe_load((CONFIGS / group["base"]).read_text("utf-8"))
-    values = merged(merged(base, group.get("change") or {}), group["rows"][label] or {})
+    change = {"base": group.get("base"), **(group["rows"][label] or {})}
+    base = yaml.safe_load((CONFIGS / change.pop("base")).read_text("utf-8"))
+    values = merged(merged(base, group.get("change") or {}), change)
     return TrainConfig(**{**values, "seed": seed})
 
 
@@ -86,15 +87,16 @@ def run_row(name: str, config: TrainConfig) -> dict:
         if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
             return row
     checkpoint = out.with_suffix(".checkpoint")
-    metrics = train.train(config, LOADED.bands, out, resume=left_by(checkpoint, config_now), quiet=True)
+    corpus = LOADED.corpus(config.features)
+    metrics = train.train(config, corpus, out, resume=left_by(checkpoint, config_now), quiet=True)
     network = saved.build_saved(saved.load_checkpoint(out))
+    features, labels = data.validation_set(corpus, view=data.VIEWS[config.features])
     row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
-           "macs": count_macs(network, (frontend.N_FRAMES, frontend.N_COEFFICIENTS)), "bytes": weight_bytes(network),
+           "macs": count_macs(network, features.shape[1:]), "bytes": weight_bytes(network),
            "seconds": round(saved.load_checkpoint(checkpoint)["progress"]["seconds"]) if checkpoint.exists() else None,
            "curves": {key: [round(epoch[key], 4 if key == "loss" else 2) for epoch in metrics["history"]]
                       for key in ("loss", "accuracy")}}
-    features, labels = data.validation_set(LOADED.bands)
     row["n"] = len(labels)
     if config.prune:
         row["zeros_float"] = round(100 * prune.zeros(saved.load_model(out.with_name(out.stem + "_float.pt")

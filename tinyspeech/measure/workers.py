@@ -26,8 +26,15 @@ class Loaded:
 
     bands: data.Bands
     """To train on."""
+    logmel: str
+    """Where they are from."""
     speech: tuple[np.ndarray, np.ndarray] | None = None
     """Features int8 [N, 49, 12] and labels [N] of recordings of the validation speakers, where a folder was given."""
+
+
+    def corpus(self, features: str) -> data.Bands:
+        """What a network with these features trains on (`data.VIEWS`)."""
+        return data.load(self.logmel, features=features) if features == "bands" else self.bands
 
 
 LOADED = Loaded()
@@ -37,6 +44,7 @@ LOADED = Loaded()
 def start(logmel: str, speech: str | None, threads: int) -> None:
     """Runs once in each worker process, and fills its `LOADED`."""
     torch.set_num_threads(threads)
+    LOADED.logmel = logmel
     LOADED.bands = data.load(logmel, Path(speech) / BACKGROUND if speech else None)
     if speech:
         clips, labels, *_ = datasets.load_task(speech, "validation").arrays()

@@ -12,6 +12,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.lowbit import quant
 from tinyspeech.lowbit.prune import PruneConfig
 from tinyspeech.training.augment import AugmentConfig
+from tinyspeech.training.data import VIEWS
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class TrainConfig:
     """Background-noise pieces per keyword clip."""
     unknown_weight: float = 1.0
     """What an error on a clip of another word costs, a keyword's being 1."""
+    features: str = "cepstra"
+    """What is heard: the chip's `cepstra`; or, in float, `cepstra_10_ms` (twice as many) or `bands` (40 of them)."""
     passes: int = 0
     """Augmented versions of the training set that are made once and used in turn; 0 makes a fresh one each epoch."""
     teacher: str = ""
@@ -142,6 +145,11 @@ class TrainConfig:
             if getattr(self, key) not in known:
                 raise UserError(f"config key '{key}' must be {', '.join(known[:-1])} or {known[-1]}, "
                                 f"not {getattr(self, key)!r}")
+        if self.features not in VIEWS:
+            raise UserError(f"config key 'features' must be one of {', '.join(VIEWS)}, not {self.features!r}")
+        if self.features != "cepstra" and (self.qat_epochs or self.streams or self.teacher):
+            raise UserError(f"config key 'features': {self.features} are for float networks, with 'qat_epochs' of 0 "
+                            "and neither 'streams' nor 'teacher'")
         if self.streams and (self.passes or self.mixup):
             raise UserError("config key 'streams' goes with neither 'passes' nor 'mixup'")
         if not 0 <= self.unknown_weight <= 100:

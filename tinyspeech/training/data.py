@@ -70,25 +70,29 @@ def label_of(words) -> Tensor:
     return torch.tensor([index.get(str(word), UNKNOWN) for word in words])
 
 
-def bands_of_pixels(pixels: np.ndarray) -> Tensor:
-    """Pictures of the log-mel set, uint8 [N, 98, 40] -> log2 band powers in the chip's units, float16 [N, 98, 20]."""
+def bands_of_pixels(pixels: np.ndarray, pairs: bool = True) -> Tensor:
+    """Pictures of the log-mel set, uint8 [N, 98, 40] -> log2 band powers in the chip's units, float16 [N, 98, 20].
+
+    pairs : add up neighbours, as the chip's bands are twice as wide; else there are 40
+    """
     parts = []
     for part in torch.from_numpy(pixels).split(2048):
         power = pixels_to_power(part)  # (B, 98, 40)
-        pairs = power[..., 0::2] + power[..., 1::2] + 2 * PIXEL_FLOOR
-        parts.append((torch.log2(pairs) + LOGMEL_TO_CHIP).half())
+        power = power[..., 0::2] + power[..., 1::2] + 2 * PIXEL_FLOOR if pairs else power + PIXEL_FLOOR
+        parts.append((torch.log2(power) + LOGMEL_TO_CHIP).half())
     return torch.cat(parts)
 
 
-def from_logmel(path: str | Path) -> Bands:
-    """The cached log-mel set (`logmel.load_logmel`): 40 mel powers are summed in pairs.
+def from_logmel(path: str | Path, pairs: bool = True) -> Bands:
+    """The cached log-mel set (`logmel.load_logmel`); its 40 mel powers are summed in `pairs`, or stay as they are.
 
     Its pictures of noise do not say from which place of which recording they are, so that the last fifth, which is for
     validation, holds sounds of recordings that training hears too. `load` with a folder of recordings does better.
     """
     logmel = load_logmel(path)
     validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
-    return Bands(bands_of_pixels(logmel.x), label_of(logmel.words), validation, bands_of_pixels(logmel.noise))
+    return Bands(bands_of_pixels(logmel.x, pairs), label_of(logmel.words), validation,
+                 bands_of_pixels(logmel.noise, pairs))
 
 
 def bands_of_audio(x: np.ndarray) -> np.ndarray:
@@ -111,6 +115,31 @@ class Cepstrum:
     def __call__(self, log_power: Tensor) -> Tensor:
         units = torch.round(log_power[..., frontend.LOWEST_BANDS] * (1 << frontend.LOG_BITS))
         return torch.clamp(torch.floor((units @ self.dct + self.offset) / (1 << frontend.DCT_SHIFT)), -128, 127)
+
+
+BAND_CENTRE, BAND_UNITS = 16.0, 8.0
+"""log2 of band power -> int8 units: what lies in the middle of speech and of its pauses, and units an octave."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network is shown of a clip's bands. The chip has the first of `VIEWS`; the others are for comparison."""
+
+    step: int = 2
+    """From one of the clip's frames to the next one shown; they are 10 ms apart."""
+    cepstra: bool = True
+    """The chip's 12 coefficients, or the bands themselves."""
+
+    def __call__(self, log_power: Tensor) -> Tensor:
+        """log2 band powers [B, 98, bands] -> features [B, 98 / step, 12 or bands] in int8 units."""
+        shown = log_power[:, :: self.step].float()
+        if self.cepstra:
+            return Cepstrum(shown.device)(shown)
+        return ((shown - BAND_CENTRE) * BAND_UNITS).round().clamp(-128, 127)
+
+
+VIEWS = {"cepstra": View(), "cepstra_10_ms": View(step=1), "bands": View(cepstra=False)}
+"""By the name that a config gives them (`features`). With `bands` there are 40 of them, and no chip."""
 
 
 SILENCE_OCTAVES = 5.0
@@ -147,19 +176,17 @@ def epoch_order(data: Bands, unknown_share: float, silence_share: float, generat
 
 
 def training_batches(
-    data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator, whole: bool = True
+    data: Bands, augment: AugmentConfig, order: Tensor, batch_size: int, generator: torch.Generator,
+    whole: bool = True, view: View = VIEWS["cepstra"],
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """One epoch in `order`: (features [B, 49, 12], labels [B]), augmented afresh; `whole` drops an incomplete batch."""
-    device = data.x.device
-    cepstrum = Cepstrum(device)
     noise = torch.exp2(data.noise.float())  # (M, 98, 20)
     for start in range(0, len(order) - (batch_size - 1 if whole else 0), batch_size):
         chosen = order[start : start + batch_size]
         power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
         silent = torch.nonzero(chosen < 0)[:, 0]
         power[silent] = draw_silence(noise, len(silent), generator)
-        features = cepstrum(torch.log2(power[:, 0::2] + POWER_FLOOR))
-        yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], SILENCE)
+        yield view(torch.log2(power + POWER_FLOOR)), torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], SILENCE)
 
 
 class Passes:
@@ -174,7 +201,7 @@ class Passes:
     ----------
     data : Bands
     config
-        What has `unknown_share`, `silence_share`, `augmentation()`: a `config.TrainConfig`.
+        What has `features`, `unknown_share`, `silence_share`, `augmentation()`: a `config.TrainConfig`.
     count : int
     teacher : nn.Module, optional
         In evaluation mode; takes features in standard deviations.
@@ -186,9 +213,10 @@ class Passes:
         self.data, self.config, self.count, self.teacher, self.folder = data, config, count, teacher, folder
         self.made: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
         if folder is not None:
-            sha = hashlib.sha256(repr((asdict(config.augmentation()), config.unknown_share, config.silence_share,
-                                       SILENCE_OCTAVES, SILENCE_TILT_DB, SILENCE_MIX_DB, torch.__version__,
-                                       str(data.x.device))).encode())
+            made_by = (asdict(config.augmentation()), config.unknown_share, config.silence_share, SILENCE_OCTAVES,
+                       SILENCE_TILT_DB, SILENCE_MIX_DB, torch.__version__, str(data.x.device))
+            others = (config.features,) if config.features != "cepstra" else ()
+            sha = hashlib.sha256(repr(made_by + others).encode())
             for tensor in (data.x, data.label, data.validation, data.noise,
                            *(teacher.state_dict().values() if teacher is not None else ())):
                 sha.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -215,7 +243,8 @@ class Passes:
         generator = torch.Generator(self.data.x.device).manual_seed(number)
         order = epoch_order(self.data, self.config.unknown_share, self.config.silence_share, generator)
         parts = []
-        for x, y in training_batches(self.data, self.config.augmentation(), order, 256, generator, whole=False):
+        for x, y in training_batches(self.data, self.config.augmentation(), order, 256, generator, whole=False,
+                                     view=VIEWS[self.config.features]):
             answer = x.new_empty(len(x), 0) if self.teacher is None else self.teacher(x / frontend.UNITS_PER_STD)
             parts.append((x.to(torch.int8), y, answer.half()))
         features, labels, answers = (torch.cat(part) for part in zip(*parts, strict=True))
@@ -241,7 +270,7 @@ class Passes:
             yield features[chosen].float(), labels[chosen], answers[chosen].float()
 
 
-def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
+def validation_set(data: Bands, seed: int = 0, view: View = VIEWS["cepstra"]) -> tuple[Tensor, Tensor]:
     """The 12-class validation set: every keyword clip, one tenth as many of unknown and of silence (drawn by `seed`).
 
     Returns features [N, 49, 12] and labels [N], clean: no shift, no added noise; silence has a uniform random gain.
@@ -259,11 +288,11 @@ def validation_set(data: Bands, seed: int = 0) -> tuple[Tensor, Tensor]:
     gain = torch.rand(count, 1, 1, generator=generator).to(device)
     noise = data.noise_validation
     piece = torch.arange(count, device=device) % len(noise)
-    quiet = torch.log2(torch.exp2(noise[piece, 0::2].float()) * gain + POWER_FLOOR)
-    words = torch.cat([data.x[keywords, 0::2], data.x[unknown, 0::2]]).float()
+    quiet = torch.log2(torch.exp2(noise[piece].float()) * gain + POWER_FLOOR)
+    words = torch.cat([data.x[keywords], data.x[unknown]]).float()
     silence = torch.full((count,), SILENCE, device=device)
     labels = torch.cat([data.label[keywords], data.label[unknown], silence])
-    return Cepstrum(device)(torch.cat([words, quiet])), labels
+    return view(torch.cat([words, quiet])), labels
 
 
 def from_folder(folder: str | Path) -> Bands:
@@ -305,11 +334,16 @@ def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
     return parts[0], parts[1]
 
 
-def load(path: str | Path, noise: str | Path | None = None) -> Bands:
+def load(path: str | Path, noise: str | Path | None = None, features: str = "cepstra") -> Bands:
     """The log-mel set (.npz, .tar.gz) or a folder of recordings; anything else raises `UserError`.
 
     noise : a folder of recordings that takes the place of the set's own noise
+    features : one of `VIEWS`; for `bands` all 40 are kept, which only the log-mel set has, and its own noise
     """
+    if features == "bands":
+        if Path(path).is_dir():
+            raise UserError("features 'bands' are the log-mel set's 40 bands: give that set, not recordings")
+        return from_logmel(path, pairs=False)
     data = _load(path)
     if noise is not None:
         data.noise, data.noise_validation = noise_of(noise)

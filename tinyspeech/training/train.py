@@ -31,10 +31,20 @@ from tinyspeech.errors import UserError
 from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.prune import Pruner, shrink
 from tinyspeech.lowbit.saved import accuracy, bundle, check_writable, load_checkpoint, load_model, save_atomically
+from tinyspeech.networks.family import TinySpeech
 from tinyspeech.networks.models import build_model
 from tinyspeech.training import streams
 from tinyspeech.training.config import TrainConfig
-from tinyspeech.training.data import SILENCE, UNKNOWN, Bands, Passes, epoch_order, training_batches, validation_set
+from tinyspeech.training.data import (
+    SILENCE,
+    UNKNOWN,
+    VIEWS,
+    Bands,
+    Passes,
+    epoch_order,
+    training_batches,
+    validation_set,
+)
 
 NORM_BATCHES = 32
 """Batches from which batch norm's statistics of averaged weights are measured."""
@@ -201,7 +211,8 @@ class Run:
         if self.passes is not None:
             return self.passes.batches(epoch, config.batch_size, generator)
         order = epoch_order(self.data, config.unknown_share, config.silence_share, generator)
-        batches = training_batches(self.data, config.augmentation(), order, config.batch_size, generator)
+        batches = training_batches(self.data, config.augmentation(), order, config.batch_size, generator,
+                                   view=VIEWS[config.features])
         return ((x, y, x.new_empty(len(x), 0)) for x, y in batches)
 
     def accuracy(self, model: nn.Module) -> float:
@@ -256,10 +267,13 @@ def start_run(
     np.random.seed(config.seed)
     data = data.to(device)
     generator = torch.Generator(device).manual_seed(config.seed)
-    features, labels = validation_set(data, seed=0)
+    features, labels = validation_set(data, seed=0, view=VIEWS[config.features])
     model = build(config)
     if config.streams and not getattr(model, "condenser", None):
         raise UserError("streams need a network that weighs its frames: 'condenser' above 0, 'attention: frames'")
+    if config.features == "bands" and not isinstance(model, TinySpeech):
+        raise UserError(f"{config.model} takes 12 coefficients: features 'bands' are for the paper's networks, "
+                        "printed_x to printed_m")
     if config.streams and sounds is None:
         raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
                         "(--negatives, --ambience, --rooms)")
