@@ -175,4 +175,4 @@ def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable
                 print(name, json.dumps(shown), file=sys.stderr, flush=True)
             yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
                          data=f"{PICTURES}; int_recordings: the v0.01 subset's",
-                         config=f"data/experiments.yaml over {group['base']}", seconds=SECONDS)
+                         config="data/experiments.yaml" + f" over {group['base']}" * ("base" in group), seconds=SECONDS)
