@@ -22,7 +22,9 @@ def add(commands) -> None:
     talk.add_argument("--out", default=str(TALK), help="folder to write")
     talk.set_defaults(run=run_talk)
     download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
-    download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
+    download.add_argument("--out", help="folder to make (default: the archive's name)")
+    download.add_argument("--test-set", action="store_true",
+                          help="in its place the official test set of 12 classes (113 MB), for finished networks")
     download.set_defaults(run=run_download)
 
 
@@ -54,4 +56,9 @@ def run_talk(args) -> None:
 def run_download(args) -> None:
     from tinyspeech.sound import download as sound_download  # here: it loads numpy and soundfile
 
-    print(f"Speech Commands is in {sound_download.download(args.out)}")
+    if args.test_set:
+        what, url, sha256 = "The official test set", sound_download.TEST_SET_URL, sound_download.TEST_SET_SHA256
+    else:
+        what, url, sha256 = "Speech Commands", sound_download.URL, sound_download.SHA256
+    out = args.out or url.rsplit("/", 1)[-1].removesuffix(".tar.gz")
+    print(f"{what} is in {sound_download.download(out, url, sha256)}")
