@@ -64,6 +64,7 @@ def test_a_figure_without_its_network_is_refused(text, book):
     complaint = "quotes tinyspeech_s.official_test without tinyspeech_s.official_test.whose in the same line"
     assert numbers.ownerless(text) == [complaint]
     assert numbers.ownerless(text.replace("\n", " ") + WHOSE) == []
+    assert numbers.ownerless("on <!-- results:tinyspeech_s.official_test.date -->2026-11-28<!-- /results -->") == []
     figures = json.loads((book / "data" / "results.json").read_text())
     figures["tinyspeech_s.official_test"]["interval_95"] = [94.95, 96.1]
     figures["tinyspeech_xs.official_test"] = {"value": 92.39, "model_hash": "be"}

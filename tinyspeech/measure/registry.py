@@ -19,6 +19,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
 from tinyspeech.measure.figures import (
     condensers,
+    corpus,
     firmware,
     frontend,
     hours,
@@ -156,6 +157,11 @@ def of_rest() -> list[Group]:
         Group(("chip.mips",), firmware.interpreter),
         Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
+        Group(("data.pictures",), corpus.pictures, ("logmel",)),
+        Group(("data.recordings",), corpus.recordings, ("speech",)),
+        Group(named("reproduce", "trained_on", "front_end"), corpus.trained_on_either, ("speech", "logmel"),
+              trains=True),
+        Group(("reproduce.commands",), training.commands, ("speech",)),
         Group(("reproduce.minutes",), training.minutes, cheap=True),
     ]
 
