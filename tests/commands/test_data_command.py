@@ -26,7 +26,7 @@ def test_models_counts_the_family(run):
     assert rows[2].split()[1:3] == ["2,712", "2,700"]
 
 
-def test_download_of_the_test_set_is_another_archive(run, tmp_path, monkeypatch):
+def test_download_of_the_test_set_is_another_archive(run, refused, folder, tmp_path, monkeypatch):
     from tinyspeech.sound import download
 
     asked = []
@@ -35,3 +35,8 @@ def test_download_of_the_test_set_is_another_archive(run, tmp_path, monkeypatch)
     assert run("data", "download", "--out", tmp_path / "sc") == f"Speech Commands is in {tmp_path / 'sc'}\n"
     assert asked == [("speech_commands_test_set_v0.02", download.TEST_SET_URL, download.TEST_SET_SHA256),
                      (str(tmp_path / "sc"), download.URL, download.SHA256)]
+    refused("is in the way: it holds words, but of another set", "data", "download", "--test-set", "--out", folder)
+    (tmp_path / "_silence_").mkdir()
+    (tmp_path / "_silence_" / "x.wav").touch()
+    refused("of another set", "data", "download", "--out", tmp_path)
+    assert len(asked) == 2

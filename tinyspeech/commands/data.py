@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyspeech.commands._common import add_actions, add_command, add_json, show
+from tinyspeech.errors import UserError
 from tinyspeech.paths import BUNDLED, TALK
 
 
@@ -54,11 +55,14 @@ def run_talk(args) -> None:
 
 
 def run_download(args) -> None:
-    from tinyspeech.sound import download as sound_download  # here: it loads numpy and soundfile
+    from tinyspeech.sound import datasets  # here: it loads numpy and soundfile
+    from tinyspeech.sound import download as sound_download
 
     if args.test_set:
         what, url, sha256 = "The official test set", sound_download.TEST_SET_URL, sound_download.TEST_SET_SHA256
     else:
         what, url, sha256 = "Speech Commands", sound_download.URL, sound_download.SHA256
     out = args.out or url.rsplit("/", 1)[-1].removesuffix(".tar.gz")
+    if Path(out).exists() and args.test_set != (Path(out) / datasets.SILENCE).is_dir() and any(Path(out).glob("*/*")):
+        raise UserError(f"{out} is in the way: it holds words, but of another set")
     print(f"{what} is in {sound_download.download(out, url, sha256)}")
