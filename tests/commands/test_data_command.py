@@ -24,3 +24,19 @@ def test_models_counts_the_family(run):
     rows = run("models").splitlines()[1:]
     assert [row.split()[0] for row in rows] == [f"tinyspeech_{letter}" for letter in "xyzm"]
     assert rows[2].split()[1:3] == ["2,712", "2,700"]
+
+
+def test_download_of_the_test_set_is_another_archive(run, refused, folder, tmp_path, monkeypatch):
+    from tinyspeech.sound import download
+
+    asked = []
+    monkeypatch.setattr(download, "download", lambda *given: asked.append(given) or given[0])
+    assert run("data", "download", "--test-set") == "The official test set is in speech_commands_test_set_v0.02\n"
+    assert run("data", "download", "--out", tmp_path / "sc") == f"Speech Commands is in {tmp_path / 'sc'}\n"
+    assert asked == [("speech_commands_test_set_v0.02", download.TEST_SET_URL, download.TEST_SET_SHA256),
+                     (str(tmp_path / "sc"), download.URL, download.SHA256)]
+    refused("is in the way: it holds words, but of another set", "data", "download", "--test-set", "--out", folder)
+    (tmp_path / "_silence_").mkdir()
+    (tmp_path / "_silence_" / "x.wav").touch()
+    refused("of another set", "data", "download", "--out", tmp_path)
+    assert len(asked) == 2

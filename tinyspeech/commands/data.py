@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyspeech.commands._common import add_actions, add_command, add_json, show
+from tinyspeech.errors import UserError
 from tinyspeech.paths import BUNDLED, TALK
 
 
@@ -22,7 +23,9 @@ def add(commands) -> None:
     talk.add_argument("--out", default=str(TALK), help="folder to write")
     talk.set_defaults(run=run_talk)
     download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
-    download.add_argument("--out", default="speech_commands_v0.02", help="folder to make")
+    download.add_argument("--out", help="folder to make (default: the archive's name)")
+    download.add_argument("--test-set", action="store_true",
+                          help="in its place the official test set of 12 classes (113 MB), for finished networks")
     download.set_defaults(run=run_download)
 
 
@@ -52,6 +55,14 @@ def run_talk(args) -> None:
 
 
 def run_download(args) -> None:
-    from tinyspeech.sound import download as sound_download  # here: it loads numpy and soundfile
+    from tinyspeech.sound import datasets  # here: it loads numpy and soundfile
+    from tinyspeech.sound import download as sound_download
 
-    print(f"Speech Commands is in {sound_download.download(args.out)}")
+    if args.test_set:
+        what, url, sha256 = "The official test set", sound_download.TEST_SET_URL, sound_download.TEST_SET_SHA256
+    else:
+        what, url, sha256 = "Speech Commands", sound_download.URL, sound_download.SHA256
+    out = args.out or url.rsplit("/", 1)[-1].removesuffix(".tar.gz")
+    if Path(out).exists() and args.test_set != (Path(out) / datasets.SILENCE).is_dir() and any(Path(out).glob("*/*")):
+        raise UserError(f"{out} is in the way: it holds words, but of another set")
+    print(f"{what} is in {sound_download.download(out, url, sha256)}")

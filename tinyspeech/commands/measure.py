@@ -21,7 +21,7 @@ LONGEST = 90
 def add(commands) -> None:
     command = add_command(commands, "measure", "figures of data/results.json, one or all, measured and recorded anew")
     command.add_argument("--only", nargs="+", metavar="NAME", help="these keys of data/results.json, and no other")
-    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms"), ())
+    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms", "test_set"), ())
     add_json(command)
     command.set_defaults(run=run_only)
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
@@ -58,10 +58,12 @@ def _add_data(parser: Parser, which: Iterable[str], required: Iterable[str]) -> 
     text = {"speech": "folder in Speech Commands layout", "logmel": "the log-mel set, or such a folder",
             "negatives": "folders of recordings of any length in which nothing is meant for the board; keywords that "
                          "keywords_NAME.tsv in or beside them lists are counted apart",
-            "noise": "folder of recordings of noise, their kinds in noise.tsv", "rooms": "folder of impulse responses"}
+            "noise": "folder of recordings of noise, their kinds in noise.tsv", "rooms": "folder of impulse responses",
+            "test_set": "the official test set; for finished networks, once"}
     for name in which:
         several = {"nargs": "+", "metavar": "FOLDER"} if name == "negatives" else {}
-        parser.add_argument(f"--{name}", type=Path, required=name in required, help=text[name], **several)
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=Path, required=name in required, help=text[name], **several)
 
 
 def _add_hours(parser: Parser) -> None:
@@ -103,12 +105,13 @@ def run_only(args) -> None:
 def run_all(args) -> None:
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
-    given = [name for name in registry.FLAGS if getattr(args, name) is not None]
+    given = [name for name in registry.FLAGS if getattr(args, name, None) is not None]
     keys = registry.names(given=given)
     if left_out := _make(args, keys):
         print(_left_out(left_out), file=sys.stderr)
     if without := [key for key in registry.names() if key not in keys]:
-        missing = " and ".join(flag for name, flag in registry.FLAGS.items() if name not in given)
+        missing = " and ".join(flag for name, flag in registry.FLAGS.items()
+                                if name not in given and hasattr(args, name))
         print(f"left out, for want of {missing}: {', '.join(without)}", file=sys.stderr)
 
 

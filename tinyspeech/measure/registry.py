@@ -19,6 +19,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.measure import bits, experiments, store
 from tinyspeech.measure.figures import (
     condensers,
+    corpus,
     firmware,
     frontend,
     hours,
@@ -35,8 +36,10 @@ from tinyspeech.sound import datasets
 
 MODELS = (SHIPPED, "tinyspeech_z_causal")
 """Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""
+TESTED = (SHIPPED, "tinyspeech_xs")
+"""Networks whose accuracy on the official test set is published."""
 FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
-         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER"}
+         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "test_set": "--test-set FOLDER"}
 """Data that a group may need, and how the command line names it."""
 
 
@@ -52,6 +55,8 @@ class Group:
     """Seconds, and the same value on every computer: a test makes them again."""
     trains: bool = False
     """Many minutes of training: only where it is asked for by name."""
+    once: bool = False
+    """On the official test set, for a finished network: only where it is asked for by name, too."""
 
 
 BY_HAND = {
@@ -61,6 +66,8 @@ BY_HAND = {
     "frontend.attempts_optimisation": "python -m tinyspeech bench, with either flag",
     "hours.before": "python -m tinyspeech measure --only hours.false_per_hour hours.keywords hours.det, when it had "
                     "learned clips alone",
+    "official_test.before": "python -m tinyspeech measure --only tinyspeech_z_causal.official_test --test-set FOLDER, "
+                            "of a network that was replaced",
 }
 """History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""
 
@@ -150,8 +157,19 @@ def of_rest() -> list[Group]:
         Group(("chip.mips",), firmware.interpreter),
         Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
+        Group(("data.pictures",), corpus.pictures, ("logmel",)),
+        Group(("data.recordings",), corpus.recordings, ("speech",)),
+        Group(named("reproduce", "trained_on", "front_end"), corpus.trained_on_either, ("speech", "logmel"),
+              trains=True),
+        Group(("reproduce.commands",), training.commands, ("speech",)),
         Group(("reproduce.minutes",), training.minutes, cheap=True),
     ]
+
+
+def of_test_set() -> list[Group]:
+    """Networks that are finished, on the official test set."""
+    return [Group((f"{model}.official_test",), partial(network.on_test_set, model), ("test_set",), once=True)
+            for model in TESTED]
 
 
 def of_experiments() -> list[Group]:
@@ -165,7 +183,7 @@ def of_experiments() -> list[Group]:
 def groups() -> tuple[Group, ...]:
     """Every group, in the order in which `measure all` goes through them: what reads other figures comes last."""
     return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_hours(),
-            *of_rest())
+            *of_test_set(), *of_rest())
 
 
 @cache
@@ -199,9 +217,10 @@ def command_of(key: str) -> str:
 
 
 def names(trains: bool = False, given: Iterable[str] = FLAGS) -> list[str]:
-    """Every figure that can be made of the data `given`, without those that take a training unless `trains`."""
+    """Every figure that can be made of the data `given`, without those that take a training unless `trains`, and
+    without the official test set's."""
     there = set(given)
-    return [key for group in groups() if (trains or not group.trains) and there >= set(group.needs)
+    return [key for group in groups() if (trains or not group.trains) and not group.once and there >= set(group.needs)
             for key in group.keys]
 
 
@@ -216,23 +235,25 @@ def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[s
 
 def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None,
          negatives: Sequence[Path] | None = None, noise: Path | None = None,
-         rooms: Path | None = None) -> Iterator[tuple[str, dict]]:
+         rooms: Path | None = None, test_set: Path | None = None) -> Iterator[tuple[str, dict]]:
     """Measure figures and record them, and no other; yields (key, what was recorded), each as soon as it is there.
 
     keys : of data/results.json
     speech : folder in Speech Commands layout, where one of them needs it
     logmel : the log-mel set, or such a folder, where one needs it
     negatives, noise, rooms : folders of running speech, of noise and of impulse responses, where one needs them
+    test_set : the official test set, where one needs it
 
     Raises `UserError`, before anything is measured, for a figure that nothing makes, and for data that is not there.
     """
     wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel, "negatives": negatives,
-                                               "noise": noise, "rooms": rooms}
+                                               "noise": noise, "rooms": rooms,
+                                               "test_set": test_set}
     for key in wanted:
         missing = [FLAGS[need] for need in group_of(key).needs if given[need] is None]
         if missing:
             raise UserError(f"{key} is measured on data: give {' and '.join(missing)}")
-    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms)
+    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms, test_set)
     for group in groups():
         if asked := [key for key in group.keys if key in wanted]:
             yield from record(group.measure(**{need: given[need] for need in group.needs}), asked)

@@ -1,6 +1,9 @@
 """Numbers that pages quote: each stands between marks that name its figure in data/results.json, and comes from there.
 
     <!-- results:KEY|.1f -->93.9<!-- /results -->
+
+A figure of the official test set, KEY.official_test, is of the integers whose digest it keeps. Beside it must stand
+KEY.official_test.whose, and that comes from comparing the digest with that of the network at hand.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyspeech.errors import UserError
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.pages.notebooks import dumps, load, markdown_cells, where
 from tinyspeech.pages.site import notebook_files
 from tinyspeech.paths import ROOT
@@ -19,6 +23,9 @@ _MARK = re.compile(
     r"<!--\s*results:(?P<key>[\w.+,-]+(?: [\w.+,-]+)*(?:#[^#|<>]+#[\w.+-]+)?)(?:[|@](?P<format>[^\s>]+))?\s*-->"
     r"(?P<shown>.*?)<!--\s*/results\s*-->", re.DOTALL
 )
+
+TEST = ".official_test"
+"""How the keys of figures of the official test set end, behind the network's name."""
 
 
 def _at(entry: Any, path: str) -> Any:
@@ -66,6 +73,36 @@ def quoted(results: dict[str, Any], key: str, spec: str | None = None) -> str:
     return format(entry, spec or ("," if isinstance(entry, int) else "g"))
 
 
+def whose(entry: dict[str, Any], digest: str | None) -> str:
+    """Of which network a figure of the official test set is, in words that follow "accuracy".
+
+    entry : of data/results.json, with `model_hash`; digest : of the network that bears the name now, None for none
+    """
+    if entry["model_hash"] == digest:
+        return f"of the network that is here (digest {digest})"
+    now = "none is here now" if digest is None else f"the one that is here has {digest}"
+    return f"of the previous network (digest {entry['model_hash']}; {now})"
+
+
+def with_owners(results: dict[str, Any], models: Path) -> dict[str, Any]:
+    """The results, each figure of the official test set with `whose`. models : the folder of the integer networks"""
+    files = {key: models / f"{key.removesuffix(TEST)}.npz" for key in results if key.endswith(TEST)}
+    digests = {key: IntegerModel.load(file).digest if file.exists() else None for key, file in files.items()}
+    return results | {key: {**results[key], "whose": whose(results[key], digest)} for key, digest in digests.items()}
+
+
+def ownerless(text: str) -> list[str]:
+    """Figures of the official test set, or their intervals, that a line of the text quotes without saying of which
+    network they are."""
+    complaints = []
+    for line in text.splitlines():
+        keys = [match["key"] for match in _MARK.finditer(line)]
+        told = {key.removesuffix(".0").removesuffix(".1").removesuffix(".interval_95") for key in keys}
+        complaints += [f"quotes {key} without {key}.whose in the same line" for key in sorted(told)
+                       if key.endswith(TEST) and f"{key}.whose" not in keys]
+    return complaints
+
+
 def renumbered(text: str, results: dict[str, Any]) -> str:
     """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date.
 
@@ -83,13 +120,15 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
 
 def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
     """Compare (or rewrite) the marked numbers of README.md and of the book's pages, drawings and notebooks; a line for
-    each stale text."""
+    each stale text, and for each figure of the official test set that could be taken for another network's."""
     path = root / "data" / "results.json"
     results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = with_owners(results, root / "data" / "models")
     stale = []
     for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
         old = page.read_text(encoding="utf-8")
         new = renumbered(old, results)
+        stale += [f"{page.relative_to(root)}: {complaint}" for complaint in ownerless(old)]
         if old != new:
             stale.append(f"{page.relative_to(root)}: quotes a number that data/results.json has otherwise")
             if write:
@@ -99,6 +138,7 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
         changed = False
         for cell in markdown_cells(nb):
             new = renumbered(cell.source, results)
+            stale += [f"{page.relative_to(root)}: {where(cell)} {complaint}" for complaint in ownerless(cell.source)]
             if new != cell.source:
                 stale.append(
                     f"{page.relative_to(root)}: {where(cell)} quotes a number that data/results.json has otherwise"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tinyspeech import paths
+from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.integer.plan import memory_plan
 from tinyspeech.lowbit import prune, saved
 from tinyspeech.measure.engines import engine
 from tinyspeech.measure.evaluate import evaluate
-from tinyspeech.measure.figures import PICTURES, RECORDINGS
+from tinyspeech.measure.figures import PICTURES, RECORDINGS, TEST_SET
 from tinyspeech.measure.figures.training import CLIPS
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.networks.counting import count_macs, count_parameters
@@ -93,6 +97,24 @@ def engines_compared(model: str, speech: Path) -> Iterator[Figure]:
                  per_processor_second=round(len(x8) / own, 1),
                  note="features and logits; of the computer at hand, and of what else it does meanwhile", **about)
     yield figure(f"{model}.cycles_per_clip_max", int(answers["chip"].cycles.max()), "cycles", **about)
+
+
+def commit() -> str:
+    """The commit that is measured, with `-dirty` behind it where files differ; "unknown" outside a clone."""
+    asked = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=paths.ROOT, capture_output=True, text=True)
+    return asked.stdout.strip() or "unknown"
+
+
+def on_test_set(model: str, test_set: Path) -> Iterator[Figure]:
+    """Accuracy on the official test set, by the firmware's C: for a finished network, once. The figure is of the
+    integers whose digest stands beside it, and pages say so (`pages/numbers.py`)."""
+    if not (test_set / datasets.SILENCE).is_dir():
+        raise UserError(f"{test_set} is not the official test set, which has a folder {datasets.SILENCE}: "
+                        "`python -m tinyspeech data download --test-set` fetches it")
+    result = evaluate(model, "c", test_set, "testing")
+    yield figure(f"{model}.official_test", round(100 * result["accuracy"], 2), "%", n=result["n"], data=TEST_SET,
+                 interval_95=[round(100 * end, 2) for end in result["interval_95"]], engine="c",
+                 date=datetime.date.today().isoformat(), commit=commit(), **of_model(model))
 
 
 def counts(model: str) -> Iterator[Figure]:

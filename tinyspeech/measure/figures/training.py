@@ -1,8 +1,11 @@
-"""Figures of training: seconds of an epoch, minutes of a group of experiments, a run with two threads (chapter 4)."""
+"""Figures of training and of what reproducing takes: seconds of an epoch, minutes of a group of experiments, seconds of
+short commands, a run with two threads (chapter 4)."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.saved import load_checkpoint
 from tinyspeech.measure import store
 from tinyspeech.measure.experiments import SECONDS
-from tinyspeech.measure.figures import PICTURES
+from tinyspeech.measure.figures import PICTURES, RECORDINGS
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import noise
@@ -63,24 +66,56 @@ def seconds(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
                  note="of the computer at hand: another one will not repeat it")
 
 
+def minutes_of(entry: dict, epoch: dict) -> tuple[float, str]:
+    """Minutes of a group of experiments, all rows and seeds, and how they are known: by the clock of the processor, by
+    one on the wall, or from epochs for the rows whose seconds were not kept.
+
+    entry : of data/results.json; epoch : seconds of one in float and quantised
+    """
+    by, total = "processor" if entry.get("seconds") == SECONDS else "wall", 0.0
+    for row in entry["value"]:
+        seconds = row["seconds"]
+        if seconds is None:
+            seconds, by = row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"], "epochs"
+        total += len(row["seeds"]) * seconds / 60
+    return total, by
+
+
 def minutes(model: str = CLIPS) -> Iterator[Figure]:
-    """Minutes that each group of experiments takes (appendix on reproducing): the processor's seconds of its rows where
-    they are recorded; else its epochs, those of stages that may be taken from an earlier run included, times the
-    recorded seconds of one of `model`. Of the network that ships, those that its file holds."""
-    figures, total = store.load(), {}
+    """Minutes that each group of experiments takes (page on reproducing): the seconds of its rows where they are
+    recorded; else its epochs, those of stages that may be taken from an earlier run included, times the recorded
+    seconds of one of `model`. Of the network that ships, the seconds that its file holds. `all` is the sum of the
+    groups as they are shown."""
+    figures, total, by = store.load(), {}, {}
     epoch = figures[f"{model}.seconds_per_epoch"]["value"]
     for key, entry in figures.items():
         if key.startswith("experiments.") and "epochs" in entry["value"][0]:
-            timed = entry.get("seconds") == SECONDS
-            total[key.removeprefix("experiments.")] = round(sum(
-                len(row["seeds"]) * (row["seconds"] if timed and row["seconds"] else
-                                     row["epochs"] * epoch["float"] + row["qat_epochs"] * epoch["quantised"])
-                for row in entry["value"]) / 60)
+            group = key.removeprefix("experiments.")
+            taken, by[group] = minutes_of(entry, epoch)
+            total[group] = round(taken)
+    total["all"] = sum(total.values())
     config = load_config(paths.CONFIGS / f"{model}.yaml")
     total["train_clips"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
     total["train"] = round(load_checkpoint(paths.model_file(SHIPPED, ".pt"))["metrics"]["seconds"] / 60)
-    yield figure("reproduce.minutes", total, "minutes on one core", note="train: the network that ships, from the "
-                 f"floats of clips alone; train_clips: those, {config.epochs} + {config.qat_epochs} epochs")
+    yield figure("reproduce.minutes", total, "minutes on one core", by={**by, "train_clips": "epochs",
+                                                                        "train": "processor"},
+                 note="train: the network that ships, from the floats of clips alone; train_clips: those, "
+                      f"{config.epochs} + {config.qat_epochs} epochs; all: the groups' sum")
+
+
+def commands(speech: Path) -> Iterator[Figure]:
+    """Seconds of the processor that short commands take, their compilers' included."""
+    taken = {}
+    for name, words in (("firmware", ["firmware"]), ("bench", ["bench"]),
+                        ("evaluate", ["evaluate", "--engine", "chip", "--data", str(speech)])):
+        before = os.times()
+        subprocess.run([sys.executable, "-m", "tinyspeech", *words], check=True, capture_output=True)
+        after = os.times()
+        taken[name] = round(after.children_user + after.children_system
+                            - before.children_user - before.children_system)
+    yield figure("reproduce.commands", taken, "s of the processor", cores=os.cpu_count(), data=RECORDINGS,
+                 note="what was built before is not built again; evaluate: every validation clip of the recordings, on "
+                      "the emulated chip")
 
 
 def two_threads(speech: Path, logmel: Path, model: str = CLIPS) -> Iterator[Figure]:
