@@ -69,3 +69,15 @@ def test_what_was_before_is_whole():
     assert [point["heard"].keys() for point in before["det"]] == [before["keywords"].keys()] * len(before["det"])
     (ships,) = (point for point in before["det"] if point["ships"])
     assert ships["per_hour"] == before["false_per_hour"]
+
+
+def test_what_each_lever_gives_is_told_as_it_was_measured():
+    """The prose: streams are an eighth; what the others move is within the intervals."""
+    alone, heard, *others = store.load()["hours.levers"]["value"]
+    assert 7 < alone["false_per_hour"] / heard["false_per_hour"] < 9 and 0.4 < alone["clips"] - heard["clips"] < 0.6
+    low, high = heard["interval_95"]
+    assert all(low < row["false_per_hour"] < high for row in others)
+    told = output("for row in results[\"hours.levers\"]").splitlines()
+    for row, line in zip([alone, heard, *others], told, strict=True):
+        assert line.removeprefix(row["label"]).split()[0] == f"{row['false_per_hour']:.0f}"
+        assert line.endswith(f"clips {row['clips']:.1f} %") and f"room {row['heard_in_a_room']:.0f}" in line
