@@ -23,7 +23,6 @@ from tinyspeech.integer.network import LONGEST_MEMORY, SLOTS, IntegerModel, Laye
 from tinyspeech.lowbit import lower, quant
 from tinyspeech.lowbit.grids import FixedStep, LearnedStep
 from tinyspeech.lowbit.saved import predict
-from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
 from tinyspeech.paths import FIRMWARE
 from tinyspeech.toolchain import compile as compiling
@@ -403,13 +402,7 @@ def test_every_word_is_some_four_weights(packed):
 
 
 @st.composite
-def configs(draw) -> StreamingConfig | CausalConfig:
-    if draw(st.booleans()):
-        return CausalConfig(
-            channels=draw(st.integers(1, 4)),
-            condensed=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2))),
-            head=draw(st.integers(1, 6)), kernel=draw(st.sampled_from([1, 3])),
-            band_stride=draw(st.sampled_from([1, 2, 3])), flush=draw(st.integers(0, 4)))
+def configs(draw) -> StreamingConfig:
     blocks = draw(st.integers(1, 2))
     several = {"min_size": blocks, "max_size": blocks}
     condenser, attention = draw(st.sampled_from([0, 4, 8])), draw(st.sampled_from(["frames", "channels"]))
@@ -422,18 +415,16 @@ def configs(draw) -> StreamingConfig | CausalConfig:
         pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
 
 
-def wild(config: StreamingConfig | CausalConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
+def wild(config: StreamingConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
     """A network on a grid whose steps nobody has chosen with care: `spread` octaves of them clamp or vanish."""
     g = torch.Generator().manual_seed(seed)
-    network = TinySpeechS if isinstance(config, StreamingConfig) else CausalTinySpeech
-    model = quant.prepare(network(config), bits)
+    model = quant.prepare(TinySpeechS(config), bits)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CausalConv):
                 module.weight.copy_(torch.randn(module.weight.shape, generator=g) * 0.3)
-                if module.norm is not None:
-                    module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
-                    module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
+                module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
+                module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
             if isinstance(module, StreamingCondenser):
                 module.scale.copy_(torch.randn(module.scale.shape, generator=g) * 3)
         for module in model.modules():
