@@ -14,10 +14,8 @@
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
      leak              M += (256 * v - M) >> MODEL_MEMORY, and M >> 8 behind the values v; M int16, at first 0
-     bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
-                       the larger value; added to in pairs: clamp(target + v, -128, 127)
-     logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
-                       the sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the sum
+                       of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 */
@@ -37,8 +35,6 @@
 #define MODEL_WIDEST 48
 #define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 0
-#define MODEL_BANDED 0
-#define MODEL_BAND_PAIRS 0
 #define MODEL_POOLED 0
 #define MODEL_GATED 0
 #define MODEL_WEIGHED 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinyspeech import toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.board.direct import Board, report_firmware
 from tinyspeech.chip import firmware
 from tinyspeech.integer import plan as integer_plan
@@ -60,11 +60,17 @@ def test_xs_keeps_the_budgets_of_the_chip(xs):
     assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= 2048 - 64
 
 
-def test_a_stride_of_three_frames_is_not_for_pairs(xs, cache):
-    """Each frame by itself then, by the kernels of one frame, and the same integers."""
+def test_a_stride_of_three_frames_is_not_for_pairs(xs, cache, tmp_path, monkeypatch):
+    """Each frame by itself then, by the kernels of one frame, and the same integers; `bench` sees those kernels."""
     next(layer for layer in xs.layers if layer.name == "block1_depthwise").stride = 3
     assert "#define MODEL_PAIRED 0\n" in c_header(xs)
     assert differences(xs) == 0
+    xs.save(tmp_path / f"{NAME}.npz")
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    figures = stages.bench(NAME)
+    for stage in stages.ONE_BY_ONE.values():
+        assert figures["stages"][stage] > 0 and figures["stage_bytes"][stage] > 0
+    assert figures["kernels"]["shipped"]["cycles_per_mac"] > 0
 
 
 def test_sums_beyond_half_a_word_are_not_paired(cache):
@@ -92,4 +98,4 @@ def test_where_the_sums_of_subsets_find_no_room_frames_are_not_paired(xs, monkey
 def test_no_kernel_of_single_frames_is_in_the_firmware_that_ships():
     symbols = toolchain.sizes(toolchain.build_firmware().elf)["symbols"]
     assert {"kernel_dense_pair", "kernel_depthwise_pair"} <= set(symbols)
-    assert not {"kernel_dense", "kernel_depthwise"} & set(symbols)
+    assert not stages.ONE_BY_ONE.keys() & set(symbols)
