@@ -64,8 +64,7 @@ class Row(ctypes.Structure):
 
     _fields_ = (*((name, ctypes.c_uint8) for name in
                   ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
-                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("bands", ctypes.c_uint8),
-                ("window", ctypes.c_uint8), ("table", ctypes.c_void_p))
+                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("table", ctypes.c_void_p))
 
 
 def test_a_row_of_the_program_lies_in_memory_as_the_c_has_it(layout):
@@ -116,8 +115,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
     ctypes.c_int.in_dll(library, "model_memory").value = max(layer.memory or 0 for layer in model.layers)
     for key in ("slot_bytes", "front", "front_bytes", "window", "cut"):
         ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
-    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
-             "add_bands", "leak"]  # as in the C's enum
+    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "leak"]  # as in the C
     kept, width = [], {"stream": model.inputs}
     for i, row in enumerate(table):
         ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))

@@ -31,16 +31,13 @@ CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved t
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 """
 LAYER_STRUCT = """enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
-    LAYER_POOL_BANDS, LAYER_ADD_BANDS, LAYER_LEAK
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER, LAYER_LEAK
 };
 
 struct layer {
-    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
     int8_t low;
     uint16_t state; /* offset of the layer's history, or of its means */
-    uint8_t bands; /* of what is written; 1 where a frame has none */
-    uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const uint16_t *table; /* of kernel_requant, and behind it the weights; of a gated addition the scale, int8 */
 };
 """
@@ -130,8 +127,7 @@ def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
-                    f"1, 17, {table}}}, "
-                    f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
+                    f"{table}}}, /* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
             width[layer.target] = outputs
     return arrays, rows
