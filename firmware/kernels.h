@@ -54,11 +54,6 @@ void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int k
 void kernel_depthwise_pair(const int8_t *past, const int8_t *first, const int8_t *second, int channels, int kernel,
                            const uint8_t *weights, int32_t *accumulator);
 
-/* The same for the windows of two neighbouring bands, as a pair: a tap is one frame of one band.
-   first, second: int8 [taps][channels], taps at least 1; weights: nibbles [channels][(taps + 1) / 2 bytes]. */
-void kernel_depthwise_lanes(const int8_t *first, const int8_t *second, int channels, int taps, const uint8_t *weights,
-                            int32_t *accumulator);
-
 /* What of an accumulator is meant: one of a pair, or all of it. */
 enum lane { FIRST, SECOND, WHOLE };
 int32_t kernel_lane(int32_t accumulator, enum lane lane);
@@ -66,10 +61,6 @@ int32_t kernel_lane(int32_t accumulator, enum lane lane);
 /* out[o] = clamp(((accumulator[o] + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127), of a lane. */
 void kernel_requantise(const int32_t *accumulator, enum lane lane, const uint16_t *table, int outputs, int low,
                        int8_t *out);
-
-/* The same for both lanes, which costs little more than one; where first is second, the second lane's values stay. */
-void kernel_requantise_lanes(const int32_t *accumulator, const uint16_t *table, int outputs, int low,
-                             int8_t *first, int8_t *second);
 
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);

@@ -14,10 +14,8 @@
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
      leak              M += (256 * v - M) >> MODEL_MEMORY, and M >> 8 behind the values v; M int16, at first 0
-     bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
-                       the larger value; added to in pairs: clamp(target + v, -128, 127)
-     logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
-                       the sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the sum
+                       of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 */
@@ -37,8 +35,6 @@
 #define MODEL_WIDEST 48
 #define MODEL_SLOT_BYTES 128
 #define MODEL_GATE_SLOT 0
-#define MODEL_BANDED 0
-#define MODEL_BAND_PAIRS 0
 #define MODEL_POOLED 0
 #define MODEL_GATED 0
 #define MODEL_WEIGHED 1
@@ -59,16 +55,13 @@ static const char model_words[] = "yes\0no\0up\0down\0left\0right\0on\0off\0stop
 #endif
 
 enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
-    LAYER_POOL_BANDS, LAYER_ADD_BANDS, LAYER_LEAK
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER, LAYER_LEAK
 };
 
 struct layer {
-    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
     int8_t low;
     uint16_t state; /* offset of the layer's history, or of its means */
-    uint8_t bands; /* of what is written; 1 where a frame has none */
-    uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const uint16_t *table; /* of kernel_requant, and behind it the weights; of a gated addition the scale, int8 */
 };
 
@@ -375,24 +368,24 @@ static const uint16_t classifier_weights[162] = {
 };
 
 static const struct layer model_layers[MODEL_LAYERS] = {
-    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, 1, 17, stem_weights}, /* stem: sum 18,635, product 3,776,580 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, 1, 17, block0_depthwise_weights}, /* block0_depthwise: sum 2,435, product 433,686 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, 1, 17, block0_expand_weights}, /* block0_expand: sum 12,977, product 2,766,430 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, 1, 17, block0_project_weights}, /* block0_project: sum 14,478, product 2,919,840 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 1, 17, 0}, /* block0_add: sum 254 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, 1, 17, block1_depthwise_weights}, /* block1_depthwise: sum 3,175, product 590,954 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, 1, 17, block1_expand_weights}, /* block1_expand: sum 14,759, product 3,510,912 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, 1, 17, block1_project_weights}, /* block1_project: sum 12,990, product 2,704,705 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 1, 17, 0}, /* block1_add: sum 254 */
-    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, 1, 17, block2_depthwise_weights}, /* block2_depthwise: sum 5,969, product 1,167,480 */
-    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, 1, 17, block2_expand_weights}, /* block2_expand: sum 14,619, product 3,131,767 */
-    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, 1, 17, block2_project_weights}, /* block2_project: sum 12,954, product 2,859,570 */
-    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 1, 17, 0}, /* block2_add: sum 254 */
-    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, 1, 17, head_weights}, /* head: sum 10,922, product 2,064,766 */
-    {LAYER_DENSE, 64, 4, 48, 8, 1, 1, 0, 600, 1, 17, frames_squeeze_weights}, /* frames_squeeze: sum 11,811, product 2,915,867 */
-    {LAYER_LEAK, 4, 4, 8, 16, 1, 1, -128, 600, 1, 17, 0}, /* frames_leak: product 32,512 */
-    {LAYER_DENSE, 4, 0, 16, 1, 1, 1, -128, 616, 1, 17, frames_excite_weights}, /* frames_excite: sum 6,604, product 1,515,674 */
-    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 616, 1, 17, classifier_weights}, /* classifier: sum 10,160, product 1,437,264, over frames 21,001,974 */
+    {LAYER_DENSE, 0, 0, 12, 32, 3, 1, 0, 0, stem_weights}, /* stem: sum 18,635, product 3,776,580 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 5, 2, -128, 24, block0_depthwise_weights}, /* block0_depthwise: sum 2,435, product 433,686 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 152, block0_expand_weights}, /* block0_expand: sum 12,977, product 2,766,430 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 152, block0_project_weights}, /* block0_project: sum 14,478, product 2,919,840 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 152, 0}, /* block0_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 7, 1, -128, 152, block1_depthwise_weights}, /* block1_depthwise: sum 3,175, product 590,954 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 344, block1_expand_weights}, /* block1_expand: sum 14,759, product 3,510,912 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 344, block1_project_weights}, /* block1_project: sum 12,990, product 2,704,705 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 344, 0}, /* block1_add: sum 254 */
+    {LAYER_DEPTHWISE, 0, 32, 32, 32, 9, 1, -128, 344, block2_depthwise_weights}, /* block2_depthwise: sum 5,969, product 1,167,480 */
+    {LAYER_DENSE, 32, 64, 32, 48, 1, 1, 0, 600, block2_expand_weights}, /* block2_expand: sum 14,619, product 3,131,767 */
+    {LAYER_DENSE, 64, 32, 48, 32, 1, 1, -128, 600, block2_project_weights}, /* block2_project: sum 12,954, product 2,859,570 */
+    {LAYER_GATED_ADD, 32, 0, 32, 32, 1, 1, -128, 600, 0}, /* block2_add: sum 254 */
+    {LAYER_DENSE, 0, 64, 32, 48, 1, 1, 0, 600, head_weights}, /* head: sum 10,922, product 2,064,766 */
+    {LAYER_DENSE, 64, 4, 48, 8, 1, 1, 0, 600, frames_squeeze_weights}, /* frames_squeeze: sum 11,811, product 2,915,867 */
+    {LAYER_LEAK, 4, 4, 8, 16, 1, 1, -128, 600, 0}, /* frames_leak: product 32,512 */
+    {LAYER_DENSE, 4, 0, 16, 1, 1, 1, -128, 616, frames_excite_weights}, /* frames_excite: sum 6,604, product 1,515,674 */
+    {LAYER_WEIGHED_CLASSIFIER, 64, 64, 48, 12, 1, 1, -128, 616, classifier_weights}, /* classifier: sum 10,160, product 1,437,264, over frames 21,001,974 */
 };
 #endif
 

@@ -4,7 +4,6 @@
 #define MODEL_WITH_LAYERS
 #include "network.h"
 
-#include "bands.h"
 #include "kernels.h"
 #include "multiply.h"
 
@@ -33,20 +32,13 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
     for (int i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* Bytes of a frame that a layer reads. */
-static int width_of(const struct layer *layer)
-{
-    int banded = MODEL_BANDED && layer->bands > 1; /* a constant where no layer has bands */
-    return banded ? multiply(multiply(layer->inputs, layer->bands), layer->window >> 4) : layer->inputs;
-}
-
 /* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. */
 static void remember(int8_t *past, const int8_t *now, int kernel, int width)
 {
     for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
 }
 
-/* Add a frame's, or a band's, scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
+/* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
 static void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
 {
     uint32_t weight = 1;
@@ -94,10 +86,8 @@ static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
 {
     const int8_t *first = slots + layer->source, *past = network.state + layer->state;
     int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
-    int inputs = layer->inputs, width = width_of(layer);
-    if (MODEL_BANDED && layer->bands > 1) {
-        bands_layer(layer, past, slots, scratch, network.sums.sums);
-    } else if (layer->kind == LAYER_DEPTHWISE) {
+    int inputs = layer->inputs, width = inputs;
+    if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
             kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, weights_of(layer), scratch);
         else
@@ -146,30 +136,24 @@ APART void leak(uint8_t *state, int8_t *in, int width)
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target;
-    int width = width_of(layer), banded = MODEL_BANDED && layer->bands > 1;
+    int width = layer->inputs;
     if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
     if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)network.state + layer->state, in, width);
     if (layer->kernel > 1) remember(network.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
-        if (!banded && (lane != SECOND || layer->stride == 1)) /* of two frames, the first goes on */
+        if (lane != SECOND || layer->stride == 1) /* of two frames, the first goes on */
             kernel_requantise(accumulator, lane, layer->table, layer->outputs, layer->low, out);
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        if (!banded) add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
+        add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
         break;
     case LAYER_GATED_ADD: /* without a scale there is no gate */
         if (MODEL_GATED && layer->table)
             kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)layer->table, width);
         else kernel_add(out, in, width);
-        break;
-    case LAYER_POOL_BANDS:
-        if (MODEL_BANDED) bands_pool(layer, in, out);
-        break;
-    case LAYER_ADD_BANDS:
-        if (MODEL_BANDED) bands_add(layer, in, out);
         break;
     }
 }
@@ -189,7 +173,7 @@ APART int run_layers(int from, int to, int8_t *slots, void *scratch)
     for (int n = from; n < to; n++) {
         const struct layer *layer = &model_layers[n];
         if (left_out(layer, n)) {
-            if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, width_of(layer));
+            if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, layer->inputs);
             return 0;
         }
         int gated = MODEL_GATED && layer->kind == LAYER_GATED_ADD;

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinyspeech.chip.firmware import exported_hash
 from tinyspeech.chip.native import Native
 from tinyspeech.errors import UserError
 from tinyspeech.integer import header, network, packing
+from tinyspeech.integer import plan as integer_plan
 from tinyspeech.integer.network import IntegerModel, Layer
 from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.paths import FIRMWARE, MODELS
@@ -565,6 +567,19 @@ def test_save_and_load(model, tmp_path):
             assert np.array_equal(value, getattr(theirs, key)) and type(value) is type(getattr(theirs, key))
 
 
+def test_a_file_from_when_frames_could_have_bands_loads_where_they_had_none(model, tmp_path):
+    model.save(tmp_path / "now.npz")
+    with np.load(tmp_path / "now.npz") as archive:
+        content = dict(archive)
+    for bands in (1, 2):
+        meta = json.loads(str(content["meta"]))
+        meta["layers"] = [row | {"bands": bands, "span": 1, "band_stride": 1} for row in meta["layers"]]
+        np.savez(tmp_path / f"{bands}.npz", **{**content, "meta": json.dumps(meta)})
+    assert IntegerModel.load(tmp_path / "1.npz").digest == model.digest
+    with pytest.raises(UserError, match="not an integer model"):
+        IntegerModel.load(tmp_path / "2.npz")
+
+
 def test_damaged_files_are_one_line(model, tmp_path):
     model.save(tmp_path / "whole.npz")
     whole = (tmp_path / "whole.npz").read_bytes()
@@ -639,6 +654,18 @@ def test_slots_and_histories_do_not_overlap():
         assert all(a[1] <= b[0] for a, b in itertools.pairwise(ordered))
         assert all(end <= plan["state_bytes"] for _, end in ordered)
         assert plan["scratch_bytes"] % 4 == 0 and not any(o % 4 for o in plan["slots"].values())
+
+
+def test_slots_share_a_place_only_when_never_live_at_once():
+    """And a gate's argument stays to its end."""
+    live = {"stream": range(3), "branch": range(1, 4), "wide": range(3, 5), "pooled": range(2, 5)}
+    sizes = {"stream": 12, "branch": 8, "wide": 12, "pooled": 4, "squeezed": 0}
+    places = integer_plan._places(sizes, live)
+    assert places["wide"] == places["stream"] == 0 and places["branch"] == 12 and places["pooled"] == 20
+    layers = [Layer("dense", "a", "stream", "pooled"), Layer("dense", "b", "stream", "branch"),
+              Layer("gated_add", "c", "branch", "stream"), Layer("weighed_classifier", "d", "stream", "stream")]
+    model = IntegerModel("gated", CLASSES, layers, 12, 1.0)
+    assert integer_plan._live(model) == {"stream": range(4), "pooled": range(4), "branch": range(1, 3)}
 
 
 def test_export_refuses_what_the_chip_cannot_hold():

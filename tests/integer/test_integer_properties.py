@@ -23,7 +23,6 @@ from tinyspeech.integer.network import LONGEST_MEMORY, SLOTS, IntegerModel, Laye
 from tinyspeech.lowbit import lower, quant
 from tinyspeech.lowbit.grids import FixedStep, LearnedStep
 from tinyspeech.lowbit.saved import predict
-from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, StreamingConfig, TinySpeechS
 from tinyspeech.paths import FIRMWARE
 from tinyspeech.toolchain import compile as compiling
@@ -34,7 +33,6 @@ HEADER = f"""#pragma once
 #define MODEL_CLASSES {len(CLASSES)}
 #define MODEL_INPUTS 12
 #define MODEL_LAYERS {MOST_LAYERS}
-#define MODEL_BANDED !MODEL_PAIRED
 #define MODEL_GATED 1
 #define MODEL_POOLED 1
 #define MODEL_WEIGHED model_weighed
@@ -55,9 +53,8 @@ int model_window, model_memory;
 {header.LAYER_STRUCT}
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 """
-C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c")
+C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c")
 WINDOWS = """#include "network.c"
-#include "bands.c"
 int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
 """
 
@@ -67,8 +64,7 @@ class Row(ctypes.Structure):
 
     _fields_ = (*((name, ctypes.c_uint8) for name in
                   ("kind", "source", "target", "inputs", "outputs", "kernel", "stride")),
-                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("bands", ctypes.c_uint8),
-                ("window", ctypes.c_uint8), ("table", ctypes.c_void_p))
+                ("low", ctypes.c_int8), ("state", ctypes.c_uint16), ("table", ctypes.c_void_p))
 
 
 def test_a_row_of_the_program_lies_in_memory_as_the_c_has_it(layout):
@@ -77,18 +73,16 @@ def test_a_row_of_the_program_lies_in_memory_as_the_c_has_it(layout):
 
 @pytest.fixture(scope="module")
 def c(tmp_path_factory):
-    """{(frames in pairs, frames in a batch, bands in pairs): the firmware's network and kernels, their program not yet
-    filled in}."""
-    ways = (0, 1, 0), (1, 2, 0), (1, 4, 0), (0, 1, 1)
+    """{(frames in pairs, frames in a batch): the firmware's network and kernels, their program not yet filled in}."""
+    ways = (0, 1), (1, 2), (1, 4)
     return {way: build(tmp_path_factory.mktemp("firmware"), *way) for way in ways}
 
 
-def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
+def build(folder, paired: int, batch: int) -> ctypes.CDLL:
     """The shipped C with a table that is filled at run time."""
-    for name in (*C, "network.c", "bands.c", "kernels.h", "multiply.h", "network.h", "bands.h", "decision.h",
-                 "sigmoid.h"):
+    for name in (*C, "network.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h"):
         shutil.copy(FIRMWARE / name, folder)
-    way = {"PAIRED": paired, "BATCH": batch, "BAND_PAIRS": band_pairs}
+    way = {"PAIRED": paired, "BATCH": batch}
     (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))
     (folder / "all.c").write_text(WINDOWS)
     cache, compiling.CACHE = compiling.CACHE, folder / "build"
@@ -102,13 +96,12 @@ def build(folder, paired: int, batch: int, band_pairs: int) -> ctypes.CDLL:
 
 def run_in_c(libraries: dict[tuple, ctypes.CDLL], model: IntegerModel, features: np.ndarray) -> np.ndarray:
     """int8 [N, T, 12] -> int32 [N, 12] by the firmware's C, its table filled with what `export` packs; the same again
-    where frames or bands may be paired."""
+    where frames may be paired."""
     plan = integer_plan.memory_plan(model)
     single = {**plan, "window": plan["slot_bytes"], "cut": len(model.layers)}
-    answer = fill_and_run(libraries[0, 1, 0], model, single, features)
-    if plan["paired"] or plan["band_pairs"]:
-        library = libraries[plan["paired"], plan["batch"], plan["band_pairs"]]
-        assert np.array_equal(fill_and_run(library, model, plan, features), answer)
+    answer = fill_and_run(libraries[0, 1], model, single, features)
+    if plan["paired"]:
+        assert np.array_equal(fill_and_run(libraries[1, plan["batch"]], model, plan, features), answer)
     return answer
 
 
@@ -122,8 +115,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
     ctypes.c_int.in_dll(library, "model_memory").value = max(layer.memory or 0 for layer in model.layers)
     for key in ("slot_bytes", "front", "front_bytes", "window", "cut"):
         ctypes.c_int.in_dll(library, f"model_{key}").value = plan[key]
-    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "pool_bands",
-             "add_bands", "leak"]  # as in the C's enum
+    kinds = ["dense", "depthwise", "pool", "gated_add", "classifier", "weighed_classifier", "leak"]  # as in the C
     kept, width = [], {"stream": model.inputs}
     for i, row in enumerate(table):
         ctypes.memset(ctypes.byref(row), 0, ctypes.sizeof(Row))
@@ -133,8 +125,7 @@ def fill_and_run(library: ctypes.CDLL, model: IntegerModel, plan: dict, features
         layer = model.layers[i]
         row.kind = kinds.index("gated_add" if layer.kind == "add" else layer.kind)
         row.source, row.target = plan["slots"][layer.source], plan["slots"][layer.target]
-        row.inputs, row.outputs = layer.channels(width[layer.source])
-        row.bands, row.window = layer.bands, layer.span + 16 * layer.band_stride
+        row.inputs, row.outputs = width[layer.source], layer.width(width[layer.source])
         row.kernel, row.stride, row.low, row.state = layer.kernel, layer.stride, layer.low, plan["state"][layer.name]
         width[layer.target] = layer.width(width[layer.source])
         if layer.weight is not None:
@@ -167,14 +158,11 @@ def pick(rng: np.random.Generator, low: int, high: int, shape, ends: bool) -> np
 
 
 @st.composite
-def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream",
-                        bands: int = 1, band_stride: int = 1):
-    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends. inputs and
-    outputs: of each band."""
+def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", source="stream", target="stream"):
+    """A dense, depthwise or classifying layer; each array is of whole numbers anywhere, or at the ends."""
     rng = np.random.default_rng(draw(SEED))
-    kernel = draw(st.integers(1, 5 if bands == 1 else 3)) if not kind.endswith("classifier") else 1
-    span = draw(st.sampled_from([1, 3])) if bands > 1 and not kind.endswith("classifier") else 1
-    shape = (outputs, kernel * span if kind == "depthwise" else kernel * span * inputs)
+    kernel = draw(st.integers(1, 5)) if not kind.endswith("classifier") else 1
+    shape = (outputs, kernel if kind == "depthwise" else kernel * inputs)
     least = draw(st.sampled_from([0, 128])) if kind.endswith("classifier") else 128  # as the firmware's tables have it
     multiplier = pick(rng, least, 255, outputs, draw(EXTREMES))
     fit = int(np.log2(128 * 4 * np.sqrt(shape[1])))  # most results neither vanish nor clamp
@@ -183,8 +171,7 @@ def layers_with_weights(draw, kind: str, inputs: int, outputs: int, name="x", so
     return Layer(kind, name, source, target, kernel, draw(st.integers(1, 3)) if kind == "depthwise" else 1,
                  draw(st.sampled_from([0, -128])), pick(rng, -8, 7, shape, draw(EXTREMES)).astype(np.int8),
                  pick(rng, -size - (size == 2047), size, outputs, draw(EXTREMES)).astype(np.int16),
-                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8),
-                 bands=bands, span=span, band_stride=band_stride)
+                 multiplier.astype(np.uint8), (shift * (not kind.endswith("classifier"))).astype(np.uint8))
 
 
 @st.composite
@@ -196,45 +183,14 @@ def models(draw) -> IntegerModel:
         layers.append(draw(layers_with_weights(kind, width[source], outputs, f"l{len(layers)}", source, target)))
         width[target] = outputs
 
-    def add_with_bands(kind, source, target) -> bool:
-        """Where the source's width can be shared among some number of bands."""
-        wanted = draw(st.sampled_from([2, 3, 4, 6]))
-        bands = next((n for n in (wanted, *range(2, 7)) if width[source] % n == 0), width[source])
-        if kind == "pool_bands":
-            bands //= 2
-            if bands == 0 or width[source] % (2 * bands) or target == source:
-                return False
-            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
-        elif kind == "add_bands":
-            if width[source] % bands or width.get(target) != 2 * width[source]:
-                return False
-            layers.append(Layer(kind, f"l{len(layers)}", source, target, bands=bands))
-        else:
-            if bands == 1 or (target == source and kind != "classifier"):
-                return False
-            stride = draw(st.sampled_from([s for s in (1, 2, 3) if bands % s == 0 and bands > s]))
-            stride = 1 if kind == "classifier" else stride
-            inputs = width[source] // bands
-            outputs = {"depthwise": inputs, "classifier": len(CLASSES)}.get(kind) or draw(st.integers(1, 6))
-            layers.append(draw(layers_with_weights(kind, inputs, outputs, f"l{len(layers)}", source, target,
-                                                   bands // stride, stride)))
-        width[target] = layers[-1].width(width[source])
-        return True
-
     for _ in range(draw(st.integers(1, 6))):
         source = draw(st.sampled_from(sorted(width)))
-        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "pool_bands",
-                                     "leak"]))
+        kind = draw(st.sampled_from(["dense", "dense", "depthwise", "pool", "add", "gated_add", "leak"]))
         target = draw(st.sampled_from(SLOTS))
-        if kind == "pool_bands" or (kind in ("dense", "depthwise") and draw(st.booleans())):
-            if add_with_bands(kind, source, target) and kind == "pool_bands" and draw(st.booleans()):
-                add_with_bands("add_bands", target, source)
-        elif kind == "leak":
+        if kind == "leak":
             if width[source] <= WIDTH // 2:
                 layers.append(Layer(kind, f"l{len(layers)}", source, source, memory=memory))
                 width[source] *= 2
-        elif width[source] % 4 and kind in ("dense", "add", "gated_add"):
-            continue  # without bands the firmware takes four inputs at once
         elif kind == "dense":
             add(kind, source, target, draw(FOUR))
         elif kind == "depthwise":
@@ -255,11 +211,8 @@ def models(draw) -> IntegerModel:
             if width[target] == width[source]:  # the line above may have written to the target
                 layers.append(Layer(kind, f"l{len(layers)}", source, target, scale=scale))
     source = draw(st.sampled_from(sorted(width)))
-    if width[source] % 4 or draw(st.booleans()):
-        assume(add_with_bands("classifier", source, source))
-    else:
-        kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
-        add(kind, source, source, len(CLASSES))
+    kind = draw(st.sampled_from(["classifier", "weighed_classifier"])) if "pooled" in width else "classifier"
+    add(kind, source, source, len(CLASSES))
     return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 4)))
 
 
@@ -280,33 +233,6 @@ def test_c_equals_integers_for_any_program(c, model, features):
     assert np.array_equal(run_in_c(c, model, features), model.run(features))
 
 
-@st.composite
-def models_with_bands(draw) -> IntegerModel:
-    """Layers with bands only, odd and even in number; the first may leave some out. Sums are often at their ends."""
-    read = draw(st.sampled_from([2, 3, 4, 6, 12]))
-    stride = draw(st.sampled_from([s for s in (1, 2, 3) if read % s == 0 and read > s]))
-    bands, channels, source, layers = read // stride, 12 // read, "stream", []
-    for i in range(draw(st.integers(1, 4))):
-        kind, target = draw(st.sampled_from(["dense", "depthwise", "depthwise"])), ("branch", "wide")[i % 2]
-        outputs = draw(st.integers(1, 6)) if kind == "dense" else channels
-        layers.append(draw(layers_with_weights(kind, channels, outputs, f"l{i}", source, target, bands, stride)))
-        channels, source, stride = outputs, target, 1
-    layers.append(draw(layers_with_weights("classifier", channels, len(CLASSES), "last", source, source, bands)))
-    return IntegerModel("drawn", CLASSES, layers, 12, 1.0, flush=draw(st.integers(0, 2)))
-
-
-@given(models_with_bands(), clips())
-@settings(max_examples=200, deadline=None)
-def test_two_bands_at_once_are_two_bands(c, model, features):
-    """Wherever both sums fit a word, which is where the exporter pairs them; nowhere else."""
-    model.check(features.shape[1])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(integer_plan, "WORK_BYTES", 2048)  # as `fill_and_run` has
-        fits = max(row.accumulator for row in model.worst()) < 2**15
-        assert integer_plan.memory_plan(model)["band_pairs"] == fits
-        assert np.array_equal(run_in_c(c, model, features), model.run(features))
-
-
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
@@ -321,7 +247,7 @@ def test_worst_case_is_reached_by_some_input_and_passed_by_none(c, data):
         for line in weight:
             x = np.where(line > 0, high, low).astype(np.int8)
             packed = np.ascontiguousarray(packing.pack_dense(layer.weight))
-            c[0, 1, 0].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data),
+            c[0, 1].kernel_dense(ctypes.c_void_p(x.ctypes.data), len(x), ctypes.c_void_p(packed.ctypes.data),
                                     outputs, ctypes.c_void_p(kept.ctypes.data))
             assert np.array_equal(kept, weight @ x)
             seen.append(kept.astype(np.int64))
@@ -364,7 +290,7 @@ def test_no_number_of_a_run_is_beyond_its_worst_case(model, features):
 @settings(max_examples=200, deadline=None)
 def test_the_division_rounds_down(c, n, d):
     for divisor in (d, d & 0xFFFF | 1, 1):
-        assert c[0, 1, 0].divide_for_test(n, divisor) == n // divisor
+        assert c[0, 1].divide_for_test(n, divisor) == n // divisor
 
 
 @given(st.integers(-511, 511), st.data())
@@ -372,8 +298,8 @@ def test_the_division_rounds_down(c, n, d):
 def test_the_product_up_to_the_ends_of_32_bits(c, m, data):
     most = (2**31 - 1) // max(abs(m), 1)
     x = data.draw(st.one_of(st.integers(-most, most), st.sampled_from([-most, most, 0])))
-    assert c[0, 1, 0].multiply_signed(x, m) == x * m
-    assert c[0, 1, 0].multiply(x, abs(m)) == x * abs(m)
+    assert c[0, 1].multiply_signed(x, m) == x * m
+    assert c[0, 1].multiply(x, abs(m)) == x * abs(m)
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
@@ -403,13 +329,7 @@ def test_every_word_is_some_four_weights(packed):
 
 
 @st.composite
-def configs(draw) -> StreamingConfig | CausalConfig:
-    if draw(st.booleans()):
-        return CausalConfig(
-            channels=draw(st.integers(1, 4)),
-            condensed=tuple(draw(st.lists(st.integers(1, 5), min_size=1, max_size=2))),
-            head=draw(st.integers(1, 6)), kernel=draw(st.sampled_from([1, 3])),
-            band_stride=draw(st.sampled_from([1, 2, 3])), flush=draw(st.integers(0, 4)))
+def configs(draw) -> StreamingConfig:
     blocks = draw(st.integers(1, 2))
     several = {"min_size": blocks, "max_size": blocks}
     condenser, attention = draw(st.sampled_from([0, 4, 8])), draw(st.sampled_from(["frames", "channels"]))
@@ -422,18 +342,16 @@ def configs(draw) -> StreamingConfig | CausalConfig:
         pool=draw(st.integers(1, 3)), flush=draw(st.integers(0, 4)))
 
 
-def wild(config: StreamingConfig | CausalConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
+def wild(config: StreamingConfig, bits: int, seed: int, spread: float) -> torch.nn.Module:
     """A network on a grid whose steps nobody has chosen with care: `spread` octaves of them clamp or vanish."""
     g = torch.Generator().manual_seed(seed)
-    network = TinySpeechS if isinstance(config, StreamingConfig) else CausalTinySpeech
-    model = quant.prepare(network(config), bits)
+    model = quant.prepare(TinySpeechS(config), bits)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, CausalConv):
                 module.weight.copy_(torch.randn(module.weight.shape, generator=g) * 0.3)
-                if module.norm is not None:
-                    module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
-                    module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
+                module.norm.bias.copy_(torch.randn(module.norm.bias.shape, generator=g) * 0.5)
+                module.norm.weight.copy_(torch.randn(module.norm.weight.shape, generator=g))
             if isinstance(module, StreamingCondenser):
                 module.scale.copy_(torch.randn(module.scale.shape, generator=g) * 3)
         for module in model.modules():
@@ -510,13 +428,6 @@ def small() -> list[Layer]:
     ("add", {"scale": None}, "a gated_add needs a scale"), ("last", {"bias": None}, "needs a bias"),
     ("branch", {"scale": np.ones(8, np.int8)}, "a dense needs no scale"),
     ("stem", {"weight": np.ones(8, np.int8)}, "dimens"),
-    ("branch", {"span": 2}, "a span is odd"), ("branch", {"span": 3}, "needs bands"),
-    ("pool", {"bands": 2}, "no bands"),
-    ("gate", {"bands": 3}, "8 wide, which 3 bands"), ("branch", {"bands": 0}, "1 or more"),
-    ("gate", {"bands": 2, "band_stride": 2, "target": "stream"}, "bands cannot be in place"),
-    ("last", {"bands": 2}, "weighed_classifier has no bands"),
-    ("pool", {"kind": "pool_bands", "kernel": 1, "bands": 3}, "8 wide, no 3 pairs"),
-    ("pool", {"kind": "add_bands", "kernel": 1, "bands": 2}, "target of twice the width"),
     ("pool", {"memory": 4}, "nothing else has one"), ("add", {"kind": "leak", "scale": None}, "1 to 8 bits"),
     ("add", {"kind": "leak", "scale": None, "memory": 9}, "1 to 8 bits"),
     ("add", {"kind": "leak", "scale": None, "memory": 4}, "in the same slot"),

@@ -16,8 +16,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.paths import FIRMWARE
 
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "lanes.c", "bands.c",
-           "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "network.c")
 
 
 class Native:

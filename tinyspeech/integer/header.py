@@ -9,7 +9,6 @@ Both are deterministic: the same integers give the same bytes.
 from __future__ import annotations
 
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,36 +17,27 @@ from tinyspeech.integer.decision import REJECTED
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import SIGMOID_BITS, IntegerModel, Worst, sigmoid_table
 from tinyspeech.integer.packing import layer_words, pack_requant, packed
-from tinyspeech.integer.plan import WORK_BYTES, has_bands, memory_plan
+from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.integer.trials import checksum
-
-if TYPE_CHECKING:
-    pass
-
 
 CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved there for any input (IntegerModel.worst):
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
      dense, depthwise  clamp(((sum + bias) * multiplier + 2^(shift - 1)) >> shift, low, 127)
      addition          clamp(target + v, 0, 127); gated: + ((v * gate + 64) >> 7), gate = (sigmoid * scale + 16) >> 5
      leak              M += (256 * v - M) >> MODEL_MEMORY, and M >> 8 behind the values v; M int16, at first 0
-     bands             dense, depthwise, logits: for each band the same, zeros beyond either end; pooled in pairs by
-                       the larger value; added to in pairs: clamp(target + v, -128, 127)
-     logits            sum over frames and bands of (sum + bias) * multiplier; or weighed: of weight * score, divided by
-                       the sum of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
+     logits            sum over frames of (sum + bias) * multiplier; or weighed: of weight * score, divided by the sum
+                       of weights, rounded down; score = (... + 128) >> 8, weight = sigmoid + 1
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 """
 LAYER_STRUCT = """enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER,
-    LAYER_POOL_BANDS, LAYER_ADD_BANDS, LAYER_LEAK
+    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER, LAYER_LEAK
 };
 
 struct layer {
-    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset; inputs, outputs: of a band */
+    uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
     int8_t low;
     uint16_t state; /* offset of the layer's history, or of its means */
-    uint8_t bands; /* of what is written; 1 where a frame has none */
-    uint8_t window; /* bands under the kernel, and 16 * those from one to the next */
     const uint16_t *table; /* of kernel_requant, and behind it the weights; of a gated addition the scale, int8 */
 };
 """
@@ -70,11 +60,9 @@ def check_fits(model: IntegerModel) -> None:
     for layer in model.layers:
         if max(layer.kernel, layer.stride) > 255:
             raise UserError(f"layer {layer.name}: kernel and stride must fit a byte")
-        if max(layer.span, layer.band_stride) > 15:
-            raise UserError(f"layer {layer.name}: a span and a stride of bands must be at most 15")
         if layer.weight is not None:
             pack_requant(layer)  # refuses what does not fit
-        if layer.kind != "depthwise" and layer.bands == 1 and layer.weight is not None and layer.weight.shape[1] % 4:
+        if layer.kind != "depthwise" and layer.weight is not None and layer.weight.shape[1] % 4:
             raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
 
 
@@ -114,8 +102,8 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
         "CLASSES": len(model.classes), "INPUTS": model.inputs, "FLUSH": model.flush,
         "CHECKSUM": f"{checksum(model):#010x}u", "LAYERS": len(kinds), "WIDEST": plan["widest"],
         "SLOT_BYTES": plan["slot_bytes"], "GATE_SLOT": plan["slots"]["pooled"],
-        "BANDED": int(has_bands(model)), "BAND_PAIRS": plan["band_pairs"], "POOLED": int("pool" in kinds),
-        "GATED": int("gated_add" in kinds), "WEIGHED": int(kinds[-1] == "weighed_classifier"),
+        "POOLED": int("pool" in kinds), "GATED": int("gated_add" in kinds),
+        "WEIGHED": int(kinds[-1] == "weighed_classifier"),
         "MEMORY": max(layer.memory or 0 for layer in model.layers),
         "PAIRED": plan["paired"], "BATCH": plan["batch"], "FRONT": plan["front"], "FRONT_BYTES": plan["front_bytes"],
         "CUT": plan["cut"], "HELD_BYTES": plan["held_bytes"], "PHASES": plan["front"] + 1, "WINDOW": plan["window"],
@@ -128,8 +116,8 @@ def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
     plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
     arrays, rows, width = [], [], {"stream": model.inputs}
     for layer in model.layers:
-        inputs, outputs = layer.channels(width[layer.source])
-        table = "0"
+        inputs = width[layer.source]
+        outputs, table = layer.width(inputs), "0"
         if layer.weight is not None:
             table = f"{layer.name}_weights"
             arrays.append(_array("uint16_t", table, *layer_words(layer)))
@@ -139,10 +127,9 @@ def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
         kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
         rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
                     f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
-                    f"{layer.bands}, {layer.span + 16 * layer.band_stride}, {table}}}, "
-                    f"/* {layer.name}{_worst_words(worst.get(layer.name))} */")
+                    f"{table}}}, /* {layer.name}{_worst_words(worst.get(layer.name))} */")
         if not layer.kind.endswith("classifier"):
-            width[layer.target] = layer.width(width[layer.source])
+            width[layer.target] = outputs
     return arrays, rows
 
 
@@ -170,12 +157,11 @@ def dump(model: IntegerModel, rows: int = 2, columns: int = 24) -> str:
              + ("" if model.layers[-1].kind == "weighed_classifier" else " times frames")]
     width = {"stream": model.inputs}
     for layer in model.layers:
-        inputs, outputs = layer.channels(width[layer.source])
+        inputs = width[layer.source]
+        outputs = layer.width(inputs)
         if not layer.kind.endswith("classifier"):
-            width[layer.target] = layer.width(width[layer.source])
+            width[layer.target] = outputs
         frames = f", {layer.kernel} frames" if layer.kernel > 1 else ""
-        if layer.bands > 1:
-            frames += f", {layer.bands} bands" + (f", {layer.span} under the kernel" if layer.span > 1 else "")
         stride = f", one in {layer.stride} goes on" if layer.stride > 1 else ""
         frames += f", means of {2**layer.memory} frames" if layer.memory else ""
         lines.append(f"{layer.name}: {layer.kind} {layer.source}[{inputs}] -> {layer.target}[{outputs}]"

@@ -12,21 +12,16 @@ an arithmetic shift, which rounds down, so that `(x + half) >> shift` rounds hal
 | requantise (ends both) | clamp(((sum + bias) * multiplier + 2**(shift - 1)) >> shift, low, 127) | bias int16; int8 |
 | | a classifier does not shift, so its shifts are 0 | multiplier uint8, shift 1 .. 15 in the firmware |
 | pool | largest of kernel frames, channel by channel | int8 |
-| pool_bands | largest of two neighbouring bands, channel by channel | int8 |
 | add | clamp(target + source, 0, 127) | int8 |
 | sigmoid | table: round(128 / (1 + exp(-a / 16))) | int8 a -> Q7, 0 .. 128 |
 | gate | (sigmoid(pooled) * scale + 16) >> 5 | scale int8 in Q5 -> Q7, -512 .. 508 |
-| add_bands | clamp(target + source, -128, 127), each band of source for two of target | int8 |
 | gated_add | clamp(target + v + ((v * gate + 64) >> 7), 0, 127), v of source | int8 |
 | leak | M += (256 * value - M) >> memory, channel by channel | M int16, 0 before the first frame |
 | | M >> 8 stands behind the values, in their slot | int8 |
-| classifier | logit = sum over frames and bands of (sum + bias) * multiplier | int32; nothing is rounded |
+| classifier | logit = sum over frames of (sum + bias) * multiplier | int32; nothing is rounded |
 | frame weight | sigmoid(first value of pooled) + 1 | 1 .. 129 |
 | weighed_classifier | score = ((sum + bias) * multiplier + 2**7) >> 8, | |
 | | logit = (sum over frames of weight * score) // (sum over frames of weight) | int32 |
-
-A layer with bands does the same for each of its bands, with the same weights: a frame is then [bands, channels], and
-the kernel sees `span` bands, around every `band_stride`-th, of each of its frames, with zeros beyond either end.
 
 Nothing saturates but where it says clamp, so no other step may overflow. That is proved by computing, not by trying:
 `IntegerModel.worst` takes each layer by itself, lets every operand be anything that its type and its `low` allow, and
@@ -35,8 +30,8 @@ are independent of one another is largest where each product is. `IntegerModel.c
 not fit. Whatever the C holds on the way is covered by these: a running sum or product is never larger than the whole
 (each addend's range includes 0, and a product grows from the multiplier's leading bits), except for two that have
 bounds of their own: the sums of up to four activations in `kernel_dense`, which are int16, and 7 * 128 within one
-product of `kernel_depthwise`, whose sign bit comes last. Where two sums share a word, of two frames or of two bands,
-they are added modulo 2**32, and `plan.memory_plan` allows it only where each of them fits 16 bits.
+product of `kernel_depthwise`, whose sign bit comes last. Where two frames' sums share a word, they are added modulo
+2**32, and `plan.memory_plan` allows it only where each of them fits 16 bits.
 This file knows nothing of torch; `tinyspeech/lowbit/lower.py` makes an `IntegerModel` of a trained network.
 """
 
@@ -66,20 +61,19 @@ SCORE_SHIFT = 8
 """Bits that a frame's scores lose before they are weighed, so that the sums stay within 32 bits."""
 SLOTS = ("stream", "branch", "wide", "pooled", "squeezed")
 """Names of the activation buffers; the chip keeps them side by side in its scratch memory."""
-KINDS = ("dense", "depthwise", "pool", "pool_bands", "gated_add", "add", "add_bands", "leak", "classifier",
-         "weighed_classifier")
-WITHOUT_WEIGHTS = ("pool", "pool_bands", "gated_add", "add", "add_bands", "leak")
+KINDS = ("dense", "depthwise", "pool", "gated_add", "add", "leak", "classifier", "weighed_classifier")
+WITHOUT_WEIGHTS = ("pool", "gated_add", "add", "leak")
 MEAN_BITS = 8
 """Fraction bits of a leaking mean. With them it lies between 256 times the least value and 256 times the largest: what
 int16 holds, whatever int8 values come."""
 LONGEST_MEMORY = 8
 """Bits of a leak; with more, a step of one in the value would no longer move its mean."""
-PAIR = 2
-"""Bands that are pooled into one, and that one is added to."""
 LARGEST_WEIGHT = (1 << SIGMOID_BITS) + 1
 """Of a frame in the weighed average; the smallest is 1."""
 WITHIN_PRODUCT = 7 * 128
 """How far a running sum of `kernel_depthwise` can be beyond the sums before and after one product."""
+FORMER = ("bands", "span", "band_stride")
+"""Keys of a layer in files from when frames could have bands; 1 is what a layer without any had, and means nothing."""
 DTYPES = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8, "shift": np.uint8, "scale": np.int8}
 
 
@@ -116,8 +110,7 @@ class Layer:
     low: int = -128
     """Lower clamp: 0 is a ReLU."""
     weight: np.ndarray | None = None
-    """int8 [outputs, kernel * span * inputs] (dense, classifier) or [channels, kernel * span] (depthwise), oldest frame
-    first, lowest band first in each."""
+    """int8 [outputs, kernel * inputs] (dense, classifier) or [channels, kernel] (depthwise), oldest frame first."""
     bias: np.ndarray | None = None
     """int16 [outputs], in accumulator units."""
     multiplier: np.ndarray | None = None
@@ -126,41 +119,19 @@ class Layer:
     """uint8 [outputs], 1 .. 24, of which the firmware takes 1 .. 15; 0 for a classifier, which does not shift."""
     scale: np.ndarray | None = None
     """int8 [channels], Q5 (gated_add)."""
-    bands: int = 1
-    """Bands of what is written; of what is read there are bands * band_stride (dense, depthwise, classifier)."""
-    span: int = 1
-    """Bands under the kernel, odd (dense, depthwise)."""
-    band_stride: int = 1
-    """Only every band_stride-th band is computed (dense, depthwise)."""
     memory: int | None = None
     """Bits of the leak, 1 to 8: the mean's time constant is 2**memory frames (leak)."""
 
-    @property
-    def geometry(self) -> tuple[int, int, int]:
-        """(bands, span, band_stride); (1, 1, 1) where a frame has no bands."""
-        return self.bands, self.span, self.band_stride
-
-    def inputs(self, width: int) -> int:
-        """Channels in each band of a source that is `width` wide."""
-        return width // (self.bands * (PAIR if self.kind == "pool_bands" else self.band_stride))
-
-    def channels(self, width: int) -> tuple[int, int]:
-        """Of each band: (inputs, outputs), where the source is `width` wide."""
-        if self.kind == "leak":
-            return width, 2 * width
-        return self.inputs(width), self.inputs(width) if self.weight is None else len(self.weight)
-
     def width(self, width: int) -> int:
         """Of what is written, where the source is `width` wide."""
-        return self.bands * self.channels(width)[1] * (PAIR if self.kind == "add_bands" else 1)
+        if self.kind == "leak":
+            return 2 * width
+        return width if self.weight is None else len(self.weight)
 
     def windows(self, x: np.ndarray) -> np.ndarray:
-        """What the kernel sees: [N, T, width] -> [N, T, bands, kernel * span, channels]."""
-        x = x.reshape(*x.shape[:2], self.bands * self.band_stride, -1)
-        past, side = self.kernel - 1, self.span // 2
-        padded = np.pad(x, ((0, 0), (past, 0), (side, side), (0, 0)))
-        return np.stack([padded[:, t : t + x.shape[1], band : band + x.shape[2] : self.band_stride]
-                         for t in range(self.kernel) for band in range(self.span)], axis=3)
+        """What the kernel sees: [N, T, channels] -> [N, T, kernel, channels], oldest frame first."""
+        padded = np.pad(x, ((0, 0), (self.kernel - 1, 0), (0, 0)))
+        return np.stack([padded[:, t : t + x.shape[1]] for t in range(self.kernel)], axis=2)
 
     def requantise(self, accumulator: np.ndarray) -> np.ndarray:
         """int [..., outputs] -> int8 range, rounding half up."""
@@ -188,13 +159,6 @@ class Layer:
         need(self.kernel >= 1 and self.stride >= 1, "kernel and stride count frames: 1 or more")
         need(-128 <= self.low <= 0, f"the lower clamp must be -128 to 0, not {self.low}")
         weighs = self.kind not in WITHOUT_WEIGHTS
-        sizes = ("bands", "span", "band_stride") if self.kind in ("dense", "depthwise") else ("bands",)
-        need(all(getattr(self, name) >= 1 for name in sizes) and self.span % 2 == 1,
-             "bands and band_stride must be 1 or more, and a span is odd")
-        need(self.geometry == (1, 1, 1) or self.kind not in ("pool", "add", "gated_add", "leak", "weighed_classifier"),
-             f"a {self.kind} has no bands")
-        need(self.bands > 1 or self.geometry == (1, 1, 1), "a span or a stride of bands needs bands")
-        need(self.geometry[1:] == (1, 1) or self.kind in ("dense", "depthwise"), f"a {self.kind} sees one band")
         need(self.memory is None if self.kind != "leak" else self.memory in range(1, LONGEST_MEMORY + 1),
              f"a leak has a memory of 1 to {LONGEST_MEMORY} bits, and nothing else has one")
         for key, dtype in DTYPES.items():
@@ -258,21 +222,14 @@ class IntegerModel:
         for layer in self.layers:
             x = slots[layer.source]  # (N, T, C)
             if layer.kind == "dense":
-                window = layer.windows(x)  # (N, T, bands, kernel * span, C)
-                y = layer.requantise(window.reshape(*window.shape[:3], -1) @ layer.weight.astype(np.int64).T)
-                y = y.reshape(*x.shape[:2], -1)
+                window = layer.windows(x)  # (N, T, kernel, C)
+                y = layer.requantise(window.reshape(*x.shape[:2], -1) @ layer.weight.astype(np.int64).T)
             elif layer.kind == "depthwise":
-                y = layer.requantise(np.einsum("ntbkc,ck->ntbc", layer.windows(x), layer.weight.astype(np.int64)))
-                y = y.reshape(*x.shape[:2], -1)
+                y = layer.requantise(np.einsum("ntkc,ck->ntc", layer.windows(x), layer.weight.astype(np.int64)))
                 slots = {name: value[:, :: layer.stride] for name, value in slots.items()}
                 y = y[:, :: layer.stride]
             elif layer.kind == "pool":
-                y = layer.windows(x)[:, :, 0].max(axis=2)
-            elif layer.kind == "pool_bands":
-                y = x.reshape(*x.shape[:2], layer.bands, PAIR, -1).max(axis=3).reshape(*x.shape[:2], -1)
-            elif layer.kind == "add_bands":
-                target = slots[layer.target].reshape(*x.shape[:2], layer.bands, PAIR, -1)
-                y = np.clip(target + x.reshape(*x.shape[:2], layer.bands, 1, -1), -128, 127).reshape(*x.shape[:2], -1)
+                y = layer.windows(x).max(axis=2)
             elif layer.kind == "gated_add":
                 gate = gate_q7(slots["pooled"], layer.scale.astype(np.int64))
                 y = np.clip(slots[layer.target] + x + ((x * gate + (1 << (SIGMOID_BITS - 1))) >> SIGMOID_BITS), 0, 127)
@@ -281,9 +238,8 @@ class IntegerModel:
             elif layer.kind == "add":
                 y = np.clip(slots[layer.target] + x, 0, 127)
             else:
-                each = x.reshape(*x.shape[:2], layer.bands, -1) @ layer.weight.astype(np.int64).T
-                each = (each + layer.bias.astype(np.int64)) * layer.multiplier.astype(np.int64)
-                y = each.sum(axis=2)  # (N, T, classes), over bands
+                y = x @ layer.weight.astype(np.int64).T  # (N, T, classes)
+                y = (y + layer.bias.astype(np.int64)) * layer.multiplier.astype(np.int64)
                 if layer.kind == "weighed_classifier":
                     weight = sigmoid_q7(slots["pooled"][..., :1]) + 1  # (N, T, 1)
                     y = ((y + (1 << (SCORE_SHIFT - 1))) >> SCORE_SHIFT) * weight
@@ -308,9 +264,7 @@ class IntegerModel:
         for layer in self.layers:
             least = low.get(layer.source, -128)  # `check` refuses a slot that nothing fills
             if layer.weight is not None:
-                rows.append(self._worst_sum(layer, least, self.output_frames(frames) * layer.bands))
-            elif layer.kind == "add_bands":
-                rows.append(Worst(layer.name, 0, max(127 + 127, -least - low.get(layer.target, -128)), 0, 0))
+                rows.append(self._worst_sum(layer, least, self.output_frames(frames)))
             elif layer.kind in ("add", "gated_add"):
                 value, gate = np.array([[least], [127]]), np.zeros((1, 1), np.int64)
                 if layer.kind == "gated_add":  # (arguments, channels)
@@ -322,14 +276,12 @@ class IntegerModel:
                                   int(np.abs(product).max()) if layer.kind == "gated_add" else 0, 0))
             elif layer.kind == "leak":  # the mean comes down to the least value, and only near the largest
                 rows.append(Worst(layer.name, 0, 0, (127 - least) << MEAN_BITS, 0))
-            low[layer.target] = {"pool": least, "pool_bands": least, "leak": least, "add": 0, "gated_add": 0,
-                                 "add_bands": -128}.get(layer.kind, layer.low)
+            low[layer.target] = {"pool": least, "leak": least, "add": 0, "gated_add": 0}.get(layer.kind, layer.low)
         return rows
 
     @staticmethod
     def _worst_sum(layer: Layer, least: int, frames: int) -> Worst:
-        """Of a layer with weights, whose inputs are least .. 127; a classifier adds up over so many `frames`, each band
-        of one counted."""
+        """Of a layer with weights, whose inputs are least .. 127; a classifier adds up over so many `frames`."""
         weight, multiplier = layer.weight.astype(np.int64), layer.multiplier.astype(np.int64)
         sums = np.stack([np.where(weight > 0, least, 127), np.where(weight > 0, 127, least)]) * weight
         sums = sums.sum(axis=-1)  # (smallest and largest, outputs)
@@ -365,22 +317,10 @@ class IntegerModel:
             need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
             need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
             if layer.weight is not None:
-                read = layer.bands * layer.band_stride
-                need(inputs % read == 0, f"its source is {inputs} wide, which {read} bands cannot share")
-                need(layer.geometry == (1, 1, 1) or last or layer.source != layer.target, "bands cannot be in place")
-                taps, channels = layer.kernel * layer.span, layer.inputs(inputs)
-                shape = (channels, taps) if layer.kind == "depthwise" else (len(layer.weight), taps * channels)
+                depthwise = layer.kind == "depthwise"
+                shape = (inputs, layer.kernel) if depthwise else (len(layer.weight), layer.kernel * inputs)
                 need(layer.weight.shape == shape, f"weights must be {shape}, not {layer.weight.shape}")
-                width[layer.target] = layer.bands * shape[0]
-            elif layer.kind == "pool_bands":
-                need(inputs % (PAIR * layer.bands) == 0,
-                     f"its source is {inputs} wide, no {layer.bands} pairs of bands")
-                need(layer.source != layer.target, "bands cannot be in place")
-                width[layer.target] = inputs // PAIR
-            elif layer.kind == "add_bands":
-                need(inputs % layer.bands == 0 and width.get(layer.target) == PAIR * inputs,
-                     f"{layer.bands} bands can be added to a target of twice the width only")
-                need(layer.source != layer.target, "bands cannot be in place")
+                width[layer.target] = shape[0]
             elif layer.kind == "pool":
                 need(layer.kernel == 1 or layer.source != layer.target, "a maximum of frames cannot be in place")
                 width[layer.target] = inputs
@@ -405,9 +345,9 @@ class IntegerModel:
         return frames
 
     def logit_unit(self, frames: int) -> float:
-        """What one unit of `run`'s answer for a clip of `frames` is worth in logits, averages over frames and bands."""
+        """What one unit of `run`'s answer for a clip of `frames` is worth in logits, an average over frames."""
         last = self.layers[-1]
-        return self.logit_step / (1 if last.kind == "weighed_classifier" else self.output_frames(frames) * last.bands)
+        return self.logit_step / (1 if last.kind == "weighed_classifier" else self.output_frames(frames))
 
     @property
     def parameters(self) -> int:
@@ -422,8 +362,6 @@ class IntegerModel:
             sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
             if layer.memory is not None:
                 sha.update(f" memory {layer.memory}".encode())
-            if layer.geometry != (1, 1, 1):
-                sha.update(f" {layer.geometry}".encode())
             for array in (layer.weight, layer.bias, layer.multiplier, layer.shift, layer.scale):
                 if array is not None:
                     sha.update(array.tobytes())
@@ -452,6 +390,7 @@ class IntegerModel:
                 meta = json.loads(str(archive["meta"]))
                 layers = []
                 for row in meta["layers"]:
+                    row = {key: value for key, value in row.items() if key not in FORMER or value != 1}
                     own = {k.rsplit(".", 1)[1]: archive[k] for k in archive.files if k.rsplit(".", 1)[0] == row["name"]}
                     layers.append(Layer(**row, **own))
             return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"],

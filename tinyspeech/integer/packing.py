@@ -67,14 +67,5 @@ def layer_words(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def packed(layer: Layer) -> np.ndarray:
-    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`, with
-    weights of zero up to a multiple of four inputs.
-
-    Where there are bands, they come first in order and then the frames: neighbours' windows overlap in memory.
-    """
-    weight = layer.weight
-    if layer.bands > 1:
-        weight = weight.reshape(len(weight), layer.kernel, layer.span, -1).swapaxes(1, 2).reshape(len(weight), -1)
-    if layer.kind == "depthwise":
-        return pack_nibbles(weight)
-    return pack_dense(np.pad(weight, ((0, 0), (0, -weight.shape[1] % 4))))
+    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`."""
+    return (pack_nibbles if layer.kind == "depthwise" else pack_dense)(layer.weight)

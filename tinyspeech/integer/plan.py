@@ -16,18 +16,6 @@ TABLE_BYTES = 64
 """What `kernel_dense_pair` needs beside its sums: those of 16 subsets."""
 
 
-def _band_work(layer: Layer, inputs: int, pairs: int) -> int:
-    """Bytes behind the slots for a layer with bands: its windows, which overlap, and the subsets' sums of a pair.
-
-    A dense layer reads in fours, up to 3 bytes too far. A kernel that sees one band of one frame needs no windows.
-    """
-    columns = (layer.bands - 1) * layer.band_stride + layer.span if layer.kernel * layer.span > 1 else 0
-    work = columns * layer.kernel * layer.inputs(inputs)
-    if layer.kind != "depthwise":
-        work += 3 + TABLE_BYTES * pairs
-    return -(-work // 4) * 4
-
-
 def _live(model: IntegerModel) -> dict[str, range]:
     """{slot: the layers, by number, from its first use to its last}; of those that are used."""
     live = {"stream": range(1)}
@@ -49,11 +37,6 @@ def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
     return places
 
 
-def has_bands(model: IntegerModel) -> bool:
-    """Whether any layer reads or writes more than one band; two that are pooled to one are enough."""
-    return any(layer.bands > 1 or layer.kind.endswith("_bands") for layer in model.layers)
-
-
 class MemoryPlan(TypedDict):
     """Where a network's numbers are on the chip, in bytes, everything aligned to 4; and how its frames are computed."""
 
@@ -72,8 +55,6 @@ class MemoryPlan(TypedDict):
     """Sums, slots and windows together, of `WORK_BYTES`."""
     paired: int
     """1: two frames share each weight that is read."""
-    band_pairs: int
-    """1: two bands do."""
     batch: int
     """Frames that are computed together."""
     front: int
@@ -87,33 +68,29 @@ class MemoryPlan(TypedDict):
 
 
 def memory_plan(model: IntegerModel) -> MemoryPlan:
-    """Slots side by side, histories one after another, and frames or bands in pairs where there is room for them."""
+    """Slots side by side, histories one after another, and frames in pairs where there is room for them."""
     sizes = dict.fromkeys(SLOTS, 0)
     sizes["stream"] = model.inputs
     width, state, state_bytes, widest, window = {"stream": model.inputs}, {}, 0, 0, 0
-    band_work = [0, 0]  # for layers with bands: one at a time, and in pairs
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
         state_bytes += -(-(2 if layer.kind == "leak" else layer.kernel - 1) * inputs // 4) * 4  # a mean is int16
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
-            if layer.bands > 1:
-                band_work = [max(old, _band_work(layer, inputs, pairs)) for pairs, old in enumerate(band_work)]
-            elif layer.kind == "dense" and layer.kernel > 1:
+            if layer.kind == "dense" and layer.kernel > 1:
                 window = max(window, -(-(layer.kernel + 1) * inputs // 4) * 4)  # two frames' windows overlap
         if not layer.kind.endswith("classifier"):
             width[layer.target] = layer.width(inputs)
             sizes[layer.target] = max(sizes[layer.target], -(-width[layer.target] // 4) * 4)
-    banded = has_bands(model)
     leaks = any(layer.kind == "leak" for layer in model.layers)  # its slot is twice as wide, and takes a free place
-    slots = _places(sizes, _live(model) if banded or leaks else {})
+    slots = _places(sizes, _live(model) if leaks else {})
     slot_bytes = max(slots[slot] + size for slot, size in sizes.items())
     front = max((i + 1 for i, layer in enumerate(model.layers) if layer.stride > 1), default=0)
     plan = {"slots": slots, "state": state, "state_bytes": max(state_bytes, 4), "widest": widest, "front": front}
     stride = math.prod(layer.stride for layer in model.layers)
-    too_large = {row.layer for row in model.worst() if row.accumulator >= 1 << 15}  # for two sums in one word
-    if stride <= 2 and not too_large and not banded:
+    too_large = any(row.accumulator >= 1 << 15 for row in model.worst())  # for two sums in one word
+    if stride <= 2 and not too_large:
         used = {slot for layer in model.layers[:front] for slot in (layer.source, layer.target)}
         used |= {"pooled" for layer in model.layers[:front] if layer.kind == "gated_add"}
         front_bytes = max((slots[slot] + sizes[slot] for slot in used), default=0)
@@ -124,14 +101,11 @@ def memory_plan(model: IntegerModel) -> MemoryPlan:
             at, end = end, end + window  # not among the first's
         if 4 * widest + end <= WORK_BYTES:
             cut, held_bytes = _cut(model, front)
-            return {**plan, "paired": 1, "band_pairs": 0, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
+            return {**plan, "paired": 1, "batch": 2 * stride, "cut": cut, "held_bytes": held_bytes,
                     "slot_bytes": pair_bytes, "front_bytes": front_bytes, "window": at,
                     "scratch_bytes": 4 * widest + end}
-    in_halves = banded and not too_large & {layer.name for layer in model.layers if layer.bands > 1}
-    band_pairs = int(in_halves and 4 * widest + slot_bytes + max(window, band_work[1]) <= WORK_BYTES)
-    return {**plan, "paired": 0, "band_pairs": band_pairs, "batch": 1, "cut": len(model.layers), "held_bytes": 4,
-            "slot_bytes": slot_bytes, "front_bytes": 0, "window": slot_bytes,
-            "scratch_bytes": 4 * widest + slot_bytes + max(window, band_work[band_pairs])}
+    return {**plan, "paired": 0, "batch": 1, "cut": len(model.layers), "held_bytes": 4, "slot_bytes": slot_bytes,
+            "front_bytes": 0, "window": slot_bytes, "scratch_bytes": 4 * widest + slot_bytes + window}
 
 
 def _cut(model: IntegerModel, front: int) -> tuple[int, int]:
@@ -156,7 +130,7 @@ def _read_again(layers: list[Layer]) -> set[str]:
     for layer in reversed(layers):
         read.discard(layer.target)
         read.add(layer.source)
-        if layer.kind in ("add", "gated_add", "add_bands"):
+        if layer.kind in ("add", "gated_add"):
             read.add(layer.target)
         if layer.kind in ("gated_add", "weighed_classifier"):
             read.add("pooled")

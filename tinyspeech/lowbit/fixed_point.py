@@ -12,25 +12,17 @@ from torch import Tensor
 
 from tinyspeech.integer.network import MAX_SHIFT, SCORE_SHIFT
 from tinyspeech.lowbit.grids import GATE_STEP, INPUT_STEP
-from tinyspeech.networks.causal import CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, StreamingCondenser, TinySpeechS
 
 LARGEST_BIAS = 1950
 """In accumulator units: the firmware stores 12 bits, and the coarsest multiplier is off by 3 %."""
 
 
-def wiring(model: TinySpeechS | CausalTinySpeech) -> list[tuple[str, CausalConv, float, float]]:
+def wiring(model: TinySpeechS) -> list[tuple[str, CausalConv, float, float]]:
     """Every convolution of a prepared network in order, but for the classifier: (name, module, step in, step out)."""
     stream = model.stem.output_quantizer.step.item()
     rows = [("stem", model.stem, INPUT_STEP, stream)]
-    for i, condenser in enumerate(getattr(model, "condensers", ())):
-        step_in = stream
-        for part in ("grouped1", "pointwise1", "grouped2", "pointwise2"):
-            conv = getattr(condenser, part)
-            step_out = conv.output_quantizer.step.item()
-            rows.append((f"condenser{i}_{part}", conv, step_in, step_out))
-            step_in = step_out
-    for i, block in enumerate(getattr(model, "blocks", ())):
+    for i, block in enumerate(model.blocks):
         middle, wide = block.depthwise.output_quantizer.step.item(), block.expand.output_quantizer.step.item()
         rows += [
             (f"block{i}_depthwise", block.depthwise, stream, middle),
@@ -71,7 +63,7 @@ def move(conv: CausalConv, step: Tensor, coarser: Tensor) -> None:
 
 
 @torch.no_grad()
-def snap(model: TinySpeechS | CausalTinySpeech) -> None:
+def snap(model: TinySpeechS) -> None:
     """Move every weight step and bias to the nearest value that the chip can hold, in place. `quant.finish` does it, to
     a network that is in double precision, with its steps written down and without batch norm.
 

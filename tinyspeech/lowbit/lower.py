@@ -8,19 +8,16 @@ The same checkpoint gives the same integers. What they mean is defined in `tinys
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from torch import nn
 
 from tinyspeech import CLASSES, paths
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
-from tinyspeech.integer.network import PAIR, SCALE_BITS, SCORE_SHIFT, IntegerModel, Layer
+from tinyspeech.integer.network import SCALE_BITS, SCORE_SHIFT, IntegerModel, Layer
 from tinyspeech.lowbit.fixed_point import multiplier_and_shift, wiring
 from tinyspeech.lowbit.grids import nearest
 from tinyspeech.lowbit.saved import load_checkpoint, load_model
-from tinyspeech.networks.causal import CausalTinySpeech
 from tinyspeech.networks.streaming import StreamingCondenser, TinySpeechS
 
 
@@ -88,43 +85,24 @@ def _layers(model) -> list[Layer]:
     return layers
 
 
-def _layers_with_bands(model) -> list[Layer]:
-    """All layers of a causal TinySpeech-Z but its classifier. V stays in slot branch, beside the features."""
-    slots = {"stem": ("stream", "branch"), "grouped1": ("pooled", "squeezed"), "pointwise1": ("squeezed", "pooled"),
-             "grouped2": ("pooled", "squeezed"), "pointwise2": ("squeezed", "pooled"), "head": ("branch", "wide")}
-    wide = N_COEFFICIENTS // model.config.band_stride  # bands of V
-    layers = []
-    for name, conv, step_in, step_out in wiring(model):
-        role = name.split("_")[-1]
-        bands = wide if role in ("stem", "head") else wide // PAIR
-        if role == "grouped1":
-            layers.append(Layer("pool_bands", name.replace(role, "pool"), "branch", "pooled", bands=bands))
-        layer = _layer(conv, name, *slots[role], step_in, step_out)
-        layers.append(replace(layer, bands=bands, span=conv.span, band_stride=conv.band_stride))
-        if role == "pointwise2":
-            layers.append(Layer("add_bands", name.replace(role, "add"), "pooled", "branch", bands=bands))
-    return layers
-
-
 def integer_twin(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
-    """The integer twin of a TinySpeech-S or a causal TinySpeech-Z that `tinyspeech.lowbit.quant` prepared and trained.
+    """The integer twin of a TinySpeech-S that `tinyspeech.lowbit.quant` prepared and trained.
 
     Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
     overflow risk.
     """
-    if not isinstance(model, (TinySpeechS, CausalTinySpeech)):
-        raise UserError(f"only TinySpeech-S and the causal TinySpeech-Z can be exported, not {type(model).__name__}")
+    if not isinstance(model, TinySpeechS):
+        raise UserError(f"only TinySpeech-S can be exported, not {type(model).__name__}")
     if model.stem.norm is not None or not hasattr(model.stem.weight_quantizer, "step"):
         raise UserError("the network is still in float: train it with qat_epochs first")
-    layers = _layers(model) if isinstance(model, TinySpeechS) else _layers_with_bands(model)
+    layers = _layers(model)
     weight, step, bias = _grid(model.classifier)
     step_in = model.head.output_quantizer.step.item()
     multiplier = np.floor(step / step.max() * 255 + 0.5).astype(np.uint8)
     weighed = model.condenser is not None
     layers.append(Layer("weighed_classifier" if weighed else "classifier", "classifier", "wide", "wide",
                         weight=weight[:, :, 0], bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
-                        shift=np.zeros(len(step), np.uint8),
-                        bands=next(layer.bands for layer in layers if layer.name == "head")))
+                        shift=np.zeros(len(step), np.uint8)))
     unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if weighed else 1)
     integer = IntegerModel(name, CLASSES, layers, N_COEFFICIENTS, unit, model.config.flush, provenance or {})
     integer.check()

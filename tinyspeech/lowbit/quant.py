@@ -4,9 +4,9 @@
     quantised(model, QuantConfig("SQ", 4, clipping="optimum"), features)     # a copy at few bits, no training
 
 `prepare` attaches the quantisers of `grids.py` to any network of the library: weights of 8 to 2 bits or three values,
-with a step per output channel or per tensor, and 8-bit activations. In the networks of `ON_CHIP` they sit where the
-chip rounds, down to the gate in the fixed-point form of `tinyspeech/integer/network.py`; in the others, which no chip
-runs, where an activation enters a layer.
+with a step per output channel or per tensor, and 8-bit activations. In TinySpeech-S they sit where the chip rounds,
+down to the gate in the fixed-point form of `tinyspeech/integer/network.py`; in the others, which no chip runs, where an
+activation enters a layer.
 With steps per channel, batch norm stays in place while training goes on: it follows rounded weights, and its gain is
 one factor per output channel, as the step is; `finish` folds it into steps and biases in the end, which alters no
 weight of the grid. One step per tensor cannot take a gain per channel, so there batch norm is folded beforehand.
@@ -36,11 +36,8 @@ from tinyspeech.lowbit.grids import (
     largest,
     optimal_clip,
 )
-from tinyspeech.networks.causal import CausalTinySpeech
 from tinyspeech.networks.streaming import CausalConv, FrameCondenser, StreamingCondenser, TinySpeechS, folded
 
-ON_CHIP = (TinySpeechS, CausalTinySpeech)
-"""Networks with quantisers where the chip rounds; in others they sit where an activation enters a layer."""
 MODES = ("UN", "DQ", "SQ", "QAT")
 GRANULARITIES = ("channel", "tensor")
 CLIPPINGS = ("max", "optimum", "learned")
@@ -160,7 +157,7 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
     def activation() -> nn.Module:
         return MeasuredStep(largest, -128, 127) if config.mode == "DQ" else LearnedStep(-128, 127)
 
-    if not isinstance(model, ON_CHIP):
+    if not isinstance(model, TinySpeechS):
         wrap(model)
     if not per_channel:
         fold(model)
@@ -171,7 +168,7 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
         else:
             clip = largest if config.clipping == "max" else optimal_clip
             layer.weight_quantizer = MeasuredStep(clip, low, high, spacing, per_channel)
-    if isinstance(model, ON_CHIP):
+    if isinstance(model, TinySpeechS):
         _attach_as_on_chip(model, activation)
     else:
         for layer in layers(model)[1:]:  # the first one's input, the features, is 8-bit integers as it is
@@ -179,16 +176,13 @@ def prepare(model: nn.Module, config: QuantConfig | int | str = 4) -> nn.Module:
     return model
 
 
-def _attach_as_on_chip(model: TinySpeechS | CausalTinySpeech, activation: Callable[[], nn.Module]) -> None:
+def _attach_as_on_chip(model: TinySpeechS, activation: Callable[[], nn.Module]) -> None:
     """Quantisers of activations where the firmware rounds; the residual stream has one step, shared by all added."""
     for layer in layers(model):
         layer.output_quantizer = activation()
     stream = activation()
     model.stem.output_quantizer = stream
-    for condenser in getattr(model, "condensers", ()):
-        condenser.pointwise2.output_quantizer = stream
-        condenser.output_quantizer = stream
-    for block in getattr(model, "blocks", ()):
+    for block in model.blocks:
         block.project.output_quantizer = stream
         block.output_quantizer = stream
         if isinstance(block.condenser, StreamingCondenser):
@@ -252,13 +246,13 @@ def freeze(model: nn.Module) -> None:
 def finish(model: nn.Module) -> nn.Module:
     """Fold batch norm and write every step down, in place, in double precision.
 
-    A network of `ON_CHIP` goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the
-    config was: a step per channel, no batch norm.
+    TinySpeech-S goes to the chip's numbers on the way (`snap`). What leaves here has one form whatever the config was:
+    a step per channel, no batch norm.
     """
     model.double()
     freeze(model)
     fold(model)
-    if isinstance(model, ON_CHIP):
+    if isinstance(model, TinySpeechS):
         snap(model)
     return model
 

@@ -34,7 +34,7 @@ from tinyspeech.networks.family import FAMILY
 from tinyspeech.paths import SHIPPED
 from tinyspeech.sound import datasets
 
-MODELS = (SHIPPED, "tinyspeech_z_causal")
+MODELS = (SHIPPED, "tinyspeech_z")
 """Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""
 TESTED = (SHIPPED, "tinyspeech_xs")
 """Networks whose accuracy on the official test set is published."""

@@ -30,12 +30,8 @@ STAGES = {
     "kernel_requantise": "requantisation", "kernel_add": "residual additions",
 }
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
-WITH_BANDS = {
-    "bands_layer": "windows of bands", "bands_pool": "pooling of bands", "bands_add": "residual additions",
-    "kernel_depthwise_lanes": "depthwise layers", "kernel_requantise_lanes": "requantisation",
-    "kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers",
-}
-"""The same for a network with bands (chapter 6), computed in pairs or one by one."""
+ONE_BY_ONE = {"kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers"}
+"""The same for a network whose frames do not go in pairs."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
@@ -50,7 +46,7 @@ def dense_macs(model: IntegerModel, frames: int = frontend.N_FRAMES) -> int:
     for layer in model.layers:
         frames = -(-frames // layer.stride)
         if layer.weight is not None and layer.kind != "depthwise":
-            total += frames * layer.bands * layer.weight.size
+            total += frames * layer.weight.size
     return total
 
 
@@ -69,7 +65,7 @@ def bench(model: str = SHIPPED, race: bool = False) -> dict:
     clip = worst_case_clip()
     total = board.classify(clip).cycles
     sizes = toolchain.sizes(firmware.elf)["symbols"]
-    functions = {name: stage for name, stage in {**STAGES, **WITH_BANDS}.items() if name in sizes}
+    functions = {name: stage for name, stage in {**STAGES, **ONE_BY_ONE}.items() if name in sizes}
     stages = board.stages(clip, functions)
     per_mac = stages["dense layers"] / dense_macs(integer)
     dense = next(name for name in ("kernel_dense_pair", "kernel_dense") if name in sizes)

@@ -15,7 +15,6 @@ from torch import nn
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS, N_FRAMES
-from tinyspeech.networks.causal import CausalConfig, CausalTinySpeech
 from tinyspeech.networks.counting import count_macs, count_parameters
 from tinyspeech.networks.family import FAMILY, TinySpeech
 from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
@@ -31,18 +30,14 @@ def _family_builder(name: str) -> Callable[..., nn.Module]:
     return build
 
 
-def _config_builder(network: Callable[..., nn.Module], config: type[StreamingConfig | CausalConfig]
-                    ) -> Callable[..., nn.Module]:
-    def build(**settings) -> nn.Module:
-        return network(config.from_dict(settings))
+def _streaming(**settings) -> TinySpeechS:
+    return TinySpeechS(StreamingConfig.from_dict(settings))
 
-    build.__signature__ = inspect.signature(config)  # type: ignore[attr-defined]
-    return build
 
+_streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[attr-defined]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _config_builder(TinySpeechS, StreamingConfig),
-    "tinyspeech_z_causal": _config_builder(CausalTinySpeech, CausalConfig), "teacher": Teacher}
+    **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming, "teacher": Teacher}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
 
 

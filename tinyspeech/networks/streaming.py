@@ -166,20 +166,18 @@ class CausalConv(nn.Module):
         self.weight_quantizer: nn.Module = nn.Identity()
         self.output_quantizer: nn.Module = nn.Identity()
 
-    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Float [B, T, inputs], weight [outputs, inputs / groups, kernel] -> [B, ceil(T / stride), outputs].
+    def forward(self, x: Tensor) -> Tensor:
+        """Float [B, T, inputs] -> [B, ceil(T / stride), outputs].
 
         Channels come last, so that dense layers are plain products of matrices.
         """
+        weight = self.weight_quantizer(self.weight)  # (outputs, inputs / groups, kernel)
         if self.groups > 1:
-            return _Depthwise.apply(x, weight[:, 0], self.stride)
-        seen = [F.pad(x, (0, 0, i, 0))[:, : x.shape[1] : self.stride] for i in range(self.kernel - 1, -1, -1)]
-        seen = torch.cat(seen, -1) if self.kernel > 1 else seen[0]
-        return F.linear(seen, weight.transpose(1, 2).reshape(len(weight), -1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Float [B, T, .., inputs] -> [B, ceil(T / stride), .., outputs]."""
-        y = self.convolve(x, self.weight_quantizer(self.weight))
+            y = _Depthwise.apply(x, weight[:, 0], self.stride)
+        else:
+            seen = [F.pad(x, (0, 0, i, 0))[:, : x.shape[1] : self.stride] for i in range(self.kernel - 1, -1, -1)]
+            seen = torch.cat(seen, -1) if self.kernel > 1 else seen[0]
+            y = F.linear(seen, weight.transpose(1, 2).reshape(len(weight), -1))
         if self.bias is not None:
             y = y + self.bias
         if self.norm is not None:

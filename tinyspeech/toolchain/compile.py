@@ -28,8 +28,7 @@ from tinyspeech.toolchain.elf import flat_image
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
-                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "lanes.S", "bands.c",
-                    "network.c")
+                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "network.c")
 
 WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
