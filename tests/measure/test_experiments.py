@@ -140,7 +140,7 @@ def test_curves_are_told_where_they_are_asked_for():
     assert "curves" not in experiments.summary("x", [row])
 
 
-def test_minutes_are_of_rows_own_seconds_where_they_are_the_processor_s(tmp_path, monkeypatch):
+def test_minutes_are_of_rows_own_seconds_and_of_epochs_where_there_are_none(tmp_path, monkeypatch):
     row = {"seeds": [0, 1], "epochs": 30, "qat_epochs": 6, "seconds": 600}
     entries = {"tinyspeech_s_clips.seconds_per_epoch": {"value": {"float": 10, "quantised": 20}},
                "experiments.wall": {"value": [row]},
@@ -150,7 +150,7 @@ def test_minutes_are_of_rows_own_seconds_where_they_are_the_processor_s(tmp_path
     monkeypatch.setattr(training, "load_checkpoint", lambda path: {"metrics": {"seconds": 4200}})
     (made,) = training.minutes()
     assert made.value["train"] == 70
-    assert (made.value["wall"], made.value["processor"]) == (14, 20 + 14)
+    assert (made.value["wall"], made.value["processor"]) == (20, 20 + 14)
 
 
 def test_a_pruned_row_says_its_zeros_and_what_they_save(tmp_path, monkeypatch):
