@@ -127,7 +127,7 @@ def test_resuming_is_bit_for_bit(place, longer, tmp_path, monkeypatch):
     assert metrics == longer[1]
 
 
-@pytest.mark.parametrize("attention", ["frames", "channels"])
+@pytest.mark.parametrize("attention", ["frames", "channels", "both"])
 def test_a_network_with_a_memory_is_trained_resumed_saved_and_lowered(attention, tmp_path, monkeypatch):
     """What quantises the mean holds another layer's step, and a file gives both back."""
     settings = {"network": {**NETWORK, "memory": 3, "attention": attention}, "qat_epochs": 2}
@@ -148,7 +148,8 @@ def test_a_network_with_a_memory_is_trained_resumed_saved_and_lowered(attention,
     train.train(config(**settings), bands(), out, resume=True, quiet=True)
     assert same(whole, out)
     model = load_model(out)
-    condensers = [model.condenser] if attention == "frames" else [block.condenser for block in model.blocks]
+    condensers = [block.condenser for block in model.blocks if attention != "frames"]
+    condensers += [model.condenser] if attention != "channels" else []
     for condenser in condensers:
         assert condenser.mean_quantizer.grid is condenser.squeeze.output_quantizer
     twin = lower.integer_twin(model, "net")

@@ -7,7 +7,7 @@ Frequency is the channel axis; time is the only axis that is convolved, and only
 is its last `kernel - 1` inputs and feeding a clip frame by frame equals seeing it whole. What has to be remembered sits
 on the narrow stream (32 channels); the weights sit in the wide middle (48), where nothing has to be remembered. The
 attention condenser decides how much each frame counts in the average; `attention: channels` puts one that gates
-channels into each block instead, as in the paper, and chapter 4 shows what either is worth.
+channels into each block instead, as in the paper, `both` does both, and chapter 4 shows what each is worth.
 `tinyspeech/lowbit/quant.py` attaches quantisers to the modules of this file; `tinyspeech/integer/network.py` is the
 same network in integers.
 Chapter 4 designs it; chapter 10 shows where its bytes live.
@@ -26,7 +26,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import LONGEST_MEMORY, SIGMOID_BITS
 
-ATTENTIONS = ("frames", "channels")
+ATTENTIONS = ("frames", "channels", "both")
 GATES = ("residual", "plain")
 LEAST_WEIGHT = 2.0**-SIGMOID_BITS
 """Added to every frame's weight, so that no clip is left without any: one unit of the chip's Q7."""
@@ -50,7 +50,7 @@ class StreamingConfig:
     """Channels of the condensed embedding; 0 leaves the attention condensers out (for the ablation)."""
     attention: str = "frames"
     """What is attended to: `frames`, one condenser after the head that weighs each frame's scores in the final average;
-    or `channels`, one condenser in each block that gates each channel, as in the paper."""
+    `channels`, one condenser in each block that gates each channel, as in the paper; or `both`."""
     pool: int = 1
     """Frames under the condenser's max pooling: this one and the `pool - 1` before it."""
     memory: int = 0
@@ -83,7 +83,7 @@ class StreamingConfig:
                 raise UserError(f"{name} must be a positive multiple of 4, not {getattr(self, name)}")
         if not 0 <= self.memory <= LONGEST_MEMORY or (self.memory and not self.condenser):
             raise UserError(f"memory must be 0, or 1 to {LONGEST_MEMORY} bits of a condenser, not {self.memory}")
-        if self.gate not in GATES or (self.gate != GATES[0] and (self.attention != "channels" or not self.condenser)):
+        if self.gate not in GATES or (self.gate != GATES[0] and (self.attention == "frames" or not self.condenser)):
             raise UserError(f"gate must be {GATES[0]}, or {GATES[1]} for condensers of channels, not {self.gate!r}")
         if self.flush < 0:
             raise UserError(f"flush counts frames: 0 or more, not {self.flush}")
@@ -302,7 +302,7 @@ class Block(nn.Module):
         self.project = CausalConv(config.expansion, width, relu=False)
         self.condenser = (
             StreamingCondenser(width, config.condenser, config.pool, config.memory, config.gate)
-            if config.condenser and config.attention == "channels" else nn.Identity()
+            if config.condenser and config.attention != "frames" else nn.Identity()
         )
         self.output_quantizer: nn.Module = nn.Identity()
 
@@ -325,7 +325,7 @@ class TinySpeechS(nn.Module):
         self.head = CausalConv(c.channels, c.head)
         self.classifier = CausalConv(c.head, len(CLASSES), relu=False)
         self.condenser = (FrameCondenser(c.head, c.condenser, c.pool, c.memory)
-                          if c.condenser and c.attention == "frames" else None)
+                          if c.condenser and c.attention != "channels" else None)
 
     def scores(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [B, T', 12] of each frame, not weighed, and what the head says of it, [B, T', head]."""
