@@ -27,6 +27,7 @@ from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
 from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
+from tinyspeech.networks.streaming import StreamingConfig
 from tinyspeech.paths import CONFIGS
 from tinyspeech.training import data, train
 from tinyspeech.training.config import TrainConfig
@@ -61,9 +62,11 @@ def row_config(group: dict, label: str, seed: int) -> TrainConfig:
 def what_counts(config: dict) -> dict:
     """A run's config without what it does not use: without epochs at few bits, how they would go is nothing.
 
-    Keys that came later have their defaults, so that runs from before are not made again.
+    Keys that came later, the network's too, have their defaults, so that runs from before are not made again.
     """
     config = {**vars(TrainConfig()), **config}
+    if config["model"] == "tinyspeech_s":
+        config["network"] = StreamingConfig.from_dict(config["network"]).to_dict()
     of_few_bits = ("qat_lr", "weight_bits", "granularity", "clipping")
     return {key: value for key, value in config.items() if config["qat_epochs"] or key not in of_few_bits}
 
