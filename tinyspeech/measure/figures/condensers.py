@@ -1,7 +1,8 @@
-"""What the condensers of channels do: the integer network as it is, and with gates that no longer answer (chapter 6).
+"""What condensers do: the integer network as it is, and with condensers that no longer answer (chapter 6).
 
 A gate that is always the same is a constant of its channel, however large; what a condenser knows is in the rest. So
-two things are taken away: first what the gates answer to, each standing at its mean, then their level, too.
+two things are taken away: first what the gates answer to, each standing at its mean, then their level, too. Where a
+condenser weighs the frames, they are also all given the same weight.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ def gates(model: IntegerModel) -> list[tuple[Layer, Layer]]:
             found.append((excite, layer))
         excite = layer if layer.target == "pooled" else excite
     return found
+
+
+def weigher(model: IntegerModel) -> Layer | None:
+    """What gives the frames their weights, where they have any."""
+    if model.layers[-1].kind != "weighed_classifier":
+        return None
+    return [layer for layer in model.layers if layer.target == "pooled"][-1]
 
 
 def has_gates(name: str) -> bool:
@@ -87,8 +95,11 @@ def accuracy(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> f
 def rows(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> list[dict]:
     """Accuracy in %, and the points lost, of the network as it is and of both ways to disconnect its condensers."""
     zeros = {excite.name: np.zeros(len(gate.scale), np.int8) for excite, gate in gates(model)}
-    networks = {"as it is": model, "every gate at its mean": at_mean(model, features),
-                "excite without weights": held(model, zeros)}
+    gated = at_mean(model, features)
+    networks = {"as it is": model, "every gate at its mean": gated, "gates without weights": held(model, zeros)}
+    if frames := weigher(model):
+        same = {frames.name: np.zeros(1, np.int8)}
+        networks |= {"every frame weighs the same": held(model, same), "and every gate at its mean": held(gated, same)}
     scores = {label: accuracy(network, features, labels) for label, network in networks.items()}
     return [{"label": label, "accuracy": round(score, 2), "lost": round(scores["as it is"] - score, 2)}
             for label, score in scores.items()]
