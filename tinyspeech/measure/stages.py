@@ -32,6 +32,8 @@ STAGES = {
 """Functions of the firmware that begin a stage; what they call counts as theirs."""
 ONE_BY_ONE = {"kernel_dense": "dense layers", "kernel_depthwise": "depthwise layers"}
 """The same for a network whose frames do not go in pairs."""
+GATES = {"kernel_gated_add": "gates"}
+"""The same for a network whose blocks have condensers (chapter 6)."""
 FRONT_END = ("log2 and cosine transform", "block exponent", "Fourier transform", "real spectrum",
              "window, power, mel bands")
 """The stages between samples and coefficients."""
@@ -65,7 +67,7 @@ def bench(model: str = SHIPPED, race: bool = False) -> dict:
     clip = worst_case_clip()
     total = board.classify(clip).cycles
     sizes = toolchain.sizes(firmware.elf)["symbols"]
-    functions = {name: stage for name, stage in {**STAGES, **ONE_BY_ONE}.items() if name in sizes}
+    functions = {name: stage for name, stage in {**STAGES, **ONE_BY_ONE, **GATES}.items() if name in sizes}
     stages = board.stages(clip, functions)
     per_mac = stages["dense layers"] / dense_macs(integer)
     dense = next(name for name in ("kernel_dense_pair", "kernel_dense") if name in sizes)
