@@ -99,3 +99,14 @@ def test_no_kernel_of_single_frames_is_in_the_firmware_that_ships():
     symbols = toolchain.sizes(toolchain.build_firmware().elf)["symbols"]
     assert {"kernel_dense_pair", "kernel_depthwise_pair"} <= set(symbols)
     assert not stages.ONE_BY_ONE.keys() & set(symbols)
+
+
+def test_tinyspeech_z_keeps_its_promise(cache):
+    """As many weights as the paper's, three in ten of them pruned, gates in each block, in time, and bit for bit."""
+    z = IntegerModel.load(model_file("tinyspeech_z", ".npz"))
+    weights = np.concatenate([layer.weight.ravel() for layer in z.layers if layer.weight is not None])
+    assert len(weights) == z.parameters <= 2720 and (weights == 0).mean() >= 0.3 and np.abs(weights).max() <= 7
+    assert [layer.kind for layer in z.layers].count("gated_add") == 3 and z.layers[-1].kind == "weighed_classifier"
+    assert differences(z) == 0
+    figures = stages.bench("tinyspeech_z")
+    assert figures["stages"]["gates"] > 0 and figures["cycles_per_audio_second"] <= 12_000_000
