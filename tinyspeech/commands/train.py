@@ -33,7 +33,7 @@ def add(commands) -> None:
     command.add_argument("--threads", type=int, default=1, help="of the CPU; with another number sums are taken in "
                          "another order, and the run ends at another network, as with another seed")
     command.add_argument("--save-pth", default=None, metavar="FILE",
-                         help="the network's file; by default runs/MODEL.pt")
+                         help="the network's file; by default runs/, under the config's name")
     command.add_argument("--resume", action="store_true", help="go on from the last epoch's checkpoint")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
     add_json(command, "print JSON at the end")
@@ -58,7 +58,7 @@ def run(args) -> None:
         raise UserError(f"--threads must be 1 to {MOST_THREADS}, not {args.threads}")
     torch.set_num_threads(args.threads)
     train.build(config)  # refuses a network that cannot be, before the data is read
-    out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config.model}.pt"
+    out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config_path.stem}.pt"
     saved.check_writable(out)  # so is a file that cannot be
     if config.streams:  # and so are flags that are missing
         missing = [flag for flag in ("negatives", "ambience", "rooms") if not getattr(args, flag)]
