@@ -1,6 +1,7 @@
 """Tables of training runs: every listed row can be trained, rows are measured as they say, figures add up."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 import subprocess
 import sys
 
@@ -181,3 +182,21 @@ def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only",
                            "nothing"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1
+
+
+def test_a_group_of_several_bases_is_recorded_too(tmp_path, monkeypatch):
+    """Each row is over its own; a group with one base says which."""
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    groups = {"one": {"about": "a", "base": "tinyspeech_xs.yaml", "seeds": [0], "rows": {"r": {}}},
+              "several": {"about": "b", "seeds": [0], "rows": {"x": {"base": "tinyspeech_x.yaml"},
+                                                              "y": {"base": "tinyspeech_y.yaml", "epochs": 3}}}}
+    monkeypatch.setattr(experiments, "groups", lambda: groups)
+    monkeypatch.setattr(experiments, "pool", lambda *arguments: ThreadPoolExecutor(1))
+    row = {"parameters": 1, "macs": 1, "bytes": 1, "loss": 1.0, "float": 90.0, "n": 5, "seconds": None}
+    monkeypatch.setattr(experiments, "run_row", lambda name, config: {
+        **row, "seed": config.seed, "config": {**vars(config)}})
+    one, several = experiments.measure(tmp_path)
+    assert one.about["config"] == "data/experiments.yaml over tinyspeech_xs.yaml"
+    assert several.about["config"] == "data/experiments.yaml"
+    assert [line["epochs"] for line in several.value] == [80, 3]
+    assert several.value[0]["network"]["channels"] > several.value[1]["network"]["channels"]

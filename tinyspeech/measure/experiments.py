@@ -178,4 +178,5 @@ def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable
                 print(name, json.dumps(shown), file=sys.stderr, flush=True)
             yield figure(key_of(name), lines, "%", about=group["about"], n=rows[0]["n"],
                          data=f"{PICTURES}; int_recordings: the v0.01 subset's",
-                         config="data/experiments.yaml" + f" over {group['base']}" * ("base" in group), seconds=SECONDS)
+                         config=" over ".join(["data/experiments.yaml", *filter(None, [group.get("base")])]),
+                         seconds=SECONDS)
