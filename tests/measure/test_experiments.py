@@ -1,9 +1,9 @@
 """Tables of training runs: every listed row can be trained, rows are measured as they say, figures add up."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
