@@ -22,7 +22,7 @@ def test_download_without_network_is_one_line(refused, tmp_path, monkeypatch):
 
 def test_models_counts_the_family(run):
     rows = run("models").splitlines()[1:]
-    assert [row.split()[0] for row in rows] == [f"tinyspeech_{letter}" for letter in "xyzm"]
+    assert [row.split()[0] for row in rows] == [f"printed_{letter}" for letter in "xyzm"]
     assert rows[2].split()[1:3] == ["2,712", "2,700"]
 
 
