@@ -117,8 +117,8 @@ class Cepstrum:
         return torch.clamp(torch.floor((units @ self.dct + self.offset) / (1 << frontend.DCT_SHIFT)), -128, 127)
 
 
-BAND_CENTRE, BAND_UNITS = 16.0, 8.0
-"""log2 of band power -> int8 units: what lies in the middle of speech and of its pauses, and units an octave."""
+BAND_MEAN, BAND_STD = 5.4, 7.2
+"""Of log2 power in the log-mel set's 40 bands, measured over 10,000 of its clips, pauses included."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ class View:
     """The chip's 12 coefficients, or the bands themselves."""
 
     def __call__(self, log_power: Tensor) -> Tensor:
-        """log2 band powers [B, 98, bands] -> features [B, 98 / step, 12 or bands] in int8 units."""
-        shown = log_power[:, :: self.step].float()
+        """log2 powers of the frames that are shown, float [B, 98 / step, bands] -> features [B, 98 / step, 12 or
+        bands] in int8 units."""
         if self.cepstra:
-            return Cepstrum(shown.device)(shown)
-        return ((shown - BAND_CENTRE) * BAND_UNITS).round().clamp(-128, 127)
+            return Cepstrum(log_power.device)(log_power)
+        return ((log_power - BAND_MEAN) / BAND_STD * frontend.UNITS_PER_STD).round().clamp(-128, 127)
 
 
 VIEWS = {"cepstra": View(), "cepstra_10_ms": View(step=1), "bands": View(cepstra=False)}
@@ -186,7 +186,8 @@ def training_batches(
         power = augment_power(torch.exp2(data.x[chosen.clamp(min=0)].float()), noise, generator, augment)  # (B, 98, 20)
         silent = torch.nonzero(chosen < 0)[:, 0]
         power[silent] = draw_silence(noise, len(silent), generator)
-        yield view(torch.log2(power + POWER_FLOOR)), torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], SILENCE)
+        features = view(torch.log2(power[:, :: view.step] + POWER_FLOOR))
+        yield features, torch.where(chosen >= 0, data.label[chosen.clamp(min=0)], SILENCE)
 
 
 class Passes:
@@ -288,8 +289,8 @@ def validation_set(data: Bands, seed: int = 0, view: View = VIEWS["cepstra"]) ->
     gain = torch.rand(count, 1, 1, generator=generator).to(device)
     noise = data.noise_validation
     piece = torch.arange(count, device=device) % len(noise)
-    quiet = torch.log2(torch.exp2(noise[piece].float()) * gain + POWER_FLOOR)
-    words = torch.cat([data.x[keywords], data.x[unknown]]).float()
+    quiet = torch.log2(torch.exp2(noise[piece, :: view.step].float()) * gain + POWER_FLOOR)
+    words = torch.cat([data.x[keywords, :: view.step], data.x[unknown, :: view.step]]).float()
     silence = torch.full((count,), SILENCE, device=device)
     labels = torch.cat([data.label[keywords], data.label[unknown], silence])
     return view(torch.cat([words, quiet])), labels
