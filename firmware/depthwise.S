@@ -1,8 +1,8 @@
 /* kernel_depthwise_pair for RV32EC, by hand: the same integers as depthwise.c. Chapter 9.
 
    a0 past: int8 [kernel - 1][channels]; a1 first, a2 second: int8 [channels]; a3 channels; a4 kernel; a5 weights:
-   nibbles [channels][(kernel + 1) / 2 bytes]; on the stack, accumulator: int32 [channels]. tp is scratch: nothing uses
-   it for anything else. */
+   nibbles [channels][kernel]; on the stack, accumulator: int32 [channels]. tp is scratch: nothing uses it for anything
+   else. */
     .macro bit mask, op         # of the weight in t2: the shifted pair comes to the sums or not
     andi ra, t2, \mask
     beqz ra, 2f
@@ -22,10 +22,10 @@ kernel_depthwise_pair:
     slli t1, a3, 2
     add t0, t0, t1
     sw t0, 12(sp)               # its end
+    li t2, 1                    # weights to go, a nibble each, and a 1 above them
 channel:
     mv t0, a0                   # a frame of the past
     mv t1, a4                   # taps to go
-    li t2, 1                    # their weights, a nibble each, and a 1 above them
     li tp, 0                    # the sum
     mv ra, a0
     addi s0, t1, -1

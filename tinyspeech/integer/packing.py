@@ -67,5 +67,6 @@ def layer_words(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def packed(layer: Layer) -> np.ndarray:
-    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`."""
-    return (pack_nibbles if layer.kind == "depthwise" else pack_dense)(layer.weight)
+    """A layer's weights as the firmware holds them: `pack_dense`; of a depthwise layer `pack_nibbles`, all channels in one
+    row, since an odd kernel would leave half a byte of each unused."""
+    return pack_nibbles(layer.weight.reshape(1, -1)) if layer.kind == "depthwise" else pack_dense(layer.weight)
