@@ -58,21 +58,6 @@ static __attribute__((noinline)) struct complex rotate(const struct rotation *r,
     return t;
 }
 
-/* x * x for |x| < 65536. A bit of a product, from the top one down; the empty asm is as in multiply.c. */
-#define BIT \
-    product = (product << 1) + (u & (uint32_t)((int32_t)bits >> 31)); \
-    bits <<= 1; \
-    __asm__("" : "+r"(product), "+r"(bits))
-
-static __attribute__((noinline)) uint32_t square(int32_t x)
-{
-    uint32_t u = (uint32_t)(x < 0 ? -x : x), bits = u << 16, product = 0;
-    for (int i = 0; i < 4; i++) {
-        BIT; BIT; BIT; BIT;
-    }
-    return product;
-}
-
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
    Returns the exponent, -1 .. 8. */
 STAGE int normalise(int16_t x[WINDOW])

@@ -293,13 +293,19 @@ def test_the_division_rounds_down(c, n, d):
         assert c[0, 1].divide_for_test(n, divisor) == n // divisor
 
 
-@given(st.integers(-511, 511), st.data())
+@given(st.integers(-255, 255), st.data())
 @settings(max_examples=200, deadline=None)
 def test_the_product_up_to_the_ends_of_32_bits(c, m, data):
     most = (2**31 - 1) // max(abs(m), 1)
     x = data.draw(st.one_of(st.integers(-most, most), st.sampled_from([-most, most, 0])))
     assert c[0, 1].multiply_signed(x, m) == x * m
     assert c[0, 1].multiply(x, abs(m)) == x * abs(m)
+
+
+@given(st.one_of(st.integers(-65535, 65535), st.sampled_from([-65535, 0, 65535])))
+@settings(max_examples=200, deadline=None)
+def test_the_square_up_to_the_ends_of_32_bits(c, x):
+    assert c[0, 1].square(x) % 2**32 == x * x
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
