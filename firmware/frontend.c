@@ -34,14 +34,14 @@ static struct rotation rotation_by(int k)
     re = re re_op (u << (shifts & 31)); \
     im = im im_op (v << (shifts & 31)); \
     shifts >>= 5; \
-    __asm__("" : "+r"(re), "+r"(im), "+r"(shifts))
+    __asm__ volatile("" : "+r"(re), "+r"(im), "+r"(shifts) : : "memory")
 
 /* 2 (x + i y) (cos - i sin), times 256; with swap, x and y change places in the answer, too, and its imaginary part has
    the other sign. cos = 256 - digits, sin = digits, all powers of two: a table of shifts takes the place of a
    multiplication. |x|, |y| < 2^17. */
-static __attribute__((noinline)) struct complex rotate(const struct rotation *r, int32_t x, int32_t y)
+static __attribute__((noinline)) struct complex rotate(struct rotation r, int32_t x, int32_t y)
 {
-    const uint16_t *digits = r->digits;
+    const uint16_t *digits = r.digits;
     uint32_t u = (uint32_t)x << 1, v = (uint32_t)y << 1, re = u << Q, im = v << Q, shifts = *digits++;
     DIGIT(-, u, -, v);
     DIGIT(-, u, -, v);
@@ -54,7 +54,7 @@ static __attribute__((noinline)) struct complex rotate(const struct rotation *r,
     DIGIT(+, v, -, u);
     DIGIT(-, v, +, u);
     DIGIT(-, v, +, u);
-    struct complex t = {(int32_t)re, ((int32_t)im ^ -r->swap) + r->swap};
+    struct complex t = {(int32_t)re, ((int32_t)im ^ -r.swap) + r.swap};
     return t;
 }
 
@@ -72,9 +72,9 @@ STAGE int normalise(int16_t x[WINDOW])
 }
 
 /* The same of a complex value b; by 0, without a product. */
-static __attribute__((noinline)) struct complex turn(const struct rotation *r, const int16_t *b)
+static __attribute__((noinline)) struct complex turn(struct rotation r, const int16_t *b)
 {
-    if (r->digits != frontend_turn[0]) return rotate(r, b[r->swap], b[1 - r->swap]);
+    if (r.digits != frontend_turn[0]) return rotate(r, b[r.swap], b[1 - r.swap]);
     struct complex t = {b[0] * (2 << Q), b[1] * (2 << Q)};
     return t;
 }
@@ -105,10 +105,10 @@ STAGE void transform(int16_t z[WINDOW])
             struct rotation r = rotation_by(angle);
             for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
                 int16_t *b = a + 2 * half;
-                struct complex t = turn(&r, b);
+                struct complex t = turn(r, b);
                 butterfly(a, b, t.re, t.im);
                 if (half == 1) continue;
-                t = turn(&r, b + half); /* 90 degrees on: the product turns by -i */
+                t = turn(r, b + half); /* 90 degrees on: the product turns by -i */
                 butterfly(a + half, b + half, t.im, -t.re);
             }
         }
@@ -130,7 +130,7 @@ STAGE void untangle(int16_t z[WINDOW])
         int32_t even_re = (p_re + q_re) * (2 << Q) + rounding, even_im = (p_im + q_im) * (2 << Q);
         int32_t odd[2] = {p_im - q_im, q_re - p_re}; /* the odd samples' half */
         struct rotation r = rotation_by(k);
-        struct complex t = rotate(&r, odd[r.swap], odd[1 - r.swap]);
+        struct complex t = rotate(r, odd[r.swap], odd[1 - r.swap]);
         /* bin 128 - k swaps p and q: the even part is conjugated, and so is the turned odd part, negated */
         q[0] = (int16_t)((even_re - t.re) >> shift);
         q[1] = (int16_t)((t.im - even_im + rounding) >> shift);

@@ -32,14 +32,23 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
     for (int i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. */
-static void remember(int8_t *past, const int8_t *now, int kernel, int width)
+/* Functions of their own, so that little of each is on the stack while a kernel runs. */
+#define APART static __attribute__((noinline))
+
+/* A layer's history, int8 [kernel - 1][inputs], ends where the next layer's begins. */
+static int8_t *history(const struct layer *layer) { return network.state + layer->state; }
+
+/* The oldest frame goes, `now` becomes the newest. */
+APART void remember(const struct layer *layer, const int8_t *now)
 {
-    for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
+    int width = layer->inputs;
+    int8_t *past = history(layer), *newest = history(layer + 1) - width;
+    copy(past, past + width, (int)(newest - past));
+    copy(newest, now, width);
 }
 
 /* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
-static void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
+APART void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
 {
     uint32_t weight = 1;
     if (MODEL_WEIGHED) {
@@ -61,50 +70,41 @@ static int8_t *slots_of(void *scratch, int frame)
     return (int8_t *)scratch + 4 * MODEL_WIDEST + frame * MODEL_SLOT_BYTES;
 }
 
-/* Functions of their own, so that little of each is on the stack while a kernel runs. */
-#define APART static __attribute__((noinline))
-
-/* A dense layer's frames side by side, oldest first. Returns the end of the newest frame, or of the first of two. */
-APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
+/* A dense layer's frames side by side, oldest first. Returns how many inputs they are for one frame. */
+APART int line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
 {
-    const int8_t *past = network.state + layer->state;
-    int width = layer->inputs;
-    for (int t = layer->kernel; --t; past += width, window += width) copy(window, past, width);
-    copy(window, newest, width);
-    window += width;
-    if (MODEL_PAIRED) copy(window, newest + MODEL_SLOT_BYTES, width);
-    return window;
-}
-
-static const void *weights_of(const struct layer *layer)
-{
-    return kernel_weights(layer->table, layer->outputs);
+    int width = layer->inputs, before = layer[1].state - layer->state;
+    copy(window, network.state + layer->state, before);
+    copy(window += before, newest, width);
+    if (MODEL_PAIRED) copy(window + width, newest + MODEL_SLOT_BYTES, width);
+    return before + width;
 }
 
 /* The sums of a layer with weights, for one frame or for two in a row. */
-static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+APART void add_up(const struct layer *layer, const int8_t *first, void *scratch)
 {
-    const int8_t *first = slots + layer->source, *past = network.state + layer->state;
-    int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
-    int inputs = layer->inputs, width = inputs;
+    const void *weights = kernel_weights(model_weights + layer->table, layer->outputs);
+    int inputs = layer->inputs;
     if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
-            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, weights_of(layer), scratch);
+            kernel_depthwise_pair(history(layer), first, first + MODEL_SLOT_BYTES, inputs, layer->kernel, weights, scratch);
         else
-            kernel_depthwise(past, first, width, layer->kernel, weights_of(layer), scratch);
+            kernel_depthwise(history(layer), first, inputs, layer->kernel, weights, scratch);
+        return;
+    }
+    const int8_t *second = first + MODEL_SLOT_BYTES;
+    if (layer->kernel > 1) {
+        int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
+        second = window + inputs;
+        inputs = line_up(layer, first, window);
+        first = window;
+    }
+    if (MODEL_PAIRED) {
+        int8_t *table = slots_of(scratch, 2);
+        if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
+        kernel_dense_pair(first, second, inputs, weights, layer->outputs, scratch, (uint32_t *)(void *)table);
     } else {
-        const int8_t *second = first + MODEL_SLOT_BYTES;
-        if (layer->kernel > 1) {
-            inputs = (int)(line_up(layer, first, window) - window);
-            first = window, second = window + width;
-        }
-        if (MODEL_PAIRED) {
-            int8_t *table = slots_of(scratch, 2);
-            if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
-            kernel_dense_pair(first, second, inputs, weights_of(layer), layer->outputs, scratch, (uint32_t *)(void *)table);
-        } else {
-            kernel_dense(first, inputs, weights_of(layer), layer->outputs, scratch);
-        }
+        kernel_dense(first, inputs, weights, layer->outputs, scratch);
     }
 }
 
@@ -136,24 +136,26 @@ APART void leak(uint8_t *state, int8_t *in, int width)
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target;
+    const uint16_t *table = model_weights + layer->table;
     int width = layer->inputs;
     if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
-    if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)network.state + layer->state, in, width);
-    if (layer->kernel > 1) remember(network.state + layer->state, in, layer->kernel, width);
+    if (layer->kernel > 1) remember(layer, in);
     switch (layer->kind) {
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
         if (lane != SECOND || layer->stride == 1) /* of two frames, the first goes on */
-            kernel_requantise(accumulator, lane, layer->table, layer->outputs, layer->low, out);
+            kernel_requantise(accumulator, lane, table, layer->outputs, layer->low, out);
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
+        add_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT]);
         break;
-    case LAYER_GATED_ADD: /* without a scale there is no gate */
-        if (MODEL_GATED && layer->table)
-            kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)layer->table, width);
-        else kernel_add(out, in, width);
+    case LAYER_GATED_ADD:
+        if (MODEL_GATED) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)table, width);
+        break;
+    case LAYER_ADD: kernel_add(out, in, width); break;
+    case LAYER_LEAK:
+        if (MODEL_MEMORY) leak((uint8_t *)history(layer), in, width);
         break;
     }
 }
@@ -170,14 +172,13 @@ static int left_out(const struct layer *layer, int n)
 /* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    for (int n = from; n < to; n++) {
-        const struct layer *layer = &model_layers[n];
+    const struct layer *layer = model_layers + from;
+    for (int n = from; n < to; n++, layer++) {
         if (left_out(layer, n)) {
-            if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, layer->inputs);
+            if (layer->kernel > 1) remember(layer, slots + layer->source);
             return 0;
         }
-        int gated = MODEL_GATED && layer->kind == LAYER_GATED_ADD;
-        if (layer->table && !gated) add_up(layer, slots, scratch);
+        if (layer->kind <= LAYER_WEIGHED_CLASSIFIER) add_up(layer, slots + layer->source, scratch); /* those with weights */
         one_frame(layer, ONE, slots, scratch);
         if (MODEL_PAIRED && !network.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
