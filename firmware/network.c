@@ -38,13 +38,15 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
 /* A layer's history, int8 [kernel - 1][inputs], ends where the next layer's begins. */
 static int8_t *history(const struct layer *layer) { return network.state + layer->state; }
 
-/* The oldest frame goes, `now` becomes the newest. */
+/* The oldest frame goes, `now` becomes the newest; the same again with the second of two. */
 APART void remember(const struct layer *layer, const int8_t *now)
 {
     int width = layer->inputs;
     int8_t *past = history(layer), *newest = history(layer + 1) - width;
-    copy(past, past + width, (int)(newest - past));
-    copy(newest, now, width);
+    for (int i = 0; i < 1 + MODEL_PAIRED; i++, now += MODEL_SLOT_BYTES) {
+        copy(past, past + width, (int)(newest - past));
+        copy(newest, now, width);
+    }
 }
 
 /* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
@@ -108,13 +110,20 @@ APART void add_up(const struct layer *layer, const int8_t *first, void *scratch)
     }
 }
 
+/* The largest of the frames that a layer sees, for one frame or for two in a row: the second first, since it sees the
+   first's input, which an output may take the place of. */
 APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
 {
-    for (int c = 0; c < layer->inputs; c++, in++, out++) {
-        const int8_t *x = network.state + layer->state + c;
-        *out = *in;
-        for (int t = 1; t < layer->kernel; t++, x += layer->inputs)
-            if (*x > *out) *out = *x;
+    int width = layer->inputs, kernel = layer->kernel;
+    for (int second = MODEL_PAIRED; second >= 0; second--) {
+        for (int c = 0, slot = second ? MODEL_SLOT_BYTES : 0; c < width; c++) {
+            int8_t most = in[slot + c];
+            if (second && kernel > 1 && in[c] > most) most = in[c];
+            const int8_t *past = history(layer) + (second ? width : 0) + c;
+            for (int t = second + 1; t < kernel; t++, past += width)
+                if (*past > most) most = *past;
+            out[slot + c] = most;
+        }
     }
 }
 
@@ -131,15 +140,13 @@ APART void leak(uint8_t *state, int8_t *in, int width)
     }
 }
 
-/* What a layer does with each frame by itself, its sums being there; its history first, before an output takes the
-   input's place. */
+/* What a layer does with each frame by itself, its sums being there. Behind a clip's end stand frames that have no scores;
+   what they leave behind, no frame with scores will see. */
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target;
     const uint16_t *table = model_weights + layer->table;
     int width = layer->inputs;
-    if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
-    if (layer->kernel > 1) remember(layer, in);
     switch (layer->kind) {
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
@@ -148,7 +155,7 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        add_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT]);
+        if (lane != SECOND || !network.alone) add_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT]);
         break;
     case LAYER_GATED_ADD:
         if (MODEL_GATED) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)table, width);
@@ -178,9 +185,12 @@ APART int run_layers(int from, int to, int8_t *slots, void *scratch)
             if (layer->kernel > 1) remember(layer, slots + layer->source);
             return 0;
         }
-        if (layer->kind <= LAYER_WEIGHED_CLASSIFIER) add_up(layer, slots + layer->source, scratch); /* those with weights */
+        int8_t *in = slots + layer->source;
+        if (layer->kind <= LAYER_WEIGHED_CLASSIFIER) add_up(layer, in, scratch); /* those with weights */
+        if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, slots + layer->target);
+        if (layer->kernel > 1) remember(layer, in); /* before an output takes the input's place */
         one_frame(layer, ONE, slots, scratch);
-        if (MODEL_PAIRED && !network.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
+        if (MODEL_PAIRED) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
     return 1;
 }
