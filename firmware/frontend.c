@@ -139,40 +139,45 @@ STAGE void untangle(int16_t z[WINDOW])
     }
 }
 
+/* A table of numbers 0 .. 15, two in a byte, the first in the low half. */
+static uint32_t nibble(const uint8_t *table, uint32_t i) { return table[i >> 1] >> 4 * (i & 1) & 15; }
+
 /* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands; it
-   takes the place of the bins that have been read, which no slot is ahead of. */
+   takes the place of the bins that have been read, which no slot is ahead of. The first steps of `place` leave slot 0
+   alone: there stands bin 128, the last one's neighbour. */
 STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
 {
-    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3], last = x[1];
+    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3];
     uint32_t place = 0;
-    energy[0] = energy[1] = 0;
+    x[0] = x[1], x[1] = 0;
+    energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
-        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
+        __asm__("" : "+r"(k)); /* addresses come from k, since there are few registers to keep them in */
+        const int16_t *after = x + ((2 * k + 2) & (WINDOW - 1));
+        int32_t after_re = after[0], after_im = after[1];
         if (k + 1 < BANDS + 3) energy[k + 1] = 0;
         uint32_t bin = square((2 * re - before_re - after_re) >> 1) +
                        square((2 * im - before_im - after_im) >> 1);
-        place += frontend_mel_steps[k >> 1] >> 4 * (k & 1) & 15;
+        place += nibble(frontend_mel_steps, (uint32_t)k);
         uint32_t slot = place >> FRONTEND_RAMP_BITS, ramp = place & ((1 << FRONTEND_RAMP_BITS) - 1);
-        if (ramp) {
-            uint32_t upper = 0;
-            if (ramp & 1) upper += bin;
-            if (ramp & 2) upper += bin << 1;
-            if (ramp & 4) upper += bin << 2;
-            upper >>= FRONTEND_RAMP_BITS;
-            energy[slot + 1] += upper;
-            bin -= upper;
-        }
-        energy[slot] += bin;
+        uint32_t upper = 0;
+        for (uint32_t part = bin; ramp; ramp >>= 1, part <<= 1)
+            if (ramp & 1) upper += part;
+        upper >>= FRONTEND_RAMP_BITS;
+        energy[slot + 1] += upper;
+        energy[slot] += bin - upper;
         before_re = re, before_im = im, re = after_re, im = after_im;
     }
 }
 
-/* log2 in 1/64 octaves, e >= 1. */
+/* log2 in 1/64 octaves, e >= 1: the place of the top bit, the six bits below it, and what the curve is above a straight
+   line. */
 static int32_t log2_q6(uint32_t e)
 {
     int32_t top_bit = 31;
     while (!(e & 0x80000000u)) e <<= 1, top_bit--;
-    return (top_bit << FRONTEND_LOG_BITS) + frontend_log2[(e >> 25) & 63];
+    uint32_t mantissa = (e >> 25) - 64;
+    return (top_bit << FRONTEND_LOG_BITS) + (int32_t)(mantissa + nibble(frontend_log2, mantissa));
 }
 
 /* The rest of the way. */
@@ -187,12 +192,13 @@ STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[
         log_energy[b + 1] = log2_q6(e ? e : 1) - exponent * (2 << FRONTEND_LOG_BITS);
     }
     log_energy[1] = log_energy[2]; /* offset and hum lie in the lowest band: its neighbour speaks for it */
+    const uint8_t *size = frontend_dct_sizes[0];
     for (int k = 0; k < FRONTEND_N_COEFFICIENTS; k++) {
         int32_t row = frontend_dct_rows[k]; /* the offset, and below it a sign for each number, the first one's lowest */
         int32_t total = row >> BANDS / 2;
         for (int j = 0; j < BANDS / 2; j++, row >>= 1) {
             int32_t mirrored = log_energy[BANDS - j];
-            int32_t product = multiply(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct_sizes[k][j]);
+            int32_t product = multiply(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), *size++);
             total += row & 1 ? -product : product;
         }
         total >>= FRONTEND_DCT_SHIFT;
