@@ -19,7 +19,7 @@ struct rotation {
     int swap;               /* 1 in the second octant: real and imaginary change places */
 };
 
-static struct rotation rotation_by(int k)
+static __attribute__((noinline)) struct rotation rotation_by(int k)
 {
     struct rotation r;
     r.swap = k > HALF / 4;

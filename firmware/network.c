@@ -12,8 +12,11 @@
 
 struct network network;
 
-/* What a sum keeps when a frame is added. */
-static int32_t kept(int32_t sum) { return sum - (decision_leak(sum) & network.leaks); }
+/* Add a frame's part to a sum, of which a part leaks. */
+static __attribute__((noinline)) void add_to(int32_t *sum, int32_t part)
+{
+    *sum += part - (decision_leak(*sum) & network.leaks);
+}
 
 void network_reset(int leaky)
 {
@@ -27,9 +30,11 @@ void network_logits(int32_t answer[MODEL_CLASSES])
         answer[i] = MODEL_WEIGHED ? divide(network.sums.sums[i], network.sums.weight) : network.sums.sums[i];
 }
 
-static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int count)
+/* Returns the end of the copy. */
+static __attribute__((noinline)) int8_t *copy(int8_t *to, const int8_t *from, int count)
 {
-    for (int i = 0; i < count; i++) to[i] = from[i];
+    for (const int8_t *end = to + count; to < end;) *to++ = *from++;
+    return to;
 }
 
 /* Functions of their own, so that little of each is on the stack while a kernel runs. */
@@ -38,15 +43,12 @@ static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int c
 /* A layer's history, int8 [kernel - 1][inputs], ends where the next layer's begins. */
 static int8_t *history(const struct layer *layer) { return network.state + layer->state; }
 
-/* The oldest frame goes, `now` becomes the newest; the same again with the second of two. */
+/* The oldest frame goes, `now` becomes the newest. */
 APART void remember(const struct layer *layer, const int8_t *now)
 {
     int width = layer->inputs;
-    int8_t *past = history(layer), *newest = history(layer + 1) - width;
-    for (int i = 0; i < 1 + MODEL_PAIRED; i++, now += MODEL_SLOT_BYTES) {
-        copy(past, past + width, (int)(newest - past));
-        copy(newest, now, width);
-    }
+    int8_t *past = history(layer);
+    copy(copy(past, past + width, layer[1].state - layer->state - width), now, width);
 }
 
 /* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
@@ -55,13 +57,13 @@ APART void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t
     uint32_t weight = 1;
     if (MODEL_WEIGHED) {
         weight = (uint32_t)kernel_sigmoid(argument) + 1;
-        network.sums.weight = kept(network.sums.weight) + (int32_t)weight;
+        add_to(&network.sums.weight, (int32_t)weight);
     }
     for (int o = 0; o < MODEL_CLASSES; o++) {
         struct requant r = kernel_requant(table, MODEL_CLASSES, o);
         int32_t score = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
         if (MODEL_WEIGHED) score = multiply((score + 128) >> 8, weight);
-        network.sums.sums[o] = kept(network.sums.sums[o]) + score;
+        add_to(&network.sums.sums[o], score);
     }
 }
 
@@ -76,9 +78,8 @@ static int8_t *slots_of(void *scratch, int frame)
 APART int line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
 {
     int width = layer->inputs, before = layer[1].state - layer->state;
-    copy(window, network.state + layer->state, before);
-    copy(window += before, newest, width);
-    if (MODEL_PAIRED) copy(window + width, newest + MODEL_SLOT_BYTES, width);
+    window = copy(copy(window, history(layer), before), newest, width);
+    if (MODEL_PAIRED) copy(window, newest + MODEL_SLOT_BYTES, width);
     return before + width;
 }
 
@@ -188,18 +189,20 @@ APART int run_layers(int from, int to, int8_t *slots, void *scratch)
         int8_t *in = slots + layer->source;
         if (layer->kind <= LAYER_WEIGHED_CLASSIFIER) add_up(layer, in, scratch); /* those with weights */
         if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, slots + layer->target);
-        if (layer->kernel > 1) remember(layer, in); /* before an output takes the input's place */
+        if (layer->kernel > 1) { /* before an output takes the input's place */
+            remember(layer, in);
+            if (MODEL_PAIRED) remember(layer, in + MODEL_SLOT_BYTES);
+        }
         one_frame(layer, ONE, slots, scratch);
         if (MODEL_PAIRED) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
     return 1;
 }
 
-/* Two rows of bytes; each begins a step behind the one before. */
-static __attribute__((noinline)) void copy_two(int8_t *to, int to_step, const int8_t *from, int from_step)
+/* Two frames that stand side by side, to where the layers work. */
+static void spread(int8_t *slots, const int8_t *from, int width)
 {
-    for (int i = 0; i < 2; i++, to += to_step, from += from_step)
-        copy(to, from, to_step < from_step ? to_step : from_step);
+    copy(copy(slots, from, width) + MODEL_SLOT_BYTES - width, from + width, width);
 }
 
 /* Goes on with what is held, from the cut to the scores; features, if any, begin to wait: they may lie where the layers
@@ -208,11 +211,13 @@ static __attribute__((noinline)) int resume(const int8_t *features, void *scratc
 {
     int held = network.holds;
     network.holds = 0;
-    if (held) copy_two(slots_of(scratch, 0), MODEL_SLOT_BYTES, network.between.held[0], MODEL_HELD_BYTES);
-    if (features) copy(network.between.waiting[network.waiting_count++], features, MODEL_INPUTS);
-    if (!held) return 0;
-    run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
-    return 2;
+    if (held) spread(slots_of(scratch, 0), network.between.held, MODEL_HELD_BYTES);
+    if (features) {
+        copy(network.between.waiting + network.waiting_bytes, features, MODEL_INPUTS);
+        network.waiting_bytes += MODEL_INPUTS;
+    }
+    if (held) run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    return held;
 }
 
 int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
@@ -222,27 +227,28 @@ int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         return run_layers(0, MODEL_LAYERS, slots_of(scratch, 0), scratch);
     }
     int scored = resume(features, scratch);
-    if (network.waiting_count < MODEL_BATCH) return scored;
-    network.waiting_count = 0;
-    int8_t *slots = slots_of(scratch, 0);
-    for (int at = 0; at < MODEL_BATCH; at += 2) {
-        copy_two(slots, MODEL_SLOT_BYTES, network.between.waiting[at], MODEL_INPUTS);
+    if (network.waiting_bytes < MODEL_BATCH * MODEL_INPUTS) return scored;
+    network.waiting_bytes = 0;
+    int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
+    for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
+        spread(slots, waiting, MODEL_INPUTS);
         run_layers(0, MODEL_FRONT, slots, scratch);
         slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
     }
     run_layers(MODEL_FRONT, MODEL_CUT, slots_of(scratch, 0), scratch);
-    copy_two(network.between.held[0], MODEL_HELD_BYTES, slots_of(scratch, 0), MODEL_SLOT_BYTES);
-    network.holds = 1;
+    slots = slots_of(scratch, 0);
+    copy(copy(network.between.held, slots, MODEL_HELD_BYTES), slots + MODEL_SLOT_BYTES, MODEL_HELD_BYTES);
+    network.holds = 2;
     return scored;
 }
 
 void network_flush(void *scratch)
 {
     static const int8_t nothing[MODEL_INPUTS];
-    for (int i = 0; i < MODEL_FLUSH || network.waiting_count; i++) {
-        if (MODEL_PAIRED && i >= MODEL_FLUSH && !network.alone) { /* a batch that is not full is filled up */
+    for (int left = MODEL_FLUSH; left > 0 || network.waiting_bytes; left--) {
+        if (!left) { /* a batch that is not full is filled up */
             resume(0, scratch);
-            network.alone = network.waiting_count <= MODEL_BATCH / 2;
+            network.alone = network.waiting_bytes <= MODEL_BATCH / 2 * MODEL_INPUTS;
         }
         network_frame(nothing, scratch);
     }

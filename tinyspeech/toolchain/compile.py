@@ -50,7 +50,10 @@ ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 """What is hoisted out of a loop would end on the stack: there are few registers."""
 ZIG_WITH_SAVE = "-msave-restore"
 """For C beside save.S, whose routines then save registers for every function."""
-ZIG_SMALL = {"main.c": ("-Xclang", "-Oz"), "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls")}
+ZIG_SMALL = {
+    "main.c": ("-Xclang", "-Oz"), "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
+    "board.c": ("-mllvm", "-disable-lsr"), "network.c": ("-mllvm", "-disable-machine-cse"),
+}
 """What else makes a file of the firmware smaller. (zig takes -Oz for -Os, and clang, for other files, a product.)"""
 GCC = "riscv64-unknown-elf-gcc"
 GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e")
