@@ -95,15 +95,15 @@ STAGE void transform(int16_t z[WINDOW])
         for (; j & bit; bit >>= 1) j ^= bit;
         j ^= bit;
         if (i < j) {
-            int16_t re = z[2 * i], im = z[2 * i + 1];
-            z[2 * i] = z[2 * j], z[2 * i + 1] = z[2 * j + 1];
-            z[2 * j] = re, z[2 * j + 1] = im;
+            uint32_t *both = (uint32_t *)(void *)z, one = both[i]; /* a value's two parts in a word */
+            both[i] = both[j], both[j] = one;
         }
     }
     for (int half = 1, step = HALF; half < HALF; half <<= 1, step >>= 1) {
         for (int k = 0, angle = 0; k == 0 || 2 * k < half; k++, angle += step) { /* below 90 degrees, and the same beyond */
             struct rotation r = rotation_by(angle);
             for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
+                __asm__("" : "+r"(a)); /* as in mel_energies: one register for all four */
                 int16_t *b = a + 2 * half;
                 struct complex t = turn(r, b);
                 butterfly(a, b, t.re, t.im);
@@ -152,7 +152,7 @@ STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
     x[0] = x[1], x[1] = 0;
     energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
-        __asm__("" : "+r"(k)); /* addresses come from k, since there are few registers to keep them in */
+        __asm__("" : "+r"(k)); /* addresses come from k each time, since there are few registers to keep them in */
         const int16_t *after = x + ((2 * k + 2) & (WINDOW - 1));
         int32_t after_re = after[0], after_im = after[1];
         if (k + 1 < BANDS + 3) energy[k + 1] = 0;
