@@ -48,20 +48,19 @@ kernel_requantise:
     sw s0, 0(sp)
     sw s1, 4(sp)
     sw ra, 8(sp)
-    /* a lane is ((sum + a1) << tp) >> t2 */
-    li tp, 0
-    li t2, 0
-    li t0, 2
-    mv t1, a1
-    li a1, 0
-    beq t1, t0, begin           # the whole
+    /* a lane is ((sum + t0) << tp) >> t2 */
+    li t0, 0
+    li tp, 16
     li t2, 16
-    lui a1, 8                   # the second: a first below 0 has taken 1 from it
-    bnez t1, begin
-    li a1, 0
-    li tp, 16                   # the first
+    beqz a1, begin              # the first
+    lui t0, 8                   # the second: a first below 0 has taken 1 from it
+    li tp, 0
+    addi a1, a1, -1
+    beqz a1, begin
+    li t0, 0                    # the whole
+    li t2, 0
 begin:
-    sw a1, 16(sp)
+    sw t0, 16(sp)
     add t0, a5, a3              # end of out
     slli a3, a3, 1
     add t1, a3, a2              # multipliers

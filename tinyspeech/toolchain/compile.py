@@ -53,7 +53,8 @@ ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 ZIG_WITH_SAVE = "-msave-restore"
 """For C beside save.S, whose routines then save registers for every function."""
 ZIG_SMALL = {
-    "main.c": ("-Xclang", "-Oz"), "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
+    "main.c": ("-Xclang", "-Oz", "-mllvm", "-tail-merge-size=1"),
+    "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
     "board.c": ("-mllvm", "-disable-lsr"), "network.c": ("-mllvm", "-disable-machine-cse"),
 }
 """What else makes a file of the firmware smaller. (zig takes -Oz for -Os, and clang, for other files, a product.)"""
