@@ -19,7 +19,7 @@ struct rotation {
     int swap;               /* 1 in the second octant: real and imaginary change places */
 };
 
-static struct rotation rotation_by(int k)
+static __attribute__((noinline)) struct rotation rotation_by(int k)
 {
     struct rotation r;
     r.swap = k > HALF / 4;
@@ -34,14 +34,14 @@ static struct rotation rotation_by(int k)
     re = re re_op (u << (shifts & 31)); \
     im = im im_op (v << (shifts & 31)); \
     shifts >>= 5; \
-    __asm__("" : "+r"(re), "+r"(im), "+r"(shifts))
+    __asm__ volatile("" : "+r"(re), "+r"(im), "+r"(shifts) : : "memory")
 
 /* 2 (x + i y) (cos - i sin), times 256; with swap, x and y change places in the answer, too, and its imaginary part has
    the other sign. cos = 256 - digits, sin = digits, all powers of two: a table of shifts takes the place of a
    multiplication. |x|, |y| < 2^17. */
-static __attribute__((noinline)) struct complex rotate(const struct rotation *r, int32_t x, int32_t y)
+static __attribute__((noinline)) struct complex rotate(struct rotation r, int32_t x, int32_t y)
 {
-    const uint16_t *digits = r->digits;
+    const uint16_t *digits = r.digits;
     uint32_t u = (uint32_t)x << 1, v = (uint32_t)y << 1, re = u << Q, im = v << Q, shifts = *digits++;
     DIGIT(-, u, -, v);
     DIGIT(-, u, -, v);
@@ -54,23 +54,8 @@ static __attribute__((noinline)) struct complex rotate(const struct rotation *r,
     DIGIT(+, v, -, u);
     DIGIT(-, v, +, u);
     DIGIT(-, v, +, u);
-    struct complex t = {(int32_t)re, ((int32_t)im ^ -r->swap) + r->swap};
+    struct complex t = {(int32_t)re, ((int32_t)im ^ -r.swap) + r.swap};
     return t;
-}
-
-/* x * x for |x| < 65536. A bit of a product, from the top one down; the empty asm is as in multiply.c. */
-#define BIT \
-    product = (product << 1) + (u & (uint32_t)((int32_t)bits >> 31)); \
-    bits <<= 1; \
-    __asm__("" : "+r"(product), "+r"(bits))
-
-static __attribute__((noinline)) uint32_t square(int32_t x)
-{
-    uint32_t u = (uint32_t)(x < 0 ? -x : x), bits = u << 16, product = 0;
-    for (int i = 0; i < 4; i++) {
-        BIT; BIT; BIT; BIT;
-    }
-    return product;
 }
 
 /* Scale the window so that its largest sample lies in 2^13 .. 2^14 (quieter windows: by 2^8 at most).
@@ -87,9 +72,9 @@ STAGE int normalise(int16_t x[WINDOW])
 }
 
 /* The same of a complex value b; by 0, without a product. */
-static __attribute__((noinline)) struct complex turn(const struct rotation *r, const int16_t *b)
+static __attribute__((noinline)) struct complex turn(struct rotation r, const int16_t *b)
 {
-    if (r->digits != frontend_turn[0]) return rotate(r, b[r->swap], b[1 - r->swap]);
+    if (r.digits != frontend_turn[0]) return rotate(r, b[r.swap], b[1 - r.swap]);
     struct complex t = {b[0] * (2 << Q), b[1] * (2 << Q)};
     return t;
 }
@@ -110,20 +95,20 @@ STAGE void transform(int16_t z[WINDOW])
         for (; j & bit; bit >>= 1) j ^= bit;
         j ^= bit;
         if (i < j) {
-            int16_t re = z[2 * i], im = z[2 * i + 1];
-            z[2 * i] = z[2 * j], z[2 * i + 1] = z[2 * j + 1];
-            z[2 * j] = re, z[2 * j + 1] = im;
+            uint32_t *both = (uint32_t *)(void *)z, one = both[i]; /* a value's two parts in a word */
+            both[i] = both[j], both[j] = one;
         }
     }
     for (int half = 1, step = HALF; half < HALF; half <<= 1, step >>= 1) {
         for (int k = 0, angle = 0; k == 0 || 2 * k < half; k++, angle += step) { /* below 90 degrees, and the same beyond */
             struct rotation r = rotation_by(angle);
             for (int16_t *a = z + 2 * k; a < z + WINDOW; a += 4 * half) {
+                __asm__("" : "+r"(a)); /* as in mel_energies: one register for all four */
                 int16_t *b = a + 2 * half;
-                struct complex t = turn(&r, b);
+                struct complex t = turn(r, b);
                 butterfly(a, b, t.re, t.im);
                 if (half == 1) continue;
-                t = turn(&r, b + half); /* 90 degrees on: the product turns by -i */
+                t = turn(r, b + half); /* 90 degrees on: the product turns by -i */
                 butterfly(a + half, b + half, t.im, -t.re);
             }
         }
@@ -145,7 +130,7 @@ STAGE void untangle(int16_t z[WINDOW])
         int32_t even_re = (p_re + q_re) * (2 << Q) + rounding, even_im = (p_im + q_im) * (2 << Q);
         int32_t odd[2] = {p_im - q_im, q_re - p_re}; /* the odd samples' half */
         struct rotation r = rotation_by(k);
-        struct complex t = rotate(&r, odd[r.swap], odd[1 - r.swap]);
+        struct complex t = rotate(r, odd[r.swap], odd[1 - r.swap]);
         /* bin 128 - k swaps p and q: the even part is conjugated, and so is the turned odd part, negated */
         q[0] = (int16_t)((even_re - t.re) >> shift);
         q[1] = (int16_t)((t.im - even_im + rounding) >> shift);
@@ -154,40 +139,45 @@ STAGE void untangle(int16_t z[WINDOW])
     }
 }
 
+/* A table of numbers 0 .. 15, two in a byte, the first in the low half. */
+static uint32_t nibble(const uint8_t *table, uint32_t i) { return table[i >> 1] >> 4 * (i & 1) & 15; }
+
 /* Hann window across bins, power, 20 trapezoids. energy: uint32 [23], slot 0 below and slots 21, 22 above the bands; it
-   takes the place of the bins that have been read, which no slot is ahead of. */
+   takes the place of the bins that have been read, which no slot is ahead of. The first steps of `place` leave slot 0
+   alone: there stands bin 128, the last one's neighbour. */
 STAGE void mel_energies(int16_t x[WINDOW], uint32_t *energy)
 {
-    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3], last = x[1];
+    int32_t before_re = x[0], before_im = 0, re = x[2], im = x[3];
     uint32_t place = 0;
-    energy[0] = energy[1] = 0;
+    x[0] = x[1], x[1] = 0;
+    energy[1] = 0;
     for (int k = 1; k < HALF; k++) {
-        int32_t after_re = k + 1 < HALF ? x[2 * k + 2] : last, after_im = k + 1 < HALF ? x[2 * k + 3] : 0;
+        __asm__("" : "+r"(k)); /* addresses come from k each time, since there are few registers to keep them in */
+        const int16_t *after = x + ((2 * k + 2) & (WINDOW - 1));
+        int32_t after_re = after[0], after_im = after[1];
         if (k + 1 < BANDS + 3) energy[k + 1] = 0;
         uint32_t bin = square((2 * re - before_re - after_re) >> 1) +
                        square((2 * im - before_im - after_im) >> 1);
-        place += frontend_mel_steps[k >> 1] >> 4 * (k & 1) & 15;
+        place += nibble(frontend_mel_steps, (uint32_t)k);
         uint32_t slot = place >> FRONTEND_RAMP_BITS, ramp = place & ((1 << FRONTEND_RAMP_BITS) - 1);
-        if (ramp) {
-            uint32_t upper = 0;
-            if (ramp & 1) upper += bin;
-            if (ramp & 2) upper += bin << 1;
-            if (ramp & 4) upper += bin << 2;
-            upper >>= FRONTEND_RAMP_BITS;
-            energy[slot + 1] += upper;
-            bin -= upper;
-        }
-        energy[slot] += bin;
+        uint32_t upper = 0;
+        for (uint32_t part = bin; ramp; ramp >>= 1, part <<= 1)
+            if (ramp & 1) upper += part;
+        upper >>= FRONTEND_RAMP_BITS;
+        energy[slot + 1] += upper;
+        energy[slot] += bin - upper;
         before_re = re, before_im = im, re = after_re, im = after_im;
     }
 }
 
-/* log2 in 1/64 octaves, e >= 1. */
+/* log2 in 1/64 octaves, e >= 1: the place of the top bit, the six bits below it, and what the curve is above a straight
+   line. */
 static int32_t log2_q6(uint32_t e)
 {
     int32_t top_bit = 31;
     while (!(e & 0x80000000u)) e <<= 1, top_bit--;
-    return (top_bit << FRONTEND_LOG_BITS) + frontend_log2[(e >> 25) & 63];
+    uint32_t mantissa = (e >> 25) - 64;
+    return (top_bit << FRONTEND_LOG_BITS) + (int32_t)(mantissa + nibble(frontend_log2, mantissa));
 }
 
 /* The rest of the way. */
@@ -202,12 +192,13 @@ STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[
         log_energy[b + 1] = log2_q6(e ? e : 1) - exponent * (2 << FRONTEND_LOG_BITS);
     }
     log_energy[1] = log_energy[2]; /* offset and hum lie in the lowest band: its neighbour speaks for it */
+    const uint8_t *size = frontend_dct_sizes[0];
     for (int k = 0; k < FRONTEND_N_COEFFICIENTS; k++) {
         int32_t row = frontend_dct_rows[k]; /* the offset, and below it a sign for each number, the first one's lowest */
         int32_t total = row >> BANDS / 2;
         for (int j = 0; j < BANDS / 2; j++, row >>= 1) {
             int32_t mirrored = log_energy[BANDS - j];
-            int32_t product = multiply(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), frontend_dct_sizes[k][j]);
+            int32_t product = multiply(log_energy[j + 1] + (k & 1 ? -mirrored : mirrored), *size++);
             total += row & 1 ? -product : product;
         }
         total >>= FRONTEND_DCT_SHIFT;

@@ -26,19 +26,19 @@ void kernel_dense(const int8_t *in, int inputs, const uint16_t *weights, int out
 void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
                int32_t *accumulator)
 {
+    uint32_t w = 1; /* weights to go, a nibble each, and a 1 above them */
     for (int c = 0; c < channels; c++) {
         const int8_t *x = past + c;
         int32_t total = 0;
-        for (int t = 0; t < kernel; t++, x += channels) {
+        for (int t = 0; t < kernel; t++, x += channels, w >>= 4) {
             int32_t value = t == kernel - 1 ? now[c] : *x;
-            int32_t w = weights[t >> 1] >> (t & 1 ? 4 : 0);
+            if (w == 1) w = *weights++ | 0x100u;
             if (w & 1) total += value;
             if (w & 2) total += value * 2;
             if (w & 4) total += value * 4;
             if (w & 8) total -= value * 8;
         }
         accumulator[c] = total;
-        weights += (kernel + 1) >> 1;
     }
 }
 

@@ -45,7 +45,7 @@ void kernel_dense_pair(const int8_t *first, const int8_t *second, int inputs, co
 
 /* accumulator[c] = sum over t of weight[c][t] * frame t of channel c, for one channel vector per frame. On the way up to
    7 * 128 more: the sign bit of a weight is subtracted last.
-   weights: nibbles [channels][(kernel + 1) / 2 bytes], low nibble first, two's complement.
+   weights: nibbles [channels][kernel], low nibble first, two's complement; a byte may have two channels'.
    past: int8 [kernel - 1][channels], oldest first; now: int8 [channels]. */
 void kernel_depthwise(const int8_t *past, const int8_t *now, int channels, int kernel, const uint8_t *weights,
                int32_t *accumulator);

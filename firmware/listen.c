@@ -39,7 +39,7 @@ static void interrupts_off(void)
 void listen_start(int serial)
 {
     frontend_start(&listening.stream);
-    listening.lost = 0, listening.due = listening.ended = 0;
+    *(volatile uint32_t *)(volatile void *)&listening.lost = 0; /* and due and ended, in the same word */
     listening.serial = (uint8_t)serial;
     REGISTER(USART1_CTLR1) = USART_UE | USART_RXNEIE | USART_TE | USART_RE;
     if (!serial) board_sample(listening.conversions);

@@ -12,8 +12,11 @@
 
 struct network network;
 
-/* What a sum keeps when a frame is added. */
-static int32_t kept(int32_t sum) { return sum - (decision_leak(sum) & network.leaks); }
+/* Add a frame's part to a sum, of which a part leaks. */
+static __attribute__((noinline)) void add_to(int32_t *sum, int32_t part)
+{
+    *sum += part - (decision_leak(*sum) & network.leaks);
+}
 
 void network_reset(int leaky)
 {
@@ -27,30 +30,40 @@ void network_logits(int32_t answer[MODEL_CLASSES])
         answer[i] = MODEL_WEIGHED ? divide(network.sums.sums[i], network.sums.weight) : network.sums.sums[i];
 }
 
-static __attribute__((noinline)) void copy(int8_t *to, const int8_t *from, int count)
+/* Returns the end of the copy. */
+static __attribute__((noinline)) int8_t *copy(int8_t *to, const int8_t *from, int count)
 {
-    for (int i = 0; i < count; i++) to[i] = from[i];
+    for (const int8_t *end = to + count; to < end;) *to++ = *from++;
+    return to;
 }
 
-/* past: int8 [kernel - 1][width]; the oldest frame goes, `now` becomes the newest. */
-static void remember(int8_t *past, const int8_t *now, int kernel, int width)
+/* Functions of their own, so that little of each is on the stack while a kernel runs. */
+#define APART static __attribute__((noinline))
+
+/* A layer's history, int8 [kernel - 1][inputs], ends where the next layer's begins. */
+static int8_t *history(const struct layer *layer) { return network.state + layer->state; }
+
+/* The oldest frame goes, `now` becomes the newest. */
+APART void remember(const struct layer *layer, const int8_t *now)
 {
-    for (; --kernel; past += width) copy(past, kernel > 1 ? past + width : now, width);
+    int width = layer->inputs;
+    int8_t *past = history(layer);
+    copy(copy(past, past + width, layer[1].state - layer->state - width), now, width);
 }
 
 /* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
-static void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
+APART void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
 {
     uint32_t weight = 1;
     if (MODEL_WEIGHED) {
         weight = (uint32_t)kernel_sigmoid(argument) + 1;
-        network.sums.weight = kept(network.sums.weight) + (int32_t)weight;
+        add_to(&network.sums.weight, (int32_t)weight);
     }
     for (int o = 0; o < MODEL_CLASSES; o++) {
         struct requant r = kernel_requant(table, MODEL_CLASSES, o);
         int32_t score = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
         if (MODEL_WEIGHED) score = multiply((score + 128) >> 8, weight);
-        network.sums.sums[o] = kept(network.sums.sums[o]) + score;
+        add_to(&network.sums.sums[o], score);
     }
 }
 
@@ -61,60 +74,57 @@ static int8_t *slots_of(void *scratch, int frame)
     return (int8_t *)scratch + 4 * MODEL_WIDEST + frame * MODEL_SLOT_BYTES;
 }
 
-/* Functions of their own, so that little of each is on the stack while a kernel runs. */
-#define APART static __attribute__((noinline))
-
-/* A dense layer's frames side by side, oldest first. Returns the end of the newest frame, or of the first of two. */
-APART int8_t *line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
+/* A dense layer's frames side by side, oldest first. Returns how many inputs they are for one frame. */
+APART int line_up(const struct layer *layer, const int8_t *newest, int8_t *window)
 {
-    const int8_t *past = network.state + layer->state;
-    int width = layer->inputs;
-    for (int t = layer->kernel; --t; past += width, window += width) copy(window, past, width);
-    copy(window, newest, width);
-    window += width;
+    int width = layer->inputs, before = layer[1].state - layer->state;
+    window = copy(copy(window, history(layer), before), newest, width);
     if (MODEL_PAIRED) copy(window, newest + MODEL_SLOT_BYTES, width);
-    return window;
-}
-
-static const void *weights_of(const struct layer *layer)
-{
-    return kernel_weights(layer->table, layer->outputs);
+    return before + width;
 }
 
 /* The sums of a layer with weights, for one frame or for two in a row. */
-static void add_up(const struct layer *layer, int8_t *slots, void *scratch)
+APART void add_up(const struct layer *layer, const int8_t *first, void *scratch)
 {
-    const int8_t *first = slots + layer->source, *past = network.state + layer->state;
-    int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
-    int inputs = layer->inputs, width = inputs;
+    const void *weights = kernel_weights(model_weights + layer->table, layer->outputs);
+    int inputs = layer->inputs;
     if (layer->kind == LAYER_DEPTHWISE) {
         if (MODEL_PAIRED)
-            kernel_depthwise_pair(past, first, first + MODEL_SLOT_BYTES, width, layer->kernel, weights_of(layer), scratch);
+            kernel_depthwise_pair(history(layer), first, first + MODEL_SLOT_BYTES, inputs, layer->kernel, weights, scratch);
         else
-            kernel_depthwise(past, first, width, layer->kernel, weights_of(layer), scratch);
+            kernel_depthwise(history(layer), first, inputs, layer->kernel, weights, scratch);
+        return;
+    }
+    const int8_t *second = first + MODEL_SLOT_BYTES;
+    if (layer->kernel > 1) {
+        int8_t *window = slots_of(scratch, 0) + MODEL_WINDOW;
+        second = window + inputs;
+        inputs = line_up(layer, first, window);
+        first = window;
+    }
+    if (MODEL_PAIRED) {
+        int8_t *table = slots_of(scratch, 2);
+        if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
+        kernel_dense_pair(first, second, inputs, weights, layer->outputs, scratch, (uint32_t *)(void *)table);
     } else {
-        const int8_t *second = first + MODEL_SLOT_BYTES;
-        if (layer->kernel > 1) {
-            inputs = (int)(line_up(layer, first, window) - window);
-            first = window, second = window + width;
-        }
-        if (MODEL_PAIRED) {
-            int8_t *table = slots_of(scratch, 2);
-            if (layer < model_layers + MODEL_FRONT) table += MODEL_FRONT_BYTES - MODEL_SLOT_BYTES;
-            kernel_dense_pair(first, second, inputs, weights_of(layer), layer->outputs, scratch, (uint32_t *)(void *)table);
-        } else {
-            kernel_dense(first, inputs, weights_of(layer), layer->outputs, scratch);
-        }
+        kernel_dense(first, inputs, weights, layer->outputs, scratch);
     }
 }
 
+/* The largest of the frames that a layer sees, for one frame or for two in a row: the second first, since it sees the
+   first's input, which an output may take the place of. */
 APART void pool_frames(const struct layer *layer, const int8_t *in, int8_t *out)
 {
-    for (int c = 0; c < layer->inputs; c++, in++, out++) {
-        const int8_t *x = network.state + layer->state + c;
-        *out = *in;
-        for (int t = 1; t < layer->kernel; t++, x += layer->inputs)
-            if (*x > *out) *out = *x;
+    int width = layer->inputs, kernel = layer->kernel;
+    for (int second = MODEL_PAIRED; second >= 0; second--) {
+        for (int c = 0, slot = second ? MODEL_SLOT_BYTES : 0; c < width; c++) {
+            int8_t most = in[slot + c];
+            if (second && kernel > 1 && in[c] > most) most = in[c];
+            const int8_t *past = history(layer) + (second ? width : 0) + c;
+            for (int t = second + 1; t < kernel; t++, past += width)
+                if (*past > most) most = *past;
+            out[slot + c] = most;
+        }
     }
 }
 
@@ -131,29 +141,29 @@ APART void leak(uint8_t *state, int8_t *in, int width)
     }
 }
 
-/* What a layer does with each frame by itself, its sums being there; its history first, before an output takes the
-   input's place. */
+/* What a layer does with each frame by itself, its sums being there. Behind a clip's end stand frames that have no scores;
+   what they leave behind, no frame with scores will see. */
 APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, const int32_t *accumulator)
 {
     int8_t *in = slots + layer->source, *out = slots + layer->target;
+    const uint16_t *table = model_weights + layer->table;
     int width = layer->inputs;
-    if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, out);
-    if (MODEL_MEMORY && layer->kind == LAYER_LEAK) leak((uint8_t *)network.state + layer->state, in, width);
-    if (layer->kernel > 1) remember(network.state + layer->state, in, layer->kernel, width);
     switch (layer->kind) {
     case LAYER_DENSE:
     case LAYER_DEPTHWISE:
         if (lane != SECOND || layer->stride == 1) /* of two frames, the first goes on */
-            kernel_requantise(accumulator, lane, layer->table, layer->outputs, layer->low, out);
+            kernel_requantise(accumulator, lane, table, layer->outputs, layer->low, out);
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        add_scores(accumulator, lane, layer->table, slots[MODEL_GATE_SLOT]);
+        if (lane != SECOND || !network.alone) add_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT]);
         break;
-    case LAYER_GATED_ADD: /* without a scale there is no gate */
-        if (MODEL_GATED && layer->table)
-            kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)layer->table, width);
-        else kernel_add(out, in, width);
+    case LAYER_GATED_ADD:
+        if (MODEL_GATED) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)table, width);
+        break;
+    case LAYER_ADD: kernel_add(out, in, width); break;
+    case LAYER_LEAK:
+        if (MODEL_MEMORY) leak((uint8_t *)history(layer), in, width);
         break;
     }
 }
@@ -170,25 +180,29 @@ static int left_out(const struct layer *layer, int n)
 /* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
 APART int run_layers(int from, int to, int8_t *slots, void *scratch)
 {
-    for (int n = from; n < to; n++) {
-        const struct layer *layer = &model_layers[n];
+    const struct layer *layer = model_layers + from;
+    for (int n = from; n < to; n++, layer++) {
         if (left_out(layer, n)) {
-            if (layer->kernel > 1) remember(network.state + layer->state, slots + layer->source, layer->kernel, layer->inputs);
+            if (layer->kernel > 1) remember(layer, slots + layer->source);
             return 0;
         }
-        int gated = MODEL_GATED && layer->kind == LAYER_GATED_ADD;
-        if (layer->table && !gated) add_up(layer, slots, scratch);
+        int8_t *in = slots + layer->source;
+        if (layer->kind <= LAYER_WEIGHED_CLASSIFIER) add_up(layer, in, scratch); /* those with weights */
+        if (MODEL_POOLED && layer->kind == LAYER_POOL) pool_frames(layer, in, slots + layer->target);
+        if (layer->kernel > 1) { /* before an output takes the input's place */
+            remember(layer, in);
+            if (MODEL_PAIRED) remember(layer, in + MODEL_SLOT_BYTES);
+        }
         one_frame(layer, ONE, slots, scratch);
-        if (MODEL_PAIRED && !network.alone) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
+        if (MODEL_PAIRED) one_frame(layer, SECOND, slots + MODEL_SLOT_BYTES, scratch);
     }
     return 1;
 }
 
-/* Two rows of bytes; each begins a step behind the one before. */
-static __attribute__((noinline)) void copy_two(int8_t *to, int to_step, const int8_t *from, int from_step)
+/* Two frames that stand side by side, to where the layers work. */
+static void spread(int8_t *slots, const int8_t *from, int width)
 {
-    for (int i = 0; i < 2; i++, to += to_step, from += from_step)
-        copy(to, from, to_step < from_step ? to_step : from_step);
+    copy(copy(slots, from, width) + MODEL_SLOT_BYTES - width, from + width, width);
 }
 
 /* Goes on with what is held, from the cut to the scores; features, if any, begin to wait: they may lie where the layers
@@ -197,11 +211,13 @@ static __attribute__((noinline)) int resume(const int8_t *features, void *scratc
 {
     int held = network.holds;
     network.holds = 0;
-    if (held) copy_two(slots_of(scratch, 0), MODEL_SLOT_BYTES, network.between.held[0], MODEL_HELD_BYTES);
-    if (features) copy(network.between.waiting[network.waiting_count++], features, MODEL_INPUTS);
-    if (!held) return 0;
-    run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
-    return 2;
+    if (held) spread(slots_of(scratch, 0), network.between.held, MODEL_HELD_BYTES);
+    if (features) {
+        copy(network.between.waiting + network.waiting_bytes, features, MODEL_INPUTS);
+        network.waiting_bytes += MODEL_INPUTS;
+    }
+    if (held) run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    return held;
 }
 
 int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
@@ -211,27 +227,28 @@ int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
         return run_layers(0, MODEL_LAYERS, slots_of(scratch, 0), scratch);
     }
     int scored = resume(features, scratch);
-    if (network.waiting_count < MODEL_BATCH) return scored;
-    network.waiting_count = 0;
-    int8_t *slots = slots_of(scratch, 0);
-    for (int at = 0; at < MODEL_BATCH; at += 2) {
-        copy_two(slots, MODEL_SLOT_BYTES, network.between.waiting[at], MODEL_INPUTS);
+    if (network.waiting_bytes < MODEL_BATCH * MODEL_INPUTS) return scored;
+    network.waiting_bytes = 0;
+    int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
+    for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
+        spread(slots, waiting, MODEL_INPUTS);
         run_layers(0, MODEL_FRONT, slots, scratch);
         slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
     }
     run_layers(MODEL_FRONT, MODEL_CUT, slots_of(scratch, 0), scratch);
-    copy_two(network.between.held[0], MODEL_HELD_BYTES, slots_of(scratch, 0), MODEL_SLOT_BYTES);
-    network.holds = 1;
+    slots = slots_of(scratch, 0);
+    copy(copy(network.between.held, slots, MODEL_HELD_BYTES), slots + MODEL_SLOT_BYTES, MODEL_HELD_BYTES);
+    network.holds = 2;
     return scored;
 }
 
 void network_flush(void *scratch)
 {
     static const int8_t nothing[MODEL_INPUTS];
-    for (int i = 0; i < MODEL_FLUSH || network.waiting_count; i++) {
-        if (MODEL_PAIRED && i >= MODEL_FLUSH && !network.alone) { /* a batch that is not full is filled up */
+    for (int left = MODEL_FLUSH; left > 0 || network.waiting_bytes; left--) {
+        if (!left) { /* a batch that is not full is filled up */
             resume(0, scratch);
-            network.alone = network.waiting_count <= MODEL_BATCH / 2;
+            network.alone = network.waiting_bytes <= MODEL_BATCH / 2 * MODEL_INPUTS;
         }
         network_frame(nothing, scratch);
     }

@@ -14,11 +14,11 @@ extern struct network {
     int32_t leaks; /* all bits where sums leak, or none */
     int8_t state[(MODEL_STATE_BYTES + 3) & ~3];
     union {
-        int8_t waiting[MODEL_BATCH][MODEL_INPUTS];
-        int8_t held[2][MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
+        int8_t waiting[MODEL_BATCH * MODEL_INPUTS];
+        int8_t held[2 * MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
     } between;
     uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
-    uint8_t waiting_count, holds;
+    uint8_t waiting_bytes, holds; /* how many bytes wait, and how many frames are held */
     uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */
 } network;
 

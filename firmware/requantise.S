@@ -1,4 +1,5 @@
-/* multiply and kernel_requantise for RV32EC, by hand: the same integers as multiply.c and requantise.c. Chapter 9. */
+/* multiply, square and kernel_requantise for RV32EC, by hand: the same integers as multiply.c and requantise.c.
+   Chapter 9. */
 
     /* a0 x, a1 m; product in a0. Changes a1, a2, a3 and nothing else: kernel_requantise relies on it. */
     .section .text.multiply, "ax", @progbits
@@ -7,16 +8,35 @@
 multiply:
     mv a2, a0
     li a0, 0
+    slli a1, a1, 1
+    addi a1, a1, 1              # a 1 below the bits of m: behind the last one, it is all that is left
     slli a1, a1, 23
-    .rept 9
+four_bits:
+    .rept 4
+    slli a0, a0, 1
     srai a3, a1, 31
     and a3, a3, a2
-    slli a0, a0, 1
     add a0, a0, a3
     slli a1, a1, 1
     .endr
+    slli a3, a1, 1
+    bnez a3, four_bits
     ret
     .size multiply, . - multiply
+
+    /* a0 x; the product of |x| with itself, sixteen bits of it, in a0. */
+    .globl square
+    .type square, @function
+square:
+    bgez a0, 1f
+    neg a0, a0
+1:  mv a2, a0
+    slli a1, a0, 1
+    addi a1, a1, 1
+    slli a1, a1, 15
+    li a0, 0
+    j four_bits
+    .size square, . - square
 
     /* a0 accumulator: int32 [outputs]; a1 lane; a2 table: uint16 [outputs], then uint8 [outputs]; a3 outputs; a4 low;
        a5 out: int8 [outputs]. tp is scratch: nothing uses it for anything else. */
@@ -28,20 +48,19 @@ kernel_requantise:
     sw s0, 0(sp)
     sw s1, 4(sp)
     sw ra, 8(sp)
-    /* a lane is ((sum + a1) << tp) >> t2 */
-    li tp, 0
-    li t2, 0
-    li t0, 2
-    mv t1, a1
-    li a1, 0
-    beq t1, t0, begin           # the whole
+    /* a lane is ((sum + t0) << tp) >> t2 */
+    li t0, 0
+    li tp, 16
     li t2, 16
-    lui a1, 8                   # the second: a first below 0 has taken 1 from it
-    bnez t1, begin
-    li a1, 0
-    li tp, 16                   # the first
+    beqz a1, begin              # the first
+    lui t0, 8                   # the second: a first below 0 has taken 1 from it
+    li tp, 0
+    addi a1, a1, -1
+    beqz a1, begin
+    li t0, 0                    # the whole
+    li t2, 0
 begin:
-    sw a1, 16(sp)
+    sw t0, 16(sp)
     add t0, a5, a3              # end of out
     slli a3, a3, 1
     add t1, a3, a2              # multipliers

@@ -319,9 +319,10 @@ def test_the_self_test_knows_its_second(board, model):
 def test_a_damaged_weight_fails_the_self_test(image):
     """One bit of each of a few tables: of weights, of requantisation, of the front end."""
     addresses = toolchain.symbol_addresses(toolchain.build_firmware().elf)
-    for name in ("stem_weights", "block1_project_weights", "head_weights", "frontend_dct_sizes", "frontend_log2"):
+    weights = [("model_weights", at) for at in (20, 4000, 7000)]
+    for name, at in (*weights, ("frontend_dct_sizes", 20), ("frontend_log2", 20)):
         damaged = bytearray(image)
-        damaged[addresses[name] + 20] ^= 4
+        damaged[addresses[name] + at] ^= 4
         board = VirtualBoard(bytes(damaged))
         board.advance(0.01)
         assert re.fullmatch(r"test failed [0-9a-f]{1,8}\n", say(board, Command.SELF_TEST, 1.0)), name

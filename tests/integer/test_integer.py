@@ -506,7 +506,7 @@ def test_kernels_equal_numpy(kernels, data):
     kernel = data.draw(st.integers(1, 9))
     w = rng.integers(-8, 8, (inputs, kernel)).astype(np.int8)
     past = rng.integers(-128, 128, (kernel - 1, inputs)).astype(np.int8)
-    packed, total = packing.pack_nibbles(w), np.full(inputs, 77, np.int32)
+    packed, total = packing.pack_nibbles(w.reshape(1, -1)), np.full(inputs, 77, np.int32)
     kernels.kernel_depthwise(pointer(past), pointer(x), inputs, kernel, pointer(packed), pointer(total))
     want = [(w.astype(int) * frames.T).sum(axis=1)
             for frames in (np.vstack([past, x]), np.vstack([past, x, second])[1:])]

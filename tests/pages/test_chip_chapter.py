@@ -112,6 +112,15 @@ def test_calls_are_seen_with_their_depth():
         (0, "main"), (1, "leaf"), (1, "outer"), (2, "leaf")]
 
 
+def test_what_saves_registers_for_a_function_is_no_call():
+    text = "j main; .org 8; save: addi a0, a0, 1; jr t0; leaf: jal t0, save; ret; main: jal t0, save; jal leaf; ebreak"
+    chip = Chip(toolchain.assemble(text))
+    steps = list(trace.walk(chip))
+    functions = [(8, 12, "__riscv_save_0"), (12, 18, "leaf"), (18, 30, "main")]
+    assert chip.state.x[10] == 2
+    assert [(c.depth, c.name) for c in trace.calls(steps, functions)] == [(0, "main"), (1, "leaf")]
+
+
 def test_the_memory_map_is_the_emulators():
     """Nothing answers just behind a memory; its last word does."""
     for first, size, name in trace.MEMORY_MAP[:2] + trace.MEMORY_MAP[4:5]:

@@ -76,7 +76,7 @@ BY_HAND = (paths.FIRMWARE / "requantise.S").read_text().split("multiply:\n")[1].
 @pytest.mark.parametrize("routine", [(BY_HAND, 2), ((paths.FIRMWARE / "multiply.c").read_text(), 2, "c")])
 def test_the_firmwares_product_takes_the_same_time_for_all(routine):
     multiply = program.Routine("multiply", *routine)
-    runs = {(a, m): multiply(a, m) for a in (0, 1, -15648, 16544) for m in (0, 1, 128, 255, 511)}
+    runs = {(a, m): multiply(a, m) for a in (0, 1, -15648, 16544) for m in (0, 1, 128, 240, 255)}
     assert all(value == a * m for (a, m), (value, _) in runs.items())
     assert len({cycles for _, cycles in runs.values()}) == 1
 

@@ -122,8 +122,9 @@ def until_return(steps: Iterable[Step]) -> Iterator[Step]:
 
 
 def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> list[Call]:
-    """The functions that begin in these steps; functions as of `toolchain.function_addresses`."""
-    starts = {start: name for start, _, name in functions}
+    """The functions that begin in these steps, but for the parts that they share (save.S); functions as of
+    `toolchain.function_addresses`."""
+    starts = {start: name for start, _, name in functions if not name.startswith("__riscv_")}
     found, depth = [], 0
     for step in steps:
         if name := starts.get(step.instruction.address):
@@ -195,9 +196,10 @@ def _short(address: int, code: bytes, short: ShortAccess) -> Instruction:
 
 
 def _deeper(i: CsInsn) -> int:
-    """`Instruction.deeper`. A jump that keeps no way back, and one through another register, are neither."""
+    """`Instruction.deeper`. A jump that keeps no way back, or keeps it elsewhere than in ra, as those to save.S do, is
+    neither; nor is one through another register."""
     if i.mnemonic in ("jal", "jalr", "c.jal", "c.jalr"):
-        return 1
+        return int(i.mnemonic != "jal" or len(i.operands) == 1 or i.operands[0].reg == riscv.RISCV_REG_RA)
     return -(i.mnemonic == "ret" or (i.id == riscv.RISCV_INS_C_JR and i.operands[0].reg == riscv.RISCV_REG_RA))
 
 

@@ -8,6 +8,7 @@ Both are deterministic: the same integers give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from textwrap import fill
 
 import numpy as np
@@ -30,16 +31,18 @@ CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved t
    Before the first frame every history holds zeros; MODEL_FLUSH frames of zeros follow the last.
    Behind each layer of the program: the largest sum and the largest product that any input can give.
 """
-LAYER_STRUCT = """enum {
-    LAYER_DENSE, LAYER_DEPTHWISE, LAYER_POOL, LAYER_GATED_ADD, LAYER_CLASSIFIER, LAYER_WEIGHED_CLASSIFIER, LAYER_LEAK
-};
+KINDS = ("dense", "depthwise", "classifier", "weighed_classifier", "gated_add", "add", "pool", "leak")
+"""Of layers, in the order of the C's LAYER_DENSE and so on: first those with weights."""
+LAYER_STRUCT = f"""enum {{
+{fill(", ".join(f"LAYER_{kind.upper()}" for kind in KINDS), 116, initial_indent="    ", subsequent_indent="    ")}
+}};
 
-struct layer {
+struct layer {{
     uint8_t kind, source, target, inputs, outputs, kernel, stride; /* slots by offset */
     int8_t low;
     uint16_t state; /* offset of the layer's history, or of its means */
-    const uint16_t *table; /* of kernel_requant, and behind it the weights; of a gated addition the scale, int8 */
-};
+    uint16_t table; /* in model_weights: kernel_requant's, and behind it the weights; a gated addition's scale, int8 */
+}};
 """
 
 
@@ -64,13 +67,22 @@ def check_fits(model: IntegerModel) -> None:
             pack_requant(layer)  # refuses what does not fit
         if layer.kind != "depthwise" and layer.weight is not None and layer.weight.shape[1] % 4:
             raise UserError(f"layer {layer.name}: the firmware takes four inputs at once, not {layer.weight.shape[1]}")
+    if sum(len(words) for layer in model.layers for words in layer_words(layer)) > 65535:
+        raise UserError("the network's weights are too many for the firmware's numbers")
 
 
-def _array(kind: str, name: str, *parts: np.ndarray) -> str:
-    """In C; each part begins on a line of its own."""
-    flat = [[str(v) for v in part.reshape(-1)] for part in parts]
-    lines = ["    " + ", ".join(part[i : i + 16]) for part in flat for i in range(0, len(part), 16)]
-    return f"static const {kind} {name}[{sum(map(len, flat))}] = {{\n" + ",\n".join(lines) + "\n};\n"
+def _array(kind: str, name: str, parts: Mapping[str, Sequence[np.ndarray]]) -> str:
+    """In C; each part begins on a line of its own, after a comment with its name, if it has one."""
+    lines, count = [], 0
+    for title, arrays in parts.items():
+        if title:
+            lines.append(f"    /* {title} */")
+        for array in arrays:
+            flat = [str(value) for value in array.reshape(-1)]
+            count += len(flat)
+            lines += ["    " + ", ".join(flat[i : i + 16]) + "," for i in range(0, len(flat), 16)]
+    lines[-1] = lines[-1].removesuffix(",")
+    return f"static const {kind} {name}[{count}] = {{\n" + "\n".join(lines) + "\n};\n"
 
 
 def c_header(model: IntegerModel) -> str:
@@ -90,9 +102,9 @@ def c_header(model: IntegerModel) -> str:
            "\n#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
            "static const char model_words[] = " + '"' + "\\0".join(model.classes[REJECTED:]) + '";\n#endif\n',
            LAYER_STRUCT + "\n#ifdef MODEL_WITH_LAYERS"]
-    arrays, rows = _program(model)
-    return "\n".join([*out, *arrays, "static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows)
-                      + "\n};\n#endif\n\n#endif\n"])
+    weights, rows = _program(model)
+    return "\n".join([*out, "static const struct layer model_layers[MODEL_LAYERS] = {\n" + "\n".join(rows) + "\n};\n",
+                      weights + "#endif\n\n#endif\n"])
 
 
 def _sizes(model: IntegerModel) -> dict[str, int | str]:
@@ -111,26 +123,23 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
     }
 
 
-def _program(model: IntegerModel) -> tuple[list[str], list[str]]:
-    """The program in C: arrays of packed weights, requantisers and scales, and a row of the table for every layer."""
+def _program(model: IntegerModel) -> tuple[str, list[str]]:
+    """The program in C: one array of all layers' requantisers, packed weights and scales, and a row of the table for
+    every layer, which says where its own begin."""
     plan, worst = memory_plan(model), {row.layer: row for row in model.worst()}
-    arrays, rows, width = [], [], {"stream": model.inputs}
+    parts, rows, width, at = {}, [], {"stream": model.inputs}, 0
     for layer in model.layers:
         inputs = width[layer.source]
-        outputs, table = layer.width(inputs), "0"
-        if layer.weight is not None:
-            table = f"{layer.name}_weights"
-            arrays.append(_array("uint16_t", table, *layer_words(layer)))
-        elif layer.scale is not None:
-            table = f"(const uint16_t *){layer.name}_scale"
-            arrays.append(_array("int8_t", f"{layer.name}_scale", layer.scale))
-        kind = "GATED_ADD" if layer.kind == "add" else layer.kind.upper()
-        rows.append(f"    {{LAYER_{kind}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, {inputs}, "
-                    f"{outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
-                    f"{table}}}, /* {layer.name}{_worst_words(worst.get(layer.name))} */")
+        outputs = layer.width(inputs)
+        rows.append(f"    {{LAYER_{layer.kind.upper()}, {plan['slots'][layer.source]}, {plan['slots'][layer.target]}, "
+                    f"{inputs}, {outputs}, {layer.kernel}, {layer.stride}, {layer.low}, {plan['state'][layer.name]}, "
+                    f"{at}}}, /* {layer.name}{_worst_words(worst.get(layer.name))} */")
+        if words := layer_words(layer):
+            parts[layer.name] = words
+            at += sum(map(len, words))
         if not layer.kind.endswith("classifier"):
             width[layer.target] = outputs
-    return arrays, rows
+    return _array("uint16_t", "model_weights", parts), rows
 
 
 def _comment(text: str) -> str:
@@ -189,4 +198,4 @@ def sigmoid_header() -> str:
     return (f"/* round(128 sigmoid(a / 16)), a = 0 .. {one - 1}; from {one} on it is 128. "
             "Generated by `python -m tinyspeech export`; do not edit. */\n"
             "#ifndef TINYSPEECH_SIGMOID_H\n#define TINYSPEECH_SIGMOID_H\n#include <stdint.h>\n\n"
-            f"#define SIGMOID_ONE {one}\n\n" + _array("uint8_t", "sigmoid_q7", table[:one]) + "\n#endif\n")
+            f"#define SIGMOID_ONE {one}\n\n" + _array("uint8_t", "sigmoid_q7", {"": [table[:one]]}) + "\n#endif\n")

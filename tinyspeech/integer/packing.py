@@ -57,15 +57,21 @@ def pack_requant(layer: Layer) -> np.ndarray:
     return np.concatenate([(bias << 4 | shift) & 0xFFFF, pairs[:, 0] | pairs[:, 1] << 8]).astype(np.uint16)
 
 
-def layer_words(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """A layer's constants as they lie in the firmware, one behind the other: `pack_requant`, then `packed`. Both are
-    uint16: two bytes of a depthwise layer's weights are a word, the first low."""
-    weights = packed(layer)
-    if weights.dtype == np.uint8:
-        weights = np.pad(weights.ravel(), (0, weights.size % 2)).view("<u2")
-    return pack_requant(layer), weights.ravel()
+def layer_words(layer: Layer) -> tuple[np.ndarray, ...]:
+    """A layer's constants as they lie in the firmware, one behind the other: `pack_requant`, then `packed`; or a gated
+    addition's scale. All are uint16: two bytes are a word, the first low. Other layers have none."""
+    if layer.weight is not None:
+        return pack_requant(layer), _words(packed(layer))
+    return () if layer.scale is None else (_words(layer.scale),)
+
+
+def _words(values: np.ndarray) -> np.ndarray:
+    """uint16 [n] as they are; int8 or uint8 [n] in pairs, a last one with 0."""
+    flat = values.ravel()
+    return flat if flat.itemsize == 2 else np.pad(flat.view(np.uint8), (0, flat.size % 2)).view("<u2")
 
 
 def packed(layer: Layer) -> np.ndarray:
-    """A layer's weights as the firmware holds them: `pack_nibbles` of a depthwise layer, otherwise `pack_dense`."""
-    return (pack_nibbles if layer.kind == "depthwise" else pack_dense)(layer.weight)
+    """A layer's weights as the firmware holds them: `pack_dense`; of a depthwise layer `pack_nibbles`, all channels in
+    one row, since an odd kernel would leave half a byte of each unused."""
+    return pack_nibbles(layer.weight.reshape(1, -1)) if layer.kind == "depthwise" else pack_dense(layer.weight)

@@ -38,7 +38,8 @@ def _places(sizes: dict[str, int], live: dict[str, range]) -> dict[str, int]:
 
 
 class MemoryPlan(TypedDict):
-    """Where a network's numbers are on the chip, in bytes, everything aligned to 4; and how its frames are computed."""
+    """Where a network's numbers are on the chip, in bytes, and how its frames are computed. All is aligned to 4 but the
+    histories, which are read byte by byte: each ends where the next one begins."""
 
     slots: dict[str, int]
     """{slot: offset}."""
@@ -75,7 +76,7 @@ def memory_plan(model: IntegerModel) -> MemoryPlan:
     for layer in model.layers:
         inputs = width[layer.source]
         state[layer.name] = state_bytes
-        state_bytes += -(-(2 if layer.kind == "leak" else layer.kernel - 1) * inputs // 4) * 4  # a mean is int16
+        state_bytes += (2 if layer.kind == "leak" else layer.kernel - 1) * inputs  # a mean is int16
         if layer.weight is not None:
             widest = max(widest, len(layer.weight))
             if layer.kind == "dense" and layer.kernel > 1:

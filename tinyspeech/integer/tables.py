@@ -50,7 +50,7 @@ def c_header() -> str:
     """The text of `firmware/frontend_tables.h`: constants and the chip's tables.
 
     `turns` stands in place of the cosine; of the DCT there is one half, signs apart (`dct_rows`); of `mel` the steps
-    from bin to bin, in 4 bits.
+    from bin to bin, and of `log2` what is above a straight line, in 4 bits.
     """
     table = tables()
     dct = table["dct"][:, : N_BANDS // 2]
@@ -61,7 +61,7 @@ def c_header() -> str:
     }
     arrays = {
         "turn": ("uint16_t", turns()), "mel_steps": ("uint8_t", nibbles(np.diff(table["mel"], prepend=0))),
-        "log2": ("uint8_t", table["log2"]),
+        "log2": ("uint8_t", nibbles(table["log2"] - np.arange(len(table["log2"])))),
         "dct_sizes": ("uint8_t", abs(dct)), "dct_rows": ("int32_t", dct_rows(dct, table["offset"])),
     }
     text = HEADER.format(version=__version__)

@@ -27,8 +27,10 @@ from tinyspeech.toolchain.elf import flat_image
 
 CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
-FIRMWARE_SOURCES = ("startup.S", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c", "frontend.c",
-                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "network.c")
+FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "board.c", "listen.c", "handler.S", "usart.c", "decision.c",
+                    "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S", "network.c")
+"""In the order in which they lie in flash: main.c in the middle, since a call over more than 2 KB takes two bytes more,
+and the weights, network.c's, last of all constants."""
 
 WARNINGS = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing")
 """And no aliasing by type: the one work buffer holds samples, energies and sums in turn."""
@@ -48,6 +50,14 @@ FIRMWARE_FLAGS = (
 """A table of addresses for nine command letters takes more flash than comparing them."""
 ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 """What is hoisted out of a loop would end on the stack: there are few registers."""
+ZIG_WITH_SAVE = "-msave-restore"
+"""For C beside save.S, whose routines then save registers for every function."""
+ZIG_SMALL = {
+    "main.c": ("-Xclang", "-Oz", "-mllvm", "-tail-merge-size=1"),
+    "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
+    "board.c": ("-mllvm", "-disable-lsr"), "network.c": ("-mllvm", "-disable-machine-cse"),
+}
+"""What else makes a file of the firmware smaller. (zig takes -Oz for -Os, and clang, for other files, a product.)"""
 GCC = "riscv64-unknown-elf-gcc"
 GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e")
 """gcc wants the instructions of control registers and fence.i named ..."""
@@ -216,8 +226,12 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     if xw:
         compile_flags = [flag + XW if flag.startswith("-mcpu=") else flag for flag in compile_flags]
     run = gcc if compiler == "gcc" else partial(zig, "cc")
-    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, str(runtime), script, *sources],
-                     [FIRMWARE, *(source.parent for source in sources)], compiler)
+    small = {}
+    if compiler == "zig" and any(source.name == "save.S" for source in sources):
+        small = {source: (ZIG_WITH_SAVE, *ZIG_SMALL.get(source.name, ())) for source in sources
+                 if source.suffix == ".c"}
+    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, *(str(flags) for flags in small.values()),
+                      str(runtime), script, *sources], [FIRMWARE, *(source.parent for source in sources)], compiler)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
@@ -225,7 +239,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
-            run(*compile_flags, *flags, "-c", source, "-o", compiled)
+            run(*compile_flags, *flags, *small.get(source, ()), "-c", source, "-o", compiled)
         elf = out / f"{name}.elf"
         if compiler == "gcc":
             gcc(*link_flags, *flags, "-T", script, "-Wl,--gc-sections", *objects, "-lgcc", "-o", elf)
