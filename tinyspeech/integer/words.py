@@ -1,0 +1,410 @@
+"""Words of one's own, taught in five takes: the definition that firmware will follow. Chapter "Your own words".
+
+    from tinyspeech.integer import words
+    lamp = words.teach("lamp", [words.take(model, samples) for samples in recordings])
+    words.heard(model, samples, [lamp])       # [(frame of scores, 0), ...]
+
+A word is a template: what four parts of it look like, each a quarter of its loudness. The network stays as it is; its last
+block describes a frame for words that it never learned, too, and the front end's coefficients tell voices apart. A frame
+here is one of scores, 40 ms. All arithmetic is integer, `>>` rounds down, and nothing needs a multiplier but the last
+comparison: a weight is a power of two, a distance a sum of differences.
+
+| step | computes |
+| --- | --- |
+| loudness | e: mean of the first coefficient over a frame's two windows |
+| floor | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
+| peak | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
+| weight | of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64): 0, or 1 << k, k = 0 .. 4 (`weight_code`) |
+| vector | 11 coefficients of -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
+| distance | of a vector and a part: 2 abs(coefficients 1 to 7) + abs(8 to 11) + abs(block's values) (`distances`) |
+| cost | of the parts so far: the least of this part's and the one before's, + weight * distance >> 2; at most 65,535 |
+| decision | after `QUIET` frames without weight: heard where the last part's cost <= threshold * sum of weights |
+
+So a word stands alone: quiet before it and behind it, at most `LONGEST` frames. What is soft hardly counts, which is why
+nobody has to find where a word begins. Running speech is rejected first of all since it does not pause.
+
+The choices were made on half of the words and speakers of Arabic Speech Commands, and running speech of speakers whom
+training hears (`tinyspeech/measure/words.py`); `words.tried` in data/results.json compares some.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tinyspeech.errors import UserError
+from tinyspeech.integer import frontend
+from tinyspeech.integer.network import IntegerModel
+
+PARTS = 4
+"""Of a template. With 5 words are missed that have fewer frames with weight; with 3 more other words come through."""
+COEFFICIENTS, BLOCK = frontend.N_COEFFICIENTS - 1, 32
+VALUES = COEFFICIENTS + BLOCK
+"""Of a vector: 43, four bits each."""
+LAG = 7
+"""Frames: so much later the last block's values, which look back over a second, say most of a frame."""
+QUIET = 7
+"""Frames, 0.28 s, without weight that end a word; a closed lip within one lasts less."""
+LONGEST, SHORTEST = 32, PARTS
+"""Frames of a word, from its first with weight to its last; and with weight."""
+SPAN, STEEPEST = 24, 64
+"""Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so far
+below it has no weight."""
+LARGEST_CODE = 5
+COST_SHIFT, MOST = 2, 65_535
+"""Bits that a frame's weighed distance loses before it is added to a cost, and the most that a cost can be, uint16 on the
+chip: it stays there, and is above every threshold then, since the weights of a word add up to 512 at most."""
+DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, 4, BLOCK])
+"""Powers of two."""
+VALUE_SHIFT = 3
+"""A vector's unit is 8 of a coefficient's, and of the block's."""
+MARGIN, LOOSENESS_SHIFT = 96, 2
+"""A word's threshold: the takes' mean distance to their template, a quarter of it, and this margin."""
+MAX_WORDS = 8
+TAKES = 5
+UNLIKE = 125
+"""A take farther than this from the template of the others is refused."""
+FULL_SCALE, CLIPPED = 32_000, 16
+"""So many samples as large as this are no longer the voice."""
+NAME_BYTES = 12
+PAGE_BYTES, VERSION = 64, 1
+WORD_BYTES = 2 * PAGE_BYTES
+
+
+# ---------------------------------------------------------------- loudness
+
+
+@dataclass
+class Loudness:
+    """Floor and peak of a stream's loudness, in sixteenths of the first coefficient's units: int16 each on the chip."""
+
+    floor: int | None = None
+    """None before the first frame, which it starts from."""
+    peak: int = 0
+
+    def push(self, loudness: int, hurry: bool = False) -> int:
+        """Take a frame's loudness, -128 .. 127: its weight's code. hurry : the floor rises faster."""
+        e = loudness << 4
+        if self.floor is None:
+            self.floor = self.peak = e
+        self.floor += (e - self.floor) >> 1 if e < self.floor else 16 if hurry else 2
+        self.peak = max(e, self.peak - 1, self.floor + (SPAN << 4))
+        above = self.peak - self.floor
+        return weight_code((e - max(self.floor + (3 * above >> 3), self.peak - (STEEPEST << 4))) >> 4)
+
+
+def weight_code(c: int) -> int:
+    """0 where c <= 0, else 1 .. 5: one more than the place of c's top bit less one; 1 for 1 .. 3, 2 for 4 .. 7, ..."""
+    return 0 if c <= 0 else min(max(1, c.bit_length() - 1), LARGEST_CODE)
+
+
+def weight(code: int) -> int:
+    """1, 2, 4, 8 or 16; 0 of code 0."""
+    return 1 << code >> 1
+
+
+# ---------------------------------------------------------------- frames
+
+
+def frames(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loudness int64 [T'] and vectors int64 [T', 43] of a stream, int8 [T, 12]; T' = T // 2.
+
+    A vector's block values are those of its own frame here: `Listener` and `segments` look for them `LAG` later.
+    Raises `UserError` for a network without a block of 32 values at 40 ms.
+    """
+    record: dict[str, np.ndarray] = {}
+    model.run(features[None], record)
+    block = record[last_block(model)][0]
+    return from_block(features, block)
+
+
+def last_block(model: IntegerModel) -> str:
+    """Name of the layer whose output describes a frame: what the head reads. Raises `UserError` where there is none."""
+    before = [layer for layer in model.layers if layer.target == "stream"]
+    strides = int(np.prod([layer.stride for layer in model.layers]))
+    if not before or before[-1].kind not in ("add", "gated_add") or strides != 2 or _width(model) != BLOCK:
+        raise UserError(f"{model.name} has no last block of {BLOCK} values every 40 ms: words cannot be taught to it")
+    return before[-1].name
+
+
+def _width(model: IntegerModel) -> int:
+    return next((layer.weight.shape[1] for layer in model.layers if layer.source == "stream" and layer.target == "wide"
+                 and layer.kind == "dense"), 0)
+
+
+def from_block(features: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `frames`, of features int8 [T, 12] and the last block's values, 0 .. 127, [at least T // 2, 32]."""
+    count = len(features) // 2
+    pair = features[: 2 * count].astype(np.int64).reshape(count, 2, -1).sum(axis=1) >> 1
+    coefficients = np.clip((pair[:, 1:] + (1 << (VALUE_SHIFT - 1))) >> VALUE_SHIFT, -8, 7)
+    return pair[:, 0], np.concatenate([coefficients, block[:count].astype(np.int64) >> VALUE_SHIFT], axis=1)
+
+
+def distances(vector: np.ndarray, templates: np.ndarray) -> np.ndarray:
+    """int64 [..., 43] and [..., 43], broadcast: 0 .. 750."""
+    return np.abs(vector - templates) @ DISTANCE_WEIGHTS
+
+
+def step(costs: np.ndarray | None, distance: np.ndarray, weight: int) -> np.ndarray:
+    """Costs [..., PARTS] after a frame: each part goes on, or follows the one before. None before a word's first frame,
+    which is of the first part."""
+    least = np.full_like(distance, MOST)
+    if costs is None:
+        least[..., 0] = 0
+    else:
+        least[..., 1:] = costs[..., :-1]
+        least = np.minimum(least, costs)
+    return np.minimum(least + (weight * distance >> COST_SHIFT), MOST)
+
+
+# ---------------------------------------------------------------- a word in a stream
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What stands alone in a stream."""
+
+    begin: int
+    end: int
+    """Its first frame with weight, and the one behind its last."""
+    codes: np.ndarray
+    """int64 [end - begin]: of the weights."""
+    vectors: np.ndarray
+    """int64 [end - begin, 43]."""
+
+    @property
+    def decided(self) -> int:
+        """The frame after which it is known."""
+        return self.end - 1 + QUIET
+
+    @property
+    def weight(self) -> int:
+        """Sum of all weights."""
+        return sum(map(weight, self.codes.tolist()))
+
+    def cost(self, templates: np.ndarray) -> np.ndarray:
+        """Of the last part, int64 [n], for templates int64 [n, PARTS, 43]."""
+        costs = None
+        for code, vector in zip(self.codes.tolist(), self.vectors, strict=True):
+            if code:
+                costs = step(costs, distances(vector, templates), weight(code))
+        return costs[..., -1]
+
+    def distance(self, template: np.ndarray) -> int:
+        """Mean distance of a frame from the parts: rounded down."""
+        return (int(self.cost(template[None])[0]) << COST_SHIFT) // self.weight
+
+
+def segments(loudness: np.ndarray, vectors: np.ndarray) -> list[Segment]:
+    """All that stand alone in a stream and are no longer and no shorter than a word. Arguments: of `frames`.
+
+    A segment that the stream's end cuts off before `QUIET` frames are over is none.
+    """
+    found, state, codes, begin, last = [], Loudness(), [], None, 0
+    for t, e in enumerate(loudness.tolist()):
+        code = state.push(e, begin is not None and t - begin >= LONGEST)
+        codes.append(code)
+        if code:
+            begin, last = t if begin is None else begin, t
+        elif begin is not None and t - last >= QUIET:
+            if last + 1 - begin <= LONGEST and np.count_nonzero(codes[begin:]) >= SHORTEST:
+                found.append(_segment(codes, vectors, begin, last + 1))
+            begin = None
+    return found
+
+
+def _segment(codes: list[int], vectors: np.ndarray, begin: int, end: int) -> Segment:
+    late = np.minimum(np.arange(begin, end) + LAG, len(vectors) - 1)
+    rows = np.concatenate([vectors[begin:end, :COEFFICIENTS], vectors[late, COEFFICIENTS:]], axis=1)
+    return Segment(begin, end, np.array(codes[begin:end]), rows)
+
+
+# ---------------------------------------------------------------- teaching
+
+
+def parts(segment: Segment) -> np.ndarray:
+    """Mean vectors of a segment's parts in eighths, int64 [PARTS, 43]: each holds a quarter of its weight.
+
+    A frame on a border counts to both parts, as far as it reaches into each.
+    """
+    weights = np.array([weight(code) for code in segment.codes.tolist()])
+    ends, total = PARTS * np.cumsum(weights), int(weights.sum())
+    begins, borders = ends - PARTS * weights, total * np.arange(PARTS + 1)[:, None]
+    overlap = np.clip(np.minimum(ends, borders[1:]) - np.maximum(begins, borders[:-1]), 0, None)  # (PARTS, n)
+    return (8 * (overlap @ segment.vectors) + total // 2) // total
+
+
+def template(segs: Sequence[Segment]) -> np.ndarray:
+    """Mean of the takes' parts, rounded half up: int64 [PARTS, 43]."""
+    total = sum(parts(segment) for segment in segs)
+    return (total + 4 * len(segs)) // (8 * len(segs))
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word as the board keeps it: `WORD_BYTES` of flash."""
+
+    name: str
+    template: np.ndarray
+    """int8 [PARTS, 43]: coefficients -8 .. 7, block values 0 .. 15."""
+    threshold: int
+    """Mean distance up to which it is heard, 0 .. 750."""
+
+    def __post_init__(self):
+        check_name(self.name)
+
+    def pack(self) -> bytes:
+        """Version, threshold (2 bytes, low first), name, template (a nibble each, low first), CRC-32 of all before it.
+        """
+        nibbles = np.append(self.template.ravel() & 15, 0)
+        body = (bytes([VERSION]) + self.threshold.to_bytes(2, "little") + self.name.encode().ljust(NAME_BYTES, b"\0")
+                + (nibbles[::2] | nibbles[1::2] << 4).astype(np.uint8).tobytes())
+        # 123 bytes; the last four hold the checksum
+        body = body.ljust(WORD_BYTES - 4, b"\0")
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Word:
+        """What `pack` made. Raises `UserError` where it is not that, whole."""
+        if len(data) != WORD_BYTES or zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:] or data[0] != VERSION:
+            raise UserError("these bytes hold no word, or only half of one: teach it again")
+        bytes_ = np.frombuffer(data, np.uint8, offset=3 + NAME_BYTES, count=(PARTS * VALUES + 1) // 2)
+        rows = np.stack([bytes_ & 15, bytes_ >> 4], 1).ravel()[: PARTS * VALUES].astype(np.int8).reshape(PARTS, VALUES)
+        rows[:, :COEFFICIENTS] = (rows[:, :COEFFICIENTS] ^ 8) - 8
+        name = data[3 : 3 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
+        return cls(name, rows, int.from_bytes(data[1:3], "little"))
+
+
+def check_name(name: str) -> str:
+    """The name itself. Raises `UserError` for one that the board cannot print in a line."""
+    if not name or len(name) > NAME_BYTES or not name.isascii() or not all(c.isalnum() or c in "_-" for c in name):
+        raise UserError(f"a word's name is 1 to {NAME_BYTES} letters and digits of ASCII, '-' or '_', not {name!r}")
+    return name
+
+
+def take(model: IntegerModel, samples: np.ndarray) -> Segment:
+    """The word in a recording, int16 [n] at 8 kHz: what weighs most of all that stands alone in it.
+
+    Raises `UserError` for a take that is clipped, empty, cut, too long, or of another type.
+    """
+    samples = np.asarray(samples)
+    if samples.dtype != np.int16 or samples.ndim != 1:
+        raise UserError(f"a take is int16 samples [n] at 8 kHz, not {samples.dtype} {list(samples.shape)}")
+    if np.count_nonzero(np.abs(samples.astype(np.int32)) >= FULL_SCALE) >= CLIPPED:
+        raise UserError("the take is clipped: speak more softly, or farther away")
+    features = frontend.FrontendStream().push(samples)
+    if len(features) < 2 * (SHORTEST + 1):
+        raise UserError("the take is empty: no word was found in it")
+    loudness, vectors = frames(model, np.pad(features, ((0, 2 * QUIET), (0, 0))))
+    count = len(features) // 2
+    loudness[count:] = -128  # behind the recording there is silence, while the network looks back
+    found = segments(loudness, vectors)
+    state = Loudness()
+    codes = [state.push(e) for e in loudness[:count].tolist()]
+    if not any(codes):
+        raise UserError("the take is empty: no word was found in it")
+    if not found:
+        long = np.count_nonzero(codes) > LONGEST // 2
+        raise UserError(f"the take is too long: a word lasts at most {LONGEST * 0.04:.1f} s, with quiet before and "
+                        "behind it" if long else "the take is empty: no word was found in it")
+    best = max(found, key=lambda segment: segment.weight)
+    if best.begin == 0 or best.end >= count:
+        raise UserError("the take is cut: leave some quiet before the word and behind it")
+    return best
+
+
+def teach(name: str, takes: Sequence[Segment]) -> Word:
+    """A word of its takes. Raises `UserError` for none, for one unlike the others, and for a name that is none."""
+    if not takes:
+        raise UserError("a word needs at least one take; five make a good one")
+    for i, one in enumerate(takes):
+        others = [*takes[:i], *takes[i + 1 :]]
+        if others and one.distance(template(others)) > UNLIKE:
+            raise UserError(f"take {i + 1} is unlike the others: say the same word again")
+    rows = template(takes)
+    own = sum(one.distance(rows) for one in takes) // len(takes)
+    return Word(check_name(name), rows.astype(np.int8), MARGIN + (own >> LOOSENESS_SHIFT))
+
+
+# ---------------------------------------------------------------- recognising
+
+
+@dataclass
+class Listener:
+    """Hears taught words in a stream, frame by frame, as a chip would. Bytes on the chip: `state_bytes`.
+
+    words : at most `MAX_WORDS`, else `UserError`
+    """
+
+    words: Sequence[Word]
+    loudness: Loudness = field(default_factory=Loudness)
+    line: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    """The last `LAG` frames: each its weight's code and 11 coefficients, 12 nibbles."""
+    quiet: int = QUIET
+    """Frames since the last with weight, up to `QUIET`: then nothing stands there."""
+    length: int = 0
+    """Frames since the first with weight, and how many with weight came out of the line."""
+    count: int = 0
+    total: int = 0
+    """Of weights."""
+    last: int = 0
+    """Length at the last frame with weight."""
+    costs: np.ndarray | None = None
+    """uint16 [words, PARTS] on the chip."""
+    margin: int | None = None
+    """At the last decision, of the word that came closest; not on the chip."""
+
+    def __post_init__(self):
+        if len(self.words) > MAX_WORDS:
+            raise UserError(f"a board keeps at most {MAX_WORDS} words, not {len(self.words)}")
+        self.templates = np.stack([word.template for word in self.words]).astype(np.int64) if self.words else \
+            np.zeros((0, PARTS, VALUES), np.int64)
+
+    @staticmethod
+    def state_bytes(words: int) -> int:
+        """Of RAM: the line, `Loudness`, four counters and a sum, and costs."""
+        return LAG * (COEFFICIENTS + 1) // 2 + 4 + 4 + 2 + 2 * PARTS * words
+
+    def push(self, loudness: int, vector: np.ndarray) -> int | None:
+        """Take a frame of `frames`: the index of a word that ended `QUIET` frames ago, or None."""
+        standing = self.quiet < QUIET
+        code = self.loudness.push(loudness, standing and self.length >= LONGEST)
+        if code:
+            self.length = self.length + 1 if standing else 1
+            self.quiet, self.last = 0, self.length
+        elif standing:
+            self.length, self.quiet = self.length + 1, self.quiet + 1
+        self.line.append((code, vector[:COEFFICIENTS]))
+        if len(self.line) > LAG:
+            self._compare(*self.line.pop(0), vector[COEFFICIENTS:])
+        return self._decide() if standing and self.quiet == QUIET else None
+
+    def _compare(self, code: int, coefficients: np.ndarray, block: np.ndarray) -> None:
+        if not code:
+            return
+        distance = distances(np.concatenate([coefficients, block]), self.templates)
+        self.costs = step(self.costs if self.count else None, distance, weight(code))
+        self.count += 1
+        self.total = min(self.total + weight(code), MOST)
+
+    def _decide(self) -> int | None:
+        """Which word it was, if it was one; all is forgotten."""
+        fits = self.last <= LONGEST and self.count >= SHORTEST and len(self.words)
+        margins = [word.threshold * self.total - (int(cost[-1]) << COST_SHIFT)
+                   for word, cost in zip(self.words, self.costs, strict=True)] if fits else []
+        self.count = self.total = self.length = 0
+        self.margin = max(margins, default=None)
+        return margins.index(self.margin) if margins and self.margin >= 0 else None
+
+
+def heard(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> list[tuple[int, int]]:
+    """(frame, index) of every taught word heard in samples, int16 [n] at 8 kHz."""
+    listener, features = Listener(words), frontend.FrontendStream().push(samples)
+    if len(features) < 2:
+        return []
+    loudness, vectors = frames(model, features)
+    answers = [listener.push(*row) for row in zip(loudness.tolist(), vectors, strict=True)]
+    return [(frame, index) for frame, index in enumerate(answers) if index is not None]
