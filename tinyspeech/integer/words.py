@@ -4,27 +4,27 @@
     lamp = words.teach("lamp", [words.take(model, samples) for samples in recordings])
     words.heard(model, samples, [lamp])       # [(frame of scores, 0), ...]
 
-A word is a template: what four parts of it look like, each a quarter of its loudness. The network stays as it is; its last
-block describes a frame for words that it never learned, too, and the front end's coefficients tell voices apart. A frame
-here is one of scores, 40 ms. All arithmetic is integer, `>>` rounds down, and nothing needs a multiplier but the last
-comparison: a weight is a power of two, a distance a sum of differences.
+A word is a template: what four parts of it look like, each a quarter of its loudness. The network stays as it is; its
+last block describes a frame for words that it never learned, too, and the front end's coefficients tell voices apart. A
+frame here is one of scores, 40 ms. All arithmetic is integer, `>>` rounds down, and nothing needs a multiplier but the
+last comparison: a weight is a power of two, a distance a sum of differences.
 
 | step | computes |
 | --- | --- |
 | loudness | e: mean of the first coefficient over a frame's two windows |
 | floor | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
 | peak | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
-| weight | of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64): 0, or 1 << k, k = 0 .. 4 (`weight_code`) |
-| vector | 11 coefficients of -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
+| weight | of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64): 0, 1, 2, 4, 8 or 16 (`weight_code`) |
+| vector | 11 coefficients, -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
 | distance | of a vector and a part: 2 abs(coefficients 1 to 7) + abs(8 to 11) + abs(block's values) (`distances`) |
 | cost | of the parts so far: the least of this part's and the one before's, + weight * distance >> 2; at most 65,535 |
 | decision | after `QUIET` frames without weight: heard where the last part's cost <= threshold * sum of weights |
 
-So a word stands alone: quiet before it and behind it, at most `LONGEST` frames. What is soft hardly counts, which is why
-nobody has to find where a word begins. Running speech is rejected first of all since it does not pause.
+So a word stands alone: quiet before it and behind it, at most `LONGEST` frames. What is soft hardly counts, which is
+why nobody has to find where a word begins. Running speech is rejected first of all since it does not pause.
 
 The choices were made on half of the words and speakers of Arabic Speech Commands, and running speech of speakers whom
-training hears (`tinyspeech/measure/words.py`); `words.tried` in data/results.json compares some.
+training hears; what they are worth on the others is `words.owner` in data/results.json (`tinyspeech/measure/words.py`).
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ QUIET = 7
 LONGEST, SHORTEST = 32, PARTS
 """Frames of a word, from its first with weight to its last; and with weight."""
 SPAN, STEEPEST = 24, 64
-"""Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so far
-below it has no weight."""
+"""Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so
+far below it has no weight."""
 LARGEST_CODE = 5
 COST_SHIFT, MOST = 2, 65_535
-"""Bits that a frame's weighed distance loses before it is added to a cost, and the most that a cost can be, uint16 on the
-chip: it stays there, and is above every threshold then, since the weights of a word add up to 512 at most."""
+"""Bits that a frame's weighed distance loses before it is added to a cost, and the most that a cost can be, uint16 on
+the chip: it stays there, above every threshold, since the weights of a word add up to 512 at most."""
 DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, 4, BLOCK])
 """Powers of two."""
 VALUE_SHIFT = 3
@@ -69,6 +69,9 @@ UNLIKE = 125
 """A take farther than this from the template of the others is refused."""
 FULL_SCALE, CLIPPED = 32_000, 16
 """So many samples as large as this are no longer the voice."""
+EMPTY = "the take is empty: no word was found in it"
+CUT = "the take is cut: leave some quiet before the word and behind it"
+TOO_LONG = "the take is too long: a word lasts at most 1.2 s, with quiet before it and behind it"
 NAME_BYTES = 12
 PAGE_BYTES, VERSION = 64, 1
 WORD_BYTES = 2 * PAGE_BYTES
@@ -259,10 +262,9 @@ class Word:
     def pack(self) -> bytes:
         """Version, threshold (2 bytes, low first), name, template (a nibble each, low first), CRC-32 of all before it.
         """
-        nibbles = np.append(self.template.ravel() & 15, 0)
+        nibbles = self.template.ravel() & 15
         body = (bytes([VERSION]) + self.threshold.to_bytes(2, "little") + self.name.encode().ljust(NAME_BYTES, b"\0")
                 + (nibbles[::2] | nibbles[1::2] << 4).astype(np.uint8).tobytes())
-        # 123 bytes; the last four hold the checksum
         body = body.ljust(WORD_BYTES - 4, b"\0")
         return body + zlib.crc32(body).to_bytes(4, "little")
 
@@ -271,8 +273,8 @@ class Word:
         """What `pack` made. Raises `UserError` where it is not that, whole."""
         if len(data) != WORD_BYTES or zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:] or data[0] != VERSION:
             raise UserError("these bytes hold no word, or only half of one: teach it again")
-        bytes_ = np.frombuffer(data, np.uint8, offset=3 + NAME_BYTES, count=(PARTS * VALUES + 1) // 2)
-        rows = np.stack([bytes_ & 15, bytes_ >> 4], 1).ravel()[: PARTS * VALUES].astype(np.int8).reshape(PARTS, VALUES)
+        bytes_ = np.frombuffer(data, np.uint8, offset=3 + NAME_BYTES, count=PARTS * VALUES // 2)
+        rows = np.stack([bytes_ & 15, bytes_ >> 4], 1).astype(np.int8).reshape(PARTS, VALUES)
         rows[:, :COEFFICIENTS] = (rows[:, :COEFFICIENTS] ^ 8) - 8
         name = data[3 : 3 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
         return cls(name, rows, int.from_bytes(data[1:3], "little"))
@@ -297,22 +299,23 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
         raise UserError("the take is clipped: speak more softly, or farther away")
     features = frontend.FrontendStream().push(samples)
     if len(features) < 2 * (SHORTEST + 1):
-        raise UserError("the take is empty: no word was found in it")
+        raise UserError(EMPTY)
     loudness, vectors = frames(model, np.pad(features, ((0, 2 * QUIET), (0, 0))))
     count = len(features) // 2
+    low, high = int(loudness[:count].min()), int(loudness[:count].max())
+    if high - low >= SPAN and loudness[0] > (low + high) >> 1:
+        raise UserError(CUT)
     loudness[count:] = -128  # behind the recording there is silence, while the network looks back
     found = segments(loudness, vectors)
     state = Loudness()
     codes = [state.push(e) for e in loudness[:count].tolist()]
     if not any(codes):
-        raise UserError("the take is empty: no word was found in it")
+        raise UserError(EMPTY)
     if not found:
-        long = np.count_nonzero(codes) > LONGEST // 2
-        raise UserError(f"the take is too long: a word lasts at most {LONGEST * 0.04:.1f} s, with quiet before and "
-                        "behind it" if long else "the take is empty: no word was found in it")
+        raise UserError(TOO_LONG if np.count_nonzero(codes) > LONGEST // 2 else EMPTY)
     best = max(found, key=lambda segment: segment.weight)
     if best.begin == 0 or best.end >= count:
-        raise UserError("the take is cut: leave some quiet before the word and behind it")
+        raise UserError(CUT)
     return best
 
 
