@@ -29,9 +29,11 @@ training hears; what they are worth on the others is `words.owner` in data/resul
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -298,25 +300,28 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
     if np.count_nonzero(np.abs(samples.astype(np.int32)) >= FULL_SCALE) >= CLIPPED:
         raise UserError("the take is clipped: speak more softly, or farther away")
     features = frontend.FrontendStream().push(samples)
-    if len(features) < 2 * (SHORTEST + 1):
-        raise UserError(EMPTY)
-    loudness, vectors = frames(model, np.pad(features, ((0, 2 * QUIET), (0, 0))))
     count = len(features) // 2
+    if count <= SHORTEST:
+        raise UserError(EMPTY)
+    loudness, vectors = with_silence(model, features)
     low, high = int(loudness[:count].min()), int(loudness[:count].max())
     if high - low >= SPAN and loudness[0] > (low + high) >> 1:
         raise UserError(CUT)
-    loudness[count:] = -128  # behind the recording there is silence, while the network looks back
-    found = segments(loudness, vectors)
-    state = Loudness()
-    codes = [state.push(e) for e in loudness[:count].tolist()]
-    if not any(codes):
-        raise UserError(EMPTY)
+    found, state = segments(loudness, vectors), Loudness()
+    with_weight = sum(state.push(e) > 0 for e in loudness[:count].tolist())
     if not found:
-        raise UserError(TOO_LONG if np.count_nonzero(codes) > LONGEST // 2 else EMPTY)
+        raise UserError(TOO_LONG if with_weight > LONGEST // 2 else EMPTY)
     best = max(found, key=lambda segment: segment.weight)
     if best.begin == 0 or best.end >= count:
         raise UserError(CUT)
     return best
+
+
+def with_silence(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`frames` of a recording, and of the silence behind it in which its last word ends and the network looks back."""
+    loudness, vectors = frames(model, np.pad(features, ((0, 2 * (QUIET + 1)), (0, 0))))
+    loudness[len(features) // 2 :] = -128
+    return loudness, vectors
 
 
 def teach(name: str, takes: Sequence[Segment]) -> Word:
@@ -405,9 +410,48 @@ class Listener:
 
 def heard(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> list[tuple[int, int]]:
     """(frame, index) of every taught word heard in samples, int16 [n] at 8 kHz."""
-    listener, features = Listener(words), frontend.FrontendStream().push(samples)
-    if len(features) < 2:
-        return []
-    loudness, vectors = frames(model, features)
+    features = frontend.FrontendStream().push(samples)
+    return _heard(words, *frames(model, features)) if len(features) > 1 else []
+
+
+def heard_in_clip(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> int | None:
+    """The last taught word in a recording, int16 [n] at 8 kHz, behind which there is silence; None where there is none.
+    """
+    features = frontend.FrontendStream().push(samples)
+    found = _heard(words, *with_silence(model, features)) if len(features) > 1 else []
+    return found[-1][1] if found else None
+
+
+def _heard(words: Sequence[Word], loudness: np.ndarray, vectors: np.ndarray) -> list[tuple[int, int]]:
+    listener = Listener(words)
     answers = [listener.push(*row) for row in zip(loudness.tolist(), vectors, strict=True)]
     return [(frame, index) for frame, index in enumerate(answers) if index is not None]
+
+
+# ---------------------------------------------------------------- files
+
+
+def save(path: str | Path, model: IntegerModel, words: Sequence[Word]) -> None:
+    """Write words, as they lie in flash, and the network that they were taught with. Raises `UserError` where that
+    may not be."""
+    try:
+        with open(path, "wb") as file:  # the name as it is given: numpy would add a suffix
+            np.savez(file, network=model.digest, words=np.array([list(word.pack()) for word in words], np.uint8))
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def load(path: str | Path, model: IntegerModel) -> list[Word]:
+    """Words of a file that `save` wrote. Raises `UserError` for a missing or foreign file, and for words that were
+    taught with another network."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            network, rows = str(archive["network"]), np.asarray(archive["words"], np.uint8).reshape(-1, WORD_BYTES)
+    except FileNotFoundError as error:
+        raise UserError(f"no taught words at {path}: run `python -m tinyspeech teach` first") from error
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
+            zlib.error) as error:
+        raise UserError(f"{path} holds no taught words") from error
+    if network != model.digest:
+        raise UserError(f"{path} was taught with another network than {model.name}: teach its words again")
+    return [Word.unpack(row.tobytes()) for row in rows]
