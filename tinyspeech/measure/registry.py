@@ -139,8 +139,10 @@ def of_hours() -> list[Group]:
 
 def of_words() -> list[Group]:
     """Of words that are taught."""
-    return [Group(named("words", "development", "owner_closed", "owner", "by_takes", "anyone", "warping"),
-                  words.measured, ("takes", "noise", "negatives"))]
+    needs = ("takes", "noise", "negatives")
+    return [Group(("words.tried",), words.tried, needs),
+            Group(named("words", "development", "owner_closed", "owner", "by_takes", "anyone", "warping"),
+                  words.measured, needs)]
 
 
 def of_rest() -> list[Group]:

@@ -14,8 +14,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,8 @@ class Row:
     """One person's takes in a row, as the definition cuts them."""
 
     said: tuple[Said, ...]
+    stream: tuple[np.ndarray, np.ndarray]
+    """`taught.frames`: loudness and vectors."""
     segments: tuple[taught.Segment, ...]
     features: np.ndarray
     """int8 [T, 12]: for the yardstick."""
@@ -131,16 +134,24 @@ def people(model: IntegerModel, takes: Path, noise: Path, aside: bool) -> dict[s
         for snr in SNRS_DB:
             row, events = positives.sound(clips, [0] * len(clips), quiet, snr, seed=zlib.crc32(speaker.encode()))
             features = hours.features_of(frontend.to_8khz(row))
+            stream = small_frames(model, features)
             said = tuple(Said(row["word"], int(row["take"]), event.begin_s, event.end_s)
                          for row, event in zip(rows, events, strict=True))
-            found[speaker][snr] = Row(said, tuple(taught.segments(*taught.frames(model, features))), features)
+            found[speaker][snr] = Row(said, stream, tuple(taught.segments(*stream)), features)
     return found
+
+
+def small_frames(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`taught.frames`, the vectors as int8: hours of them stay in memory."""
+    loudness, vectors = taught.frames(model, features)
+    return loudness, vectors.astype(np.int8)
 
 
 @dataclass(frozen=True)
 class OtherSpeech:
     """What stands alone in running speech."""
 
+    streams: tuple[tuple[np.ndarray, np.ndarray], ...]
     segments: tuple[taught.Segment, ...]
     hours: float
 
@@ -149,12 +160,64 @@ def other_speech(model: IntegerModel, folders: Sequence[Path], aside: bool) -> O
     """Of speakers whom training does not hear, where kept aside. Raises `UserError` for folders without recordings."""
     files = [path for folder in folders for corpus in recordings.corpora(folder, "validation" if aside else "training")
              for path in corpus.files]
-    found, samples = [], 0
+    streams, samples = [], 0
     for path in tqdm(files, "speech", disable=None, unit="file"):
         sound = recordings.at_8khz(path)
         samples += len(sound)
-        found += taught.segments(*taught.frames(model, hours.features_of(sound)))
-    return OtherSpeech(tuple(found), samples / frontend.SAMPLE_RATE_HZ / 3600)
+        streams.append(small_frames(model, hours.features_of(sound)))
+    return OtherSpeech(tuple(streams), _cut(streams), samples / frontend.SAMPLE_RATE_HZ / 3600)
+
+
+def _cut(streams: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[taught.Segment, ...]:
+    return tuple(segment for stream in streams for segment in taught.segments(*stream))
+
+
+# ---------------------------------------------------------------- other designs
+
+BLOCK_ALONE = np.repeat([0, 1], [taught.COEFFICIENTS, taught.BLOCK])
+DESIGNS: dict[str, dict[str, object]] = {
+    "as it is": {},
+    "3 parts": {"PARTS": 3, "SHORTEST": 3}, "5 parts": {"PARTS": 5, "SHORTEST": 5},
+    "6 parts": {"PARTS": 6, "SHORTEST": 6},
+    "the block's values at once": {"LAG": 0}, "3 frames later": {"LAG": 3}, "5 frames later": {"LAG": 5},
+    "coefficients alone": {"DISTANCE_WEIGHTS": taught.DISTANCE_WEIGHTS * (1 - BLOCK_ALONE)},
+    "the block alone": {"DISTANCE_WEIGHTS": BLOCK_ALONE},
+    "all values alike": {"DISTANCE_WEIGHTS": np.ones(taught.VALUES, np.int64)},
+    "every frame alike": {"LARGEST_CODE": 1},
+    "a threshold for all": {"LOOSENESS_SHIFT": 16},
+}
+"""What was tried beside what ships: constants of `integer/words.py` in place of its own."""
+
+
+@contextmanager
+def constants(**others: object) -> Iterator[None]:
+    """`integer/words.py` with other constants, for as long as it lasts."""
+    before = {name: getattr(taught, name) for name in others}
+    try:
+        for name, value in others.items():
+            setattr(taught, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(taught, name, value)
+
+
+def tried(people: People, speech: OtherSpeech) -> list[dict]:
+    """Each of `DESIGNS` on these words: its own thresholds are read off on them, too."""
+    table = []
+    for name, others in tqdm(DESIGNS.items(), "designs", disable=None):
+        with constants(**others):
+            again = {who: {snr: replace(row, segments=_cut([row.stream])) for snr, row in rows.items()}
+                     for who, rows in people.items()}
+            there = replace(speech, segments=_cut(speech.streams))
+            trial, words = owners(again)
+            margins = thresholds(trial, in_speech(words, there), there)
+            table.append({"design": name, "closed": closed(trial)["clean"]["percent"],
+                          "heard": {rate: share(sum(one <= margin for one in trial.own["clean"]),
+                                                len(trial.own["clean"]))["percent"]
+                                    for rate, margin in margins.items()},
+                          "anyone": closed(anyone(again, draws=4))["clean"]["percent"]})
+    return table
 
 
 # ---------------------------------------------------------------- counting
@@ -194,12 +257,13 @@ class Trial:
 
 
 def teach(takes: Sequence[taught.Segment], trial: Trial | None = None) -> taught.Word:
-    """A word of those takes that are like the others; the first, where none is."""
+    """A word of those takes that are like the others: the farthest is left out until all are."""
     kept = list(takes)
-    for one in takes:
-        others = [other for other in kept if other is not one]
-        if others and one.distance(taught.template(others)) > taught.UNLIKE:
-            kept = others
+    while len(kept) > 1:
+        far = [one.distance(taught.template([*kept[:i], *kept[i + 1 :]])) for i, one in enumerate(kept)]
+        if max(far) <= taught.UNLIKE:
+            break
+        del kept[far.index(max(far))]
     if trial is not None:
         trial.refused, trial.offered = trial.refused + len(takes) - len(kept), trial.offered + len(takes)
     return taught.teach("word", kept)

@@ -23,6 +23,14 @@ def _tried(model: IntegerModel, takes: Path, noise: Path, negatives: Sequence[Pa
     return people, trial, speech, words.in_speech(all_words, speech)
 
 
+def tried(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
+    """Other designs, on the words of development."""
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+    people, speech = words.people(model, takes, noise, False), words.other_speech(model, negatives, False)
+    yield figure("words.tried", words.tried(people, speech), "% of takes", data=DEVELOPED,
+                 hours=round(speech.hours, 3), model_hash=model.digest)
+
+
 def measured(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
     """All of them: thresholds first, on the words of development, then what they are worth on the others."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
