@@ -48,6 +48,8 @@ VALUES = COEFFICIENTS + BLOCK
 """Of a vector: 43, four bits each."""
 LAG = 7
 """Frames: so much later the last block's values, which look back over a second, say most of a frame."""
+LEAD = 4
+"""Frames before a word that is taught: the network hears them, too. Without them it describes the first parts worse."""
 QUIET = 7
 """Frames, 0.28 s, without weight that end a word; a closed lip within one lasts less."""
 LONGEST, SHORTEST = 32, PARTS
@@ -146,7 +148,13 @@ def from_block(features: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.
     count = len(features) // 2
     pair = features[: 2 * count].astype(np.int64).reshape(count, 2, -1).sum(axis=1) >> 1
     coefficients = np.clip((pair[:, 1:] + (1 << (VALUE_SHIFT - 1))) >> VALUE_SHIFT, -8, 7)
-    return pair[:, 0], np.concatenate([coefficients, block[:count].astype(np.int64) >> VALUE_SHIFT], axis=1)
+    return loudness_of(features), np.concatenate([coefficients, block[:count].astype(np.int64) >> VALUE_SHIFT], axis=1)
+
+
+def loudness_of(features: np.ndarray) -> np.ndarray:
+    """int64 [T // 2] of features int8 [T, 12]."""
+    count = len(features) // 2
+    return features[: 2 * count, 0].astype(np.int64).reshape(count, 2).sum(axis=1) >> 1
 
 
 def distances(vector: np.ndarray, templates: np.ndarray) -> np.ndarray:
@@ -205,9 +213,14 @@ class Segment:
 
 
 def segments(loudness: np.ndarray, vectors: np.ndarray) -> list[Segment]:
-    """All that stand alone in a stream and are no longer and no shorter than a word. Arguments: of `frames`.
+    """All that stand alone in a stream and are no longer and no shorter than a word. Arguments: of `frames`."""
+    return [segment_of(codes, vectors, begin) for begin, codes in standing(loudness)]
 
-    A segment that the stream's end cuts off before `QUIET` frames are over is none.
+
+def standing(loudness: np.ndarray) -> list[tuple[int, list[int]]]:
+    """(first frame, weights' codes) of each of `segments`: they are found by loudness alone.
+
+    What the stream's end cuts off before `QUIET` frames are over is none.
     """
     found, state, codes, begin, last = [], Loudness(), [], None, 0
     for t, e in enumerate(loudness.tolist()):
@@ -217,15 +230,29 @@ def segments(loudness: np.ndarray, vectors: np.ndarray) -> list[Segment]:
             begin, last = t if begin is None else begin, t
         elif begin is not None and t - last >= QUIET:
             if last + 1 - begin <= LONGEST and np.count_nonzero(codes[begin:]) >= SHORTEST:
-                found.append(_segment(codes, vectors, begin, last + 1))
+                found.append((begin, codes[begin : last + 1]))
             begin = None
     return found
 
 
-def _segment(codes: list[int], vectors: np.ndarray, begin: int, end: int) -> Segment:
-    late = np.minimum(np.arange(begin, end) + LAG, len(vectors) - 1)
-    rows = np.concatenate([vectors[begin:end, :COEFFICIENTS], vectors[late, COEFFICIENTS:]], axis=1)
-    return Segment(begin, end, np.array(codes[begin:end]), rows)
+def segment_of(codes: Sequence[int], vectors: np.ndarray, begin: int, before: int = 0) -> Segment:
+    """The segment that begins at a frame of a stream, the vectors being those of the stream from frame `before` on."""
+    rows = np.arange(begin - before, begin - before + len(codes))
+    late = np.minimum(rows + LAG, len(vectors) - 1)
+    joined = np.concatenate([vectors[rows, :COEFFICIENTS], vectors[late, COEFFICIENTS:]], axis=1)
+    return Segment(begin, begin + len(codes), np.array(codes), joined)
+
+
+def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence[int]) -> Segment:
+    """A word as it is taught: the network, from its reset, hears it alone, and `LEAD` frames before and `LAG` behind.
+
+    So a board need not compute while the word is said: it keeps features, int8 [T, 12], and takes its time.
+
+    begin, codes : of `standing`
+    """
+    before = max(0, begin - LEAD)
+    alone = features[2 * before : 2 * (begin + len(codes) + LAG)]
+    return segment_of(codes, frames(model, alone)[1], begin, before)
 
 
 # ---------------------------------------------------------------- teaching
@@ -304,18 +331,18 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
     count = len(features) // 2
     if count <= SHORTEST:
         raise UserError(EMPTY)
-    loudness, vectors = with_silence(model, features)
+    loudness = np.concatenate([loudness_of(features), np.full(QUIET + 1, -128)])
     low, high = int(loudness[:count].min()), int(loudness[:count].max())
     if high - low >= SPAN and loudness[0] > (low + high) >> 1:
         raise UserError(CUT)
-    found, state = segments(loudness, vectors), Loudness()
+    found, state = standing(loudness), Loudness()
     with_weight = sum(state.push(e) > 0 for e in loudness[:count].tolist())
     if not found:
         raise UserError(TOO_LONG if with_weight > LONGEST // 2 else EMPTY)
-    best = max(found, key=lambda segment: segment.weight)
-    if best.begin == 0 or best.end >= count:
+    begin, codes = max(found, key=lambda one: sum(map(weight, one[1])))
+    if begin == 0 or begin + len(codes) >= count:
         raise UserError(CUT)
-    return best
+    return taken(model, features, begin, codes)
 
 
 def with_silence(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

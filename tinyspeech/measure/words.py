@@ -60,12 +60,13 @@ class Said:
 class Row:
     """One person's takes in a row, as the definition cuts them."""
 
+    model: IntegerModel
     said: tuple[Said, ...]
     stream: tuple[np.ndarray, np.ndarray]
     """`taught.frames`: loudness and vectors."""
     segments: tuple[taught.Segment, ...]
     features: np.ndarray
-    """int8 [T, 12]: for the yardstick."""
+    """int8 [T, 12]."""
 
     def of(self, said: Said) -> list[taught.Segment]:
         """What a report for this take could be about."""
@@ -73,9 +74,10 @@ class Row:
                 and s.decided * FRAME_S <= said.end_s + LATE_S]
 
     def takes(self, word: str, numbers: Iterable[int]) -> list[taught.Segment]:
-        """The heaviest segment of each of these takes that has one."""
+        """Each of these takes as it is taught: its heaviest segment; those without one are left out."""
         found = [self.of(said) for said in self.said if said.word == word and said.take in numbers]
-        return [max(segments, key=lambda s: s.weight) for segments in found if segments]
+        heaviest = [max(segments, key=lambda s: s.weight) for segments in found if segments]
+        return [taught.taken(self.model, self.features, s.begin, s.codes.tolist()) for s in heaviest]
 
 
 People = Mapping[str, Mapping[int | None, Row]]
@@ -137,7 +139,7 @@ def people(model: IntegerModel, takes: Path, noise: Path, aside: bool) -> dict[s
             stream = small_frames(model, features)
             said = tuple(Said(row["word"], int(row["take"]), event.begin_s, event.end_s)
                          for row, event in zip(rows, events, strict=True))
-            found[speaker][snr] = Row(said, stream, tuple(taught.segments(*stream)), features)
+            found[speaker][snr] = Row(model, said, stream, tuple(taught.segments(*stream)), features)
     return found
 
 
