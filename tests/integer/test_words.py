@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer import words
-from tinyspeech.integer.frontend import to_8khz
+from tinyspeech.integer.frontend import FrontendStream, to_8khz
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio
@@ -144,6 +144,33 @@ def test_parts_weigh_the_same():
     assert even[:, 0].tolist() == [4, 20, 36, 52]  # eighths: 0.5, 2.5, 4.5, 6.5
     heavy = words.parts(words.Segment(0, 8, np.array([5, 1, 1, 1, 1, 1, 1, 1]), vectors))
     assert heavy[:, 0].tolist()[:2] == [0, 0]  # the first frame is more than half of the word
+
+
+def test_a_take_is_what_lies_around_it_and_no_more(model):
+    """The network is reset before it: what was said a second ago does not matter, what follows later neither."""
+    features = FrontendStream().push(spoken("marvin", pause=8000))
+    (begin, codes), = words.standing(words.loudness_of(features))
+    first, behind = 2 * (begin - words.LEAD), 2 * (begin + len(codes) + words.LAG)
+    changed = features.copy()
+    changed[:first], changed[behind:] = 50, -50
+    one, other = (words.taken(model, x, begin, codes) for x in (features, changed))
+    assert (one.vectors == other.vectors).all() and (one.begin, one.end) == (begin, begin + len(codes))
+    changed[first] = -90
+    assert (words.taken(model, changed, begin, codes).vectors != one.vectors).any()
+    early = words.taken(model, features[2 * begin - 2 :], 1, codes)  # fewer than LEAD frames are there
+    assert early.vectors.shape == one.vectors.shape and (early.vectors[:, :11] == one.vectors[:, :11]).all()
+
+
+def test_segments_of_a_stream_are_those_that_stand_alone(model):
+    features = FrontendStream().push(np.concatenate([spoken("marvin"), spoken("happy"), spoken("sheila")]))
+    loudness, vectors = words.frames(model, features)
+    found = words.segments(loudness, vectors)
+    assert [(s.begin, s.codes.tolist()) for s in found] == words.standing(loudness) and len(found) == 3
+    assert all((words.loudness_of(features) == loudness).tolist())
+    for segment in found:
+        late = vectors[segment.begin + words.LAG : segment.end + words.LAG, words.COEFFICIENTS :]
+        assert (segment.vectors[:, words.COEFFICIENTS :] == late).all()
+        assert (segment.vectors[:, : words.COEFFICIENTS] == vectors[segment.begin : segment.end, :11]).all()
 
 
 def test_a_word_taught_is_heard_and_others_are_not(model, lamp):

@@ -54,6 +54,8 @@ QUIET = 7
 """Frames, 0.28 s, without weight that end a word; a closed lip within one lasts less."""
 LONGEST, SHORTEST = 32, PARTS
 """Frames of a word, from its first with weight to its last; and with weight."""
+LONGEST_COUNT = 255
+"""A counter, uint8 on the chip, stays there."""
 SPAN, STEEPEST = 24, 64
 """Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so
 far below it has no weight."""
@@ -409,10 +411,10 @@ class Listener:
         standing = self.quiet < QUIET
         code = self.loudness.push(loudness, standing and self.length >= LONGEST)
         if code:
-            self.length = self.length + 1 if standing else 1
+            self.length = min(self.length + 1, LONGEST_COUNT) if standing else 1
             self.quiet, self.last = 0, self.length
         elif standing:
-            self.length, self.quiet = self.length + 1, self.quiet + 1
+            self.length, self.quiet = min(self.length + 1, LONGEST_COUNT), self.quiet + 1
         self.line.append((code, vector[:COEFFICIENTS]))
         if len(self.line) > LAG:
             self._compare(*self.line.pop(0), vector[COEFFICIENTS:])
@@ -423,7 +425,7 @@ class Listener:
             return
         distance = distances(np.concatenate([coefficients, block]), self.templates)
         self.costs = step(self.costs if self.count else None, distance, weight(code))
-        self.count += 1
+        self.count = min(self.count + 1, LONGEST_COUNT)
         self.total = min(self.total + weight(code), MOST)
 
     def _decide(self) -> int | None:
