@@ -60,11 +60,11 @@ def test_of_several_files_the_closest_word(run, recorded, lamp, tmp_path):
 def test_what_teach_prints(run, recorded, tmp_path):
     result = json.loads(run("teach", "--word", "lamp", "--wav", recorded["take0"], recorded["take1"], "--out",
                             tmp_path / "x", "--json"))
-    assert (result["word"], result["takes"], result["bytes"]) == ("lamp", 2, words.WORD_BYTES)
+    assert (result["word"], result["takes"], result["bytes"]) == ("lamp", 2, words.PAGE_BYTES)
     assert all(200 < long < 1200 for long in result["milliseconds"])
     assert all(far < words.UNLIKE for far in result["distances"])
     text = run("teach", "--word", "lamp", "--wav", recorded["take0"], "--out", tmp_path / "x")
-    assert str(recorded["take0"]) in text and f"lamp is taught, in {words.WORD_BYTES} bytes" in text
+    assert str(recorded["take0"]) in text and f"lamp is taught, in {words.PAGE_BYTES} bytes" in text
 
 
 @pytest.mark.parametrize("takes, match", [

@@ -36,9 +36,9 @@ def run(args) -> None:
     word = words.teach(args.word, takes)
     words.save(args.out, model, [word])
     frame_ms = 40
-    result = {"word": word.name, "takes": len(takes), "threshold": word.threshold, "bytes": words.WORD_BYTES,
+    result = {"word": word.name, "takes": len(takes), "threshold": word.threshold, "bytes": words.PAGE_BYTES,
               "milliseconds": [frame_ms * (one.end - one.begin) for one in takes],
               "distances": [one.distance(word.template.astype(int)) for one in takes], "file": str(args.out)}
     lines = [f"{path}: {long} ms, {far} from the others' mean" for path, long, far in
              zip(args.wav, result["milliseconds"], result["distances"], strict=True)]
-    show(result, args.json, "\n".join([*lines, f"{word.name} is taught, in {words.WORD_BYTES} bytes: {args.out}"]))
+    show(result, args.json, "\n".join([*lines, f"{word.name} is taught, in {words.PAGE_BYTES} bytes: {args.out}"]))

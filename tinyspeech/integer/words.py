@@ -15,8 +15,8 @@ last comparison: a weight is a power of two, a distance a sum of differences.
 | floor | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
 | peak | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
 | weight | of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64): 0, 1, 2, 4, 8 or 16 (`weight_code`) |
-| vector | 11 coefficients, -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
-| distance | of a vector and a part: 2 abs(coefficients 1 to 7) + abs(8 to 11) + abs(block's values) (`distances`) |
+| vector | 10 coefficients, -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
+| distance | of a vector and a part: 2 abs(coefficients 1 to 7) + abs(8 to 10) + abs(block's values) (`distances`) |
 | cost | of the parts so far: the least of this part's and the one before's, + weight * distance >> 2; at most 65,535 |
 | decision | after `QUIET` frames without weight: heard where the last part's cost <= threshold * sum of weights |
 
@@ -29,6 +29,7 @@ training hears; what they are worth on the others is `words.owner` in data/resul
 
 from __future__ import annotations
 
+import binascii
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -43,9 +44,12 @@ from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
 """Of a template. With 5 words are missed that have fewer frames with weight; with 3 more other words come through."""
-COEFFICIENTS, BLOCK = frontend.N_COEFFICIENTS - 1, 32
+COEFFICIENTS, BLOCK = 10, 32
+"""Of the front end, from the second on, and of the last block."""
 VALUES = COEFFICIENTS + BLOCK
-"""Of a vector: 43, four bits each."""
+"""Of a vector: 42, four bits each."""
+LEVELS, BORDERS = np.array([0, 3, 6, 11]), np.array([2, 5, 9])
+"""A template's values of the block have two bits each, and so a word fits a page; a border is of the level above it."""
 LAG = 7
 """Frames: so much later the last block's values, which look back over a second, say most of a frame."""
 LEAD = 4
@@ -63,7 +67,7 @@ LARGEST_CODE = 5
 COST_SHIFT, MOST = 2, 65_535
 """Bits that a frame's weighed distance loses before it is added to a cost, and the most that a cost can be, uint16 on
 the chip: it stays there, above every threshold, since the weights of a word add up to 512 at most."""
-DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, 4, BLOCK])
+DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, COEFFICIENTS - 7, BLOCK])
 """Powers of two."""
 VALUE_SHIFT = 3
 """A vector's unit is 8 of a coefficient's, and of the block's."""
@@ -79,9 +83,10 @@ FULL_SCALE, CLIPPED = 32_000, 16
 EMPTY = "the take is empty: no word was found in it"
 CUT = "the take is cut: leave some quiet before the word and behind it"
 TOO_LONG = "the take is too long: a word lasts at most 1.2 s, with quiet before it and behind it"
-NAME_BYTES = 12
-PAGE_BYTES, VERSION = 64, 1
-WORD_BYTES = 2 * PAGE_BYTES
+NAME_BYTES = 8
+PAGE_BYTES, VERSION, CRC_START = 64, 1, 0xFFFF
+"""Of the chip's flash; of a word's page; of its CRC-16 (polynomial 0x1021)."""
+LARGEST_THRESHOLD = 255
 
 
 # ---------------------------------------------------------------- loudness
@@ -120,7 +125,7 @@ def weight(code: int) -> int:
 
 
 def frames(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loudness int64 [T'] and vectors int64 [T', 43] of a stream, int8 [T, 12]; T' = T // 2.
+    """Loudness int64 [T'] and vectors int64 [T', 42] of a stream, int8 [T, 12]; T' = T // 2.
 
     A vector's block values are those of its own frame here: `Listener` and `segments` look for them `LAG` later.
     Raises `UserError` for a network without a block of 32 values at 40 ms.
@@ -149,7 +154,7 @@ def from_block(features: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.
     """As `frames`, of features int8 [T, 12] and the last block's values, 0 .. 127, [at least T // 2, 32]."""
     count = len(features) // 2
     pair = features[: 2 * count].astype(np.int64).reshape(count, 2, -1).sum(axis=1) >> 1
-    coefficients = np.clip((pair[:, 1:] + (1 << (VALUE_SHIFT - 1))) >> VALUE_SHIFT, -8, 7)
+    coefficients = np.clip((pair[:, 1 : 1 + COEFFICIENTS] + (1 << (VALUE_SHIFT - 1))) >> VALUE_SHIFT, -8, 7)
     return loudness_of(features), np.concatenate([coefficients, block[:count].astype(np.int64) >> VALUE_SHIFT], axis=1)
 
 
@@ -160,7 +165,7 @@ def loudness_of(features: np.ndarray) -> np.ndarray:
 
 
 def distances(vector: np.ndarray, templates: np.ndarray) -> np.ndarray:
-    """int64 [..., 43] and [..., 43], broadcast: 0 .. 750."""
+    """int64 [..., 42] and [..., 42], broadcast: 0 .. 735."""
     return np.abs(vector - templates) @ DISTANCE_WEIGHTS
 
 
@@ -189,7 +194,7 @@ class Segment:
     codes: np.ndarray
     """int64 [end - begin]: of the weights."""
     vectors: np.ndarray
-    """int64 [end - begin, 43]."""
+    """int64 [end - begin, 42]."""
 
     @property
     def decided(self) -> int:
@@ -202,7 +207,7 @@ class Segment:
         return sum(map(weight, self.codes.tolist()))
 
     def cost(self, templates: np.ndarray) -> np.ndarray:
-        """Of the last part, int64 [n], for templates int64 [n, PARTS, 43]."""
+        """Of the last part, int64 [n], for templates int64 [n, PARTS, 42]."""
         costs = None
         for code, vector in zip(self.codes.tolist(), self.vectors, strict=True):
             if code:
@@ -261,7 +266,7 @@ def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence
 
 
 def parts(segment: Segment) -> np.ndarray:
-    """Mean vectors of a segment's parts in eighths, int64 [PARTS, 43]: each holds a quarter of its weight.
+    """Mean vectors of a segment's parts in eighths, int64 [PARTS, 42]: each holds a quarter of its weight.
 
     A frame on a border counts to both parts, as far as it reaches into each.
     """
@@ -273,43 +278,49 @@ def parts(segment: Segment) -> np.ndarray:
 
 
 def template(segs: Sequence[Segment]) -> np.ndarray:
-    """Mean of the takes' parts, rounded half up: int64 [PARTS, 43]."""
+    """Mean of the takes' parts, rounded half up, the block's values to `LEVELS`: int64 [PARTS, 42]."""
     total = sum(parts(segment) for segment in segs)
-    return (total + 4 * len(segs)) // (8 * len(segs))
+    mean = (total + 4 * len(segs)) // (8 * len(segs))
+    mean[:, COEFFICIENTS:] = LEVELS[np.searchsorted(BORDERS, mean[:, COEFFICIENTS:], side="right")]
+    return mean
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word as the board keeps it: `WORD_BYTES` of flash."""
+    """A word as the board keeps it: a page of flash."""
 
     name: str
     template: np.ndarray
-    """int8 [PARTS, 43]: coefficients -8 .. 7, block values 0 .. 15."""
+    """int8 [PARTS, 42]: coefficients -8 .. 7, and values of `LEVELS`."""
     threshold: int
-    """Mean distance up to which it is heard, 0 .. 750."""
+    """Mean distance up to which it is heard, 0 .. 255."""
 
     def __post_init__(self):
         check_name(self.name)
 
     def pack(self) -> bytes:
-        """Version, threshold (2 bytes, low first), name, template (a nibble each, low first), CRC-32 of all before it.
+        """A page: version, threshold, name, the parts, CRC-16 of all before it, low byte first.
+
+        A part is its coefficients, a nibble each, low first, then its values of the block, two bits each, low first.
         """
-        nibbles = self.template.ravel() & 15
-        body = (bytes([VERSION]) + self.threshold.to_bytes(2, "little") + self.name.encode().ljust(NAME_BYTES, b"\0")
-                + (nibbles[::2] | nibbles[1::2] << 4).astype(np.uint8).tobytes())
-        body = body.ljust(WORD_BYTES - 4, b"\0")
-        return body + zlib.crc32(body).to_bytes(4, "little")
+        nibbles = self.template[:, :COEFFICIENTS] & 15
+        pairs = np.searchsorted(LEVELS, self.template[:, COEFFICIENTS:]).reshape(PARTS, -1, 4)
+        rows = np.concatenate([nibbles[:, ::2] | nibbles[:, 1::2] << 4, (pairs << [0, 2, 4, 6]).sum(axis=-1)], axis=1)
+        body = bytes([VERSION, self.threshold]) + self.name.encode().ljust(NAME_BYTES, b"\0")
+        body += rows.astype(np.uint8).tobytes()
+        return body + binascii.crc_hqx(body, CRC_START).to_bytes(2, "little")
 
     @classmethod
-    def unpack(cls, data: bytes) -> Word:
+    def unpack(cls, page: bytes) -> Word:
         """What `pack` made. Raises `UserError` where it is not that, whole."""
-        if len(data) != WORD_BYTES or zlib.crc32(data[:-4]).to_bytes(4, "little") != data[-4:] or data[0] != VERSION:
+        if (len(page) != PAGE_BYTES or page[0] != VERSION
+                or binascii.crc_hqx(page[:-2], CRC_START).to_bytes(2, "little") != page[-2:]):
             raise UserError("these bytes hold no word, or only half of one: teach it again")
-        bytes_ = np.frombuffer(data, np.uint8, offset=3 + NAME_BYTES, count=PARTS * VALUES // 2)
-        rows = np.stack([bytes_ & 15, bytes_ >> 4], 1).astype(np.int8).reshape(PARTS, VALUES)
-        rows[:, :COEFFICIENTS] = (rows[:, :COEFFICIENTS] ^ 8) - 8
-        name = data[3 : 3 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
-        return cls(name, rows, int.from_bytes(data[1:3], "little"))
+        rows = np.frombuffer(page, np.uint8)[2 + NAME_BYTES : -2].reshape(PARTS, -1)
+        nibbles, pairs = rows[:, : COEFFICIENTS // 2, None] >> [0, 4] & 15, rows[:, COEFFICIENTS // 2 :, None]
+        template = np.concatenate([(nibbles.reshape(PARTS, -1) ^ 8) - 8,
+                                   LEVELS[pairs >> [0, 2, 4, 6] & 3].reshape(PARTS, -1)], axis=1)
+        return cls(page[2 : 2 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace"), template.astype(np.int8), page[1])
 
 
 def check_name(name: str) -> str:
@@ -364,7 +375,12 @@ def teach(name: str, takes: Sequence[Segment]) -> Word:
             raise UserError(f"take {i + 1} is unlike the others: say the same word again")
     rows = template(takes)
     own = sum(one.distance(rows) for one in takes) // len(takes)
-    return Word(check_name(name), rows.astype(np.int8), MARGIN + (own >> LOOSENESS_SHIFT))
+    return Word(check_name(name), rows.astype(np.int8), threshold(own))
+
+
+def threshold(own: int) -> int:
+    """Of a word whose takes are so far from their template, in the mean."""
+    return min(MARGIN + (own >> LOOSENESS_SHIFT), LARGEST_THRESHOLD)
 
 
 # ---------------------------------------------------------------- recognising
@@ -380,7 +396,7 @@ class Listener:
     words: Sequence[Word]
     loudness: Loudness = field(default_factory=Loudness)
     line: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    """The last `LAG` frames: each its weight's code and 11 coefficients, 12 nibbles."""
+    """The last `LAG` frames: each its weight's code and 10 coefficients, 11 nibbles."""
     quiet: int = QUIET
     """Frames since the last with weight, up to `QUIET`: then nothing stands there."""
     length: int = 0
@@ -404,7 +420,7 @@ class Listener:
     @staticmethod
     def state_bytes(words: int) -> int:
         """Of RAM: the line, `Loudness`, four counters and a sum, and costs."""
-        return LAG * (COEFFICIENTS + 1) // 2 + 4 + 4 + 2 + 2 * PARTS * words
+        return (LAG * (COEFFICIENTS + 1) + 1) // 2 + 4 + 4 + 2 + 2 * PARTS * words
 
     def push(self, loudness: int, vector: np.ndarray) -> int | None:
         """Take a frame of `frames`: the index of a word that ended `QUIET` frames ago, or None."""
@@ -476,7 +492,7 @@ def load(path: str | Path, model: IntegerModel) -> list[Word]:
     taught with another network."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            network, rows = str(archive["network"]), np.asarray(archive["words"], np.uint8).reshape(-1, WORD_BYTES)
+            network, rows = str(archive["network"]), np.asarray(archive["words"], np.uint8).reshape(-1, PAGE_BYTES)
     except FileNotFoundError as error:
         raise UserError(f"no taught words at {path}: run `python -m tinyspeech teach` first") from error
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,

@@ -184,6 +184,8 @@ DESIGNS: dict[str, dict[str, object]] = {
     "the block's values at once": {"LAG": 0}, "3 frames later": {"LAG": 3}, "5 frames later": {"LAG": 5},
     "coefficients alone": {"DISTANCE_WEIGHTS": taught.DISTANCE_WEIGHTS * (1 - BLOCK_ALONE)},
     "the block alone": {"DISTANCE_WEIGHTS": BLOCK_ALONE},
+    "the block's values in four bits": {"LEVELS": np.arange(16), "BORDERS": np.arange(1, 16)},
+    "in one bit": {"LEVELS": np.array([0, 7]), "BORDERS": np.array([4])},
     "all values alike": {"DISTANCE_WEIGHTS": np.ones(taught.VALUES, np.int64)},
     "every frame alike": {"LARGEST_CODE": 1},
     "a threshold for all": {"LOOSENESS_SHIFT": 16},
@@ -315,7 +317,7 @@ def taught_by(takes: Sequence[taught.Segment]) -> taught.Word:
     """Of several people's takes, which are unlike each other: none is refused."""
     rows = taught.template(takes)
     own = sum(one.distance(rows) for one in takes) // len(takes)
-    return taught.Word("word", rows.astype(np.int8), taught.MARGIN + (own >> taught.LOOSENESS_SHIFT))
+    return taught.Word("word", rows.astype(np.int8), taught.threshold(own))
 
 
 def in_speech(words: Sequence[taught.Word], speech: OtherSpeech) -> np.ndarray:
