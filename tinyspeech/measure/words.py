@@ -378,7 +378,7 @@ def warped(tests: Sequence[np.ndarray], reference: np.ndarray) -> np.ndarray:
 
 
 def yardstick(people: People) -> Trial:
-    """As `owners`, each word being its five takes, the nearest of which counts: 11 coefficients, 20 ms, in float."""
+    """As `owners`, each word being its five takes, the nearest of which counts: 11 coefficients, 20 ms."""
     trial = Trial({}, {}, [])
     for rows in tqdm(people.values(), "warping", disable=None):
         def frames(row: Row, segment: taught.Segment) -> np.ndarray:
