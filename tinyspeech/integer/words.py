@@ -43,7 +43,8 @@ from tinyspeech.integer import frontend
 from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
-"""Of a template. With 3 fewer words are heard; 5 hear hardly more and would not fit a page (`words.tried`)."""
+"""Of a template. With 3 fewer words are heard; with 5 one to four in a hundred more, but they would not fit a page
+(`words.tried` in data/results.json)."""
 COEFFICIENTS, BLOCK = 10, 32
 """Of the front end, from the second on, and of the last block."""
 VALUES = COEFFICIENTS + BLOCK
