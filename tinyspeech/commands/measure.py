@@ -21,14 +21,14 @@ LONGEST = 90
 def add(commands) -> None:
     command = add_command(commands, "measure", "figures of data/results.json, one or all, measured and recorded anew")
     command.add_argument("--only", nargs="+", metavar="NAME", help="these keys of data/results.json, and no other")
-    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms", "test_set"), ())
+    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms", "takes", "test_set"), ())
     add_json(command)
     command.set_defaults(run=run_only)
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
     both = ("speech", "logmel")
     for name, text, run, data, required in (
             ("all", "everything that trains no network, and that the given data is enough for", run_all,
-             (*both, "negatives", "noise", "rooms"), both),
+             (*both, "negatives", "noise", "rooms", "takes"), both),
             ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
                      "false reports in hours of sound, and what is heard beside them", run_live,
              ("speech", "negatives", "noise", "rooms"), ()),
@@ -59,6 +59,7 @@ def _add_data(parser: Parser, which: Iterable[str], required: Iterable[str]) -> 
             "negatives": "folders of recordings of any length in which nothing is meant for the board; keywords that "
                          "keywords_NAME.tsv in or beside them lists are counted apart",
             "noise": "folder of recordings of noise, their kinds in noise.tsv", "rooms": "folder of impulse responses",
+            "takes": "folder of takes of words by several people, and their index.tsv",
             "test_set": "the official test set; for finished networks, once"}
     for name in which:
         several = {"nargs": "+", "metavar": "FOLDER"} if name == "negatives" else {}

@@ -50,6 +50,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,9 +60,11 @@ from tqdm import tqdm
 from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.integer import words as taught_words
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import engines, metrics
-from tinyspeech.paths import SHIPPED
-from tinyspeech.sound import audio, datasets
+from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound import audio, datasets, recordings
 from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
 from tinyspeech.sound.noise import BACKGROUND, Noise, mix
 
@@ -222,18 +225,33 @@ def evaluate(
     return result
 
 
-def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED) -> dict:
+def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words: Sequence[str | Path] = ()) -> dict:
     """The word in one recording: {"word", "scores" {class: 0 .. 1}, "logits", "engine", "model", "seconds", "cycles"}.
+
+    words : files of taught words (`integer.words.save`): "word" is then the taught word that is heard in the recording,
+        where there is one, and "taught" is it, or None
 
     Any rate, length and channel count goes in (`audio.load_clip`). `seconds` is this computer's time from samples to
     answer; `cycles` the chip's, None on other engines.
     """
     clip = audio.load_clip(path)
+    taught = _taught(Path(path), engine, model, words) if words else None
     runner = engines.engine(engine, model)
     began = time.perf_counter()
     _, logits, cycles = runner.run(frontend.to_8khz(clip[None]))
     seconds = time.perf_counter() - began
     scores = runner.probabilities(logits)[0]
-    return {"word": CLASSES[int(logits[0].argmax())], "scores": dict(zip(CLASSES, map(float, scores), strict=True)),
+    return {"word": taught or CLASSES[int(logits[0].argmax())], **({"taught": taught} if words else {}),
+            "scores": dict(zip(CLASSES, map(float, scores), strict=True)),
             "logits": logits[0].tolist(), "engine": engine, "model": model, "seconds": seconds,
             "cycles": int(cycles[0]) if cycles is not None else None}
+
+
+def _taught(path: Path, engine: str, model: str, files: Sequence[str | Path]) -> str | None:
+    """The taught word that is heard in a recording. Raises `UserError` for another engine than int."""
+    if engine != "int":
+        raise UserError(f"taught words are heard by the integers alone, not by {engine}: add --engine int")
+    network = IntegerModel.load(model_file(model, ".npz"))
+    known = [word for file in files for word in taught_words.load(file, network)]
+    found = taught_words.heard_in_clip(network, recordings.at_8khz(path), known)
+    return None if found is None else known[found].name

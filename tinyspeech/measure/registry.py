@@ -28,6 +28,7 @@ from tinyspeech.measure.figures import (
     network,
     robustness,
     training,
+    words,
 )
 from tinyspeech.measure.store import Figure
 from tinyspeech.networks.family import FAMILY
@@ -39,7 +40,8 @@ MODELS = (SHIPPED, "tinyspeech_z")
 TESTED = (SHIPPED, "tinyspeech_xs")
 """Networks whose accuracy on the official test set is published."""
 FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
-         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "test_set": "--test-set FOLDER"}
+         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "takes": "--takes FOLDER",
+         "test_set": "--test-set FOLDER"}
 """Data that a group may need, and how the command line names it."""
 
 
@@ -135,6 +137,14 @@ def of_hours() -> list[Group]:
     ]
 
 
+def of_words() -> list[Group]:
+    """Of words that are taught."""
+    needs = ("takes", "noise", "negatives")
+    return [Group(("words.tried",), words.tried, needs),
+            Group(named("words", "development", "owner_closed", "owner", "by_takes", "anyone", "warping"),
+                  words.measured, needs)]
+
+
 def of_rest() -> list[Group]:
     """Noise and confidence, listening, pruning, compilers, this computer's speed."""
     return [
@@ -183,7 +193,7 @@ def of_experiments() -> list[Group]:
 def groups() -> tuple[Group, ...]:
     """Every group, in the order in which `measure all` goes through them: what reads other figures comes last."""
     return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_hours(),
-            *of_test_set(), *of_rest())
+            *of_words(), *of_test_set(), *of_rest())
 
 
 @cache
@@ -235,25 +245,27 @@ def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[s
 
 def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None,
          negatives: Sequence[Path] | None = None, noise: Path | None = None,
-         rooms: Path | None = None, test_set: Path | None = None) -> Iterator[tuple[str, dict]]:
+         rooms: Path | None = None, takes: Path | None = None,
+         test_set: Path | None = None) -> Iterator[tuple[str, dict]]:
     """Measure figures and record them, and no other; yields (key, what was recorded), each as soon as it is there.
 
     keys : of data/results.json
     speech : folder in Speech Commands layout, where one of them needs it
     logmel : the log-mel set, or such a folder, where one needs it
     negatives, noise, rooms : folders of running speech, of noise and of impulse responses, where one needs them
+    takes : a folder of takes of words by several people, where one needs it
     test_set : the official test set, where one needs it
 
     Raises `UserError`, before anything is measured, for a figure that nothing makes, and for data that is not there.
     """
     wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel, "negatives": negatives,
                                                "noise": noise, "rooms": rooms,
-                                               "test_set": test_set}
+                                               "takes": takes, "test_set": test_set}
     for key in wanted:
         missing = [FLAGS[need] for need in group_of(key).needs if given[need] is None]
         if missing:
             raise UserError(f"{key} is measured on data: give {' and '.join(missing)}")
-    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms, test_set)
+    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms, takes, test_set)
     for group in groups():
         if asked := [key for key in group.keys if key in wanted]:
             yield from record(group.measure(**{need: given[need] for need in group.needs}), asked)

@@ -1,0 +1,297 @@
+"""Taught words: what is a take and what is not, what a word is, and the stream against the whole."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinyspeech.errors import UserError
+from tinyspeech.integer import words
+from tinyspeech.integer.frontend import FrontendStream, to_8khz
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import BUNDLED, SHIPPED, model_file
+from tinyspeech.sound import audio
+
+QUIET_UNITS = 3
+"""Of the noise around words here."""
+
+
+@pytest.fixture(scope="module")
+def model():
+    return IntegerModel.load(model_file(SHIPPED, ".npz"))
+
+
+def spoken(word: str, number: int = 0, gain: float = 1.0, seed: int = 0, pause: int = 4000) -> np.ndarray:
+    """A bundled clip at 8 kHz between pauses of soft noise, so many samples each."""
+    clip = to_8khz(audio.load_clip(sorted(BUNDLED.glob(f"{word}/*.flac"))[number])) * gain
+    noise = np.random.default_rng(seed).normal(0, QUIET_UNITS, len(clip) + 2 * pause)
+    return np.clip(np.rint(np.pad(clip, pause) + noise), -32768, 32767).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def lamp(model):
+    """*marvin* in one voice, five times, louder and softer."""
+    return words.teach("lamp", [words.take(model, spoken("marvin", 0, gain, seed)) for seed, gain in
+                                enumerate((1, 0.8, 0.6, 0.5, 0.7))])
+
+
+# ---------------------------------------------------------------- loudness
+
+
+@pytest.mark.parametrize("c, code", [(-200, 0), (0, 0), (1, 1), (3, 1), (4, 2), (7, 2), (8, 3), (16, 4), (31, 4),
+                                     (32, 5), (64, 5), (500, 5)])
+def test_weights_are_powers_of_two(c, code):
+    assert words.weight_code(c) == code
+    assert words.weight(code) == (0, 1, 2, 4, 8, 16)[code]
+
+
+@given(st.lists(st.integers(-128, 127), min_size=1, max_size=300), st.booleans())
+@example([127] * 300, True)
+@example([-128, 127] * 150, False)
+def test_floor_and_peak_stay_16_bits_and_apart(loudness, hurry):
+    state = words.Loudness()
+    for e in loudness:
+        code = state.push(e, hurry)
+        assert 0 <= code <= words.LARGEST_CODE
+        assert state.peak - state.floor >= words.SPAN << 4 and state.peak >= e << 4
+        assert -(1 << 15) <= state.floor < 1 << 15 and state.peak < 1 << 15
+        assert not code or e << 4 > state.floor
+
+
+def test_a_louder_place_becomes_quiet_again():
+    """Noise that begins and stays is no word for ever: the floor hurries up to it."""
+    state, codes = words.Loudness(), []
+    for t in range(400):
+        codes.append(state.push(-100 if t < 50 else 20, 50 + words.LONGEST <= t))
+    assert all(codes[51:80]) and not any(codes[300:])
+
+
+# ---------------------------------------------------------------- costs
+
+
+vectors_of = hnp.arrays(np.int64, (7, words.VALUES), elements=st.integers(-8, 15))
+templates = hnp.arrays(np.int64, (2, words.PARTS, words.VALUES), elements=st.integers(-8, 15))
+
+
+@settings(deadline=None)
+@given(vectors_of, templates, hnp.arrays(np.int64, 7, elements=st.integers(0, words.LARGEST_CODE)))
+def test_a_cost_is_the_least_of_all_ways_through_the_parts(vectors, rows, codes):
+    codes[0], codes[-1] = max(1, codes[0]), max(1, codes[-1])
+    cost = words.Segment(0, 7, codes, vectors).cost(rows)
+    here = [t for t in range(7) if codes[t]]
+    for row, found in zip(rows, cost, strict=True):
+        ways = [sum(words.weight(int(codes[t])) * int(words.distances(vectors[t], row[part])) >> words.COST_SHIFT
+                    for t, part in zip(here, way, strict=True))
+                for way in itertools.combinations_with_replacement(range(words.PARTS), len(here))
+                if set(way) == set(range(words.PARTS)) and way[0] == 0]
+        assert found == min(ways, default=words.MOST)
+
+
+def test_a_cost_that_is_beyond_16_bits_is_above_every_threshold():
+    far = np.zeros((words.LONGEST, words.VALUES), np.int64)
+    far[:, : words.COEFFICIENTS], far[:, words.COEFFICIENTS :] = 7, 15
+    segment = words.Segment(0, words.LONGEST, np.full(words.LONGEST, words.LARGEST_CODE), far)
+    template = np.zeros((words.PARTS, words.VALUES), np.int64)
+    template[:, : words.COEFFICIENTS] = -8
+    assert words.distances(far[0], template[0]) == 735
+    assert segment.cost(template[None])[0] == words.MOST
+    own = 735  # of takes that are as far from their template as can be
+    assert segment.distance(template) > words.LARGEST_THRESHOLD and words.threshold(own) == words.LARGEST_THRESHOLD
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 3))
+def test_the_stream_is_the_whole(seed, count):
+    """Frame by frame as all at once: the same words at the same frames, whatever comes."""
+    dice = np.random.default_rng(seed)
+    lengths = dice.integers(1, 45, 12)
+    loudness = np.repeat(dice.integers(-128, 128, 12), lengths) + dice.integers(-6, 7, lengths.sum())
+    loudness = np.clip(loudness, -128, 127)
+    vectors = np.concatenate([dice.integers(-8, 8, (len(loudness), words.COEFFICIENTS)),
+                              dice.integers(0, 16, (len(loudness), words.BLOCK))], axis=1)
+    known = [words.Word(f"w{i}", np.concatenate([dice.integers(-8, 8, (words.PARTS, words.COEFFICIENTS)),
+                                                 dice.integers(0, 16, (words.PARTS, words.BLOCK))], 1).astype(np.int8),
+                        int(dice.integers(100, 500))) for i in range(count)]
+    expected = []
+    for segment in words.segments(loudness, vectors):
+        if known:
+            cost = segment.cost(np.stack([word.template for word in known]).astype(np.int64)) << words.COST_SHIFT
+            margins = [word.threshold * segment.weight - int(one) for word, one in zip(known, cost, strict=True)]
+            if max(margins) >= 0:
+                expected.append((segment.decided, margins.index(max(margins))))
+    listener = words.Listener(known)
+    answers = [listener.push(*row) for row in zip(loudness.tolist(), vectors, strict=True)]
+    assert [(t, answer) for t, answer in enumerate(answers) if answer is not None] == expected
+
+
+def test_streams_of_that_kind_hold_words():
+    """The test above is about something."""
+    loudness = np.array([-100] * 20 + [30] * 12 + [-100] * 20)
+    rows = np.zeros((52, words.VALUES), np.int64)
+    listener = words.Listener([words.Word("w", np.zeros((words.PARTS, words.VALUES), np.int8), 0)])
+    assert [listener.push(*row) for row in zip(loudness.tolist(), rows, strict=True)].index(0) == 31 + words.QUIET
+
+
+# ---------------------------------------------------------------- takes
+
+
+def test_parts_weigh_the_same():
+    vectors = np.repeat(np.arange(8)[:, None], words.VALUES, 1)
+    even = words.parts(words.Segment(0, 8, np.full(8, 1), vectors))
+    assert even[:, 0].tolist() == [4, 20, 36, 52]  # eighths: 0.5, 2.5, 4.5, 6.5
+    heavy = words.parts(words.Segment(0, 8, np.array([5, 1, 1, 1, 1, 1, 1, 1]), vectors))
+    assert heavy[:, 0].tolist()[:2] == [0, 0]  # the first frame is more than half of the word
+
+
+def test_a_take_is_what_lies_around_it_and_no_more(model):
+    """The network is reset before it: what was said a second ago does not matter, what follows later neither."""
+    features = FrontendStream().push(spoken("marvin", pause=8000))
+    (begin, codes), = words.standing(words.loudness_of(features))
+    first, behind = 2 * (begin - words.LEAD), 2 * (begin + len(codes) + words.LAG)
+    changed = features.copy()
+    changed[:first], changed[behind:] = 50, -50
+    one, other = (words.taken(model, x, begin, codes) for x in (features, changed))
+    assert (one.vectors == other.vectors).all() and (one.begin, one.end) == (begin, begin + len(codes))
+    changed[first] = -90
+    assert (words.taken(model, changed, begin, codes).vectors != one.vectors).any()
+    early = words.taken(model, features[2 * begin - 2 :], 1, codes)  # fewer than LEAD frames are there
+    assert early.vectors.shape == one.vectors.shape
+    assert (early.vectors[:, : words.COEFFICIENTS] == one.vectors[:, : words.COEFFICIENTS]).all()
+
+
+def test_segments_of_a_stream_are_those_that_stand_alone(model):
+    features = FrontendStream().push(np.concatenate([spoken("marvin"), spoken("happy"), spoken("sheila")]))
+    loudness, vectors = words.frames(model, features)
+    found = words.segments(loudness, vectors)
+    assert [(s.begin, s.codes.tolist()) for s in found] == words.standing(loudness) and len(found) == 3
+    assert all((words.loudness_of(features) == loudness).tolist())
+    for segment in found:
+        late = vectors[segment.begin + words.LAG : segment.end + words.LAG, words.COEFFICIENTS :]
+        assert (segment.vectors[:, words.COEFFICIENTS :] == late).all()
+        now = vectors[segment.begin : segment.end, : words.COEFFICIENTS]
+        assert (segment.vectors[:, : words.COEFFICIENTS] == now).all()
+
+
+def test_a_word_taught_is_heard_and_others_are_not(model, lamp):
+    sound = np.concatenate([spoken("marvin", 0, 0.9, 7), spoken("happy", 0), spoken("sheila", 0),
+                            spoken("marvin", 0, 0.3, 8)])
+    found = words.heard(model, sound, [lamp])
+    second = 25
+    assert [index for _, index in found] == [0, 0]
+    assert found[0][0] < 2 * second + words.QUIET and found[1][0] > 6 * second
+
+
+def test_the_closest_of_several_is_heard(model, lamp):
+    happy = words.teach("happy", [words.take(model, spoken("happy", 0, gain)) for gain in (1, 0.7)])
+    sound = np.concatenate([spoken("marvin", 0, 0.9, 7), spoken("happy", 0, 0.8)])
+    assert [index for _, index in words.heard(model, sound, [happy, lamp])] == [1, 0]
+
+
+def test_a_stream_without_words_or_frames(model, lamp):
+    assert words.heard(model, spoken("marvin"), []) == []
+    assert words.heard(model, np.zeros(300, np.int16), [lamp]) == []
+
+
+@pytest.mark.parametrize("sound, why", [
+    (np.zeros(16_000, np.int16), "empty"),
+    (np.zeros(0, np.int16), "empty"),
+    (np.zeros(100, np.int16), "empty"),
+    (np.full(16_000, 20_000, np.int16), "empty"),  # an offset is no sound
+    (np.full(16_000, -32_768, np.int16), "clipped"),
+    (np.resize(np.array([32_767, -32_768], np.int16), 16_000), "clipped"),
+    (spoken("marvin", gain=40), "clipped"),
+    (spoken("marvin")[7000:], "cut"),
+    (spoken("marvin")[:7500], "cut"),
+    (np.pad(np.random.default_rng(0).normal(0, 3000, 16_000), 4000).astype(np.int16), "long"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_takes_that_are_none_are_refused(model, sound, why):
+    with pytest.raises(UserError, match=why):
+        words.take(model, sound)
+
+
+def test_only_samples_are_a_take(model):
+    with pytest.raises(UserError, match="int16"):
+        words.take(model, np.zeros(16_000))
+    with pytest.raises(UserError, match="int16"):
+        words.take(model, np.zeros((2, 16_000), np.int16))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 300, 20_000, 32_767]), st.integers(0, 24_000))
+def test_whatever_is_recorded_is_a_take_or_is_refused_in_a_line(model, seed, loud, length):
+    dice = np.random.default_rng(seed)
+    sound = (dice.uniform(-loud, loud, length) * (np.arange(length) % 5000 < dice.integers(1, 5000))).astype(np.int16)
+    try:
+        segment = words.take(model, sound)
+    except UserError as error:
+        assert "\n" not in str(error)
+    else:
+        assert segment.end - segment.begin <= words.LONGEST
+        assert np.count_nonzero(segment.codes) >= words.SHORTEST and segment.weight <= 512
+
+
+def test_a_take_unlike_the_others_is_refused(model):
+    same = [words.take(model, spoken("marvin", 0, gain)) for gain in (1, 0.8, 0.6)]
+    with pytest.raises(UserError, match="take 3 is unlike"):
+        words.teach("lamp", [*same[:2], words.take(model, spoken("happy")), same[2]])
+    with pytest.raises(UserError, match="at least one"):
+        words.teach("lamp", [])
+
+
+@pytest.mark.parametrize("name", ["", "a lamp", "lämp", "x" * 9, "a\n"])
+def test_names_that_do_not_fit_a_line_are_refused(lamp, name):
+    with pytest.raises(UserError, match="name"):
+        words.Word(name, lamp.template, lamp.threshold)
+
+
+def test_a_board_keeps_eight_words(lamp):
+    words.Listener([lamp] * words.MAX_WORDS)
+    with pytest.raises(UserError, match="at most 8"):
+        words.Listener([lamp] * (words.MAX_WORDS + 1))
+
+
+def test_a_network_without_such_a_block_is_refused():
+    other = IntegerModel.load(model_file("tinyspeech_z", ".npz"))
+    with pytest.raises(UserError, match="no last block"):
+        words.take(other, spoken("marvin"))
+
+
+# ---------------------------------------------------------------- flash
+
+
+@given(hnp.arrays(np.int8, (words.PARTS, words.VALUES), elements=st.integers(0, 15)), st.integers(0, 255),
+       st.text("abcXYZ019-_", min_size=1, max_size=words.NAME_BYTES))
+def test_words_come_back_from_flash(template, threshold, name):
+    template[:, : words.COEFFICIENTS] -= 8
+    template[:, words.COEFFICIENTS :] = words.LEVELS[template[:, words.COEFFICIENTS :] & 3]
+    kept = words.Word(name, template, threshold).pack()
+    assert len(kept) == words.PAGE_BYTES
+    back = words.Word.unpack(kept)
+    assert (back.name, back.threshold) == (name, threshold) and (back.template == template).all()
+
+
+@given(st.integers(0, words.PAGE_BYTES - 1), st.integers(0, 7))
+def test_a_bit_that_flips_makes_no_word(lamp, at, bit):
+    data = bytearray(lamp.pack())
+    data[at] ^= 1 << bit
+    with pytest.raises(UserError, match="half"):
+        words.Word.unpack(bytes(data))
+
+
+@pytest.mark.parametrize("before", [b"\xff" * words.PAGE_BYTES, b"\0" * words.PAGE_BYTES])
+def test_half_a_word_is_none(lamp, before):
+    """Power fails after so many bytes: what was there, or erased flash, is behind them."""
+    whole = lamp.pack()
+    for written in range(0, words.PAGE_BYTES, 2):
+        data = whole[:written] + before[written:]
+        if data != whole:
+            with pytest.raises(UserError, match="half"):
+                words.Word.unpack(data)
+
+
+def test_bytes_on_the_chip():
+    assert words.Listener.state_bytes(0) == 49 and words.Listener.state_bytes(1) - words.Listener.state_bytes(0) == 8
+    assert words.PAGE_BYTES == 64
