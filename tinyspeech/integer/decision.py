@@ -40,8 +40,8 @@ STEP_FRAMES = 2
 """The chip computes two frames of scores together."""
 LEAK_BITS = 3
 """A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
-LEAST_LEADS = {"low": 149_504, "normal": 74_752, "high": 37_888}
-"""By sensitivity, in weights times scores: normal is 73 * 2**10. A frame in the middle of a word weighs about 100."""
+LEAST_LEADS = {"low": 149_504, "normal": 105_472, "high": 37_888}
+"""By sensitivity, in weights times scores: normal is 103 * 2**10. A frame in the middle of a word weighs about 100."""
 SENSITIVITIES = tuple(LEAST_LEADS)
 DEFAULT_SENSITIVITY = "normal"
 LEAST_LEAD = LEAST_LEADS[DEFAULT_SENSITIVITY]

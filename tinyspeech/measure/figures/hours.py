@@ -34,7 +34,7 @@ def _leads(least: int, count: int, octave: int) -> list[int]:
 LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 8, 2), 3: _leads(23_552, 24, 6), 4: _leads(23_552, 9, 2)}
 """Bits of the leak -> least leads that `choice` compares."""
 RULE_LEADS = _leads(16_384, 9, 2)
-WANTED = {"low": 1.0, "normal": 5.0, "high": 8.0}
+WANTED = {"low": 1.0, "normal": 3.0, "high": 8.0}
 """Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
 keeps to it. Training has heard these speakers: of others there are more."""
 RATES = ("files", "hours", "events", "per_hour", "interval_95", "said", "true", "left_out")
