@@ -210,7 +210,7 @@ def test_words_that_are_clear_in_a_clip_are_heard_in_a_long_recording(minutes):
     heard = sum(any(meets(event, *word) for word in found) for event in clear)
     wrong = sum(not any(meets(event, *word) for event in events) for word in found)
     print(f"{heard} of {len(clear)} clear keywords, {wrong} of {len(found)} reports wrong")
-    assert len(clear) > 20 and heard >= 0.65 * len(clear) and wrong <= 0.15 * len(found)
+    assert len(clear) > 20 and heard >= 0.6 * len(clear) and wrong <= 0.15 * len(found)
 
 
 def test_c_equals_the_definition_on_a_long_recording(c, minutes):
