@@ -28,7 +28,7 @@ KEYWORDS_HEARD, SEED = 560, 3
 """Keywords in each row, and what draws them, their pauses and their rooms."""
 PAUSES_S = (1.0, 4.0)
 SNRS_DB = (None, 20, 10)
-FACTORS = tuple(2 ** (step / 4) for step in range(-4, 9))
+FACTORS = tuple(2 ** (step / 4) for step in range(-6, 7))
 """Of the least lead that ships: from half of it to four times, for a DET curve."""
 
 
