@@ -69,7 +69,7 @@ import binascii
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -502,7 +502,8 @@ def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence
     """
     before = max(0, begin - LEAD)
     nibbles = nibbles_of(features[2 * before : 2 * (begin + len(codes) + QUIET)])
-    return replayed(model, [0] * (begin - before) + list(codes) + [0] * QUIET, nibbles)
+    segment = replayed(model, [0] * (begin - before) + list(codes) + [0] * QUIET, nibbles)
+    return replace(segment, begin=begin, end=begin + len(codes))
 
 
 def clipped_samples(samples: np.ndarray) -> int:
