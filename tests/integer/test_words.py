@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer import words
+from tinyspeech.integer import trials, words
 from tinyspeech.integer.frontend import FrontendStream, to_8khz
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
@@ -389,6 +389,32 @@ def test_a_knock_is_no_take(model):
     teaching, alone = words.Teaching(model, "lamp"), words.Teaching(model, "lamp")
     assert teaching.push(np.concatenate([knock, spoken("marvin")])) == words.OK == alone.push(spoken("marvin"))
     assert teaching.sums.add(alone.sums.rows)
+
+
+def test_samples_of_every_frame_count_as_clipped_once(model, monkeypatch):
+    """All but the first 96, which are in no frame's newest 160; those of half a frame of ours wait."""
+    monkeypatch.setattr(words, "CLIPPED", 10_000)
+    dice = np.random.default_rng(0)
+    sound = dice.choice([-32768, -32000, -31999, 31999, 32000, 32767], 3000).astype(np.int16)
+    teaching, done = words.Teaching(model, "lamp"), 0
+    for piece in np.split(sound, np.sort(dice.integers(0, 3000, 20))):
+        assert teaching.push(piece) is None
+        done += len(piece)
+        counted = sound[96 : 96 + max(0, done - 96) // 320 * 320].astype(int)
+        assert teaching.take.clipped == np.count_nonzero(np.abs(counted) >= 32_000)
+
+
+def test_hostile_takes_are_of_all_kinds(model):
+    """What the firmware is compared on reaches every verdict, and words are taught by it."""
+    recordings = [to_8khz(audio.load_clip(path)) for path in sorted(BUNDLED.glob("*/*.flac"))[::9]]
+    teaching, verdicts, taught = words.Teaching(model, "lamp"), [], 0
+    for sound in trials.takes(recordings, 200, seed=1):
+        verdicts.append(teaching.push(sound))
+        if teaching.done:
+            teaching, taught = words.Teaching(model, "lamp"), taught + 1
+    assert set(verdicts) == {None, words.OK, *words.REFUSALS} and taught > 2
+    one, again = (np.concatenate(list(trials.takes(recordings, 12, seed))) for seed in (5, 5))
+    assert (one == again).all()
 
 
 def test_what_is_said_before_the_ask_is_not_heard(model):

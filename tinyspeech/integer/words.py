@@ -506,9 +506,9 @@ def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence
     return replace(segment, begin=begin, end=begin + len(codes))
 
 
-def clipped_samples(samples: np.ndarray) -> int:
-    """Of int16 [n], as large as `FULL_SCALE` in size."""
-    return int(np.count_nonzero(np.abs(samples.astype(np.int32)) >= FULL_SCALE))
+def is_clipped(samples: np.ndarray) -> np.ndarray:
+    """Which of int16 [n] are as large as `FULL_SCALE` in size."""
+    return np.abs(samples.astype(np.int32)) >= FULL_SCALE
 
 
 def refused(verdict: str) -> UserError:
@@ -524,7 +524,7 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
     samples = np.asarray(samples)
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise UserError(f"a take is int16 samples [n] at 8 kHz, not {samples.dtype} {list(samples.shape)}")
-    if clipped_samples(samples) >= CLIPPED:
+    if np.count_nonzero(is_clipped(samples)) >= CLIPPED:
         raise refused("clipped")
     features, count = frontend.FrontendStream().push(with_silence(samples)), listening.frame_count(len(samples)) // 2
     one, found, verdicts = Take(), None, set()
@@ -594,8 +594,13 @@ class Teaching:
     sums: Sums = field(default_factory=Sums)
     stream: frontend.FrontendStream = field(default_factory=frontend.FrontendStream)
     take: Take = field(default_factory=Take)
-    half: tuple[np.ndarray, int] | None = None
-    """The first of two frames of features, and its clipped samples."""
+    waiting: np.ndarray = field(default_factory=lambda: np.empty((0, frontend.N_COEFFICIENTS), np.int8))
+    """Frames of features whose fellow has not come: at most one."""
+    loud: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    """For each clipped sample since the ask, the frame of features that it is new in."""
+    samples: int = 0
+    """Since the ask, and frames of features."""
+    frames: int = 0
 
     def __post_init__(self):
         check_name(self.name)
@@ -607,31 +612,26 @@ class Teaching:
     def push(self, samples: np.ndarray) -> str | None:
         """Take samples, int16 [n] at 8 kHz: a verdict, `OK` or one of `REFUSALS`, as soon as there is one, and then
         the rest of the samples is not heard; else None."""
-        while len(samples) >= self.stream.missing:
-            piece, samples = np.split(samples, [self.stream.missing])
-            features = self.stream.push(piece)
-            newest = np.roll(self.stream.ring, -self.stream.at)[-frontend.HOP :]
-            verdict = self._frame(features, clipped_samples(newest))
+        loud = np.flatnonzero(is_clipped(samples)) + self.samples - (frontend.WINDOW - frontend.HOP)
+        self.loud, self.samples = np.concatenate([self.loud, loud // frontend.HOP]), self.samples + len(samples)
+        features = np.concatenate([self.waiting, self.stream.push(samples)])
+        for pair in features[: len(features) // 2 * 2].reshape(-1, 2, features.shape[1]):
+            clipped = int(np.count_nonzero(self.loud // 2 == self.frames // 2))
+            self.frames += 2
+            verdict = self.take.push(pair, clipped)
+            if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
+                verdict = "unlike"
             if verdict:
                 self.ask()
                 return verdict
-        self.stream.push(samples)
+        self.waiting = features[len(features) // 2 * 2 :]
         return None
 
     def ask(self) -> None:
         """Forget what was heard since the last verdict."""
-        self.stream, self.take, self.half = frontend.FrontendStream(), Take(), None
-
-    def _frame(self, features: np.ndarray, clipped: int) -> str | None:
-        if self.half is None:
-            self.half = features, clipped
-            return None
-        first, before = self.half
-        self.half = None
-        verdict = self.take.push(np.concatenate([first, features]), before + clipped)
-        if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
-            return "unlike"
-        return verdict
+        fresh = Teaching(self.model, self.name)
+        self.stream, self.take, self.waiting = fresh.stream, fresh.take, fresh.waiting
+        self.loud, self.samples, self.frames = fresh.loud, fresh.samples, fresh.frames
 
     def word(self) -> Word:
         """The word, once it is `done`; or of the takes so far, of which there must be one."""
