@@ -13,6 +13,9 @@
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
              noise makes two bytes easily and three hardly ever. Then it is kept, across power loss (board.h). Any other
              byte, '?' by custom, or another complement changes nothing. The byte that is kept: "settings P\n".
+     'W'  -> and 66 bytes: a taught word as it is kept (words.h), its slot, 0 .. 7, and the slot's complement. Where the
+             word is whole, and has no name or the slot is free, it is kept, across power loss; one without a name is none,
+             and so the one before is forgotten. What the slot holds then: 64 bytes. Nothing where the complement is another.
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -28,6 +31,7 @@
 #include "listen.h"
 #include "network.h"
 #include "usart.h"
+#include "words.h"
 
 void enter_bootloader(void); /* startup.S */
 
@@ -36,6 +40,8 @@ static union {
     int16_t window[FRONTEND_WINDOW];
     uint32_t scratch[FRONTEND_WINDOW / 2];
     int32_t logits[MODEL_CLASSES];
+    uint8_t bytes[WORD_BYTES + 2];
+    struct word word;
     struct {
         int8_t other[2 * FRONTEND_WINDOW - FRONTEND_N_COEFFICIENTS];
         int8_t coefficients[FRONTEND_N_COEFFICIENTS]; /* where neither needs anything when it is the other's turn */
@@ -107,11 +113,31 @@ static void self_test(void)
 static void settings(void)
 {
     int setting = usart_get();
-    if (setting_valid((uint32_t)setting) && usart_get() == (setting ^ 0xff) && setting != board_setting())
-        board_keep((uint32_t)setting);
+    if (setting_valid((uint32_t)setting) && usart_get() == (setting ^ 0xff) && setting != board_setting()) {
+        *work.scratch = board_kept_word((uint32_t)setting); /* the page's other words say nothing */
+        board_keep(SETTINGS_PAGE, work.scratch);
+    }
     usart_text("settings ");
     usart_put(board_setting());
     usart_put('\n');
+}
+
+/* A taught word's page, for another one that the host sends, if that is whole. Where a word is, only one without a name is
+   kept, which is none: so no word is lost while the power fails. Returns 0 when the bytes broke off. */
+static __attribute__((noinline)) int words(void)
+{
+    for (unsigned i = 0; i < WORD_BYTES + 2; i++) {
+        int byte = usart_get();
+        if (byte < 0) return 0;
+        work.bytes[i] = (uint8_t)byte;
+    }
+    uint32_t slot = work.bytes[WORD_BYTES];
+    if (slot < WORDS && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
+        const struct word *page = word_page(slot);
+        if (word_whole(&work.word) && !(*work.word.name && word_kept(page))) board_keep((uint32_t)page, &work.word);
+        usart_bytes(page, WORD_BYTES);
+    }
+    return 1;
 }
 
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
@@ -178,6 +204,9 @@ int main(void)
             if (command < 0) patience = SOON;
             break;
         case 'S': settings(); break;
+        case 'W':
+            if (MODEL_TAP && !words()) patience = SOON;
+            break;
         case 'B':
             board_long_watchdog();
             enter_bootloader();

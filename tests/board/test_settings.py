@@ -76,7 +76,7 @@ def test_a_setting_without_its_complement_changes_nothing(board):
 
 
 ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *CLASSES[REJECTED:])]
-LETTERS = {command[0] for command in Command}
+LETTERS = {command[0] for command in Command} | set(b"W")
 
 
 def asked(chip: Chip, data: bytes) -> list[int]:

@@ -20,6 +20,7 @@ from tinyspeech.integer.network import SIGMOID_BITS, IntegerModel, Worst, sigmoi
 from tinyspeech.integer.packing import layer_words, pack_requant, packed
 from tinyspeech.integer.plan import WORK_BYTES, memory_plan
 from tinyspeech.integer.trials import checksum
+from tinyspeech.integer.words import last_block
 
 CONTRACT = """   Contract, in full in tinyspeech/integer/network.py and proved there for any input (IntegerModel.worst):
    activations int8, at least 0 after a ReLU; weights -8 .. 7; sums int32; >> is arithmetic, all rounding half up.
@@ -119,8 +120,19 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
         "MEMORY": max(layer.memory or 0 for layer in model.layers),
         "PAIRED": plan["paired"], "BATCH": plan["batch"], "FRONT": plan["front"], "FRONT_BYTES": plan["front_bytes"],
         "CUT": plan["cut"], "HELD_BYTES": plan["held_bytes"], "PHASES": plan["front"] + 1, "WINDOW": plan["window"],
-        "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"],
+        "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"], "TAP": _tap(model),
     }
+
+
+def _tap(model: IntegerModel) -> int:
+    """Number of the layer before which the last block stands, which describes a frame of a taught word; 0 where words
+    cannot be taught to the network."""
+    try:
+        block = last_block(model)
+    except UserError:
+        return 0
+    tap = 1 + next(n for n, layer in enumerate(model.layers) if layer.name == block)
+    return tap if memory_plan(model)["paired"] and memory_plan(model)["cut"] < tap else 0
 
 
 def _program(model: IntegerModel) -> tuple[str, list[str]]:

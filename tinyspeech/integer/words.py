@@ -144,8 +144,8 @@ REFUSALS = {
 }
 """Verdicts on a take, as the board says them, and what they mean."""
 NAME_BYTES = 8
-PAGE_BYTES, VERSION, CRC_START = 64, 2, 0xFFFF
-"""Of the chip's flash; of a word's page; of its CRC-16 (polynomial 0x1021)."""
+PAGE_BYTES, VERSION, CRC_START = 64, 0, 0xFFFF
+"""Of the chip's flash; of a word's page, 0 so that it ends the name before it; of its CRC-16 (polynomial 0x1021)."""
 LARGEST_THRESHOLD = 255
 
 
@@ -387,28 +387,29 @@ class Word:
         check_name(self.name)
 
     def pack(self) -> bytes:
-        """A page: version, threshold, name, the parts, CRC-16 of all before it, low byte first.
+        """A page: name, version, threshold, the parts, CRC-16 of all before it, high byte first: that of the page is 0.
 
-        A part is its coefficients, a nibble each, low first, then its values of the block, two bits each, low first.
+        A part is its coefficients, a nibble each, from -8 on, low first, then its values of the block, two bits each, low
+        first.
         """
-        nibbles = self.template[:, :COEFFICIENTS] & 15
+        nibbles = self.template[:, :COEFFICIENTS] + 8
         pairs = np.searchsorted(LEVELS, self.template[:, COEFFICIENTS:]).reshape(PARTS, -1, 4)
         rows = np.concatenate([nibbles[:, ::2] | nibbles[:, 1::2] << 4, (pairs << [0, 2, 4, 6]).sum(axis=-1)], axis=1)
-        body = bytes([VERSION, self.threshold]) + self.name.encode().ljust(NAME_BYTES, b"\0")
+        body = self.name.encode().ljust(NAME_BYTES, b"\0") + bytes([VERSION, self.threshold])
         body += rows.astype(np.uint8).tobytes()
-        return body + binascii.crc_hqx(body, CRC_START).to_bytes(2, "little")
+        return body + binascii.crc_hqx(body, CRC_START).to_bytes(2, "big")
 
     @classmethod
     def unpack(cls, page: bytes) -> Word:
         """What `pack` made. Raises `UserError` where it is not that, whole."""
-        if (len(page) != PAGE_BYTES or page[0] != VERSION
-                or binascii.crc_hqx(page[:-2], CRC_START).to_bytes(2, "little") != page[-2:]):
+        if len(page) != PAGE_BYTES or page[NAME_BYTES] != VERSION or binascii.crc_hqx(page, CRC_START):
             raise UserError("these bytes hold no word, or only half of one: teach it again")
         rows = np.frombuffer(page, np.uint8)[2 + NAME_BYTES : -2].reshape(PARTS, -1)
         nibbles, pairs = rows[:, : COEFFICIENTS // 2, None] >> [0, 4] & 15, rows[:, COEFFICIENTS // 2 :, None]
-        template = np.concatenate([(nibbles.reshape(PARTS, -1) ^ 8) - 8,
+        template = np.concatenate([nibbles.reshape(PARTS, -1) - np.int8(8),
                                    LEVELS[pairs >> [0, 2, 4, 6] & 3].reshape(PARTS, -1)], axis=1)
-        return cls(page[2 : 2 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace"), template.astype(np.int8), page[1])
+        name = page[:NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
+        return cls(name, template.astype(np.int8), page[NAME_BYTES + 1])
 
 
 def check_name(name: str) -> str:
