@@ -21,7 +21,8 @@ int setting_valid(uint32_t setting); /* or another byte, or -1 */
    needs. The network adds; while it listens, the sums leak: a sum stays below 2^3 times the largest score in size, and a
    lead below 2^4 times, and so within 32 bits where a score is below 2^27. */
 struct decision {
-    int32_t sums[DECISION_CLASSES], weight;
+    int32_t sums[DECISION_CLASSES];
+    int32_t weight; /* behind the sums: see kernels.h */
     uint8_t refractory; /* steps in which nothing is reported */
     uint8_t window; /* steps for which an armed board is still open */
 };

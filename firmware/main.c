@@ -133,11 +133,19 @@ static __attribute__((noinline)) int words(void)
     }
     uint32_t slot = work.bytes[WORD_BYTES];
     if (slot < WORDS && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
-        const struct word *page = word_page(slot);
+        const struct word *page = words_pages + slot;
         if (word_whole(&work.word) && !(*work.word.name && word_kept(page))) board_keep((uint32_t)page, &work.word);
         usart_bytes(page, WORD_BYTES);
     }
     return 1;
+}
+
+static __attribute__((noinline)) void report(const char *name, int32_t frames)
+{
+    REGISTER(GPIOD_OUTDR) = LED_ON;
+    usart_text("word ");
+    usart_text(name);
+    usart_say(" ", frames, 10);
 }
 
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
@@ -156,14 +164,15 @@ static int listen(int serial)
             int word = decision_step(&network.sums, board_setting());
             if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
-                REGISTER(GPIOD_OUTDR) = LED_ON;
                 const char *name = model_words;
                 for (int n = word - DECISION_REJECTED; n; n--)
                     while (*name++) {
                     }
-                usart_text("word ");
-                usart_text(name);
-                usart_say(" ", frames, 10);
+                report(name, frames);
+            }
+            if (MODEL_TAP) {
+                word = words_decide(network.words);
+                if (word >= 0) report(words_pages[word].name, frames);
             }
         }
         uint16_t lost_now = listening.lost;
@@ -175,7 +184,7 @@ static int listen(int serial)
     return listening.ended ? listening.command : -1;
 }
 
-int main(void)
+__attribute__((noreturn)) int main(void)
 {
     _Static_assert(MODEL_SCRATCH_BYTES <= sizeof work, "the network's scratch does not fit the transform's buffer");
     enum { SOON = 1, LATER = 60 };

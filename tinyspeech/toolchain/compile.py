@@ -29,7 +29,7 @@ CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "words.c", "board.c", "listen.c", "handler.S", "usart.c",
                     "decision.c", "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S",
-                    "network.c")
+                    "matching.S", "network.c")
 """In the order in which they lie in flash: main.c in the middle, since a call over more than 2 KB takes two bytes more,
 and the weights, network.c's, last of all constants."""
 
@@ -56,7 +56,9 @@ ZIG_WITH_SAVE = "-msave-restore"
 ZIG_SMALL = {
     "main.c": ("-Xclang", "-Oz", "-mllvm", "-tail-merge-size=1"),
     "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
-    "board.c": ("-mllvm", "-disable-lsr"), "network.c": ("-mllvm", "-disable-machine-cse"),
+    "board.c": ("-mllvm", "-disable-lsr", "-mllvm", "-enable-ipra"),
+    "listen.c": ("-Xclang", "-Oz"), "words.c": ("-mllvm", "-enable-ipra"),
+    "network.c": ("-Xclang", "-Oz", "-mllvm", "-disable-machine-cse","-mllvm", "-enable-ipra"),
 }
 """What else makes a file of the firmware smaller. (zig takes -Oz for -Os, and clang, for other files, a product.)"""
 GCC = "riscv64-unknown-elf-gcc"
