@@ -39,9 +39,10 @@ void words_batch(struct words *words, const int8_t *features)
         else if (code) words->length = 1;
         if (!stands(words->history) && words->history >> 3 * WORD_QUIET & 7) words->over = words->length;
     }
-    for (int i = 0; i < WORD_LINE_BYTES * (WORD_LINE - 1); i++) words->line[0][i] = words->line[1][i];
-    for (int i = 0; i < WORD_LINE_BYTES; i++)
-        words->line[WORD_LINE - 1][i] = (uint8_t)(coefficient(features + 2 * i + 1) | coefficient(features + 2 * i + 2) << 4);
+    for (int n = 0; n < WORD_LINE; n++)
+        for (int i = 0; i < WORD_LINE_BYTES; i++)
+            words->line[n][i] = n + 1 < WORD_LINE ? words->line[n + 1][i]
+                                : (uint8_t)(coefficient(features + 2 * i + 1) | coefficient(features + 2 * i + 2) << 4);
 }
 
 /* Of a vector and a word's part. */

@@ -60,7 +60,7 @@ struct words {
     uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
 };
 
-extern const struct word words_pages[WORDS]; /* of the flash: ch32v003.ld */
+extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
 
 /* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
 int word_whole(const struct word *word);

@@ -406,7 +406,7 @@ class Word:
             raise UserError("these bytes hold no word, or only half of one: teach it again")
         rows = np.frombuffer(page, np.uint8)[2 + NAME_BYTES : -2].reshape(PARTS, -1)
         nibbles, pairs = rows[:, : COEFFICIENTS // 2, None] >> [0, 4] & 15, rows[:, COEFFICIENTS // 2 :, None]
-        template = np.concatenate([nibbles.reshape(PARTS, -1) - np.int8(8),
+        template = np.concatenate([nibbles.reshape(PARTS, -1) - 8,
                                    LEVELS[pairs >> [0, 2, 4, 6] & 3].reshape(PARTS, -1)], axis=1)
         name = page[:NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
         return cls(name, template.astype(np.int8), page[NAME_BYTES + 1])
