@@ -11,8 +11,8 @@ enum {
 #define DECISION_LEAST_LEADS {146, 73, 37} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
 
 /* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
-   is always open. */
-enum { SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
+   is always open, 1 for taught words. */
+enum { SETTING_TAUGHT = 1, SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
 static inline uint32_t setting_sensitivity(uint32_t setting) { return (setting >> 4) - (SETTING_BASE >> 4); }
 static inline uint32_t setting_first_word(uint32_t setting) { return setting & 15; }
 int setting_valid(uint32_t setting); /* or another byte, or -1 */
@@ -32,5 +32,8 @@ static inline int32_t decision_leak(int32_t sum) { return sum >> DECISION_LEAK_B
 
 /* After every two frames: the class of a word that is reported, or -1. setting: a valid one. */
 int decision_step(struct decision *d, uint32_t setting);
+
+/* And behind it, where a taught word is over: whether that is reported. */
+int decision_taught(struct decision *d, uint32_t setting);
 
 #endif

@@ -171,8 +171,8 @@ static int listen(int serial)
                 report(name, frames);
             }
             if (MODEL_TAP) {
-                word = words_decide(network.words);
-                if (word >= 0) report(words_pages[word].name, frames);
+                const struct word *taught = words_decide(network.words);
+                if (taught && decision_taught(&network.sums, board_setting())) report(taught->name, frames);
             }
         }
         uint16_t lost_now = listening.lost;

@@ -27,15 +27,18 @@ int word_whole(const struct word *word)
     return !(crc | word->version);
 }
 
-int words_decide(struct words *words)
+const struct word *words_decide(struct words *words)
 {
-    int best = -1, most = words->over > WORD_LONGEST + WORD_QUIET ? 255 : WORD_START;
-    if (!words->over) return best;
+    const struct word *best = 0;
+    int most = WORD_START, length = words->over;
+    if (!length) return best;
+    if (length > WORD_LONGEST + WORD_QUIET) most = 255;
     words->over = words->started = 0;
-    for (int slot = 0; slot < WORDS; slot++) {
-        int merit = words->merit[slot][WORD_PARTS - 1];
-        for (int part = 0; part < WORD_PARTS; part++) words->merit[slot][part] = 0;
-        if (merit > most && word_kept(words_pages + slot)) most = merit, best = slot;
+    uint32_t *merits = (uint32_t *)(void *)words->merit; /* the last part's is the highest byte */
+    for (const struct word *word = words_pages; word < words_pages + WORDS; word++) {
+        int merit = (int)(*merits >> 24);
+        *merits++ = 0;
+        if (merit > most && word_kept(word)) most = merit, best = word;
     }
     return best;
 }

@@ -75,8 +75,8 @@ void words_batch(struct words *words, const int8_t *features);
    0 .. 127, so many bytes apart. work: uint8 [WORD_VALUES]. */
 void words_compare(struct words *words, const int8_t *block, int apart, uint8_t *work);
 
-/* The slot of the word that is over, or -1. */
-int words_decide(struct words *words);
+/* The word that is over, or 0. */
+const struct word *words_decide(struct words *words);
 #endif
 
 #endif

@@ -43,7 +43,10 @@ class InC:
         state = at(self.state.ctypes.data)
         self.library.words_batch(state, at(features.ctypes.data))
         self.library.words_compare(state, at(blocks.ctypes.data), blocks.shape[1], at(self.work.ctypes.data))
-        return self.library.words_decide(state)
+        decide = self.library.words_decide
+        decide.restype = at
+        word = decide(state)
+        return -1 if word is None else (word - ctypes.addressof(self.pages)) // words.PAGE_BYTES
 
 
 class OnChip:
@@ -68,7 +71,7 @@ class OnChip:
             state.x[10 + i] = argument
         assert self.chip.run() == "break"
         assert state.x[2] == self.top
-        return int(np.int64(state.x[10]).astype(np.int32))
+        return state.x[10]
 
     @property
     def state(self) -> np.ndarray:
@@ -82,4 +85,5 @@ class OnChip:
         self._write(self.blocks, blocks.astype(np.int8).tobytes())
         self._call("words_batch", self.state_at, self.features)
         self._call("words_compare", self.state_at, self.blocks, blocks.shape[1], self.work)
-        return self._call("words_decide", self.state_at)
+        word = self._call("words_decide", self.state_at)
+        return (word - PAGES) // words.PAGE_BYTES if word else -1

@@ -74,8 +74,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend, listening
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
@@ -708,6 +709,25 @@ def heard(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> li
     listener = Listener(words)
     answers = [listener.push(*row) for row in zip(*_rows(model, features), strict=True)]
     return [(frame, index) for frame, index in enumerate(answers) if index is not None]
+
+
+def reported(model: IntegerModel, samples: np.ndarray, words: Sequence[Word],
+             **settings: int | str | None) -> list[tuple[int, str]]:
+    """(FRAME, name) of every word that a board reports to which these were taught, as `listening.words` of one to which
+    none were; the ten first."""
+    decider, listener, found, taught = decision.Decision(**settings), Listener(words), [], None
+    rows = zip(*_rows(model, frontend.FrontendStream().push(samples)), strict=True)
+    for (frame, scores), row in zip(listening.scored_frames(model, samples), rows, strict=False):
+        label, heard = decider.push(scores), listener.push(*row)
+        taught = taught if heard is None else heard
+        if decider.frames:
+            continue  # the other frame of the batch is to come
+        if label is not None:
+            found.append((frame, CLASSES[label]))
+        if taught is not None and decider.taught():
+            found.append((frame, words[taught].name))
+        taught = None
+    return found
 
 
 def _rows(model: IntegerModel, features: np.ndarray) -> tuple[list[int], np.ndarray]:
