@@ -15,7 +15,8 @@
              byte, '?' by custom, or another complement changes nothing. The byte that is kept: "settings P\n".
      'W'  -> and 66 bytes: a taught word as it is kept (words.h), its slot, 0 .. 7, and the slot's complement. Where the
              word is whole, and has no name or the slot is free, it is kept, across power loss; one without a name is none,
-             and so the one before is forgotten. What the slot holds then: 64 bytes. Nothing where the complement is another.
+             and so the one before is forgotten. What the slot holds then: 64 bytes. Nothing where the complement is another,
+             or words cannot be taught to the network.
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -132,7 +133,7 @@ static __attribute__((noinline)) int words(void)
         work.bytes[i] = (uint8_t)byte;
     }
     uint32_t slot = work.bytes[WORD_BYTES];
-    if (slot < WORDS && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
+    if (slot < (MODEL_TAP ? WORDS : 0) && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
         const struct word *page = words_pages + slot;
         if (word_whole(&work.word) && !(*work.word.name && word_kept(page))) board_keep((uint32_t)page, &work.word);
         usart_bytes(page, WORD_BYTES);
@@ -214,7 +215,7 @@ __attribute__((noreturn)) int main(void)
             break;
         case 'S': settings(); break;
         case 'W':
-            if (MODEL_TAP && !words()) patience = SOON;
+            if (!words()) patience = SOON;
             break;
         case 'B':
             board_long_watchdog();

@@ -100,6 +100,7 @@ def c_header(model: IntegerModel) -> str:
            "#ifndef TINYSPEECH_MODEL_H\n#define TINYSPEECH_MODEL_H\n#include <stdint.h>\n\n#include \"kernels.h\"\n",
            f'#define MODEL_NAME "{model.name}"\n#define MODEL_HASH "{model.digest}"',
            *(f"#define MODEL_{key} {value}" for key, value in _sizes(model).items()),
+           f"#ifndef MODEL_TAP /* 0: without taught words */\n#define MODEL_TAP {_tap(model)}\n#endif",
            "\n#ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */\n"
            "static const char model_words[] = " + '"' + "\\0".join(model.classes[REJECTED:]) + '";\n#endif\n',
            LAYER_STRUCT + "\n#ifdef MODEL_WITH_LAYERS"]
@@ -120,7 +121,7 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
         "MEMORY": max(layer.memory or 0 for layer in model.layers),
         "PAIRED": plan["paired"], "BATCH": plan["batch"], "FRONT": plan["front"], "FRONT_BYTES": plan["front_bytes"],
         "CUT": plan["cut"], "HELD_BYTES": plan["held_bytes"], "PHASES": 0 if plan["paired"] else plan["front"] + 1, "WINDOW": plan["window"],
-        "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"], "TAP": _tap(model),
+        "STATE_BYTES": plan["state_bytes"], "SCRATCH_BYTES": plan["scratch_bytes"],
     }
 
 
