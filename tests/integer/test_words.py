@@ -479,3 +479,10 @@ def test_half_a_word_is_none(lamp, before):
 def test_bytes_on_the_chip():
     assert words.Listener.state_bytes(0) == 35 and words.Listener.state_bytes(1) - words.Listener.state_bytes(0) == 4
     assert words.PAGE_BYTES == 64
+
+
+def test_a_room_that_is_louder_than_silence_cuts_no_take(model):
+    """What stands behind a recording is silence; the room's own noise is no word that began before."""
+    rng = np.random.default_rng(0)
+    level = np.concatenate([np.full(4000, 80), 3000 * np.hanning(3600) + 80, np.full(4000, 80)])
+    assert words.take(model, (level * rng.standard_normal(len(level))).astype(np.int16)).weight > 0

@@ -530,14 +530,15 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
     if np.count_nonzero(is_clipped(samples)) >= CLIPPED:
         raise refused("clipped")
     features, count = frontend.FrontendStream().push(with_silence(samples)), listening.frame_count(len(samples)) // 2
-    one, found, verdicts = Take(), None, set()
+    one, found, verdicts, cut = Take(), None, set(), False
     for t in range(len(features) // 2):
         verdicts.add(one.push(features[2 * t : 2 * t + 2]))
+        cut = one.cut if t < count else cut  # the silence behind is softer than any room
         if one.standing.ended and one.standing.fits and one.heavy >= SHORTEST:
             segment, end = one.segment(model), t + 1 - QUIET
             if found is None or segment.weight > found[0].weight:
                 found = segment, end
-    if one.cut or (found and found[1] >= count):
+    if cut or (found and found[1] >= count):
         raise refused("cut")
     if not found:
         raise refused("long" if "long" in verdicts else "empty")
