@@ -88,14 +88,12 @@ void board_long_watchdog(void)
     for (int n = PATIENCE; n; n--) REGISTER(IWDG_CTLR) = IWDG_FEED; /* what was written takes some periods of the LSI */
 }
 
-/* The setting and its complement, in every word of the page; whatever an interrupted write leaves does not match. */
-static uint32_t kept_word(uint32_t setting) { return ~setting << 8 | setting; }
-
+/* Whatever an interrupted write leaves does not match. */
 uint8_t board_setting(void)
 {
     uint32_t word = REGISTER(SETTINGS_PAGE);
     uint8_t setting = (uint8_t)word;
-    return word == kept_word(setting) && setting_valid(setting) ? setting : SETTING_DEFAULT;
+    return word == board_kept_word(setting) && setting_valid(setting) ? setting : SETTING_DEFAULT;
 }
 
 /* Write FLASH_CTLR and wait until the flash has done it. That code in flash stands still meanwhile, so that none of this
@@ -108,10 +106,11 @@ static __attribute__((noinline)) void flash_control(uint32_t value)
     }
 }
 
-void board_keep(uint32_t setting)
+void board_keep(uint32_t page, const void *words)
 {
     volatile uint32_t *flash = &REGISTER(FLASH_BASE);
-    uint32_t at = FLASH_AT_ALIAS + SETTINGS_PAGE;
+    const uint32_t *word = words;
+    uint32_t at = FLASH_AT_ALIAS + page;
     flash[(FLASH_KEYR - FLASH_BASE) / 4] = FLASH_KEY1;
     flash[(FLASH_MODEKEYR - FLASH_BASE) / 4] = FLASH_KEY1;
     flash[(FLASH_KEYR - FLASH_BASE) / 4] = FLASH_KEY2;
@@ -122,9 +121,9 @@ void board_keep(uint32_t setting)
     flash_control(FLASH_FTPG);
     flash_control(FLASH_FTPG | FLASH_BUFRST);
     do {
-        REGISTER(at) = kept_word(setting), at += 4;
+        REGISTER(at) = *word++, at += 4;
         flash_control(FLASH_FTPG | FLASH_BUFLOAD);
-    } while (at & 63);
+    } while (at & (FLASH_PAGE - 1));
     flash_control(FLASH_FTPG | FLASH_STRT); /* FLASH_ADDR is still the page */
     flash_control(FLASH_LOCK | FLASH_FLOCK);
 }

@@ -18,13 +18,14 @@ void board_sample(uint16_t *conversions);
 /* Nothing samples. */
 void board_stand_still(void);
 
-/* What the user has set (decision.h): the default where nothing, or nothing whole, was kept. */
+/* What the user has set (decision.h): the default where nothing, or nothing whole, was kept. It stands, with its
+   complement, in the first word of the last page of the flash, which the image never reaches (ch32v003.ld). */
 uint8_t board_setting(void);
+static inline uint32_t board_kept_word(uint32_t setting) { return ~setting << 8 | setting; }
 
-/* Keep a valid setting in the last page of the flash, which the image never reaches (ch32v003.ld; a store of taught words
-   would lie before it). Takes some 6 ms, in which code in flash stands still: nothing may sample. A power cut leaves the
-   old setting, or none. */
-void board_keep(uint32_t setting);
+/* Program a page of the flash with 16 words; with those of the page itself, which are gone by then, it is only erased. Takes
+   some 6 ms, in which code in flash stands still: nothing may sample. A power cut leaves the old page, or no whole one. */
+void board_keep(uint32_t page, const void *words);
 
 /* The watchdog, which may outlive a reset, waits for as long as it can: 8.2 s. A session with the ROM takes 6. */
 void board_long_watchdog(void);

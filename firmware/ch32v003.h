@@ -105,7 +105,9 @@
 #define FLASH_ADDR 0x40022014
 #define FLASH_MODEKEYR 0x40022024
 #define FLASH_AT_ALIAS 0x08000000 /* where flash is programmed; it is read at 0 as well */
-#define SETTINGS_PAGE 0x3fc0 /* the last of the flash; ch32v003.ld keeps the image away from it */
+#define FLASH_PAGE 64 /* bytes that are erased and programmed at once */
+#define WORDS_PAGES 0x3dc0 /* the last nine pages are kept: eight of taught words (words.h) */
+#define SETTINGS_PAGE 0x3fc0 /* and one of what the user sets (board.h); ch32v003.ld keeps the image away from them */
 #define FLASH_MODE (1 << 14) /* the next reset by software enters the ROM bootloader */
 #define FLASH_BOOT_MODEKEYR 0x40022028
 #define FLASH_KEY1 0x45670123

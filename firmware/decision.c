@@ -5,20 +5,20 @@ static const uint8_t least_leads[SETTING_SENSITIVITIES] = DECISION_LEAST_LEADS;
 
 int setting_valid(uint32_t setting)
 {
-    const uint32_t firsts = (1u << DECISION_CLASSES) - (1u << DECISION_REJECTED) + 1; /* a bit for each that may be */
+    const uint32_t firsts = (1u << DECISION_CLASSES) - 1; /* a bit for each that may be */
     return setting - SETTING_BASE < 16 * SETTING_SENSITIVITIES && firsts >> setting_first_word(setting) & 1;
 }
 
 int decision_step(struct decision *d, uint32_t setting)
 {
-    int32_t *sums = d->sums, most = sums[0], next = INT32_MIN / 2; /* no sum is below */
+    int32_t *sums = d->sums, most = INT32_MIN / 2, next = most; /* no sum is below */
     int best = 0;
     if (d->window) d->window--;
     if (d->refractory) {
         d->refractory--;
         return -1;
     }
-    for (int c = 1; c < DECISION_CLASSES; c++) {
+    for (int c = 0; c < DECISION_CLASSES; c++) {
         int32_t sum = sums[c];
         if (sum > most) next = most, most = sum, best = c;
         else if (sum > next) next = sum;
@@ -34,4 +34,16 @@ int decision_step(struct decision *d, uint32_t setting)
     }
     d->window = (uint8_t)window;
     return best;
+}
+
+int decision_taught(struct decision *d, uint32_t setting)
+{
+    uint32_t first = setting_first_word(setting);
+    int open = d->window > 1; /* and not for the last step */
+    if (first > SETTING_TAUGHT) {
+        d->window = 0;
+        return open;
+    }
+    d->window = first ? DECISION_WINDOW_STEPS + 1 : DECISION_REFRACTORY_STEPS; /* the LED's, where all is open */
+    return 1;
 }

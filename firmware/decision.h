@@ -11,8 +11,8 @@ enum {
 #define DECISION_LEAST_LEADS {146, 103, 37} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
 
 /* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
-   is always open. */
-enum { SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
+   is always open, 1 for taught words. */
+enum { SETTING_TAUGHT = 1, SETTING_BASE = 64, SETTING_SENSITIVITIES = 3, SETTING_DEFAULT = SETTING_BASE + 16 };
 static inline uint32_t setting_sensitivity(uint32_t setting) { return (setting >> 4) - (SETTING_BASE >> 4); }
 static inline uint32_t setting_first_word(uint32_t setting) { return setting & 15; }
 int setting_valid(uint32_t setting); /* or another byte, or -1 */
@@ -21,7 +21,8 @@ int setting_valid(uint32_t setting); /* or another byte, or -1 */
    needs. The network adds; while it listens, the sums leak: a sum stays below 2^3 times the largest score in size, and a
    lead below 2^4 times, and so within 32 bits where a score is below 2^27. */
 struct decision {
-    int32_t sums[DECISION_CLASSES], weight;
+    int32_t sums[DECISION_CLASSES];
+    int32_t weight; /* behind the sums: see kernels.h */
     uint8_t refractory; /* steps in which nothing is reported */
     uint8_t window; /* steps for which an armed board is still open */
 };
@@ -31,5 +32,8 @@ static inline int32_t decision_leak(int32_t sum) { return sum >> DECISION_LEAK_B
 
 /* After every two frames: the class of a word that is reported, or -1. setting: a valid one. */
 int decision_step(struct decision *d, uint32_t setting);
+
+/* And behind it, where a taught word is over: whether that is reported. */
+int decision_taught(struct decision *d, uint32_t setting);
 
 #endif

@@ -181,11 +181,9 @@ static int32_t log2_q6(uint32_t e)
 }
 
 /* The rest of the way. */
-STAGE void cepstrum(int16_t spectrum[WINDOW], int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
+STAGE void cepstrum(uint32_t *energy, int exponent, int8_t coefficients[FRONTEND_N_COEFFICIENTS])
 {
-    uint32_t *energy = (uint32_t *)(void *)spectrum; /* energies overwrite the spectrum, logarithms the energies */
-    int32_t *log_energy = (int32_t *)energy;         /* both at slot b + 1 */
-    mel_energies(spectrum, energy);
+    int32_t *log_energy = (int32_t *)energy; /* logarithms overwrite the energies, both at slot b + 1 */
     uint32_t floor = ((uint32_t)FRONTEND_LOG_FLOOR << (2 * exponent + 2)) >> 16;
     for (int b = 1; b < BANDS; b++) {
         uint32_t e = energy[b + 1] + floor;
@@ -214,7 +212,9 @@ void frontend_frame(int16_t window[FRONTEND_WINDOW], int8_t coefficients[FRONTEN
     int exponent = normalise(window);
     transform(window);
     untangle(window);
-    cepstrum(window, exponent, coefficients);
+    uint32_t *energy = (uint32_t *)(void *)window; /* energies overwrite the spectrum */
+    mel_energies(window, energy);
+    cepstrum(energy, exponent, coefficients);
 }
 
 void frontend_start(struct frontend_stream *stream)

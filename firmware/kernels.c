@@ -1,6 +1,7 @@
 /* See kernels.h for shapes, ranges and rounding. */
 #include "kernels.h"
 
+#include "decision.h"
 #include "multiply.h"
 #include "sigmoid.h"
 
@@ -49,11 +50,28 @@ int32_t kernel_lane(int32_t accumulator, enum lane lane)
     return lane == FIRST ? (int16_t)pair : (int32_t)(pair + 0x8000) >> 16; /* a first below 0 has taken 1 from second */
 }
 
+int32_t kernel_score(const int32_t *accumulator, enum lane lane, const uint16_t *table, int o)
+{
+    struct requant r = kernel_requant(table, DECISION_CLASSES, o);
+    return multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
+}
+
+void kernel_leak(int32_t *sum, int32_t part, int32_t leaks) { *sum += part - (decision_leak(*sum) & leaks); }
+
+void kernel_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t *sums, int32_t leaks)
+{
+    for (int o = 0; o < DECISION_CLASSES; o++) kernel_leak(sums + o, kernel_score(accumulator, lane, table, o), leaks);
+}
+
 static int8_t clamp(int32_t x, int32_t low) { return (int8_t)(x < low ? low : x > 127 ? 127 : x); }
 
-int32_t kernel_sigmoid(int32_t a)
+/* The chip has it by hand, in requantise.S, as kernel_scores there needs it. */
+__attribute__((weak)) int32_t kernel_sigmoid(int32_t a)
 {
-    int32_t size = a < 0 ? -a : a, s = size < SIGMOID_ONE ? sigmoid_q7[size] : 128;
+    static const uint32_t steps[] = {SIGMOID_STEPS};
+    int32_t size = a < 0 ? -a : a, s = 64;
+    if (size > SIGMOID_ONE) size = SIGMOID_ONE;
+    for (int32_t i = 0; i < size; i++) s += steps[i >> 4] >> 2 * (i & 15) & 3;
     return a < 0 ? 128 - s : s;
 }
 

@@ -62,6 +62,17 @@ int32_t kernel_lane(int32_t accumulator, enum lane lane);
 void kernel_requantise(const int32_t *accumulator, enum lane lane, const uint16_t *table, int outputs, int low,
                        int8_t *out);
 
+/* (accumulator + bias) * multiplier, of a lane; and what a sum of scores is after one more. */
+int32_t kernel_score(const int32_t *accumulator, enum lane lane, const uint16_t *table, int o);
+void kernel_leak(int32_t *sum, int32_t part, int32_t leaks);
+
+/* sums[c] += (accumulator[c] + bias) * multiplier, of a lane. Where leaks has all its bits and not none, what leaks is
+   first taken from a sum (decision.h). accumulator: int32 [12], sums: int32 [13].
+   The second multiplies what is added, half up >> 8, by a weight, sigmoid(argument / 16) + 1, and adds that to sums[12]. */
+void kernel_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t *sums, int32_t leaks);
+void kernel_weighed_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument,
+                           int32_t *sums, int32_t leaks);
+
 /* round(128 sigmoid(a / 16)), -128 <= a <= 127: 0 .. 128. */
 int32_t kernel_sigmoid(int32_t a);
 

@@ -13,6 +13,10 @@
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
              noise makes two bytes easily and three hardly ever. Then it is kept, across power loss (board.h). Any other
              byte, '?' by custom, or another complement changes nothing. The byte that is kept: "settings P\n".
+     'W'  -> and 66 bytes: a taught word as it is kept (words.h), its slot, 0 .. 7, and the slot's complement. Where the
+             word is whole, and has no name or the slot is free, it is kept, across power loss; one without a name is none,
+             and so the one before is forgotten. What the slot holds then: 64 bytes. Nothing where the complement is another,
+             or words cannot be taught to the network.
      'B'  -> the ROM bootloader takes over, to flash the board.
      0x7f -> nothing. Any other byte is noise, and one with a framing error is not even that.
 
@@ -28,6 +32,7 @@
 #include "listen.h"
 #include "network.h"
 #include "usart.h"
+#include "words.h"
 
 void enter_bootloader(void); /* startup.S */
 
@@ -36,6 +41,8 @@ static union {
     int16_t window[FRONTEND_WINDOW];
     uint32_t scratch[FRONTEND_WINDOW / 2];
     int32_t logits[MODEL_CLASSES];
+    uint8_t bytes[WORD_BYTES + 2];
+    struct word word;
     struct {
         int8_t other[2 * FRONTEND_WINDOW - FRONTEND_N_COEFFICIENTS];
         int8_t coefficients[FRONTEND_N_COEFFICIENTS]; /* where neither needs anything when it is the other's turn */
@@ -107,11 +114,39 @@ static void self_test(void)
 static void settings(void)
 {
     int setting = usart_get();
-    if (setting_valid((uint32_t)setting) && usart_get() == (setting ^ 0xff) && setting != board_setting())
-        board_keep((uint32_t)setting);
+    if (setting_valid((uint32_t)setting) && usart_get() == (setting ^ 0xff) && setting != board_setting()) {
+        *work.scratch = board_kept_word((uint32_t)setting); /* the page's other words say nothing */
+        board_keep(SETTINGS_PAGE, work.scratch);
+    }
     usart_text("settings ");
     usart_put(board_setting());
     usart_put('\n');
+}
+
+/* A taught word's page, for another one that the host sends, if that is whole. Where a word is, only one without a name is
+   kept, which is none: so no word is lost while the power fails. Returns 0 when the bytes broke off. */
+static __attribute__((noinline)) int words(void)
+{
+    for (unsigned i = 0; i < WORD_BYTES + 2; i++) {
+        int byte = usart_get();
+        if (byte < 0) return 0;
+        work.bytes[i] = (uint8_t)byte;
+    }
+    uint32_t slot = work.bytes[WORD_BYTES];
+    if (slot < (MODEL_TAP ? WORDS : 0) && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
+        const struct word *page = words_pages + slot;
+        if (word_whole(&work.word) && !(*work.word.name && word_kept(page))) board_keep((uint32_t)page, &work.word);
+        usart_bytes(page, WORD_BYTES);
+    }
+    return 1;
+}
+
+static __attribute__((noinline)) void report(const char *name, int32_t frames)
+{
+    REGISTER(GPIOD_OUTDR) = LED_ON;
+    usart_text("word ");
+    usart_text(name);
+    usart_say(" ", frames, 10);
 }
 
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
@@ -130,14 +165,15 @@ static int listen(int serial)
             int word = decision_step(&network.sums, board_setting());
             if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
-                REGISTER(GPIOD_OUTDR) = LED_ON;
                 const char *name = model_words;
                 for (int n = word - DECISION_REJECTED; n; n--)
                     while (*name++) {
                     }
-                usart_text("word ");
-                usart_text(name);
-                usart_say(" ", frames, 10);
+                report(name, frames);
+            }
+            if (MODEL_TAP) {
+                const struct word *taught = words_decide(network.words);
+                if (taught && decision_taught(&network.sums, board_setting())) report(taught->name, frames);
             }
         }
         uint16_t lost_now = listening.lost;
@@ -149,7 +185,7 @@ static int listen(int serial)
     return listening.ended ? listening.command : -1;
 }
 
-int main(void)
+__attribute__((noreturn)) int main(void)
 {
     _Static_assert(MODEL_SCRATCH_BYTES <= sizeof work, "the network's scratch does not fit the transform's buffer");
     enum { SOON = 1, LATER = 60 };
@@ -178,6 +214,9 @@ int main(void)
             if (command < 0) patience = SOON;
             break;
         case 'S': settings(); break;
+        case 'W':
+            if (!words()) patience = SOON;
+            break;
         case 'B':
             board_long_watchdog();
             enter_bootloader();

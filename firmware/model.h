@@ -45,10 +45,13 @@
 #define MODEL_FRONT_BYTES 64
 #define MODEL_CUT 9
 #define MODEL_HELD_BYTES 32
-#define MODEL_PHASES 3
+#define MODEL_PHASES 0
 #define MODEL_WINDOW 64
 #define MODEL_STATE_BYTES 616
 #define MODEL_SCRATCH_BYTES 512
+#ifndef MODEL_TAP /* 0: without taught words */
+#define MODEL_TAP 13
+#endif
 
 #ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */
 static const char model_words[] = "yes\0no\0up\0down\0left\0right\0on\0off\0stop\0go";

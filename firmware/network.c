@@ -12,16 +12,10 @@
 
 struct network network;
 
-/* Add a frame's part to a sum, of which a part leaks. */
-static __attribute__((noinline)) void add_to(int32_t *sum, int32_t part)
-{
-    *sum += part - (decision_leak(*sum) & network.leaks);
-}
-
 void network_reset(int leaky)
 {
     for (unsigned i = 0; i < sizeof network; i++) ((int8_t *)&network)[i] = 0;
-    network.leaks = -leaky;
+    network.leaks = (int8_t)-leaky;
 }
 
 void network_logits(int32_t answer[MODEL_CLASSES])
@@ -49,22 +43,6 @@ APART void remember(const struct layer *layer, const int8_t *now)
     int width = layer->inputs;
     int8_t *past = history(layer);
     copy(copy(past, past + width, layer[1].state - layer->state - width), now, width);
-}
-
-/* Add a frame's scores to the sums. Where frames are weighed, argument is the weight's, else of no use. */
-APART void add_scores(const int32_t *accumulator, enum lane lane, const uint16_t *table, int32_t argument)
-{
-    uint32_t weight = 1;
-    if (MODEL_WEIGHED) {
-        weight = (uint32_t)kernel_sigmoid(argument) + 1;
-        add_to(&network.sums.weight, (int32_t)weight);
-    }
-    for (int o = 0; o < MODEL_CLASSES; o++) {
-        struct requant r = kernel_requant(table, MODEL_CLASSES, o);
-        int32_t score = multiply(kernel_lane(accumulator[o], lane) + r.bias, r.multiplier);
-        if (MODEL_WEIGHED) score = multiply((score + 128) >> 8, weight);
-        add_to(&network.sums.sums[o], score);
-    }
 }
 
 /* The work memory: MODEL_WIDEST sums, MODEL_SLOT_BYTES of slots for each frame, and in the gaps between what is live a
@@ -156,7 +134,11 @@ APART void one_frame(const struct layer *layer, enum lane lane, int8_t *slots, c
         break;
     case LAYER_WEIGHED_CLASSIFIER:
     case LAYER_CLASSIFIER:
-        if (lane != SECOND || !network.alone) add_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT]);
+        if (lane == SECOND && network.alone) break;
+        if (MODEL_WEIGHED)
+            kernel_weighed_scores(accumulator, lane, table, slots[MODEL_GATE_SLOT], network.sums.sums, network.leaks);
+        else
+            kernel_scores(accumulator, lane, table, network.sums.sums, network.leaks);
         break;
     case LAYER_GATED_ADD:
         if (MODEL_GATED) kernel_gated_add(out, in, slots + MODEL_GATE_SLOT, (const int8_t *)table, width);
@@ -177,11 +159,11 @@ static int left_out(const struct layer *layer, int n)
     return now;
 }
 
-/* The layers from .. to - 1 on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
-APART int run_layers(int from, int to, int8_t *slots, void *scratch)
+/* The layers from one to before another on one frame, or on two in a row. Returns 0 where one of them left the frame out. */
+APART int run_layers(const struct layer *layer, const struct layer *end, int8_t *slots, void *scratch)
 {
-    const struct layer *layer = model_layers + from;
-    for (int n = from; n < to; n++, layer++) {
+    for (int n = 0; layer < end; n++, layer++) {
+        __asm__("" : "+r"(slots)); /* the second frame's come from the first's each time: nothing is kept on the stack */
         if (left_out(layer, n)) {
             if (layer->kernel > 1) remember(layer, slots + layer->source);
             return 0;
@@ -216,29 +198,43 @@ static __attribute__((noinline)) int resume(const int8_t *features, void *scratc
         copy(network.between.waiting + network.waiting_bytes, features, MODEL_INPUTS);
         network.waiting_bytes += MODEL_INPUTS;
     }
-    if (held) run_layers(MODEL_CUT, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    if (held) {
+        const struct layer *layer = model_layers + MODEL_CUT;
+        if (MODEL_TAP) {
+            run_layers(layer, model_layers + MODEL_TAP, slots_of(scratch, 0), scratch);
+            words_compare(network.words, slots_of(scratch, 0), MODEL_SLOT_BYTES, scratch);
+            layer = model_layers + MODEL_TAP;
+        }
+        run_layers(layer, model_layers + MODEL_LAYERS, slots_of(scratch, 0), scratch);
+    }
     return held;
+}
+
+/* The batch that waits, up to the cut. */
+APART void begin_batch(void *scratch)
+{
+    network.waiting_bytes = 0;
+    int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
+    if (MODEL_TAP) words_batch(network.words, waiting);
+    for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
+        spread(slots, waiting, MODEL_INPUTS);
+        run_layers(model_layers, model_layers + MODEL_FRONT, slots, scratch);
+        slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
+    }
+    run_layers(model_layers + MODEL_FRONT, model_layers + MODEL_CUT, slots_of(scratch, 0), scratch);
+    slots = slots_of(scratch, 0);
+    copy(copy(network.between.held, slots, MODEL_HELD_BYTES), slots + MODEL_SLOT_BYTES, MODEL_HELD_BYTES);
+    network.holds = 2;
 }
 
 int network_frame(const int8_t features[MODEL_INPUTS], void *scratch)
 {
     if (!MODEL_PAIRED) {
         copy(slots_of(scratch, 0), features, MODEL_INPUTS);
-        return run_layers(0, MODEL_LAYERS, slots_of(scratch, 0), scratch);
+        return run_layers(model_layers, model_layers + MODEL_LAYERS, slots_of(scratch, 0), scratch);
     }
     int scored = resume(features, scratch);
-    if (network.waiting_bytes < MODEL_BATCH * MODEL_INPUTS) return scored;
-    network.waiting_bytes = 0;
-    int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
-    for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
-        spread(slots, waiting, MODEL_INPUTS);
-        run_layers(0, MODEL_FRONT, slots, scratch);
-        slots += MODEL_SLOT_BYTES; /* a stride of two leaves one frame of a pair; without, there is but one pair */
-    }
-    run_layers(MODEL_FRONT, MODEL_CUT, slots_of(scratch, 0), scratch);
-    slots = slots_of(scratch, 0);
-    copy(copy(network.between.held, slots, MODEL_HELD_BYTES), slots + MODEL_SLOT_BYTES, MODEL_HELD_BYTES);
-    network.holds = 2;
+    if (network.waiting_bytes == MODEL_BATCH * MODEL_INPUTS) begin_batch(scratch);
     return scored;
 }
 

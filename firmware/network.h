@@ -6,20 +6,22 @@
 
 #include "decision.h"
 #include "model.h"
+#include "words.h"
 
-/* All that the network remembers, in one place, so that small offsets reach it and one loop forgets it. What is listed
-   behind `between` belongs to the run, not to the sound. */
+/* All that the network remembers, in one place, so that one loop forgets it; the histories first, whose addresses are then
+   short to compute. What is listed behind `between` belongs to the run, not to the sound. */
 extern struct network {
-    struct decision sums; /* of the frames' scores; where the network does not weigh its frames, weight stays 0 */
-    int32_t leaks; /* all bits where sums leak, or none */
     int8_t state[(MODEL_STATE_BYTES + 3) & ~3];
+    struct decision sums; /* of the frames' scores; where the network does not weigh its frames, weight stays 0 */
     union {
         int8_t waiting[MODEL_BATCH * MODEL_INPUTS];
         int8_t held[2 * MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
     } between;
-    uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
+    struct words words[MODEL_TAP != 0];
+    int8_t leaks; /* all bits where sums leak, or none */
     uint8_t waiting_bytes, holds; /* how many bytes wait, and how many frames are held */
     uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */
+    uint8_t phase[MODEL_PHASES]; /* frames since a strided layer's last output, where frames come one by one */
 } network;
 
 /* Forget everything: histories and sums are zero. leaky: see decision.h; a clip's sums do not leak. */

@@ -56,7 +56,7 @@ def test_a_setting_is_kept_across_power_loss(board, wanted):
     assert answer(board, ASK) == wanted
 
 
-@pytest.mark.parametrize("code", [0x3f, 0x41, 0x4c, 0x4f, 0x70, 0x7f, 0xff, 0x00])
+@pytest.mark.parametrize("code", [0x3f, 0x4d, 0x4c, 0x4f, 0x70, 0x7f, 0xff, 0x00])
 def test_other_bytes_change_nothing(board, code):
     assert answer(board, setting("high", "yes")) == ARMED
     assert answer(board, bytes([code])) == ARMED
@@ -76,7 +76,8 @@ def test_a_setting_without_its_complement_changes_nothing(board):
 
 
 ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *CLASSES[REJECTED:])]
-LETTERS = {command[0] for command in Command}
+ALL += [bytes([code, code ^ 0xFF]) for code in b"AQa"]  # armed by taught words: decision.TAUGHT
+LETTERS = {command[0] for command in Command} | set(b"W")
 
 
 def asked(chip: Chip, data: bytes) -> list[int]:
@@ -90,9 +91,9 @@ def asked(chip: Chip, data: bytes) -> list[int]:
 
 
 def test_no_other_complement_keeps_a_setting():
-    """Every setting with every wrong third byte, 8,415 of them."""
+    """Every setting with every wrong third byte, 9,180 of them."""
     chip = Board(toolchain.build_firmware().elf).chip
-    assert len(ALL) == 33
+    assert len(ALL) == 36
     for code in ALL:
         wrong = [Command.SETTINGS + code[:1] + bytes([other]) for other in range(256) if other != code[1]]
         assert asked(chip, b"".join(wrong)) == [ord("P")] * 255
@@ -100,7 +101,7 @@ def test_no_other_complement_keeps_a_setting():
 
 
 def test_random_lines_set_what_they_confirm_and_nothing_else():
-    """5,000 lines of what comes near to a setting, against the rule: `S`, one of 33 bytes, its complement. Left out are
+    """5,000 lines of what comes near to a setting, against the rule: `S`, one of 36 bytes, its complement. Left out are
     bytes that are commands of their own, but for `V`."""
     rng = np.random.default_rng(0)
     chip, kept, confirmed, unconfirmed = Board(toolchain.build_firmware().elf).chip, ord("P"), 0, 0
@@ -150,12 +151,12 @@ def test_the_byte_behind_the_letter_is_no_command():
 def test_lines_are_understood_as_they_are_written():
     for settings in (DEFAULT, ARMED):
         assert parse_settings(str(settings)) == settings
-    for rest in ("", " ", " ?", " A", " L", " p", " PP", " normal"):
+    for rest in ("", " ", " ?", " M", " L", " p", " PP", " normal"):
         assert parse_settings("settings" + rest) is None
     assert parse_settings("word yes 3") is None
 
 
-@pytest.mark.parametrize("code", [0x41, 0x4C, 0x7F, 0x30])
+@pytest.mark.parametrize("code", [0x4D, 0x4C, 0x7F, 0x30])
 def test_what_another_firmware_kept_is_the_default(code):
     image = shipped_image()
     word = (~code << 8 | code) & 0xFFFFFFFF

@@ -94,14 +94,29 @@ def test_a_take_unlike_the_others_is_not_taught(people, monkeypatch):
 
 
 def test_excess_is_what_the_definition_decides_by(people):
-    """A segment is heard where its excess is at most the margin that ships."""
+    """A segment is heard where its excess is at most the threshold, whichever that is."""
     rows = people[WHO[0]][None]
     word = words.teach(rows.takes(HERE[0], range(1, 6)))
-    listener = taught.Listener([word])
-    answers = [listener.push(*row) for row in zip(rows.stream[0].tolist(), rows.stream[1].astype(int), strict=True)]
-    heard = [t for t, answer in enumerate(answers) if answer is not None]
-    assert heard == [s.decided for s in rows.segments if words.excess([s], [word])[0] <= taught.MARGIN] and heard
+    found = set()
+    for threshold in (30, 45, taught.THRESHOLD, 90, 255):
+        listener = taught.Listener([taught.Word("word", word.template, threshold)])
+        answers = [listener.push(*row) for row in zip(rows.stream[0].tolist(), rows.stream[1].astype(int), strict=True)]
+        heard = [t for t, answer in enumerate(answers) if answer is not None]
+        assert heard == [s.decided for s in rows.segments if words.excess([s], [word])[0] <= threshold]
+        found.add(len(heard))
+    assert len(found) >= 3
     assert words.excess([], [word]).tolist() == [np.inf]
+
+
+def test_of_two_words_at_one_threshold_the_cheaper_is_closer(people):
+    rows = people[WHO[0]][None]
+    known = [words.teach(rows.takes(name, range(1, 6))) for name in HERE]
+    for segment in rows.segments:
+        far = words.excess([segment], known)
+        if np.isfinite(far).any():
+            at = np.full(len(known), int(np.ceil(far.min())))
+            cost = segment.cost(segment.beyond(np.stack([word.template for word in known]).astype(int)), at)
+            assert cost.min() < 0 and cost[far.argmin()] == cost.min()
 
 
 def test_thresholds_let_so_much_through():
@@ -112,6 +127,7 @@ def test_thresholds_let_so_much_through():
     assert set(margins) == {"1% of other words", "2 an hour", "0.5 an hour"}
     for name, count in (("2 an hour", 20), ("0.5 an hour", 5)):
         assert words.at(margins[name], trial, far, speech)["events"] == count
+    assert words.thresholds(trial, far - 0.5, speech)["2 an hour"] == 19  # of what costs 128 less, the same
     found = words.at(margins["1% of other words"], trial, far, speech)
     assert found["of_others"]["percent"] == 1 and found["heard"]["clean"]["percent"] == pytest.approx(33.3)
     low, high = found["interval_95"]

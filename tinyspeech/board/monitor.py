@@ -11,18 +11,18 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinyspeech import paths
-from tinyspeech.board import isp, keeping, protocol
+from tinyspeech.board import isp, keeping, protocol, taught
+from tinyspeech.board.lines import POLL_S, Lines
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import decision, frontend, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import audio, mulaw
 
@@ -30,8 +30,6 @@ ANSWER_S = 3.0
 """Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
 SETTINGS_S = 1.0
 """Longest wait for its settings."""
-POLL_S = 0.05
-"""So late a word is told at most."""
 PACE_S, BURST = 0.005, frontend.HOP
 """Samples are sent this often, 40 at a time, and never more than a frame of them, however late this computer is: the
 board has room for one frame, and to wait for samples does it no harm."""
@@ -91,7 +89,7 @@ class Monitor:
     def __init__(self, line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
                  now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None):
         self.line, self._heard, self._notice, self._now, self._sent = line, heard, notice, now, sent
-        self._rest, self._lines = b"", deque[str]()
+        self._lines = Lines(line, now)
         self._fed = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
@@ -101,7 +99,7 @@ class Monitor:
         version = isp.find_version(self.line)
         self.line.write(command)
         until = self._now() + ANSWER_S
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             if line == protocol.LISTENING:
                 return
         raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
@@ -126,7 +124,7 @@ class Monitor:
     def _answer_to(self, data: bytes) -> protocol.Settings | None:
         self.line.write(Command.SETTINGS + data)
         until = self._now() + SETTINGS_S
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             if (kept := protocol.parse_settings(line)) is not None:
                 return kept
         return None
@@ -156,7 +154,7 @@ class Monitor:
         self.line.write(Command.STOP)
         until = self._now() + ANSWER_S
         while self.frames is None:
-            if (line := self._next(until)) is None:
+            if (line := self._lines.next(until)) is None:
                 raise UserError("the board no longer answers: look at its cable and power, then reset it")
             self._understand(line)
         sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
@@ -166,7 +164,7 @@ class Monitor:
     def _tell(self, seconds: float) -> None:
         """What comes within so long."""
         until = self._now() + seconds
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             self._understand(line)
             if line == protocol.LISTENING or self.frames is not None:
                 raise UserError("the board was reset while it listened: look at its power, and start it again")
@@ -181,15 +179,6 @@ class Monitor:
                 self.frames = frames
             case None if line != protocol.LISTENING:
                 self._notice(f"the board says what is not understood: {line[:LEGIBLE]!r}")
-
-    def _next(self, until: float) -> str | None:
-        """The next line, or None if there is none by then."""
-        while not self._lines and (left := until - self._now()) > 0:
-            new = self.line.read(4096, min(left, POLL_S))
-            *lines, self._rest = (self._rest + new).split(b"\n")
-            self._rest = self._rest[-isp.CHATTER_BYTES :]  # of a device that never ends its line
-            self._lines += [line.decode("ascii", "replace").strip() for line in lines]
-        return self._lines.popleft() if self._lines else None
 
 
 def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
@@ -217,16 +206,25 @@ def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str
     return monitor.frames
 
 
+def _taught_to(line: isp.Line) -> list[words.Word]:
+    """The words of a board; none where its firmware keeps none."""
+    try:
+        return [*taught.Board(line).words().values()]
+    except taught.NoWords:
+        return []
+
+
 def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str], None],
                 path: str | Path | None = None, seconds: float | None = None,
                 change: Change | None = None,
                 told: Callable[[protocol.Settings], None] = lambda settings: None,
-                keep: str | Path | None = None) -> None:
+                keep: str | Path | None = None, word_files: Sequence[str | Path] = ()) -> None:
     """`listen` over a serial port; path: a sound file in place of the board's microphone.
 
     change : of the board's settings, beforehand; None: they stay, and a board that has none is only a notice
     told : the settings
     keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
+    word_files : files of taught words, which are put on the board and stay there
     """
     if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
         raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
@@ -237,10 +235,10 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
     keeper = None if keep is None else keeping.Keeper(keep)
     session: keeping.Session | None = None
     line = isp.SerialLine(port)
-    words: list[tuple[int, str]] = []
+    reports: list[tuple[int, str]] = []
 
     def hear(word: Heard) -> None:
-        words.append((word.frame, word.word))
+        reports.append((word.frame, word.word))
         heard(word)
 
     try:
@@ -253,12 +251,14 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
             notice(str(error))
         else:
             told(settings)
+        if word_files:
+            taught.Board(line).keep_files(word_files)
         if keeper is not None:  # what the definition reports in the recording, and nearly reports
             model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
             sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
-            session = keeping.Session(keeper, model, sound, **settings.constants())
+            session = keeping.Session(keeper, model, sound, _taught_to(line), **settings.constants())
         frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)
     finally:
         line.close()
-    if session is not None and frames and (different := {*session.heard(frames)} ^ {*words}):
+    if session is not None and frames and (different := {*session.heard(frames)} ^ {*reports}):
         notice(f"{len(different):,} of the board's reports and the definition's differ: does it run another network?")

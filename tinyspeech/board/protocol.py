@@ -9,6 +9,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
 | `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 12 |
+| `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
 | 0x7f | | nothing | 12 |
 
@@ -22,13 +23,14 @@ noise or such an end, or for a minute after a command, the board listens to its 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import decision, frontend, words
 
 
 class Command(bytes, Enum):
@@ -45,6 +47,8 @@ class Command(bytes, Enum):
     """Listen to samples that come over the serial port."""
     SETTINGS = b"S"
     """Keep what `setting` has made, or with `ASK` only say what is kept."""
+    WORD = b"W"
+    """Keep what `page` has made, and say what is kept; with `NO_WORD` only say it."""
     BOOTLOADER = b"B"
     STOP = b"\x7f"
     """End listening, of either kind. mu-law never has it: it would be its second zero (`mulaw.mulaw_encode`)."""
@@ -61,6 +65,18 @@ SETTINGS_START = "settings "
 """So the answer to `S` begins."""
 VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
+NO_WORD = bytes(words.PAGE_BYTES)
+"""In a word's place: the board sees that it is none and keeps what it has."""
+TAUGHT = "taught"
+"""In place of a first word: any taught one."""
+FIRST_WORDS = {name: number for number, name in enumerate(CLASSES) if number >= decision.REJECTED} | {
+    TAUGHT: decision.TAUGHT}
+"""What may open an armed board, and its number in `setting`."""
+ERASED = b"\xff" * words.PAGE_BYTES
+"""What a place holds that was never used."""
+_NAMELESS = bytes(words.PAGE_BYTES - 2)
+FORGOTTEN = _NAMELESS + binascii.crc_hqx(_NAMELESS, words.CRC_START).to_bytes(2, "big")
+"""A page that is whole, but has no name: it may take any word's place, and none is there then."""
 
 
 @dataclass(frozen=True)
@@ -101,30 +117,36 @@ class Settings:
 
     sensitivity: str
     first_word: str | None
-    """It opens an armed board; None: the board is always open."""
+    """It opens an armed board, `TAUGHT`: any taught word does; None: the board is always open."""
 
     def constants(self) -> dict[str, str | int | None]:
         """What `decision.Decision` and `listening.words` call them."""
-        word = None if self.first_word is None else CLASSES.index(self.first_word)
-        return {"sensitivity": self.sensitivity, "first_word": word}
+        return {"sensitivity": self.sensitivity, "first_word": FIRST_WORDS.get(self.first_word)}
 
     def __str__(self) -> str:
         return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
 
 
+def page(word: bytes, slot: int) -> bytes:
+    """What follows `W`: a page of 64 bytes, its place, 0 .. 7, and the place's complement.
+
+    The board keeps a word whose CRC is right where there is none yet, and `FORGOTTEN` anywhere: so a word is lost to no
+    power cut, and to no byte that is.
+    """
+    return word + bytes([slot, slot ^ 0xFF])
+
+
 def setting(sensitivity: str, first_word: str | None) -> bytes:
-    """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board; and its
-    complement, without which the board changes nothing.
+    """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board, 1 for one that
+    taught words open; and its complement, without which the board changes nothing.
 
     Raises `UserError` for a sensitivity or a word that there is not.
     """
     if sensitivity not in decision.SENSITIVITIES:
         raise UserError(f"there is no sensitivity {sensitivity!r}: choose from {', '.join(decision.SENSITIVITIES)}")
-    words = CLASSES[decision.REJECTED :]
-    if first_word is not None and first_word not in words:
-        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(words)}")
-    word = 0 if first_word is None else CLASSES.index(first_word)
-    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word
+    if first_word is not None and first_word not in FIRST_WORDS:
+        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(FIRST_WORDS)}")
+    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + FIRST_WORDS.get(first_word, 0)
     return bytes([code, code ^ 0xFF])
 
 
@@ -137,9 +159,10 @@ def parse_settings(line: str) -> Settings | None:
 def _settings(code: int) -> Settings | None:
     """What the byte means; None where it is no setting."""
     sensitivity, word = divmod(code - 64, 16)
-    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or (word and not decision.REJECTED <= word < len(CLASSES)):
+    names = {number: name for name, number in FIRST_WORDS.items()} | {0: None}
+    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or word not in names:
         return None
-    return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
+    return Settings(decision.SENSITIVITIES[sensitivity], names[word])
 
 
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
@@ -201,5 +224,5 @@ class CommandStream:
         return found
 
 
-_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES}
+_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES, Command.WORD: len(page(NO_WORD, 0))}
 _BY_CODE = {command[0]: command for command in Command}

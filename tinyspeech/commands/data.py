@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyspeech.commands._common import add_actions, add_command, add_json, show
 from tinyspeech.errors import UserError
-from tinyspeech.paths import BUNDLED, TALK
+from tinyspeech.paths import BUNDLED, TAKES, TALK
 
 
 def add(commands) -> None:
@@ -22,6 +22,9 @@ def add(commands) -> None:
     talk = add_command(actions, "talk", "make the radio talk of chapter 11 again with two of these engines")
     talk.add_argument("--out", default=str(TALK), help="folder to write")
     talk.set_defaults(run=run_talk)
+    takes = add_command(actions, "takes", "make the takes of chapter \"Your own words\" again with the same engines")
+    takes.add_argument("--out", default=str(TAKES), help="folder to write")
+    takes.set_defaults(run=run_takes)
     download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
     download.add_argument("--out", help="folder to make (default: the archive's name)")
     download.add_argument("--test-set", action="store_true",
@@ -51,6 +54,13 @@ def run_talk(args) -> None:
     from tinyspeech.sound import talk  # here: it loads numpy and soundfile
 
     same = talk.make(Path(args.out))
+    print(f"wrote {args.out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
+
+
+def run_takes(args) -> None:
+    from tinyspeech.sound import takes  # here: it loads numpy and soundfile
+
+    same = takes.make(Path(args.out))
     print(f"wrote {args.out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
 
 

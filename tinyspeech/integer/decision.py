@@ -13,6 +13,7 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 | armed and closed | a word that is not the first word: all the same, only not reported |
 | armed, the first word | reported; then it is open for `WINDOW_STEPS` |
 | armed and open | whichever word comes next is reported and closes it |
+| a taught word | (`words.py`) is reported where the board is open, and closes it; armed by `TAUGHT`, it opens it |
 
 A word that an armed board keeps to itself costs what a reported one does: an armed stream reports a part of what an
 open one reports, at the same frames.
@@ -51,6 +52,8 @@ REFRACTORY_STEPS = 8
 """0.64 s in which nothing is reported after a word."""
 REJECTED = 2
 """The first classes, silence and unknown, are no words."""
+TAUGHT = 1
+"""In place of a first word: taught words, all of them."""
 
 
 @dataclass
@@ -58,7 +61,7 @@ class Decision:
     """Sums, a rest after a word and a window: 50 bytes on the chip, where the sums are the network's own of a clip.
 
     sensitivity : of `LEAST_LEADS`
-    first_word : class that opens an armed board; None is a board that is always open
+    first_word : class that opens an armed board, or `TAUGHT`; None is a board that is always open
     least_lead : in place of the sensitivity's, to try others than those that ship
 
     Raises `UserError` for a sensitivity that there is not, and for a first word that is no word.
@@ -82,7 +85,7 @@ class Decision:
     def __post_init__(self):
         if self.sensitivity not in LEAST_LEADS:
             raise UserError(f"there is no sensitivity {self.sensitivity!r}: choose from {', '.join(SENSITIVITIES)}")
-        if self.first_word is not None and not REJECTED <= self.first_word < len(CLASSES):
+        if self.first_word not in (None, TAUGHT) and not REJECTED <= self.first_word < len(CLASSES):
             raise UserError(f"class {self.first_word} is no word that opens an armed board: "
                             f"choose from {REJECTED} to {len(CLASSES) - 1}")
         if self.least_lead is None:
@@ -97,6 +100,12 @@ class Decision:
             return None
         self.frames = 0
         return self._step()
+
+    def taught(self) -> bool:
+        """Behind a step: a taught word is over. Whether it is reported."""
+        is_open = self.first_word in (None, TAUGHT) or self.window > 0
+        self.window = WINDOW_STEPS if self.first_word == TAUGHT else 0
+        return is_open
 
     def _step(self) -> int | None:
         is_open = self.first_word is None or self.window > 0

@@ -1,4 +1,4 @@
-"""Words of one's own, taught in five takes: the definition that firmware will follow. Chapter "Your own words".
+"""Words of one's own, taught in five takes: the definition that firmware follows. Chapter "Your own words".
 
     from tinyspeech.integer import words
     lamp = words.teach("lamp", [words.take(model, samples) for samples in recordings])
@@ -6,22 +6,58 @@
 
 A word is a template: what four parts of it look like, each a quarter of its loudness. The network stays as it is; its
 last block describes a frame for words that it never learned, too, and the front end's coefficients tell voices apart. A
-frame here is one of scores, 40 ms. All arithmetic is integer, `>>` rounds down, and nothing needs a multiplier but the
-last comparison: a weight is a power of two, a distance a sum of differences.
+frame here is one of scores, 40 ms, or two of features; two of ours are a batch. All arithmetic is integer, `>>` rounds
+down, and nothing needs a multiplier: a weight is a power of two, a distance a sum of differences.
+
+Listening, every frame (`Listener`); [bytes that the chip keeps]:
 
 | step | computes |
 | --- | --- |
-| loudness | e: mean of the first coefficient over a frame's two windows |
-| floor | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
-| peak | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
-| weight | of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64): 0, 1, 2, 4, 8 or 16 (`weight_code`) |
-| vector | 10 coefficients, -8 .. 7, without the loudness, and the last block's 32 values, 0 .. 15, `LAG` frames later |
+| loudness | e: mean of the first coefficient over a frame's two of features |
+| floor [2] | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
+| peak [2] | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
+| code | 0 .. 5, of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64); the weight is 0, 1, 2, 4, 8, 16 |
+| history [4] | the last ten codes, three bits each; a word stands while one of the last `QUIET` is not 0 |
+| length [1] | frames since a word's first with weight, up to 255 |
+| line [25] | 10 coefficients of each of the last five batches, without the loudness: (sum of 4 + 16) >> 5, -8 .. 7 |
+| vector | what was said `LAG` frames ago: the line's coefficients, and the last block's 32 values now, 0 .. 15 |
 | distance | of a vector and a part: 2 abs(coefficients 1 to 7) + abs(8 to 10) + abs(block's values) (`distances`) |
-| cost | of the parts so far: the least of this part's and the one before's, + weight * distance >> 2; at most 65,535 |
-| decision | after `QUIET` frames without weight: heard where the last part's cost <= threshold * sum of weights |
+| excess | distance - (distance from `USUAL` >> 2) - the word's threshold: how far, for sounds of this kind |
+| cost [4 a word] | where the code of `LAG` frames ago is not 0: the less of this part's and the one before's, |
+| | + (excess + (64 >> code)) >> (7 - code), clamped to int8; from the last part to the first |
+| started [1] | all costs start from 127; before the first part stands 0 at a word's first frame, and then nothing |
+| decision | when the last frame with weight was `QUIET` ago: heard where the last part's cost < 0, of several words |
+| | the one with the least, the first of equals, if length <= `LONGEST` + `QUIET`; then all costs start again |
 
-So a word stands alone: quiet before it and behind it, at most `LONGEST` frames. What is soft hardly counts, which is
-why nobody has to find where a word begins. Running speech is rejected first of all since it does not pause.
+So a word stands alone: quiet before it and behind it. What is soft hardly counts, which is why nobody has to find where
+a word begins. Running speech is rejected first of all since it does not pause, and then since it is usual.
+
+Teaching, `TAKES` times (`Teaching`); while a take is said the network does not run, whose memory holds all this:
+
+| step | computes |
+| --- | --- |
+| ask | front end, floor and peak, history, and what is counted start from nothing; what was said before is not heard |
+| every 20 ms | counts samples of at least `FULL_SCALE` in size, of the newest 160 of the window |
+| every frame | e, floor, peak, code, history, length as above; the first, the least and the largest e |
+| kept [7 a frame] | code, and 12 nibbles: (sum of the two frames' coefficients) >> 5 |
+| room | before a frame is kept: if nothing stood, all but the last `LEAD` are dropped; `FRAMES` at most are kept |
+| empty | nothing stands `PATIENCE` frames after the ask, or later |
+| long | what stands is `LONGEST_COUNT` frames long |
+| a word ends | when the last frame with weight was `QUIET` ago: what is true first of the next four lines |
+| clipped | `CLIPPED` samples or more |
+| cut | first e > (least + largest) >> 1, and largest - least >= `SPAN` |
+| long | length > `LONGEST` + `QUIET` |
+| forgotten | less than `SHORTEST` frames have weight: no verdict, what follows may be the take |
+| replay | else the network, from its reset, hears what is kept, as 16 * nibble + 8, each frame twice; half a batch at |
+| | the end is filled up, with anything: the word's last frame waits for the block's values of the last kept |
+| parts | of the word's vectors, as above: a frame has 4 * weight shares, a part as many as all weights add up to, so |
+| | that some frames are of two parts: (sum of shares * value + (all >> 1)) // all |
+| unlike | of n takes before: 2 abs(n * value - sum) and so on as for a distance, of all parts, > 4 n `UNLIKE`: it is |
+| | refused; but if there was only one before, it takes its place, since either may be the wrong one |
+| sums [168] | + parts, int8 |
+| ok | and after `TAKES` the word: (sum + 2) // 5, the block's values to `LEVELS`; threshold `THRESHOLD`; its page |
+
+After each verdict it asks again.
 
 The choices were made on half of the words and speakers of Arabic Speech Commands, and running speech of speakers whom
 training hears; what they are worth on the others is `words.owner` in data/results.json (`tinyspeech/measure/words.py`).
@@ -30,16 +66,18 @@ training hears; what they are worth on the others is `words.owner` in data/resul
 from __future__ import annotations
 
 import binascii
+import contextlib
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
@@ -51,42 +89,65 @@ VALUES = COEFFICIENTS + BLOCK
 """Of a vector: 42, four bits each."""
 LEVELS, BORDERS = np.array([0, 3, 6, 11]), np.array([2, 5, 9])
 """A template's values of the block have two bits each, and so a word fits a page; a border is of the level above it."""
+BATCH = 2
+"""Frames that the chip computes together, and whose coefficients are averaged: at as many false reports they hear as
+much as a frame's own, and take half the room."""
 LAG = 7
 """Frames: so much later the last block's values, which look back over a second, say most of a frame."""
 LEAD = 4
 """Frames before a word that is taught: the network hears them, too. Without them it describes the first parts worse."""
 QUIET = 7
 """Frames, 0.28 s, without weight that end a word; a closed lip within one lasts less."""
-LONGEST, SHORTEST = 32, PARTS
-"""Frames of a word, from its first with weight to its last; and with weight."""
+LONGEST, SHORTEST = 28, PARTS
+"""Frames of a word, from its first with weight to its last: 1.12 s; and with weight, of a take."""
 LONGEST_COUNT = 255
 """A counter, uint8 on the chip, stays there."""
 SPAN, STEEPEST = 24, 64
 """Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so
 far below it has no weight."""
 LARGEST_CODE = 5
-COST_SHIFT, MOST = 2, 65_535
-"""Bits that a frame's weighed distance loses before it is added to a cost, and the most that a cost can be, uint16 on
-the chip: it stays there, above every threshold, since the weights of a word add up to 512 at most."""
+CODE_BITS, CODES_KEPT = 3, 10
+COST_BITS, START = 6, 127
+"""A weighed excess loses these bits, rounded half up; what a cost starts from, and the most that it can be."""
 DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, COEFFICIENTS - 7, BLOCK])
 """Powers of two."""
+USUAL = np.array([1, -1, -2, -3, -2, -1, 0, -2, 0, -1, 3, 3, 0, 0, 3, 6, 3, 0, 6, 0, 3,
+                  0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 6, 0, 3, 3, 3, 3, 3, 3, 3])
+"""Weighed medians of the vectors of running speech (development's), the block's values to `LEVELS`."""
+USUAL_SHIFT = 2
+"""What lies far from it lies far from every template, and may. At 0.5 false reports an hour, 90 of 100 words are heard
+in place of 85 (`words.tried`)."""
 VALUE_SHIFT = 3
 """A vector's unit is 8 of a coefficient's, and of the block's."""
-MARGIN, LOOSENESS_SHIFT = 90, 2
-"""A word's threshold: this margin, and a quarter of the mean distance of the takes from their template. At this margin
-a word is falsely heard in one of a hundred other words of its owner, and once in two hours of running speech; of
-development's (`words.development`)."""
+THRESHOLD = 71
+"""Of a word that is taught: one in a hundred other words of its owner is heard falsely, and one word in four hours of
+running speech; of development's (`words.development`)."""
 MAX_WORDS = 8
+TAKES = 5
 UNLIKE = 125
-"""A take farther than this from the template of the others is refused."""
+"""A take whose parts are farther than this from the mean of those before is refused."""
+KEPT_SHIFT = 4
+"""Bits that a coefficient of a take loses."""
+FRAMES = LEAD + LONGEST + LAG
+"""Of a take that are kept, at most."""
+PATIENCE = 200
+"""Frames, 8 s, that a take is waited for."""
 FULL_SCALE, CLIPPED = 32_000, 16
 """So many samples as large as this are no longer the voice."""
-EMPTY = "the take is empty: no word was found in it"
-CUT = "the take is cut: leave some quiet before the word and behind it"
-TOO_LONG = "the take is too long: a word lasts at most 1.2 s, with quiet before it and behind it"
+SILENCE_SAMPLES = 4_000
+"""Half a second behind a recording: there its last word ends, and the network looks back."""
+OK = "ok"
+REFUSALS = {
+    "empty": "the take is empty: no word was found in it",
+    "cut": "the take is cut: leave some quiet before the word and behind it",
+    "long": "the take is too long: a word lasts at most 1.1 s, with quiet before it and behind it",
+    "clipped": "the take is clipped: speak more softly, or farther away",
+    "unlike": "the take is unlike the others: say the same word again",
+}
+"""Verdicts on a take, as the board says them, and what they mean."""
 NAME_BYTES = 8
-PAGE_BYTES, VERSION, CRC_START = 64, 1, 0xFFFF
-"""Of the chip's flash; of a word's page; of its CRC-16 (polynomial 0x1021)."""
+PAGE_BYTES, VERSION, CRC_START = 64, 0, 0xFFFF
+"""Of the chip's flash; of a word's page, 0 so that it ends the name before it; of its CRC-16 (polynomial 0x1021)."""
 LARGEST_THRESHOLD = 255
 
 
@@ -122,11 +183,52 @@ def weight(code: int) -> int:
     return 1 << code >> 1
 
 
+@dataclass
+class Standing:
+    """What stands alone in a stream, by its loudness: `Loudness`, a history of codes and a length."""
+
+    loudness: Loudness = field(default_factory=Loudness)
+    history: int = 0
+    """The last `CODES_KEPT` codes, the newest lowest: 30 bits."""
+    length: int = 0
+    """Frames since the first with weight, that one included: of what stands, or stood last."""
+
+    def push(self, loudness: int) -> int:
+        """Take a frame's loudness, -128 .. 127: its code."""
+        stood = self.stands
+        code = self.loudness.push(loudness, stood and self.length >= LONGEST)
+        self.history = (self.history << CODE_BITS | code) & (1 << CODE_BITS * CODES_KEPT) - 1
+        if stood:
+            self.length = min(self.length + 1, LONGEST_COUNT)
+        elif code:
+            self.length = 1
+        return code
+
+    def code(self, ago: int) -> int:
+        """Of so many frames ago."""
+        return self.history >> CODE_BITS * ago & (1 << CODE_BITS) - 1
+
+    @property
+    def stands(self) -> bool:
+        """Whether one of the last `QUIET` frames has weight."""
+        return self.history & (1 << CODE_BITS * QUIET) - 1 > 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether that which stood has just ended: its last frame with weight was `QUIET` frames ago."""
+        return not self.stands and self.code(QUIET) > 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether what has just ended was no longer than a word."""
+        return self.length <= LONGEST + QUIET
+
+
 # ---------------------------------------------------------------- frames
 
 
 def frames(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loudness int64 [T'] and vectors int64 [T', 42] of a stream, int8 [T, 12]; T' = T // 2.
+    """Loudness int64 [T'] and vectors int64 [T', 42] of a stream, int8 [T, 12]; T' = T // 4 * 2, whole batches.
 
     A vector's block values are those of its own frame here: `Listener` and `segments` look for them `LAG` later.
     Raises `UserError` for a network without a block of 32 values at 40 ms.
@@ -153,10 +255,13 @@ def _width(model: IntegerModel) -> int:
 
 def from_block(features: np.ndarray, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """As `frames`, of features int8 [T, 12] and the last block's values, 0 .. 127, [at least T // 2, 32]."""
-    count = len(features) // 2
-    pair = features[: 2 * count].astype(np.int64).reshape(count, 2, -1).sum(axis=1) >> 1
-    coefficients = np.clip((pair[:, 1 : 1 + COEFFICIENTS] + (1 << (VALUE_SHIFT - 1))) >> VALUE_SHIFT, -8, 7)
-    return loudness_of(features), np.concatenate([coefficients, block[:count].astype(np.int64) >> VALUE_SHIFT], axis=1)
+    batches = len(features) // (2 * BATCH)
+    total = features[: 2 * BATCH * batches].astype(np.int64).reshape(batches, 2 * BATCH, -1).sum(axis=1)
+    shift = BATCH + VALUE_SHIFT  # a mean of four, in units of 8
+    coefficients = np.clip((total[:, 1 : 1 + COEFFICIENTS] + (1 << (shift - 1))) >> shift, -8, 7)
+    values = block[: BATCH * batches].astype(np.int64) >> VALUE_SHIFT
+    vectors = np.concatenate([np.repeat(coefficients, BATCH, axis=0), values], axis=1)
+    return loudness_of(features)[: BATCH * batches], vectors
 
 
 def loudness_of(features: np.ndarray) -> np.ndarray:
@@ -170,16 +275,21 @@ def distances(vector: np.ndarray, templates: np.ndarray) -> np.ndarray:
     return np.abs(vector - templates) @ DISTANCE_WEIGHTS
 
 
-def step(costs: np.ndarray | None, distance: np.ndarray, weight: int) -> np.ndarray:
-    """Costs [..., PARTS] after a frame: each part goes on, or follows the one before. None before a word's first frame,
-    which is of the first part."""
-    least = np.full_like(distance, MOST)
+def beyond_usual(vector: np.ndarray, templates: np.ndarray) -> np.ndarray:
+    """int64 [..., 42] and [..., 42], broadcast: the distance, less a quarter of the vector's distance from `USUAL`."""
+    return distances(vector, templates) - (distances(vector, USUAL) >> USUAL_SHIFT)
+
+
+def step(costs: np.ndarray | None, excess: np.ndarray, code: int) -> np.ndarray:
+    """Costs [..., PARTS] after a frame with weight: each part goes on, or follows the one before. None before a word's
+    first frame, which is of the first part."""
+    least = np.full_like(excess, START)
     if costs is None:
         least[..., 0] = 0
     else:
-        least[..., 1:] = costs[..., :-1]
-        least = np.minimum(least, costs)
-    return np.minimum(least + (weight * distance >> COST_SHIFT), MOST)
+        least = np.minimum(costs, np.concatenate([least[..., :1], costs[..., :-1]], axis=-1))
+    shift = COST_BITS + 1 - code
+    return np.clip(least + ((excess + (1 << shift >> 1)) >> shift), -START - 1, START)
 
 
 # ---------------------------------------------------------------- a word in a stream
@@ -207,21 +317,36 @@ class Segment:
         """Sum of all weights."""
         return sum(map(weight, self.codes.tolist()))
 
-    def cost(self, templates: np.ndarray) -> np.ndarray:
-        """Of the last part, int64 [n], for templates int64 [n, PARTS, 42]."""
-        costs = None
-        for code, vector in zip(self.codes.tolist(), self.vectors, strict=True):
-            if code:
-                costs = step(costs, distances(vector, templates), weight(code))
+    def beyond(self, templates: np.ndarray) -> np.ndarray:
+        """`beyond_usual` of its frames with weight, int64 [frames, n, PARTS], for templates int64 [n, PARTS, 42]."""
+        return beyond_usual(self.vectors[self.codes > 0][:, None, None].astype(np.int64), templates)
+
+    def cost(self, beyond: np.ndarray, thresholds: np.ndarray | int) -> np.ndarray:
+        """Of the last part, int64 [n], of what `beyond` returned and thresholds int64 [n]: heard where it is below 0.
+        """
+        costs, less = None, np.asarray(thresholds)[..., None]
+        for code, here in zip(self.codes[self.codes > 0].tolist(), beyond, strict=True):
+            costs = step(costs, here - less, code)
         return costs[..., -1]
 
+    def parts(self) -> np.ndarray:
+        """Mean vectors of its parts, rounded half up, int64 [PARTS, 42]: each holds a quarter of its weight.
+
+        A frame on a border counts to both parts, as far as it reaches into each.
+        """
+        weights = np.array([weight(code) for code in self.codes.tolist()])
+        ends, total = PARTS * np.cumsum(weights), int(weights.sum())
+        begins, borders = ends - PARTS * weights, total * np.arange(PARTS + 1)[:, None]
+        overlap = np.clip(np.minimum(ends, borders[1:]) - np.maximum(begins, borders[:-1]), 0, None)  # (PARTS, n)
+        return (overlap @ self.vectors + (total >> 1)) // total
+
     def distance(self, template: np.ndarray) -> int:
-        """Mean distance of a frame from the parts: rounded down."""
-        return (int(self.cost(template[None])[0]) << COST_SHIFT) // self.weight
+        """Mean distance of its parts from a template's."""
+        return int(distances(self.parts(), template).sum()) // PARTS
 
 
 def segments(loudness: np.ndarray, vectors: np.ndarray) -> list[Segment]:
-    """All that stand alone in a stream and are no longer and no shorter than a word. Arguments: of `frames`."""
+    """All that stand alone in a stream and are no longer than a word. Arguments: of `frames`."""
     return [segment_of(codes, vectors, begin) for begin, codes in standing(loudness)]
 
 
@@ -230,16 +355,12 @@ def standing(loudness: np.ndarray) -> list[tuple[int, list[int]]]:
 
     What the stream's end cuts off before `QUIET` frames are over is none.
     """
-    found, state, codes, begin, last = [], Loudness(), [], None, 0
+    found, state, codes = [], Standing(), []
     for t, e in enumerate(loudness.tolist()):
-        code = state.push(e, begin is not None and t - begin >= LONGEST)
-        codes.append(code)
-        if code:
-            begin, last = t if begin is None else begin, t
-        elif begin is not None and t - last >= QUIET:
-            if last + 1 - begin <= LONGEST and np.count_nonzero(codes[begin:]) >= SHORTEST:
-                found.append((begin, codes[begin : last + 1]))
-            begin = None
+        codes.append(state.push(e))
+        if state.ended and state.fits:
+            begin = t + 1 - state.length
+            found.append((begin, codes[begin : t + 1 - QUIET]))
     return found
 
 
@@ -251,39 +372,7 @@ def segment_of(codes: Sequence[int], vectors: np.ndarray, begin: int, before: in
     return Segment(begin, begin + len(codes), np.array(codes), joined)
 
 
-def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence[int]) -> Segment:
-    """A word as it is taught: the network, from its reset, hears it alone, and `LEAD` frames before and `LAG` behind.
-
-    So a board need not compute while the word is said: it keeps features, int8 [T, 12], and takes its time.
-
-    begin, codes : of `standing`
-    """
-    before = max(0, begin - LEAD)
-    alone = features[2 * before : 2 * (begin + len(codes) + LAG)]
-    return segment_of(codes, frames(model, alone)[1], begin, before)
-
-
-# ---------------------------------------------------------------- teaching
-
-
-def parts(segment: Segment) -> np.ndarray:
-    """Mean vectors of a segment's parts in eighths, int64 [PARTS, 42]: each holds a quarter of its weight.
-
-    A frame on a border counts to both parts, as far as it reaches into each.
-    """
-    weights = np.array([weight(code) for code in segment.codes.tolist()])
-    ends, total = PARTS * np.cumsum(weights), int(weights.sum())
-    begins, borders = ends - PARTS * weights, total * np.arange(PARTS + 1)[:, None]
-    overlap = np.clip(np.minimum(ends, borders[1:]) - np.maximum(begins, borders[:-1]), 0, None)  # (PARTS, n)
-    return (8 * (overlap @ segment.vectors) + total // 2) // total
-
-
-def template(segs: Sequence[Segment]) -> np.ndarray:
-    """Mean of the takes' parts, rounded half up, the block's values to `LEVELS`: int64 [PARTS, 42]."""
-    total = sum(parts(segment) for segment in segs)
-    mean = (total + 4 * len(segs)) // (8 * len(segs))
-    mean[:, COEFFICIENTS:] = LEVELS[np.searchsorted(BORDERS, mean[:, COEFFICIENTS:], side="right")]
-    return mean
+# ---------------------------------------------------------------- words
 
 
 @dataclass(frozen=True)
@@ -293,35 +382,36 @@ class Word:
     name: str
     template: np.ndarray
     """int8 [PARTS, 42]: coefficients -8 .. 7, and values of `LEVELS`."""
-    threshold: int
-    """Mean distance up to which it is heard, 0 .. 255."""
+    threshold: int = THRESHOLD
+    """Excess of a frame, in the mean, up to which it is heard, 0 .. 255."""
 
     def __post_init__(self):
         check_name(self.name)
 
     def pack(self) -> bytes:
-        """A page: version, threshold, name, the parts, CRC-16 of all before it, low byte first.
+        """A page: name, version, threshold, the parts, CRC-16 of all before it, high byte first: that of the page is 0.
 
-        A part is its coefficients, a nibble each, low first, then its values of the block, two bits each, low first.
+        A part is its coefficients, a nibble each, from -8 on, low first, then its values of the block, two bits each, low
+        first.
         """
-        nibbles = self.template[:, :COEFFICIENTS] & 15
+        nibbles = self.template[:, :COEFFICIENTS] + 8
         pairs = np.searchsorted(LEVELS, self.template[:, COEFFICIENTS:]).reshape(PARTS, -1, 4)
         rows = np.concatenate([nibbles[:, ::2] | nibbles[:, 1::2] << 4, (pairs << [0, 2, 4, 6]).sum(axis=-1)], axis=1)
-        body = bytes([VERSION, self.threshold]) + self.name.encode().ljust(NAME_BYTES, b"\0")
+        body = self.name.encode().ljust(NAME_BYTES, b"\0") + bytes([VERSION, self.threshold])
         body += rows.astype(np.uint8).tobytes()
-        return body + binascii.crc_hqx(body, CRC_START).to_bytes(2, "little")
+        return body + binascii.crc_hqx(body, CRC_START).to_bytes(2, "big")
 
     @classmethod
     def unpack(cls, page: bytes) -> Word:
         """What `pack` made. Raises `UserError` where it is not that, whole."""
-        if (len(page) != PAGE_BYTES or page[0] != VERSION
-                or binascii.crc_hqx(page[:-2], CRC_START).to_bytes(2, "little") != page[-2:]):
+        if len(page) != PAGE_BYTES or page[NAME_BYTES] != VERSION or binascii.crc_hqx(page, CRC_START):
             raise UserError("these bytes hold no word, or only half of one: teach it again")
         rows = np.frombuffer(page, np.uint8)[2 + NAME_BYTES : -2].reshape(PARTS, -1)
         nibbles, pairs = rows[:, : COEFFICIENTS // 2, None] >> [0, 4] & 15, rows[:, COEFFICIENTS // 2 :, None]
-        template = np.concatenate([(nibbles.reshape(PARTS, -1) ^ 8) - 8,
+        template = np.concatenate([nibbles.reshape(PARTS, -1) - 8,
                                    LEVELS[pairs >> [0, 2, 4, 6] & 3].reshape(PARTS, -1)], axis=1)
-        return cls(page[2 : 2 + NAME_BYTES].rstrip(b"\0").decode("ascii", "replace"), template.astype(np.int8), page[1])
+        name = page[:NAME_BYTES].rstrip(b"\0").decode("ascii", "replace")
+        return cls(name, template.astype(np.int8), page[NAME_BYTES + 1])
 
 
 def check_name(name: str) -> str:
@@ -329,6 +419,104 @@ def check_name(name: str) -> str:
     if not name or len(name) > NAME_BYTES or not name.isascii() or not all(c.isalnum() or c in "_-" for c in name):
         raise UserError(f"a word's name is 1 to {NAME_BYTES} letters and digits of ASCII, '-' or '_', not {name!r}")
     return name
+
+
+# ---------------------------------------------------------------- a take
+
+
+@dataclass
+class Take:
+    """A take as it is said, frame by frame, from the ask on. Bytes on the chip: 7 a frame, and a dozen."""
+
+    standing: Standing = field(default_factory=Standing)
+    kept: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    """At most `FRAMES`: code and 12 nibbles, -8 .. 7."""
+    frames: int = 0
+    """Since the ask, up to `LONGEST_COUNT`."""
+    clipped: int = 0
+    """Samples, up to `CLIPPED`."""
+    first: int | None = None
+    """Loudness of the first frame; None before it."""
+    least: int = 127
+    largest: int = -128
+
+    def push(self, features: np.ndarray, clipped: int = 0) -> str | None:
+        """Take a frame, int8 [2, 12], and how many of its samples are clipped: None while it goes on, then a verdict,
+        which is `OK` or one of `REFUSALS`; "unlike" is not this class's to say."""
+        (loudness,) = loudness_of(features).tolist()
+        if not self.standing.stands:
+            del self.kept[: max(0, len(self.kept) - LEAD)]
+        code = self.standing.push(loudness)
+        if len(self.kept) < FRAMES:
+            self.kept.append((code, nibbles_of(features)[0]))
+        self.frames = min(self.frames + 1, LONGEST_COUNT)
+        self.clipped = min(self.clipped + clipped, CLIPPED)
+        self.first = loudness if self.first is None else self.first
+        self.least, self.largest = min(self.least, loudness), max(self.largest, loudness)
+        if self.standing.ended:
+            return self._verdict()
+        if self.standing.stands:
+            return "long" if self.standing.length == LONGEST_COUNT else None
+        return "empty" if self.frames >= PATIENCE else None
+
+    def _verdict(self) -> str | None:
+        """On what has just ended; None where it is forgotten."""
+        if self.clipped >= CLIPPED:
+            return "clipped"
+        if self.cut:
+            return "cut"
+        if not self.standing.fits:
+            return "long"
+        return OK if self.heavy >= SHORTEST else None
+
+    @property
+    def heavy(self) -> int:
+        """Frames with weight that are kept."""
+        return sum(code > 0 for code, _ in self.kept)
+
+    @property
+    def cut(self) -> bool:
+        """Whether it began in the middle of a word."""
+        return self.largest - self.least >= SPAN and self.first > (self.least + self.largest) >> 1
+
+    def segment(self, model: IntegerModel) -> Segment:
+        """The word that has just ended. Frames count from the first that is kept."""
+        return replayed(model, [code for code, _ in self.kept], np.stack([nibbles for _, nibbles in self.kept]))
+
+
+def nibbles_of(features: np.ndarray) -> np.ndarray:
+    """What is kept of features, int8 [2 n, 12]: int64 [n, 12], -8 .. 7."""
+    return features.astype(np.int64).reshape(-1, 2, features.shape[-1]).sum(axis=1) >> 1 + KEPT_SHIFT
+
+
+def replayed(model: IntegerModel, codes: Sequence[int], nibbles: np.ndarray) -> Segment:
+    """The word among frames that were kept, the last `QUIET` of which are behind it, as the network hears it alone,
+    from its reset on: it is quiet while the word is said."""
+    begin = next(i for i, code in enumerate(codes) if code)
+    heard = np.repeat((nibbles << KEPT_SHIFT) + (1 << KEPT_SHIFT >> 1), 2, axis=0).astype(np.int8)
+    vectors = frames(model, np.concatenate([heard, heard[-2:]]))[1]  # half a batch is filled up
+    return segment_of(codes[begin : len(codes) - QUIET], vectors, begin)
+
+
+def taken(model: IntegerModel, features: np.ndarray, begin: int, codes: Sequence[int]) -> Segment:
+    """A word in features, int8 [T, 12], as it is taught: `LEAD` frames before and `QUIET` behind belong to it.
+
+    begin, codes : of `standing`
+    """
+    before = max(0, begin - LEAD)
+    nibbles = nibbles_of(features[2 * before : 2 * (begin + len(codes) + QUIET)])
+    segment = replayed(model, [0] * (begin - before) + list(codes) + [0] * QUIET, nibbles)
+    return replace(segment, begin=begin, end=begin + len(codes))
+
+
+def is_clipped(samples: np.ndarray) -> np.ndarray:
+    """Which of int16 [n] are as large as `FULL_SCALE` in size."""
+    return np.abs(samples.astype(np.int32)) >= FULL_SCALE
+
+
+def refused(verdict: str) -> UserError:
+    """The line for a take that is none."""
+    return UserError(REFUSALS[verdict])
 
 
 def take(model: IntegerModel, samples: np.ndarray) -> Segment:
@@ -339,49 +527,130 @@ def take(model: IntegerModel, samples: np.ndarray) -> Segment:
     samples = np.asarray(samples)
     if samples.dtype != np.int16 or samples.ndim != 1:
         raise UserError(f"a take is int16 samples [n] at 8 kHz, not {samples.dtype} {list(samples.shape)}")
-    if np.count_nonzero(np.abs(samples.astype(np.int32)) >= FULL_SCALE) >= CLIPPED:
-        raise UserError("the take is clipped: speak more softly, or farther away")
-    features = frontend.FrontendStream().push(samples)
-    count = len(features) // 2
-    if count <= SHORTEST:
-        raise UserError(EMPTY)
-    loudness = np.concatenate([loudness_of(features), np.full(QUIET + 1, -128)])
-    low, high = int(loudness[:count].min()), int(loudness[:count].max())
-    if high - low >= SPAN and loudness[0] > (low + high) >> 1:
-        raise UserError(CUT)
-    found, state = standing(loudness), Loudness()
-    with_weight = sum(state.push(e) > 0 for e in loudness[:count].tolist())
+    if np.count_nonzero(is_clipped(samples)) >= CLIPPED:
+        raise refused("clipped")
+    features, count = frontend.FrontendStream().push(with_silence(samples)), listening.frame_count(len(samples)) // 2
+    one, found, verdicts, cut = Take(), None, set(), False
+    for t in range(len(features) // 2):
+        verdicts.add(one.push(features[2 * t : 2 * t + 2]))
+        cut = one.cut if t < count else cut  # the silence behind is softer than any room
+        if one.standing.ended and one.standing.fits and one.heavy >= SHORTEST:
+            segment, end = one.segment(model), t + 1 - QUIET
+            if found is None or segment.weight > found[0].weight:
+                found = segment, end
+    if cut or (found and found[1] >= count):
+        raise refused("cut")
     if not found:
-        raise UserError(TOO_LONG if with_weight > LONGEST // 2 else EMPTY)
-    begin, codes = max(found, key=lambda one: sum(map(weight, one[1])))
-    if begin == 0 or begin + len(codes) >= count:
-        raise UserError(CUT)
-    return taken(model, features, begin, codes)
+        raise refused("long" if "long" in verdicts else "empty")
+    return found[0]
 
 
-def with_silence(model: IntegerModel, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`frames` of a recording, and of the silence behind it in which its last word ends and the network looks back."""
-    loudness, vectors = frames(model, np.pad(features, ((0, 2 * (QUIET + 1)), (0, 0))))
-    loudness[len(features) // 2 :] = -128
-    return loudness, vectors
+def with_silence(samples: np.ndarray) -> np.ndarray:
+    """A recording, int16 [n], and behind it the silence in which its last word ends: its last sample stays."""
+    return np.pad(samples, (0, SILENCE_SAMPLES), "edge" if len(samples) else "constant")
+
+
+# ---------------------------------------------------------------- teaching
+
+
+@dataclass
+class Sums:
+    """Parts of all takes so far, added up: int8 on the chip, which takes `TAKES`."""
+
+    rows: np.ndarray = field(default_factory=lambda: np.zeros((PARTS, VALUES), np.int64))
+    count: int = 0
+
+    def add(self, parts: np.ndarray) -> bool:
+        """Take parts int64 [PARTS, 42]: whether they are like those before. If not, they are refused, or, where there
+        was one take before, take its place."""
+        like = not self.count or self.unlikeness(parts) <= PARTS * UNLIKE * self.count
+        if not like and self.count == 1:
+            self.rows, self.count = np.zeros_like(self.rows), 0
+        if like or not self.count:
+            self.rows, self.count = self.rows + parts, self.count + 1
+        return like
+
+    def unlikeness(self, parts: np.ndarray) -> int:
+        """`PARTS` times as many takes as there are times a mean distance."""
+        return int(distances(self.count * parts, self.rows).sum())
+
+    def template(self) -> np.ndarray:
+        """Mean of the takes, rounded half up, the block's values to `LEVELS`: int8 [PARTS, 42]."""
+        mean = (self.rows + (self.count >> 1)) // self.count
+        mean[:, COEFFICIENTS:] = LEVELS[np.searchsorted(BORDERS, mean[:, COEFFICIENTS:], side="right")]
+        return mean.astype(np.int8)
+
+
+@dataclass
+class Teaching:
+    """A board that is taught a word: it asks for takes until it has `TAKES`.
+
+        teaching = Teaching(model, "lamp")
+        while not teaching.done:
+            verdict = teaching.push(samples)       # None: more of the same take
+
+    After a verdict it has asked anew: what is pushed next is heard from nothing.
+    """
+
+    model: IntegerModel
+    name: str
+    takes: int = TAKES
+    sums: Sums = field(default_factory=Sums)
+    stream: frontend.FrontendStream = field(default_factory=frontend.FrontendStream)
+    take: Take = field(default_factory=Take)
+    waiting: np.ndarray = field(default_factory=lambda: np.empty((0, frontend.N_COEFFICIENTS), np.int8))
+    """Frames of features whose fellow has not come: at most one."""
+    loud: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    """For each clipped sample since the ask, the frame of features that it is new in."""
+    samples: int = 0
+    """Since the ask, and frames of features."""
+    frames: int = 0
+
+    def __post_init__(self):
+        check_name(self.name)
+
+    @property
+    def done(self) -> bool:
+        return self.sums.count >= self.takes
+
+    def push(self, samples: np.ndarray) -> str | None:
+        """Take samples, int16 [n] at 8 kHz: a verdict, `OK` or one of `REFUSALS`, as soon as there is one, and then
+        the rest of the samples is not heard; else None."""
+        loud = np.flatnonzero(is_clipped(samples)) + self.samples - (frontend.WINDOW - frontend.HOP)
+        self.loud, self.samples = np.concatenate([self.loud, loud // frontend.HOP]), self.samples + len(samples)
+        features = np.concatenate([self.waiting, self.stream.push(samples)])
+        for pair in features[: len(features) // 2 * 2].reshape(-1, 2, features.shape[1]):
+            clipped = int(np.count_nonzero(self.loud // 2 == self.frames // 2))
+            self.frames += 2
+            verdict = self.take.push(pair, clipped)
+            if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
+                verdict = "unlike"
+            if verdict:
+                self.ask()
+                return verdict
+        self.waiting = features[len(features) // 2 * 2 :]
+        return None
+
+    def ask(self) -> None:
+        """Forget what was heard since the last verdict."""
+        fresh = Teaching(self.model, self.name)
+        self.stream, self.take, self.waiting = fresh.stream, fresh.take, fresh.waiting
+        self.loud, self.samples, self.frames = fresh.loud, fresh.samples, fresh.frames
+
+    def word(self) -> Word:
+        """The word, once it is `done`; or of the takes so far, of which there must be one."""
+        return Word(self.name, self.sums.template())
 
 
 def teach(name: str, takes: Sequence[Segment]) -> Word:
-    """A word of its takes. Raises `UserError` for none, for one unlike the others, and for a name that is none."""
+    """A word of its takes. Raises `UserError` for none, for one unlike those before, and for a name that is none."""
     if not takes:
         raise UserError("a word needs at least one take; five make a good one")
+    sums = Sums()
     for i, one in enumerate(takes):
-        others = [*takes[:i], *takes[i + 1 :]]
-        if others and one.distance(template(others)) > UNLIKE:
+        if not sums.add(one.parts()):
             raise UserError(f"take {i + 1} is unlike the others: say the same word again")
-    rows = template(takes)
-    own = sum(one.distance(rows) for one in takes) // len(takes)
-    return Word(check_name(name), rows.astype(np.int8), threshold(own))
-
-
-def threshold(own: int) -> int:
-    """Of a word whose takes are so far from their template, in the mean."""
-    return min(MARGIN + (own >> LOOSENESS_SHIFT), LARGEST_THRESHOLD)
+    return Word(name, sums.template())
 
 
 # ---------------------------------------------------------------- recognising
@@ -395,97 +664,108 @@ class Listener:
     """
 
     words: Sequence[Word]
-    loudness: Loudness = field(default_factory=Loudness)
-    line: list[tuple[int, np.ndarray]] = field(default_factory=list)
-    """The last `LAG` frames: each its weight's code and 10 coefficients, 11 nibbles."""
-    quiet: int = QUIET
-    """Frames since the last with weight, up to `QUIET`: then nothing stands there."""
-    length: int = 0
-    """Frames since the first with weight, and how many with weight came out of the line."""
-    count: int = 0
-    total: int = 0
-    """Of weights."""
-    last: int = 0
-    """Length at the last frame with weight."""
+    standing: Standing = field(default_factory=Standing)
+    line: list[np.ndarray] = field(default_factory=list)
+    """Coefficients of the last `LAG` frames and this one: on the chip, of the batches that they are of."""
     costs: np.ndarray | None = None
-    """uint16 [words, PARTS] on the chip."""
-    margin: int | None = None
-    """At the last decision, of the word that came closest; not on the chip."""
+    """int8 [words, PARTS] on the chip; None before a word's first frame."""
+    lowest: int | None = None
+    """Cost of the word that came closest, at the last decision; not on the chip."""
 
     def __post_init__(self):
         if len(self.words) > MAX_WORDS:
             raise UserError(f"a board keeps at most {MAX_WORDS} words, not {len(self.words)}")
         self.templates = np.stack([word.template for word in self.words]).astype(np.int64) if self.words else \
             np.zeros((0, PARTS, VALUES), np.int64)
+        self.thresholds = np.array([[word.threshold] for word in self.words], np.int64).reshape(-1, 1)
 
     @staticmethod
     def state_bytes(words: int) -> int:
-        """Of RAM: the line, `Loudness`, four counters and a sum, and costs."""
-        return (LAG * (COEFFICIENTS + 1) + 1) // 2 + 4 + 4 + 2 + 2 * PARTS * words
+        """Of RAM: floor and peak, history, length, the line, whether a word has started, and costs."""
+        batches = -(-LAG // BATCH) + 1
+        return 4 + 4 + 1 + batches * COEFFICIENTS // 2 + 1 + PARTS * words
 
     def push(self, loudness: int, vector: np.ndarray) -> int | None:
         """Take a frame of `frames`: the index of a word that ended `QUIET` frames ago, or None."""
-        standing = self.quiet < QUIET
-        code = self.loudness.push(loudness, standing and self.length >= LONGEST)
-        if code:
-            self.length = min(self.length + 1, LONGEST_COUNT) if standing else 1
-            self.quiet, self.last = 0, self.length
-        elif standing:
-            self.length, self.quiet = min(self.length + 1, LONGEST_COUNT), self.quiet + 1
-        self.line.append((code, vector[:COEFFICIENTS]))
+        self.standing.push(loudness)
+        self.line.append(vector[:COEFFICIENTS])
         if len(self.line) > LAG:
-            self._compare(*self.line.pop(0), vector[COEFFICIENTS:])
-        return self._decide() if standing and self.quiet == QUIET else None
-
-    def _compare(self, code: int, coefficients: np.ndarray, block: np.ndarray) -> None:
-        if not code:
-            return
-        distance = distances(np.concatenate([coefficients, block]), self.templates)
-        self.costs = step(self.costs if self.count else None, distance, weight(code))
-        self.count = min(self.count + 1, LONGEST_COUNT)
-        self.total = min(self.total + weight(code), MOST)
+            coefficients, code = self.line.pop(0), self.standing.code(LAG)
+            if code:
+                there = np.concatenate([coefficients, vector[COEFFICIENTS:]]).astype(np.int64)
+                self.costs = step(self.costs, beyond_usual(there, self.templates) - self.thresholds, code)
+        return self._decide() if self.standing.ended else None
 
     def _decide(self) -> int | None:
         """Which word it was, if it was one; all is forgotten."""
-        fits = self.last <= LONGEST and self.count >= SHORTEST and len(self.words)
-        margins = [word.threshold * self.total - (int(cost[-1]) << COST_SHIFT)
-                   for word, cost in zip(self.words, self.costs, strict=True)] if fits else []
-        self.count = self.total = self.length = 0
-        self.margin = max(margins, default=None)
-        return margins.index(self.margin) if margins and self.margin >= 0 else None
+        last = self.costs[:, -1].tolist() if self.standing.fits else []
+        self.costs, self.lowest = None, min(last, default=None)
+        return last.index(self.lowest) if last and self.lowest < 0 else None
 
 
 def heard(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> list[tuple[int, int]]:
     """(frame, index) of every taught word heard in samples, int16 [n] at 8 kHz."""
     features = frontend.FrontendStream().push(samples)
-    return _heard(words, *frames(model, features)) if len(features) > 1 else []
+    if len(features) < 2 * BATCH:
+        return []
+    listener = Listener(words)
+    answers = [listener.push(*row) for row in zip(*_rows(model, features), strict=True)]
+    return [(frame, index) for frame, index in enumerate(answers) if index is not None]
+
+
+def reported(model: IntegerModel, samples: np.ndarray, words: Sequence[Word],
+             **settings: int | str | None) -> list[tuple[int, str]]:
+    """(FRAME, name) of every word that a board reports to which these were taught, as `listening.words` of one to which
+    none were; the ten first."""
+    decider, listener, found, taught = decision.Decision(**settings), Listener(words), [], None
+    rows = zip(*_rows(model, frontend.FrontendStream().push(samples)), strict=True)
+    for (frame, scores), row in zip(listening.scored_frames(model, samples), rows, strict=False):
+        label, heard = decider.push(scores), listener.push(*row)
+        taught = taught if heard is None else heard
+        if decider.frames:
+            continue  # the other frame of the batch is to come
+        if label is not None:
+            found.append((frame, CLASSES[label]))
+        if taught is not None and decider.taught():
+            found.append((frame, words[taught].name))
+        taught = None
+    return found
+
+
+def _rows(model: IntegerModel, features: np.ndarray) -> tuple[list[int], np.ndarray]:
+    loudness, vectors = frames(model, features)
+    return loudness.tolist(), vectors
+
+
+def report_frame(frame: int) -> int:
+    """FRAME, in frames of features so far, with which a board reports a word that ended at a frame: when the batch is
+    computed, whose last scores come one later."""
+    return 2 * BATCH * (frame // BATCH + 1) + 1
 
 
 def heard_in_clip(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> int | None:
     """The last taught word in a recording, int16 [n] at 8 kHz, behind which there is silence; None where there is none.
     """
-    features = frontend.FrontendStream().push(samples)
-    found = _heard(words, *with_silence(model, features)) if len(features) > 1 else []
+    found = heard(model, with_silence(samples), words)
     return found[-1][1] if found else None
-
-
-def _heard(words: Sequence[Word], loudness: np.ndarray, vectors: np.ndarray) -> list[tuple[int, int]]:
-    listener = Listener(words)
-    answers = [listener.push(*row) for row in zip(loudness.tolist(), vectors, strict=True)]
-    return [(frame, index) for frame, index in enumerate(answers) if index is not None]
 
 
 # ---------------------------------------------------------------- files
 
 
 def save(path: str | Path, model: IntegerModel, words: Sequence[Word]) -> None:
-    """Write words, as they lie in flash, and the network that they were taught with. Raises `UserError` where that
-    may not be."""
+    """Write words, as they lie in flash, and the network that they were taught with: all or, where that may not be,
+    nothing, and `UserError`."""
+    part = Path(f"{path}.part")
     try:
-        with open(path, "wb") as file:  # the name as it is given: numpy would add a suffix
+        with part.open("wb") as file:  # the name as it is given: numpy would add a suffix
             np.savez(file, network=model.digest, words=np.array([list(word.pack()) for word in words], np.uint8))
+        part.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def load(path: str | Path, model: IntegerModel) -> list[Word]:

@@ -76,7 +76,8 @@ class Row:
     def takes(self, word: str, numbers: Iterable[int]) -> list[taught.Segment]:
         """Each of these takes as it is taught: its heaviest segment; those without one are left out."""
         found = [self.of(said) for said in self.said if said.word == word and said.take in numbers]
-        heaviest = [max(segments, key=lambda s: s.weight) for segments in found if segments]
+        long = [[s for s in segments if np.count_nonzero(s.codes) >= taught.SHORTEST] for segments in found]
+        heaviest = [max(segments, key=lambda s: s.weight) for segments in long if segments]
         return [taught.taken(self.model, self.features, s.begin, s.codes.tolist()) for s in heaviest]
 
 
@@ -215,11 +216,11 @@ def tried(people: People, speech: OtherSpeech) -> list[dict]:
                      for who, rows in people.items()}
             there = replace(speech, segments=_cut(speech.streams))
             trial, words = owners(again)
-            margins = thresholds(trial, in_speech(words, there), there)
+            limits = thresholds(trial, in_speech(words, there), there)
             table.append({"design": name, "closed": closed(trial)["clean"]["percent"],
-                          "heard": {rate: share(sum(one <= margin for one in trial.own["clean"]),
+                          "heard": {rate: share(sum(one <= limit for one in trial.own["clean"]),
                                                 len(trial.own["clean"]))["percent"]
-                                    for rate, margin in margins.items()},
+                                    for rate, limit in limits.items()},
                           "anyone": closed(anyone(again, draws=4))["clean"]["percent"]})
     return table
 
@@ -234,15 +235,27 @@ def share(right: int, n: int) -> dict:
 
 
 def excess(segments: Sequence[taught.Segment], words: Sequence[taught.Word]) -> np.ndarray:
-    """How far each word is from the segment that comes closest, less what `teach` adds for its takes: float [words].
+    """The least threshold at which each word is heard in the segment that comes closest: float [words].
 
-    `MARGIN` or less is heard. Infinite where there is no segment.
+    Less by a part of one where the cost is lower: of two words at one threshold, the board hears that. Infinite where
+    no threshold, or no segment, is enough.
     """
     if not segments:
         return np.full(len(words), np.inf)
     templates = np.stack([word.template for word in words]).astype(np.int64)
-    own = np.array([word.threshold for word in words]) - taught.MARGIN
-    return np.min([(s.cost(templates) << taught.COST_SHIFT) / s.weight for s in segments], axis=0) - own
+    return np.min([_least(segment, templates) for segment in segments], axis=0)
+
+
+def _least(segment: taught.Segment, templates: np.ndarray) -> np.ndarray:
+    """`excess` of one segment, for templates int64 [words, PARTS, 42]: by halves, since a cost falls with it."""
+    beyond, too_low = segment.beyond(templates), np.full(len(templates), -1)
+    enough = np.full(len(templates), taught.LARGEST_THRESHOLD + 1)
+    while (enough - too_low > 1).any():
+        middle = (too_low + enough) >> 1
+        heard = segment.cost(beyond, middle) < 0
+        too_low, enough = np.where(heard, too_low, middle), np.where(heard, middle, enough)
+    cost = segment.cost(beyond, enough) / (2 * (taught.START + 1))
+    return np.where(enough <= taught.LARGEST_THRESHOLD, enough + cost, np.inf)
 
 
 @dataclass
@@ -261,16 +274,12 @@ class Trial:
 
 
 def teach(takes: Sequence[taught.Segment], trial: Trial | None = None) -> taught.Word:
-    """A word of those takes that are like the others: the farthest is left out until all are."""
-    kept = list(takes)
-    while len(kept) > 1:
-        far = [one.distance(taught.template([*kept[:i], *kept[i + 1 :]])) for i, one in enumerate(kept)]
-        if max(far) <= taught.UNLIKE:
-            break
-        del kept[far.index(max(far))]
+    """A word of these takes, one after the other: without those that are refused."""
+    sums = taught.Sums()
+    refused = sum(not sums.add(one.parts()) for one in takes)
     if trial is not None:
-        trial.refused, trial.offered = trial.refused + len(takes) - len(kept), trial.offered + len(takes)
-    return taught.teach("word", kept)
+        trial.refused, trial.offered = trial.refused + refused, trial.offered + len(takes)
+    return taught.Word("word", sums.template())
 
 
 def hear(trial: Trial, row: Row, condition: str, words: Mapping[str, taught.Word], numbers: Iterable[int]) -> None:
@@ -315,9 +324,7 @@ def anyone(people: People, draws: int = DRAWS, each: int = 1, hearing: Iterable[
 
 def taught_by(takes: Sequence[taught.Segment]) -> taught.Word:
     """Of several people's takes, which are unlike each other: none is refused."""
-    rows = taught.template(takes)
-    own = sum(one.distance(rows) for one in takes) // len(takes)
-    return taught.Word("word", rows.astype(np.int8), taught.threshold(own))
+    return taught.Word("word", taught.Sums(sum(one.parts() for one in takes), len(takes)).template())
 
 
 def in_speech(words: Sequence[taught.Word], speech: OtherSpeech) -> np.ndarray:
@@ -325,10 +332,11 @@ def in_speech(words: Sequence[taught.Word], speech: OtherSpeech) -> np.ndarray:
     return np.array([excess([segment], words) for segment in speech.segments]).reshape(-1, len(words))
 
 
-def thresholds(trial: Trial, far: np.ndarray, speech: OtherSpeech) -> dict[str, float]:
-    """The largest margins with at most so many false accepts: of other words, and an hour for one word.
+def thresholds(trial: Trial, far: np.ndarray, speech: OtherSpeech, whole: bool = True) -> dict[str, float]:
+    """The largest thresholds with at most so many false accepts: of other words, and an hour for one word.
 
     far : of `in_speech`
+    whole : as the board's are
     """
     others, time = np.sort(trial.others), speech.hours * far.shape[1]
     nearest = np.sort(far.ravel())
@@ -336,11 +344,11 @@ def thresholds(trial: Trial, far: np.ndarray, speech: OtherSpeech) -> dict[str, 
     for rate in PER_HOUR:
         count = int(rate * time)
         found[f"{rate:g} an hour"] = nearest[count] if count < len(nearest) else np.inf
-    return {name: float(np.nextafter(value, -np.inf)) for name, value in found.items()}
+    return {name: float(np.ceil(value) - 1 if whole else np.nextafter(value, -np.inf)) for name, value in found.items()}
 
 
 def at(margin: float, trial: Trial, far: np.ndarray, speech: OtherSpeech) -> dict:
-    """What is heard, and what falsely, where a word is heard up to this margin (`taught.MARGIN` ships).
+    """What is heard, and what falsely, where a word is heard up to this margin (`taught.THRESHOLD` ships).
 
     Returns `margin`, `heard` {condition: share}, `of_others` a share, `per_hour` of one word in running speech and its
     `interval_95`; speech of one hour is heard by every word taught, so that interval, too, is rather too narrow.

@@ -35,7 +35,7 @@ def measured(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Fi
     """All of them: thresholds first, on the words of development, then what they are worth on the others."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
     _, trial, speech, far = _tried(model, takes, noise, negatives, False)
-    margins = {**words.thresholds(trial, far, speech), "ships": float(taught.MARGIN)}
+    margins = {**words.thresholds(trial, far, speech), "ships": float(taught.THRESHOLD)}
     about = {"model_hash": model.digest}
     yield figure("words.development", {"closed": words.closed(trial),
                                        "at": {name: words.at(margin, trial, far, speech)
@@ -52,13 +52,13 @@ def measured(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Fi
     for count in words.COUNTS:
         one, taught_words = words.owners(people, range(1, count + 1))
         away = words.in_speech(taught_words, speech)
-        table[count] = {"closed": words.closed(one), "at": words.at(taught.MARGIN, one, away, speech)}
+        table[count] = {"closed": words.closed(one), "at": words.at(taught.THRESHOLD, one, away, speech)}
     yield figure("words.by_takes", table, "% of takes; false accepts", **about)
     yield figure("words.anyone", {f"{5 * each} takes of five": words.closed(words.anyone(people, each=each))
                                   for each in (1, 2)}, "% of takes, ten words taught by five people, said by others",
                  **about, draws=words.DRAWS)
     trial = words.yardstick(people)
-    margin = words.thresholds(trial, far, speech)[f"{words.SHARE_OF_OTHERS:.0%} of other words"]
+    margin = words.thresholds(trial, far, speech, whole=False)[f"{words.SHARE_OF_OTHERS:.0%} of other words"]
     yield figure("words.warping", {"closed": words.closed(trial),
                                    "heard": words.at(margin, trial, far, speech)["heard"]["clean"]},
                  "% of takes, by dynamic time warping in float", **about,

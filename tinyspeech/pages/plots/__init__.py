@@ -23,6 +23,7 @@ can end a notebook's cell without a stray output.
 | `board` | packets, a flashing session, pages of flash |
 | `listening` | words in endless sound |
 | `hours` | false reports in hours of sound |
+| `words` | taught words: weights, templates, distances |
 """
 
 import matplotlib.pyplot as plt  # for the one thing more that a cell may want of a figure
@@ -93,6 +94,7 @@ from tinyspeech.pages.plots.sound import (
 )
 from tinyspeech.pages.plots.theme import DIVERGING, GRID, INK, PALE, PALETTE, PAPER, pair, png, stack, style, tall
 from tinyspeech.pages.plots.training import against_noise, confusion, losses, paired, reliability, runs
+from tinyspeech.pages.plots.words import margins, quarters, standing, templates, way
 
 __all__ = [
     "BANK_COLORS", "DIVERGING", "FORMAT_LOOKS", "GRID", "INK", "PALE", "PALETTE", "PAPER", "accuracy_against_bits",
@@ -100,10 +102,11 @@ __all__ = [
     "columns", "confusion", "conversation", "correlation", "curves", "det", "det_over", "differences", "dots", "drift",
     "endless", "envelopes", "feature_map", "fields", "frame_weights", "function_costs", "gallery", "gate_over",
     "gated_word", "grouped", "growth", "hand_over", "headroom", "heard", "held", "hops", "least_leads", "legend",
-    "line", "losses", "maps", "marked", "memory_map", "operating", "over_zeros", "packets", "painted", "pair", "paired",
-    "parts", "phases", "places", "plt", "png", "pruned_sizes", "ram_over_time", "ranges", "region_colors", "registers",
-    "reliability", "reports_over_time", "roundings", "row_fields", "runs", "same_samples", "scatter", "scores",
-    "sequence", "shared_buffer", "shares", "sound_picture", "spectrogram", "spectrum", "splits", "squarified", "stack",
-    "staircase", "stored_row", "style", "tall", "tiles", "tiles_and_levels", "timeline", "trade", "treemap", "waveform",
-    "ways", "weighed_word", "weight_maps", "window",
+    "line", "losses", "maps", "margins", "marked", "memory_map", "operating", "over_zeros", "packets", "painted",
+    "pair", "paired", "parts", "phases", "places", "plt", "png", "pruned_sizes", "quarters", "ram_over_time", "ranges",
+    "region_colors", "registers", "reliability", "reports_over_time", "roundings", "row_fields", "runs", "same_samples",
+    "scatter", "scores", "sequence", "shared_buffer", "shares", "sound_picture", "spectrogram", "spectrum", "splits",
+    "squarified", "stack", "staircase", "standing", "stored_row", "style", "tall", "templates", "tiles",
+    "tiles_and_levels", "timeline", "trade", "treemap", "waveform", "way", "ways", "weighed_word", "weight_maps",
+    "window",
 ]

@@ -18,6 +18,7 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `chip` | the emulated chip itself |
 | `board` | a flashing session |
 | `hours` | reports in hours of sound, under a threshold |
+| `words` | in what a taught word is heard, under a threshold |
 | `markup` | how templates and scripts become HTML |
 """
 
@@ -31,11 +32,12 @@ from tinyspeech.pages.widgets.memory import byte_page, ram_film
 from tinyspeech.pages.widgets.networks import bars, gate_painter, rejection_book, rejection_page
 from tinyspeech.pages.widgets.players import player, small_sound, sound
 from tinyspeech.pages.widgets.sliders import explorer, flip_book
+from tinyspeech.pages.widgets.words import threshold_page
 
 __all__ = [
     "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "bits_explorer", "bits_page", "byte_page",
     "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flashing_explorer", "flashing_memory",
     "flashing_page", "flip_book", "formats_page", "gate_painter", "panels", "player", "race_page", "ram_film",
     "rejection_book", "rejection_page", "small_sound", "sound",
-    "timeline_page",
+    "threshold_page", "timeline_page",
 ]

@@ -1,0 +1,44 @@
+/* See words.h. */
+#include "words.h"
+
+#include <stddef.h>
+
+#define AT(field, offset) _Static_assert(offsetof(struct words, field) == offset, #field)
+AT(floor, WORDS_FLOOR);
+AT(peak, WORDS_PEAK);
+AT(history, WORDS_HISTORY);
+AT(length, WORDS_LENGTH);
+AT(over, WORDS_OVER);
+AT(started, WORDS_STARTED);
+AT(line, WORDS_LINE);
+AT(merit, WORDS_MERIT);
+_Static_assert(WORDS_MERIT % WORD_PARTS == 0, "the assembly's");
+_Static_assert(sizeof(struct word) == WORD_BYTES && offsetof(struct word, parts) == offsetof(struct word, threshold) + 1,
+               "the assembly's");
+
+int word_whole(const struct word *word)
+{
+    const uint8_t *byte = (const uint8_t *)word;
+    uint32_t crc = 0xffff0000;
+    for (int n = WORD_BYTES; n; n--) {
+        crc ^= (uint32_t)*byte++ << 24;
+        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
+    }
+    return !(crc | word->version);
+}
+
+const struct word *words_decide(struct words *words)
+{
+    const struct word *best = 0;
+    int most = WORD_START, length = words->over;
+    if (!length) return best;
+    if (length > WORD_LONGEST + WORD_QUIET) most = 255;
+    words->over = words->started = 0;
+    uint32_t *merits = (uint32_t *)(void *)words->merit; /* the last part's is the highest byte */
+    for (const struct word *word = words_pages; word < words_pages + WORDS; word++) {
+        int merit = (int)(*merits >> 24);
+        *merits++ = 0;
+        if (merit > most && word_kept(word)) most = merit, best = word;
+    }
+    return best;
+}

@@ -1,0 +1,82 @@
+/* Words that the user taught. Definition: tinyspeech/integer/words.py; chapter "Your own words". C and assembly read this
+   file alike. */
+#ifndef TINYSPEECH_WORDS_H
+#define TINYSPEECH_WORDS_H
+#include "ch32v003.h"
+
+#define WORDS 8
+#define WORD_BYTES 64
+#define WORD_NAME_BYTES 8
+#define WORD_PARTS 4
+#define WORD_COEFFICIENTS 10
+#define WORD_DOUBLE 7 /* so many of them count twice */
+#define WORD_BLOCK 32
+#define WORD_VALUES (WORD_COEFFICIENTS + WORD_BLOCK)
+#define WORD_PART_BYTES (WORD_COEFFICIENTS / 2 + WORD_BLOCK / 4)
+#define WORD_LEVELS 0xb630 /* of a template's values of the block: a nibble each, the first lowest */
+#define WORD_USUAL 0x79, 0x56, 0x76, 0x68, 0x78, 0x05, 0x19, 0x12, 0x50, 0x00, 0x80, 0x54, 0x55 /* a part: usual speech */
+#define WORD_USUAL_SHIFT 2
+#define WORD_LAG 7 /* frames */
+#define WORD_QUIET 7
+#define WORD_LONGEST 28
+#define WORD_SPAN 24
+#define WORD_STEEPEST 64
+#define WORD_LARGEST_CODE 5
+#define WORD_COST_SHIFT 6
+#define WORD_START 127
+#define WORD_LINE 5 /* batches */
+#define WORD_LINE_BYTES (WORD_COEFFICIENTS / 2)
+
+/* Offsets in struct words; words.c asserts each. */
+#define WORDS_FLOOR 0
+#define WORDS_PEAK 2
+#define WORDS_HISTORY 4
+#define WORDS_LENGTH 8
+#define WORDS_OVER 9
+#define WORDS_STARTED 10
+#define WORDS_LINE 11
+#define WORDS_MERIT (WORDS_LINE + WORD_LINE * WORD_LINE_BYTES)
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* A word as it is kept, in a page of flash of its own. */
+struct word {
+    char name[WORD_NAME_BYTES];
+    uint8_t version; /* 0, which ends the name */
+    uint8_t threshold;
+    uint8_t parts[WORD_PARTS][WORD_PART_BYTES]; /* coefficients from -8 on, nibbles; levels, pairs of bits; low ones first */
+    uint8_t crc[2]; /* CRC-16 of what stands before it, high byte first */
+};
+
+/* What listens for them; all zero at first. */
+struct words {
+    int16_t floor, peak; /* of the loudness, in sixteenths; equal before the first frame */
+    uint32_t history; /* codes of the frames' weights, three bits each, the newest's lowest */
+    uint8_t length; /* frames since a word's first with weight, that one included */
+    uint8_t over; /* the length of the word that is over, where one is */
+    uint8_t started; /* not 0: a frame of it was compared */
+    uint8_t line[WORD_LINE][WORD_LINE_BYTES]; /* coefficients of the last batches, the oldest first, as a part has them */
+    uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
+};
+
+extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
+
+/* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
+int word_whole(const struct word *word);
+
+/* And whether it has a name. */
+static inline int word_kept(const struct word *word) { return *word->name && word_whole(word); }
+
+/* A batch, two frames of 40 ms: the coefficients of four of 20 ms, int8 [4][12]. */
+void words_batch(struct words *words, const int8_t *features);
+
+/* And what the last block says of its two frames, and so most of all of those WORD_LAG frames earlier: int8 [32] each,
+   0 .. 127, so many bytes apart. work: uint8 [WORD_VALUES]. */
+void words_compare(struct words *words, const int8_t *block, int apart, uint8_t *work);
+
+/* The word that is over, or 0. */
+const struct word *words_decide(struct words *words);
+#endif
+
+#endif

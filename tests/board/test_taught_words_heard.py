@@ -1,0 +1,77 @@
+"""A board to which words were taught reports what the definition reports, at the same frames, armed or open."""
+
+import numpy as np
+import pytest
+
+from tests.board.test_kept_words import answer, kept
+from tinyspeech import paths
+from tinyspeech.board.protocol import Command, transcript
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.integer import decision, frontend, listening, words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets, mulaw
+
+
+@pytest.fixture(scope="module")
+def model():
+    return IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+
+
+@pytest.fixture(scope="module")
+def codes():
+    """Half a minute of clips in a row, in mu-law."""
+    x = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]
+    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
+    return np.asarray(mulaw.mulaw_encode(frontend.to_8khz(row[: len(row) // 2 * 2])))
+
+
+@pytest.fixture(scope="module")
+def taught(model, codes):
+    """Eight words, each of one take that is in the row."""
+    features = frontend.FrontendStream().push(mulaw.mulaw_decode(codes))
+    segments = [one for one in words.segments(*words.frames(model, features)) if np.count_nonzero(one.codes) > 5]
+    assert len(segments) > 8
+    return [words.teach(f"own{n}", [one]) for n, one in enumerate(segments[:8])]
+
+
+def play(board: VirtualBoard, codes: np.ndarray) -> list[str]:
+    board.received()
+    board.send(Command.RECORDING)
+    board.advance(0.005)
+    for at in range(0, len(codes), 160):
+        board.send(codes[at : at + 160].tobytes())
+        board.advance(0.02)
+    board.send(Command.STOP)
+    board.advance(0.1)
+    assert board.fault is None and board.chip.state.overruns == 0
+    return board.received().decode().splitlines()
+
+
+@pytest.mark.parametrize("first", [0, decision.TAUGHT, 2, 11])
+def test_a_board_reports_what_the_definition_does(model, codes, taught, first):
+    """Three words of eight, or all; those in the last slots, too."""
+    board = VirtualBoard(shipped_image())
+    board.advance(0.01)
+    code = ord("P") + first
+    board.send(Command.SETTINGS + bytes([code, code ^ 0xFF]))
+    board.advance(0.05)
+    assert board.received() == b"settings %c\n" % code
+    slots = [7, 4, 0] if first == 2 else range(8)
+    for slot in slots:
+        assert answer(board, taught[slot].pack(), slot) == taught[slot].pack()
+    sound = mulaw.mulaw_decode(codes)
+    some = [taught[slot] for slot in sorted(slots)]
+    found = words.reported(model, sound, some, first_word=first or None)
+    names = {name for _, name in found}
+    assert bool(names & {word.name for word in some}) == (first < 2)
+    assert play(board, codes) == transcript(found, listening.frame_count(len(sound)))
+    assert board.chip.state.resets == 1
+
+
+def test_without_taught_words_nothing_changes(model, codes):
+    sound = mulaw.mulaw_decode(codes)
+    assert words.reported(model, sound, []) == listening.words(model, sound)
+    board = VirtualBoard(shipped_image())
+    board.advance(0.01)
+    assert set(kept(board)) == {b"\xff" * words.PAGE_BYTES}
+    assert play(board, codes) == transcript(listening.words(model, sound), listening.frame_count(len(sound)))

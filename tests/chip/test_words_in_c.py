@@ -1,0 +1,87 @@
+"""Taught words in C and on the chip are those of the definition, integer by integer: state, costs and decisions."""
+
+import numpy as np
+
+from tests.support.words_in_c import InC, OnChip
+from tinyspeech.integer import words
+
+ERASED = b"\xff" * words.PAGE_BYTES
+
+
+def random_word(rng, name: str, threshold: int | None = None) -> words.Word:
+    template = np.concatenate([rng.integers(-8, 8, (words.PARTS, words.COEFFICIENTS)),
+                               words.LEVELS[rng.integers(0, 4, (words.PARTS, words.BLOCK))]], axis=1)
+    return words.Word(name, template.astype(np.int8), int(rng.integers(256)) if threshold is None else threshold)
+
+
+def stream(rng, batches: int, kind: str, said: list[words.Word]) -> tuple[np.ndarray, np.ndarray]:
+    """Features int8 [4 batches, 12] and block values int8 [2 batches, 32]: `wild`, any numbers, or `calm`, words of any
+    length between pauses, of which some are like those that are kept."""
+    features = rng.integers(-128, 128, (4 * batches, 12))
+    blocks = rng.integers(0, 128, (2 * batches, words.BLOCK))
+    if kind == "calm":
+        features[:, 0], t = -100, 0
+        features[:, 1:] >>= rng.integers(0, 4)
+        while t < 4 * batches:
+            t += rng.integers(1, 60)
+            length = rng.integers(1, 80)
+            here = np.arange(t, min(t + length, 4 * batches))
+            features[here, 0] += rng.integers(1, 200) + rng.integers(0, 12, len(here))
+            if said and rng.integers(4):
+                template = said[rng.integers(len(said))].template.astype(np.int64)
+                noise = rng.integers(1, 20)
+                rows = template[np.arange(len(here)) * words.PARTS // length]
+                features[here, 1 : 1 + words.COEFFICIENTS] = 8 * rows[:, : words.COEFFICIENTS] + rng.integers(
+                    -noise, noise, (len(here), words.COEFFICIENTS))
+                late = here // 2 + words.LAG
+                late, rows = late[late < len(blocks)], rows[late < len(blocks)]
+                blocks[late] = 8 * rows[:, words.COEFFICIENTS :] + rng.integers(0, 2 * noise, (len(late), words.BLOCK))
+            t += length
+        features[:, 0] += rng.integers(-3, 4, len(features))
+    return np.clip(features, -128, 127).astype(np.int8), np.clip(blocks, 0, 127).astype(np.int8)
+
+
+def differences(engine, rng, kept: dict[int, words.Word], batches: int, kind: str) -> np.ndarray:
+    """What is not the same in a stream, words that were over in it, and those of them that were heard."""
+    features, blocks = stream(rng, batches, kind, list(kept.values()))
+    pages = [kept[slot].pack() if slot in kept else ERASED for slot in range(words.MAX_WORDS)]
+    engine.keep(b"".join(pages))
+    slots = sorted(kept)
+    listener = words.Listener([kept[slot] for slot in slots])
+    loudness, vectors = words.from_block(features, blocks)
+    wrong = over = heard = 0
+    for n in range(batches):
+        got, want = engine.batch(features[4 * n : 4 * n + 4], blocks[2 * n : 2 * n + 2]), -1
+        for t in (2 * n, 2 * n + 1):
+            answer = listener.push(int(loudness[t]), vectors[t])
+            want = want if answer is None else slots[answer]
+            over += listener.standing.ended
+        heard += want >= 0
+        state, standing = engine.state[0], listener.standing
+        merit = 0 if listener.costs is None else words.START - listener.costs
+        wrong += got != want
+        wrong += (state["floor"], state["peak"]) != (standing.loudness.floor, standing.loudness.peak)
+        wrong += int(state["history"]) & (1 << 30) - 1 != standing.history
+        wrong += state["length"] != standing.length
+        wrong += int((state["merit"][slots] != merit).sum())
+    return np.array([wrong, over, heard])
+
+
+def trial(engine_type, seed: int, streams: int, batches: int) -> tuple[int, int, int]:
+    rng, total = np.random.default_rng(seed), np.zeros(3, int)
+    for n in range(streams):
+        slots = rng.permutation(words.MAX_WORDS)[: rng.integers(0, words.MAX_WORDS + 1)].tolist()
+        kept = {slot: random_word(rng, f"word{slot}") for slot in slots}
+        total += differences(engine_type(), rng, kept, batches, "wild" if n % 4 == 3 else "calm")
+    print("{} differences, {} words, {} of them heard".format(*total))
+    return tuple(total.tolist())
+
+
+def test_c_hears_what_the_definition_hears():
+    wrong, over, heard = trial(InC, 0, 24, 2_000)
+    assert wrong == 0 and over > 1_000 and heard > 300
+
+
+def test_the_chip_hears_what_the_definition_hears():
+    wrong, over, heard = trial(OnChip, 1, 4, 250)
+    assert wrong == 0 and over > 20 and heard > 5
