@@ -16,7 +16,8 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.paths import FIRMWARE
 
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c",
+           "matching.c", "network.c")
 
 
 class Native:
