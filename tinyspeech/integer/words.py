@@ -390,8 +390,7 @@ class Word:
     def pack(self) -> bytes:
         """A page: name, version, threshold, the parts, CRC-16 of all before it, high byte first: that of the page is 0.
 
-        A part is its coefficients, a nibble each, from -8 on, low first, then its values of the block, two bits each, low
-        first.
+        A part is its coefficients, a nibble each, from -8 on, then its values of the block, two bits each; low first.
         """
         nibbles = self.template[:, :COEFFICIENTS] + 8
         pairs = np.searchsorted(LEVELS, self.template[:, COEFFICIENTS:]).reshape(PARTS, -1, 4)
