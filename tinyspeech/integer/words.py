@@ -41,7 +41,7 @@ Teaching, `TAKES` times (`Teaching`); while a take is said the network does not 
 | every frame | e, floor, peak, code, history, length as above; the first, the least and the largest e |
 | kept [7 a frame] | code, and 12 nibbles: (sum of the two frames' coefficients) >> 5 |
 | room | before a frame is kept: if nothing stood, all but the last `LEAD` are dropped; `FRAMES` at most are kept |
-| empty | nothing stands `PATIENCE` frames after the ask, or later |
+| empty | nothing stands, and no word just ended, `PATIENCE` frames after the ask or later |
 | long | what stands is `LONGEST_COUNT` frames long |
 | a word ends | when the last frame with weight was `QUIET` ago: what is true first of the next four lines |
 | clipped | `CLIPPED` samples or more |
