@@ -1,5 +1,7 @@
 """Taught words in C and on the chip are those of the definition, integer by integer: state, costs and decisions."""
 
+import re
+
 import numpy as np
 
 from tests.support.words_in_c import InC, Listening, OnChip
@@ -9,6 +11,21 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import datasets
 
 ERASED = b"\xff" * words.PAGE_BYTES
+
+
+def test_the_constants_of_the_c_are_those_of_the_definition():
+    text = (paths.FIRMWARE / "words.h").read_text()
+    numbers = {name: value for name, value in re.findall(r"#define WORDS?_?([A-Z_]*) ([^/\n]+)", text)}
+    same = {"BYTES": "PAGE_BYTES", "NAME_BYTES": "NAME_BYTES", "PARTS": "PARTS", "COEFFICIENTS": "COEFFICIENTS",
+            "BLOCK": "BLOCK", "USUAL_SHIFT": "USUAL_SHIFT", "LAG": "LAG", "QUIET": "QUIET", "LONGEST": "LONGEST",
+            "SPAN": "SPAN", "STEEPEST": "STEEPEST", "LARGEST_CODE": "LARGEST_CODE", "COST_SHIFT": "COST_BITS",
+            "START": "START", "": "MAX_WORDS"}
+    assert {key: int(numbers[key]) for key in same} == {key: getattr(words, name) for key, name in same.items()}
+    assert words.DISTANCE_WEIGHTS.tolist() == [2] * int(numbers["DOUBLE"]) + [1] * (words.VALUES - int(numbers["DOUBLE"]))
+    levels = int(numbers["LEVELS"], 16)
+    assert [levels >> 4 * i & 15 for i in range(4)] == words.LEVELS.tolist()
+    usual = words.Word("usual", np.tile(words.USUAL, (words.PARTS, 1)).astype(np.int8)).pack()
+    assert bytes(int(byte, 16) for byte in numbers["USUAL"].split(",")) == usual[10:23] == usual[23:36]
 
 
 def random_word(rng, name: str, threshold: int | None = None) -> words.Word:
