@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from tinyspeech import paths
 from tinyspeech.board import isp, keeping, protocol
+from tinyspeech.board.lines import POLL_S, Lines
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
@@ -30,8 +30,6 @@ ANSWER_S = 3.0
 """Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
 SETTINGS_S = 1.0
 """Longest wait for its settings."""
-POLL_S = 0.05
-"""So late a word is told at most."""
 PACE_S, BURST = 0.005, frontend.HOP
 """Samples are sent this often, 40 at a time, and never more than a frame of them, however late this computer is: the
 board has room for one frame, and to wait for samples does it no harm."""
@@ -91,7 +89,7 @@ class Monitor:
     def __init__(self, line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],
                  now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None):
         self.line, self._heard, self._notice, self._now, self._sent = line, heard, notice, now, sent
-        self._rest, self._lines = b"", deque[str]()
+        self._lines = Lines(line, now)
         self._fed = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
@@ -101,7 +99,7 @@ class Monitor:
         version = isp.find_version(self.line)
         self.line.write(command)
         until = self._now() + ANSWER_S
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             if line == protocol.LISTENING:
                 return
         raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
@@ -126,7 +124,7 @@ class Monitor:
     def _answer_to(self, data: bytes) -> protocol.Settings | None:
         self.line.write(Command.SETTINGS + data)
         until = self._now() + SETTINGS_S
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             if (kept := protocol.parse_settings(line)) is not None:
                 return kept
         return None
@@ -156,7 +154,7 @@ class Monitor:
         self.line.write(Command.STOP)
         until = self._now() + ANSWER_S
         while self.frames is None:
-            if (line := self._next(until)) is None:
+            if (line := self._lines.next(until)) is None:
                 raise UserError("the board no longer answers: look at its cable and power, then reset it")
             self._understand(line)
         sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
@@ -166,7 +164,7 @@ class Monitor:
     def _tell(self, seconds: float) -> None:
         """What comes within so long."""
         until = self._now() + seconds
-        while (line := self._next(until)) is not None:
+        while (line := self._lines.next(until)) is not None:
             self._understand(line)
             if line == protocol.LISTENING or self.frames is not None:
                 raise UserError("the board was reset while it listened: look at its power, and start it again")
@@ -181,15 +179,6 @@ class Monitor:
                 self.frames = frames
             case None if line != protocol.LISTENING:
                 self._notice(f"the board says what is not understood: {line[:LEGIBLE]!r}")
-
-    def _next(self, until: float) -> str | None:
-        """The next line, or None if there is none by then."""
-        while not self._lines and (left := until - self._now()) > 0:
-            new = self.line.read(4096, min(left, POLL_S))
-            *lines, self._rest = (self._rest + new).split(b"\n")
-            self._rest = self._rest[-isp.CHATTER_BYTES :]  # of a device that never ends its line
-            self._lines += [line.decode("ascii", "replace").strip() for line in lines]
-        return self._lines.popleft() if self._lines else None
 
 
 def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],

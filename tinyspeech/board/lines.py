@@ -1,0 +1,53 @@
+"""What a board says on its serial port, read line by line, or as bytes where it sends some. Chapter 13."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from tinyspeech.board import isp
+
+POLL_S = 0.05
+"""So late a line is read at most."""
+
+
+class Lines:
+    """The lines of a board at a serial line. now : the clock by which it is waited for, in seconds"""
+
+    def __init__(self, line: isp.Line, now: Callable[[], float] = time.monotonic):
+        self.line, self.now = line, now
+        self._rest, self._whole = b"", deque[str]()
+
+    def next(self, until: float) -> str | None:
+        """The next line, or None if there is none by then."""
+        while not self._whole and (left := until - self.now()) > 0:
+            new = self.line.read(4096, min(left, POLL_S))
+            *lines, self._rest = (self._rest + new).split(b"\n")
+            self._rest = self._rest[-isp.CHATTER_BYTES :]  # of a device that never ends its line
+            self._whole += [line.decode("ascii", "replace").strip() for line in lines]
+        return self._whole.popleft() if self._whole else None
+
+    def ask(self, request: bytes, seconds: float) -> Iterator[str]:
+        """Send a request, what was said before being forgotten: the lines that come within so long."""
+        self.clear()
+        self.line.write(request)
+        until = self.now() + seconds
+        while (line := self.next(until)) is not None:
+            yield line
+
+    def bytes(self, request: bytes, count: int, seconds: float) -> bytes:
+        """Send a request that is answered with so many bytes: these, or as many as come within so long."""
+        self.clear()
+        self.line.write(request)
+        until, found = self.now() + seconds, b""
+        while len(found) < count and (left := until - self.now()) > 0:
+            found += self.line.read(count - len(found), min(left, POLL_S))
+        return found
+
+    def clear(self) -> None:
+        """Forget what has come."""
+        while self.line.read(4096, 0):
+            pass
+        self._rest = b""
+        self._whole.clear()
