@@ -20,18 +20,20 @@ from tinyspeech.commands import (
     export,
     firmware,
     flash,
+    forget,
     listen,
     measure,
     models,
     probe,
     teach,
     train,
+    words,
 )
 from tinyspeech.commands._common import Parser
 from tinyspeech.errors import UserError
 
-COMMANDS = (data, train, evaluate, classify, teach, models, export, firmware, bench, board, flash, listen, probe,
-            measure, book)
+COMMANDS = (data, train, evaluate, classify, teach, words, forget, models, export, firmware, bench, board, flash,
+            listen, probe, measure, book)
 """In the order of the way: from recordings over a network to a board, then what measures and tells of it."""
 
 

@@ -5,11 +5,9 @@ import errno
 import importlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
-import threading
 from array import array
 from collections import deque
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from support.stand_in import Direct, StandIn
 
 from tinyspeech import CLASSES, paths
 from tinyspeech.__main__ import main
@@ -81,30 +80,6 @@ class Firmware:
         return b"word yes %d\n" % (len(self.samples) // frontend.HOP) if self._loud and not was else b""
 
 
-class Direct:
-    """A line straight into a `Firmware`, on a clock of its own: reading takes all the time that it may."""
-
-    def __init__(self, firmware: Firmware | None = None):
-        self.firmware, self.time, self.stall = firmware or Firmware(), 0.0, {}
-        self.sent: list[tuple[float, int]] = []
-        self._answer = bytearray()
-
-    def now(self) -> float:
-        return self.time
-
-    def write(self, data: bytes) -> None:
-        self.sent.append((self.time, len(data)))
-        for byte in data:
-            self._answer += self.firmware.take(byte)
-
-    def read(self, count: int, seconds: float) -> bytes:
-        out = bytes(self._answer[:count])
-        del self._answer[:count]
-        if len(out) < count:
-            self.time += seconds + self.stall.pop(len(self.sent), 0.0)
-        return out
-
-
 def heard_by(line, **options) -> tuple[list[tuple[str, int]], list[str], int]:
     """What `listen` tells: words, notices, and the frames that it returns."""
     words, notices = [], []
@@ -126,14 +101,14 @@ def beeps(tmp_path):
 
 
 def test_words_of_the_microphone_for_some_seconds():
-    line = Direct()
+    line = Direct(Firmware())
     assert heard_by(line, seconds=10.0) == ([("go", 31), ("stop", 4711)], [], 5000)
     assert bytes(line.firmware.commands) == b"\x7fVL\x7f" and line.firmware.mode == ""
     assert 10.0 < line.time < 10.5
 
 
 def test_a_recording_goes_out_as_it_is_and_comes_back_as_words(beeps):
-    line, samples = Direct(), monitor.recording(beeps)
+    line, samples = Direct(Firmware()), monitor.recording(beeps)
     words, notices, frames = heard_by(line, samples=samples)
     assert bytes(line.firmware.samples) == samples and line.firmware.mode == ""
     assert ([word for word, _ in words], notices, frames) == (["yes", "yes"], [], 1 + (len(samples) - 256) // 160)
@@ -154,7 +129,7 @@ def test_a_recording_is_the_front_ends_8_khz_in_mulaw_with_silence_behind_it(bee
 @pytest.mark.parametrize("stall", [0.0, 0.03, 2.0])
 def test_samples_are_never_sent_faster_than_they_are_spoken(beeps, stall):
     """Nor after a pause of the computer: what is late stays late, but for one frame."""
-    line, samples = Direct(), monitor.recording(beeps)
+    line, samples = Direct(Firmware()), monitor.recording(beeps)
     line.stall = {100: stall, 300: stall}
     heard_by(line, samples=samples)
     bursts = [(at, count) for at, count in line.sent[3:-1] if count]
@@ -171,7 +146,7 @@ def test_samples_are_never_sent_faster_than_they_are_spoken(beeps, stall):
 
 @pytest.mark.parametrize("mode", ["L", "U"])
 def test_a_board_that_listens_already_is_taken_over(mode):
-    line = Direct()
+    line = Direct(Firmware())
     line.write(mode.encode())
     assert heard_by(line, seconds=0.1) == ([("go", 31), ("stop", 4711)], [], 5000)
     assert line.firmware.mode == "" and not line.firmware.samples
@@ -267,51 +242,18 @@ def test_an_error_and_ctrl_c_leave_the_board_waiting_for_commands(beeps):
                 raise errors.popleft()
         return heard
 
-    line = Direct()
+    line = Direct(Firmware())
     with pytest.raises(Pipe):
         monitor.listen(line, raises(Pipe), print, seconds=9.0, now=line.now)
     assert line.firmware.mode == ""
     for samples in (None, monitor.recording(beeps)):
-        line = Direct()
+        line = Direct(Firmware())
         notices = []
         frames = monitor.listen(line, raises(KeyboardInterrupt), notices.append, samples, now=line.now)
         assert line.firmware.mode == "" and line.time < 1.5 and frames > 0 and not notices
 
 
 # --- on a pseudo-terminal, by the command line ------------------------------------------------------------------------
-
-
-class StandIn:
-    """A `Firmware` on a pseudo-terminal, served by a thread."""
-
-    def __init__(self, pty, firmware: Firmware):
-        import tty
-
-        self.firmware = firmware
-        self.host, self.device = pty.openpty()
-        tty.setraw(self.device)
-        self.port = os.ttyname(self.device)
-        self._gone, self._stop = False, threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while not self._stop.is_set():
-            if select.select([self.host], [], [], 0.01)[0]:
-                for byte in os.read(self.host, 4096):
-                    answer = self.firmware.take(byte)
-                    if self._stop.is_set():
-                        return
-                    os.write(self.host, answer)
-
-    def unplug(self) -> None:
-        if not self._gone:
-            self._gone = True
-            self._stop.set()
-            if threading.current_thread() is not self._thread:
-                self._thread.join()
-            os.close(self.device)
-            os.close(self.host)
 
 
 @pytest.fixture

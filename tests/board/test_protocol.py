@@ -100,6 +100,7 @@ def test_a_clip_is_what_the_firmware_asks_for():
 @pytest.mark.parametrize("data, commands", [
     (b"V", "V"), (b"xV\x00T", "VT"), (b"LV", "LV"), (b"LL", "LL"), (b"C" + CLIP, "C"), (b"F" + CLIP + b"L", "FL"),
     (b"C" + CLIP[1:] + b"VL", "CL"), (b"UVTL\xff\x7fL", "U\x7fL"), (b"\x7fBMCU ISP & WCH.CNLL", "\x7fB"),
+    (b"W" + 66 * b"L" + b"V", "WV"),
 ], ids=str)
 @pytest.mark.parametrize("size", [1, 3, 100_000])
 def test_commands_are_told_from_data_however_they_are_cut(data, commands, size):
@@ -109,7 +110,7 @@ def test_commands_are_told_from_data_however_they_are_cut(data, commands, size):
 
 
 def test_a_reset_ends_what_was_being_sent():
-    for begun in (b"C" + CLIP[:99], b"U" + CLIP[:99], b"B"):
+    for begun in (b"C" + CLIP[:99], b"U" + CLIP[:99], b"B", b"W" + CLIP[:9]):
         stream = CommandStream()
         assert stream.take(begun) and not stream.take(b"L")
         stream.restart()
@@ -122,7 +123,8 @@ SETTING_BYTES = {protocol.setting(sensitivity, word)[:1]
 
 @given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70, b"SP", b"SA", b"S?"]), max_size=30).map(b"".join))
 def test_outside_of_data_every_letter_is_a_command(data):
-    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a setting 1 or 2, B ends it."""
+    """The rule said in another way: a recording is all up to 0x7f, a clip 15,872 bytes, a word 66, a setting 1 or 2, B
+    ends it."""
     rest, expected = data, []
     while rest:
         code, rest = rest[:1], rest[1:]
@@ -130,6 +132,8 @@ def test_outside_of_data_every_letter_is_a_command(data):
             expected.append(code)
         if code in (b"C", b"F"):
             rest = rest[15_872:]
+        if code == b"W":
+            rest = rest[66:]
         if code == b"S":
             rest = rest[2 if rest[:1] in SETTING_BYTES else 1 :]
         if code == b"B":

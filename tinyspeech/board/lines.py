@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from tinyspeech.board import isp
 
@@ -27,14 +27,6 @@ class Lines:
             self._rest = self._rest[-isp.CHATTER_BYTES :]  # of a device that never ends its line
             self._whole += [line.decode("ascii", "replace").strip() for line in lines]
         return self._whole.popleft() if self._whole else None
-
-    def ask(self, request: bytes, seconds: float) -> Iterator[str]:
-        """Send a request, what was said before being forgotten: the lines that come within so long."""
-        self.clear()
-        self.line.write(request)
-        until = self.now() + seconds
-        while (line := self.next(until)) is not None:
-            yield line
 
     def bytes(self, request: bytes, count: int, seconds: float) -> bytes:
         """Send a request that is answered with so many bytes: these, or as many as come within so long."""

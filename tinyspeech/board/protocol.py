@@ -9,6 +9,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
 | `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 12 |
+| `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
 | 0x7f | | nothing | 12 |
 
@@ -22,13 +23,14 @@ noise or such an end, or for a minute after a command, the board listens to its 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import decision, frontend, words
 
 
 class Command(bytes, Enum):
@@ -45,6 +47,8 @@ class Command(bytes, Enum):
     """Listen to samples that come over the serial port."""
     SETTINGS = b"S"
     """Keep what `setting` has made, or with `ASK` only say what is kept."""
+    WORD = b"W"
+    """Keep what `page` has made, and say what is kept; with `NO_WORD` only say it."""
     BOOTLOADER = b"B"
     STOP = b"\x7f"
     """End listening, of either kind. mu-law never has it: it would be its second zero (`mulaw.mulaw_encode`)."""
@@ -61,6 +65,13 @@ SETTINGS_START = "settings "
 """So the answer to `S` begins."""
 VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
+NO_WORD = bytes(words.PAGE_BYTES)
+"""In a word's place: the board sees that it is none and keeps what it has."""
+ERASED = b"\xff" * words.PAGE_BYTES
+"""What a place holds that was never used."""
+_NAMELESS = bytes(words.PAGE_BYTES - 2)
+FORGOTTEN = _NAMELESS + binascii.crc_hqx(_NAMELESS, words.CRC_START).to_bytes(2, "big")
+"""A page that is whole, but has no name: it may take any word's place, and none is there then."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,15 @@ class Settings:
 
     def __str__(self) -> str:
         return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
+
+
+def page(word: bytes, slot: int) -> bytes:
+    """What follows `W`: a page of 64 bytes, its place, 0 .. 7, and the place's complement.
+
+    The board keeps a word whose CRC is right where there is none yet, and `FORGOTTEN` anywhere: so a word is lost to no
+    power cut, and to no byte that is.
+    """
+    return word + bytes([slot, slot ^ 0xFF])
 
 
 def setting(sensitivity: str, first_word: str | None) -> bytes:
@@ -201,5 +221,5 @@ class CommandStream:
         return found
 
 
-_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES}
+_DATA_BYTES = {Command.CLASSIFY: CLIP_BYTES, Command.FEATURES: CLIP_BYTES, Command.WORD: len(page(NO_WORD, 0))}
 _BY_CODE = {command[0]: command for command in Command}

@@ -1,0 +1,163 @@
+"""`teach --port`, `words` and `forget`, on the virtual board: what they print, and what they refuse in one line."""
+
+import json
+
+import numpy as np
+import pytest
+from support.stand_in import StandIn
+from support.taught_words import any_word
+
+from tinyspeech.__main__ import main
+from tinyspeech.board import taught
+from tinyspeech.board.virtual import VirtualBoard, in_background, shipped_image
+from tinyspeech.integer import words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import BUNDLED, SHIPPED, model_file
+from tinyspeech.sound import audio
+
+
+@pytest.fixture(scope="module")
+def takes(tmp_path_factory):
+    """Files of *marvin*, with quiet around it, and one that holds no word."""
+    folder, dice = tmp_path_factory.mktemp("takes"), np.random.default_rng(0)
+    marvin = audio.load_clip(sorted(BUNDLED.glob("marvin/*.flac"))[0])
+    files = [folder / f"take{i}.wav" for i in range(3)]
+    for file, gain in zip(files, (1, 0.7, 0.5), strict=True):
+        audio.write(file, np.rint(gain * np.pad(marvin, 8000) + dice.normal(0, 3, 32_000)).astype(np.int16))
+    audio.write(folder / "silence.wav", np.zeros(32_000, np.int16))
+    return [*files, folder / "silence.wav"]
+
+
+@pytest.fixture(scope="module")
+def lamp(takes, tmp_path_factory):
+    """A file of a word that was taught from the takes."""
+    out = tmp_path_factory.mktemp("lamp") / "lamp.npz"
+    assert main(["teach", "--word", "lamp", "--wav", *map(str, takes[:3]), "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def port():
+    """Of one virtual board for all tests here."""
+    pytest.importorskip("pty")
+    return in_background(VirtualBoard(shipped_image()))
+
+
+class Kept:
+    """What a board at a port keeps, looked up anew."""
+
+    def __init__(self, port: str):
+        self.port = port
+
+    @property
+    def pages(self) -> dict[str, bytes]:
+        with taught.connected(self.port) as board:
+            return {word.name: word.pack() for word in board.words().values()}
+
+    def put(self, *some: words.Word) -> None:
+        with taught.connected(self.port) as board:
+            for word in some:
+                board.keep(word)
+
+
+@pytest.fixture
+def board(port):
+    """With nothing taught to it."""
+    with taught.connected(port) as board:
+        board.reset()
+    return Kept(port)
+
+
+def in_file(path) -> dict[str, bytes]:
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+    return {word.name: word.pack() for word in words.load(path, model)}
+
+
+def test_a_board_with_nothing_taught(run, board):
+    assert run("words", "--port", board.port) == "no word is taught\nroom for 8 more\n"
+    assert json.loads(run("words", "--port", board.port, "--json")) == {"words": [], "free": 8}
+
+
+def test_from_files_onto_the_board(run, board, takes, lamp):
+    """The page that a file would hold; and it is listed, renamed and forgotten."""
+    out = run("teach", "--port", board.port, "--word", "lamp", "--wav", *takes[:3])
+    assert out.endswith("\nlamp is taught, in 64 bytes: place 1 of the board\n") and str(takes[0]) in out
+    assert board.pages == in_file(lamp)
+    run("teach", "--port", board.port, "--word", "tea", "--wav", takes[0])
+    assert run("words", "--port", board.port) == "1  lamp\n2  tea\nroom for 6 more\n"
+    listed = json.loads(run("words", "--port", board.port, "--rename", "lamp", "light", "--json"))
+    assert listed == {"words": [{"word": "tea", "slot": 1}, {"word": "light", "slot": 2}], "free": 6}
+    assert run("forget", "--port", board.port, "--word", "light") == "2  tea\nroom for 7 more\n"
+    assert json.loads(run("forget", "--port", board.port, "--all", "--json")) == {"words": [], "free": 8}
+
+
+def test_from_files_onto_the_board_and_into_a_file(run, board, takes, tmp_path):
+    result = json.loads(run("teach", "--port", board.port, "--word", "lamp", "--wav", *takes[:2], "--json", "--out",
+                            tmp_path / "x.npz"))
+    assert list(result) == ["word", "takes", "threshold", "bytes", "milliseconds", "distances", "file", "slot"]
+    assert (result["word"], result["takes"], result["slot"]) == ("lamp", 2, 0)
+    assert board.pages == in_file(result["file"])
+
+
+def test_what_a_beginner_types(refused, board, takes, tmp_path):
+    """Nothing is lost by any of it."""
+    port, take = ("--port", board.port), takes[0]
+    board.put(any_word("lamp"))
+    before = board.pages
+    refused("--wav", "teach", "--word", "lamp")
+    refused("--out FILE.npz", "teach", "--word", "lamp", "--wav", take)
+    refused("--port", "words")
+    refused("--port", "forget", "--word", "lamp")
+    refused("--word --all", "forget", *port)
+    refused("not allowed with", "forget", *port, "--word", "lamp", "--all")
+    refused("no port", "words", "--port", tmp_path / "none")
+    refused("no serial port", "words", "--port", take)
+    refused("1 to 8 letters", "teach", *port, "--word", "chandelier", "--wav", take)
+    refused("1 to 8 letters", "words", *port, "--rename", "lamp", "my lamp")
+    refused("expected 2 arguments", "words", *port, "--rename", "lamp")
+    refused("no word 'tea': it knows lamp", "words", *port, "--rename", "tea", "coffee")
+    refused("no word 'tea': it knows lamp", "forget", *port, "--word", "tea")
+    refused("silence.wav: the take is empty", "teach", *port, "--word", "tea", "--wav", takes[3])
+    refused("does not exist", "teach", *port, "--word", "tea", "--wav", tmp_path / "no.wav")
+    refused("expected at least one", "teach", *port, "--word", "tea", "--wav")
+    refused("not tinyspeech_xs", "teach", *port, "--word", "tea", "--wav", take, "--model", "tinyspeech_xs")
+    refused("holds no taught words", "teach", *port, "--word", "tea", "--wav", take, "--out", take)
+    assert board.pages == before
+
+
+def test_a_full_board(refused, board, takes):
+    board.put(*(any_word(f"word{i}", i) for i in range(words.MAX_WORDS)))
+    before = board.pages
+    refused("no room for another", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
+    assert board.pages == before
+
+
+class OtherFirmware:
+    """It answers `V` alone."""
+
+    def __init__(self, version: str):
+        self.version = version
+
+    def take(self, byte: int) -> bytes:
+        return self.version.encode() + b"\n" if byte == ord("V") else b""
+
+
+@pytest.fixture
+def other():
+    pty = pytest.importorskip("pty")
+    stand_in = StandIn(pty, OtherFirmware(f"tinyspeech {SHIPPED} 0123456789ab"))
+    yield stand_in
+    stand_in.unplug()
+
+
+def test_a_firmware_from_before(refused, other, takes, monkeypatch):
+    monkeypatch.setattr(taught, "ANSWER_S", 0.1)
+    for arguments in (("words",), ("forget", "--all"), ("teach", "--word", "lamp", "--wav", takes[0])):
+        refused("knows no taught words: flash ours", *arguments, "--port", other.port)
+
+
+def test_a_board_with_another_network(refused, board, takes, monkeypatch):
+    network = IntegerModel.load(model_file("tinyspeech_xs", ".npz"))
+    monkeypatch.setattr(IntegerModel, "load", lambda path: network)
+    refused("another tinyspeech_s", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
+    assert not board.pages

@@ -1,0 +1,192 @@
+"""The words that were taught to a board, over its serial port: list, keep, rename, forget, teach. Chapter 13.
+
+    with taught.connected("/dev/ttyUSB0") as board:
+        board.names()                                  # {0: "lamp"}: places and names
+        board.keep(words.load("tea.npz", board.model())[0])
+
+What the two say to each other is in `protocol.py`, what a word is in `integer/words.py`. Nothing is given up before
+what replaces it is there and was compared, as far as there is a free place: what is taught again or renamed goes there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from tinyspeech import paths
+from tinyspeech.board import isp, monitor, protocol
+from tinyspeech.board.lines import Lines
+from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Command
+from tinyspeech.errors import UserError
+from tinyspeech.integer import decision, words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.integer.words import Word
+
+ANSWER_S = 1.0
+"""Longest wait for an answer: a page takes 12 ms over the port, and 6 to be written."""
+ATTEMPTS = 3
+"""Before a line is thought to be bad."""
+GARBLED = "the board's answers do not arrive whole: look at its cable and power, then try again"
+
+
+class NoWords(UserError):
+    """Firmware from before words could be taught, or with a network to which none can be."""
+
+
+class Board:
+    """A board that runs our firmware, and its taught words. now : the clock by which it is waited for, in seconds
+
+    Raises `UserError` where none answers, `NoWords` for firmware that keeps none.
+    """
+
+    def __init__(self, line: isp.Line, now: Callable[[], float] = time.monotonic):
+        self.version = isp.find_version(line)
+        self._line, self._lines = line, Lines(line, now)
+        self._silent = True
+        with contextlib.suppress(UserError):
+            self._read(0)
+        if self._silent:
+            raise NoWords(f"the board's firmware ({self.version}) knows no taught words: flash ours with "
+                          "`python -m tinyspeech flash`")
+
+    def model(self, name: str | None = None) -> IntegerModel:
+        """The network that the board runs, of those in data/models.
+
+        name : it has to be this one; None: it may be any
+        Raises `UserError` for another, or one that is not there: a word taught with it would mean nothing here.
+        """
+        runs, network = [*self.version.split(" "), "", ""][1:3]
+        if name is not None and name != runs:
+            raise UserError(f"the board runs {runs}, not {name}: leave --model out, or flash the other")
+        model = IntegerModel.load(paths.model_file(runs, ".npz"))
+        if model.digest != network:
+            raise UserError(f"the board runs another {runs} than data/models holds: flash it with "
+                            "`python -m tinyspeech flash`")
+        return model
+
+    def words(self) -> dict[int, Word]:
+        """All that are kept, by their places."""
+        read = {slot: self._read(slot) for slot in range(words.MAX_WORDS)}
+        return {slot: word for slot, word in read.items() if word is not None}
+
+    def names(self) -> dict[int, str]:
+        """Theirs."""
+        return {slot: word.name for slot, word in self.words().items()}
+
+    def keep(self, word: Word) -> int:
+        """Put a word on the board, in place of one of its name; returns where it is. Raises `UserError` where there is
+        no room."""
+        known = self.words()
+        before = [slot for slot, one in known.items() if one.name == word.name]
+        if before and known[before[0]].pack() == word.pack():
+            return before[0]
+        if not before:
+            return self._put(_free(known), word)
+        return self._replace(known, before, word)
+
+    def rename(self, old: str, new: str) -> None:
+        """Raises `UserError` for a word that there is not, and for a name that is none or another word's."""
+        words.check_name(new)
+        known = self.words()
+        slot = _find(known, old)
+        if old == new:
+            return
+        if any(word.name == new for word in known.values()):
+            raise UserError(f"the board knows a word {new!r} already: {_there(known)}")
+        self._replace(known, [slot], replace(known[slot], name=new))
+
+    def forget(self, name: str) -> None:
+        """Raises `UserError` for a name that the board does not know."""
+        known = self.words()
+        _find(known, name)
+        for slot, word in known.items():
+            if word.name == name:
+                self._forget(slot)
+
+    def reset(self) -> None:
+        """Forget all words, and the settings: as the board was when it was flashed."""
+        for slot in self.words():
+            self._forget(slot)
+        default = protocol.Settings(decision.DEFAULT_SENSITIVITY, None)
+        monitor.Monitor(self._line, print, print, self._lines.now).settings(lambda kept: default)
+
+    def _replace(self, known: dict[int, Word], before: list[int], word: Word) -> int:
+        """Put a word for those in these places: they go when it is there. On a full board the first goes before, and
+        comes back if that fails."""
+        if len(known) < words.MAX_WORDS:
+            slot = self._put(_free(known), word)
+            for old in before:
+                self._forget(old)
+            return slot
+        slot = before[0]
+        self._forget(slot)
+        try:
+            return self._put(slot, word)
+        except UserError:
+            with contextlib.suppress(UserError):
+                self._put(slot, known[slot])
+            raise
+
+    def _read(self, slot: int) -> Word | None:
+        """The word in a place, if there is one: what is read twice, and is none, is none."""
+        seen = {protocol.ERASED, FORGOTTEN}
+        for _ in range(ATTEMPTS):
+            if (page := self._exchange(slot, NO_WORD)) is None:
+                continue
+            with contextlib.suppress(UserError):
+                return Word.unpack(page)
+            if page in seen:
+                return None
+            seen.add(page)
+        raise UserError(GARBLED)
+
+    def _put(self, slot: int, word: Word) -> int:
+        """Where it is. The board refuses where there is a word already."""
+        page = word.pack()
+        if not any(self._exchange(slot, page) == page for _ in range(ATTEMPTS)):
+            raise UserError(f"the board did not keep {word.name!r}: look at its cable and power, then try again")
+        return slot
+
+    def _forget(self, slot: int) -> None:
+        if not any(self._exchange(slot, FORGOTTEN) == FORGOTTEN for _ in range(ATTEMPTS)):
+            raise UserError(GARBLED)
+
+    def _exchange(self, slot: int, page: bytes) -> bytes | None:
+        """Send a page and take what the place holds then; None where that does not come whole."""
+        answer = self._lines.bytes(Command.WORD + protocol.page(page, slot), words.PAGE_BYTES, ANSWER_S)
+        self._silent = self._silent and not answer
+        if len(answer) == words.PAGE_BYTES:
+            return answer
+        isp.find_version(self._line)  # or what it still waits for would be the next request's
+        return None
+
+
+def _free(known: dict[int, Word]) -> int:
+    """A free place. Raises `UserError` where there is none."""
+    for slot in range(words.MAX_WORDS):
+        if slot not in known:
+            return slot
+    names = ", ".join(word.name for word in known.values())
+    raise UserError(f"the board keeps {words.MAX_WORDS} words and has no room for another ({names}): "
+                    "`python -m tinyspeech forget --port PORT --word NAME` makes room")
+
+
+def _find(known: dict[int, Word], name: str) -> int:
+    """The place of a word."""
+    for slot, word in known.items():
+        if word.name == name:
+            return slot
+    raise UserError(f"the board knows no word {name!r}: {_there(known)}")
+
+
+def _there(known: dict[int, Word]) -> str:
+    return f"it knows {', '.join(word.name for word in known.values())}" if known else "none was taught to it"
+
+
+@contextlib.contextmanager
+def connected(port: str) -> Iterator[Board]:
+    """A board at a serial port. Raises `UserError` where none answers, or one that keeps no words."""
+    with contextlib.closing(isp.SerialLine(port)) as line:
+        yield Board(line)
