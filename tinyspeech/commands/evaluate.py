@@ -24,6 +24,8 @@ def add(commands) -> None:
                          help="folder of noise recordings for --snr, if not the data folder's _background_noise_")
     command.add_argument("--mulaw", action="store_true",
                          help="bring every clip to 8-bit mu-law and back first, as the serial port carries it")
+    command.add_argument("--words", nargs="+", default=(), metavar="FILE.npz",
+                         help="words that `teach` taught, each a class more, whose clips lie in the folder of its name")
     command.add_argument("--confusion", action="store_true", help="print the confusion matrix, too")
     command.add_argument("--rejection", action="store_true",
                          help="print what thresholds on probability and margin reject, and the calibration error")
@@ -36,7 +38,8 @@ def run(args) -> None:
     from tinyspeech.measure.evaluate import evaluate
 
     result = evaluate(args.model, args.engine, args.data, args.split, args.limit, args.seed, args.dump,
-                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise, mulaw=args.mulaw)
+                      progress=sys.stderr.isatty(), snr_db=args.snr, noise=args.noise, mulaw=args.mulaw,
+                      words=args.words)
     noise = "" if result["snr_db"] is None else f", words in noise at {result['snr_db']:g} dB"
     noise += ", through 8-bit mu-law" if args.mulaw else ""
     lines = [f"{result['model']} on {result['engine']}: {100 * result['accuracy']:.2f} % of {result['n']} clips{noise}"]

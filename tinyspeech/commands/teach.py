@@ -51,6 +51,8 @@ def _teach(args, board) -> None:
         model = board.model(args.model)
     if args.out is not None and args.out.exists():
         before = [one for one in words.load(args.out, model) if one.name != args.word]
+        if len(before) >= words.MAX_WORDS:
+            raise UserError(f"{args.out} holds {len(before)} words, as many as a board keeps: give another file")
     word, details, lines = _of_recordings(args.word, args.wav, model)
     slot = None if board is None else board.keep(word)
     if args.out is not None:

@@ -66,6 +66,7 @@ training hears; what they are worth on the others is `words.owner` in data/resul
 from __future__ import annotations
 
 import binascii
+import contextlib
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -749,13 +750,18 @@ def heard_in_clip(model: IntegerModel, samples: np.ndarray, words: Sequence[Word
 
 
 def save(path: str | Path, model: IntegerModel, words: Sequence[Word]) -> None:
-    """Write words, as they lie in flash, and the network that they were taught with. Raises `UserError` where that
-    may not be."""
+    """Write words, as they lie in flash, and the network that they were taught with: all or, where that may not be,
+    nothing, and `UserError`."""
+    part = Path(f"{path}.part")
     try:
-        with open(path, "wb") as file:  # the name as it is given: numpy would add a suffix
+        with part.open("wb") as file:  # the name as it is given: numpy would add a suffix
             np.savez(file, network=model.digest, words=np.array([list(word.pack()) for word in words], np.uint8))
+        part.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def load(path: str | Path, model: IntegerModel) -> list[Word]:

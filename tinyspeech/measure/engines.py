@@ -12,12 +12,13 @@
 | `c` | the firmware's C, on this computer | the same |
 | `chip` | the firmware on the emulated CH32V003 | the same |
 
-The last three must agree in every feature and logit.
+The last three must agree in every feature and logit, and hear the same taught words.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,12 +29,15 @@ from tinyspeech.board.direct import classify_many
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.chip.native import Native
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
+from tinyspeech.integer import frontend, words
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
 from tinyspeech.toolchain.compile import build_firmware
 
 FLOAT_LOGIT_STEP = 2.0**-10
 """What a unit of the logits is worth for a float network that has no integer twin."""
+QUIET_S = 0.5
+"""Of silence follows a recording in which taught words are looked for: one at its end is over only then."""
 
 
 class Answers(NamedTuple):
@@ -50,11 +54,18 @@ class Answers(NamedTuple):
 class Engine(ABC):
     """A trained network on one engine. model : its name, a network in data/models."""
 
+    name: str
+    """Of the engine."""
     logit_step: float
 
     @abstractmethod
     def run(self, x8: np.ndarray) -> Answers:
         """Features and scores of clips: int16 [N, 8000] at 8 kHz."""
+
+    def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
+        """(Frame of scores, index) of every taught word in each of some recordings, int16 [n] at 8 kHz: as a board
+        hears them over its serial port (`as_sent`). Raises `UserError` where they cannot be heard."""
+        raise UserError(f"taught words are not heard by {self.name}: add --engine int")
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax of the mean logits [N, 12]."""
@@ -71,6 +82,11 @@ def float_features(x8: np.ndarray) -> np.ndarray:
     mean = frontend.COEFFICIENT_MEAN.copy()
     mean[0] -= frontend.UNIT_OCTAVES * np.sqrt(frontend.N_BANDS)
     return ((octaves - mean) / frontend.COEFFICIENT_STD * frontend.UNITS_PER_STD).astype(np.float32)
+
+
+def as_sent(x8: np.ndarray) -> np.ndarray:
+    """A recording, int16 [n] at 8 kHz, as a board gets it over its serial port: mu-law, uint8, `QUIET_S` behind it."""
+    return mulaw_encode(np.pad(x8, (0, round(QUIET_S * frontend.SAMPLE_RATE_HZ))))
 
 
 class TorchEngine(Engine):
@@ -105,7 +121,7 @@ class TorchEngine(Engine):
 class FloatEngine(TorchEngine):
     """`float`: torchaudio's front end and the float network. Its features are rounded only to be shown."""
 
-    suffix = "_float.pt"
+    name, suffix = "float", "_float.pt"
 
     def run(self, x8: np.ndarray) -> Answers:
         features = float_features(x8)
@@ -115,7 +131,7 @@ class FloatEngine(TorchEngine):
 class FakeEngine(TorchEngine):
     """`fake`: integer features, and a network of few bits whose quantisers compute in float."""
 
-    suffix = ".pt"
+    name, suffix = "fake", ".pt"
 
     def run(self, x8: np.ndarray) -> Answers:
         features = frontend.features(x8)
@@ -125,6 +141,8 @@ class FakeEngine(TorchEngine):
 class IntegerEngine(Engine):
     """`int`: the definition, in numpy. `integer` is the network."""
 
+    name = "int"
+
     def __init__(self, model: str):
         self.integer = IntegerModel.load(paths.model_file(model, ".npz"))
         self.logit_step = self.integer.logit_unit(frontend.N_FRAMES)
@@ -133,9 +151,14 @@ class IntegerEngine(Engine):
         features = frontend.features(x8)
         return Answers(features, self.integer.run(features), None)
 
+    def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
+        return [words.heard(self.integer, mulaw_decode(as_sent(x8)), taught) for x8 in recordings]
+
 
 class NativeEngine(IntegerEngine):
     """`c`: the firmware's C, compiled for this computer."""
+
+    name, heard = "c", Engine.heard
 
     def __init__(self, model: str):
         super().__init__(model)
@@ -149,6 +172,8 @@ class NativeEngine(IntegerEngine):
 class ChipEngine(IntegerEngine):
     """`chip`: the firmware on the emulated CH32V003, samples in over its serial port."""
 
+    name, heard = "chip", Engine.heard
+
     def __init__(self, model: str):
         super().__init__(model)
         self.elf = build_firmware(firmware_folder(self.integer)).elf
@@ -159,8 +184,8 @@ class ChipEngine(IntegerEngine):
                        np.array([r.cycles for r in results]))
 
 
-CLASSES_OF: dict[str, type[Engine]] = dict(zip(
-    ENGINES, (FloatEngine, FakeEngine, IntegerEngine, NativeEngine, ChipEngine), strict=True))
+CLASSES_OF: dict[str, type[Engine]] = {
+    one.name: one for one in (FloatEngine, FakeEngine, IntegerEngine, NativeEngine, ChipEngine)}
 
 
 def engine(name: str, model: str) -> Engine:

@@ -62,12 +62,15 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer import words as taught_words
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.integer.words import Word
 from tinyspeech.measure import engines, metrics
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, recordings
 from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
 from tinyspeech.sound.noise import BACKGROUND, Noise, mix
 
+NONE = -1
+"""In place of a taught word: none was heard."""
 SNR_LIMIT_DB = 100.0
 """Largest ratio, either way, that is taken for meant: int16 itself spans 96 dB."""
 
@@ -127,54 +130,69 @@ class Mixer:
         return {name: {"n": count[name], "accuracy": hits[name] / count[name]} for name in sorted(count)}
 
 
-def answers_of(runner: engines.Engine, mixer: Mixer, mulaw: bool, batch: int, progress: str | None) -> engines.Answers:
-    """Every clip of the mixer's task through an engine, a batch at a time; progress : what a bar says, None: no bar."""
-    parts = []
+def answers_of(runner: engines.Engine, mixer: Mixer, mulaw: bool, batch: int, progress: str | None,
+               known: Sequence[Word] = ()) -> tuple[engines.Answers, np.ndarray]:
+    """Every clip of the mixer's task through an engine, a batch at a time, and which of the taught words `known` is
+    heard in it last: int64 [N], -1 for none. progress : what a bar says, None: no bar."""
+    parts, taught = [], []
     for start in tqdm(range(0, len(mixer.task), batch), disable=progress is None, desc=progress, unit_scale=batch,
                       unit="clip"):
         clips = [mixer.clip(i) for i in range(start, min(start + batch, len(mixer.task)))]
         x8 = frontend.to_8khz(np.stack(clips))
         parts.append(runner.run(mulaw_decode(mulaw_encode(x8)) if mulaw else x8))
+        taught += [found[-1][1] if found else NONE for found in runner.heard(x8, known)] if known else [NONE] * len(x8)
     features, logits, cycles = zip(*parts, strict=True)
     return engines.Answers(np.concatenate(features), np.concatenate(logits),
-                           None if cycles[0] is None else np.concatenate(cycles))
+                           None if cycles[0] is None else np.concatenate(cycles)), np.array(taught, np.int64)
 
 
-def write_dump(dump: str | Path, task: datasets.Task, answers: engines.Answers) -> None:
+def write_dump(dump: str | Path, task: datasets.Task, answers: engines.Answers, classes: Sequence[str],
+               **more: np.ndarray) -> None:
     """Keep features and logits of every clip, so that engines can be compared bit for bit."""
     try:
         with open(dump, "wb") as file:
             np.savez_compressed(file, name=np.array(task.names), label=np.asarray(task.labels),
-                                features=answers.features, logits=answers.logits, classes=np.array(CLASSES))
+                                features=answers.features, logits=answers.logits, classes=np.array(classes), **more)
     except OSError as error:
         raise UserError(f"cannot write {dump}: {error.strerror}") from error
 
 
-def counts_of(logits: np.ndarray, labels: np.ndarray) -> dict:
-    """What was recognised, of scores int32 [N, 12] and truth int [N]: a part of the answer of `evaluate`."""
-    confusion = metrics.confusion_matrix(labels, logits.argmax(axis=1), len(CLASSES))
+def counts_of(guesses: np.ndarray, labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict:
+    """What was recognised, of answers int [N] and truth int [N]: a part of the answer of `evaluate`."""
+    confusion = metrics.confusion_matrix(labels, guesses, len(classes))
     return {"n": len(labels), "accuracy": int(confusion.trace()) / len(labels),
-            "per_class": dict(zip(CLASSES, metrics.per_class_recall(confusion), strict=True)),
-            "confusion": confusion.tolist(), "classes": list(CLASSES)}
+            "per_class": dict(zip(classes, metrics.per_class_recall(confusion), strict=True)),
+            "confusion": confusion.tolist(), "classes": list(classes)}
 
 
 def confidence_of(runner: engines.Engine, logits: np.ndarray, labels: np.ndarray) -> dict:
-    """How far scores int32 [N, 12] may be believed, of truth int [N]: the other part of the answer of `evaluate`."""
+    """How far scores int32 [N, 12] may be believed, of truth int [N] among the 12 classes: the other part."""
     guesses, probabilities = logits.argmax(axis=1), runner.probabilities(logits)
     keywords = [CLASSES.index(word) for word in KEYWORDS]
     steps = sorted({metrics.threshold_margin(threshold, runner.logit_step) for threshold in metrics.THRESHOLDS})
     return {
-        "interval_95": metrics.wilson_interval(int((guesses == labels).sum()), len(labels)),
         "calibration": metrics.calibration(probabilities, labels),
         "rejection": metrics.rejection(probabilities.max(axis=1), guesses, labels, keywords),
         "rejection_by_margin": metrics.rejection(metrics.margins(logits), guesses, labels, keywords, steps),
     }
 
 
+def known_words(model: str, files: Sequence[str | Path]) -> list[Word]:
+    """The taught words of some files, for a network. Raises `UserError` for what is no such file, for words that were
+    taught with another network, and for more than a board keeps."""
+    if not files:
+        return []
+    network = IntegerModel.load(model_file(model, ".npz"))
+    known = [word for file in files for word in taught_words.load(file, network)]
+    if len(known) > taught_words.MAX_WORDS:
+        raise UserError(f"{len(known)} words are too many: a board keeps {taught_words.MAX_WORDS}")
+    return known
+
+
 def evaluate(
     model: str, engine: str, data: str | Path, split: str = "validation", limit: int | None = None, seed: int = 0,
     dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
-    noise: str | Path | None = None, mulaw: bool = False,
+    noise: str | Path | None = None, mulaw: bool = False, words: Sequence[str | Path] = (),
 ) -> dict:
     """Accuracy of a network on the 12-class task of a folder, by the protocol above.
 
@@ -190,13 +208,17 @@ def evaluate(
     noise : folder of noise recordings, or one with a `_background_noise_` in it; None: that of `data`
     mulaw : let every sample at 8 kHz pass through the 8 bits of the serial port (`mulaw.mulaw_encode`); the result then
         has "mulaw": True
+    words : files of taught words (`integer.words.save`): classes behind the 12, each with the folder of its name, but
+        for a name that is one of the 12. A taught word that is heard in a clip is the answer, whatever the network
+        says; it has to stand alone there, and is heard in mu-law, as by a board at a serial port.
 
     Returns
     -------
     {"model", "engine", "n", "accuracy" (0 .. 1), "per_class" {class: recall or None}, "confusion" [12][12] (rows:
     truth), "classes", "split", "snr_db", "interval_95" [2] of the accuracy, "calibration" (`metrics.calibration`),
     "rejection" (`metrics.rejection` by the winner's probability), "rejection_by_margin" (by the margin between the two
-    highest integer logits, as the chip can test it)}; with noise also "per_noise" {recording: {"n", "accuracy"}}, of
+    highest integer logits, as the chip can test it)}; calibration and rejection are of the network's answers alone, to
+    which a taught word is an unknown one; with noise also "per_noise" {recording: {"n", "accuracy"}}, of
     the words mixed with it, and "scaled_down", clips turned down to fit int16; on the chip "cycles_per_clip" {"mean",
     "max"}
 
@@ -206,17 +228,23 @@ def evaluate(
     """
     check_dump(dump)
     check_noise(snr_db, noise)
-    task = datasets.load_task(data, split=split, seed=seed, limit=limit)
+    known = known_words(model, words)
+    classes = [*CLASSES, *dict.fromkeys(word.name for word in known if word.name not in CLASSES)]
+    task = datasets.load_task(data, split=split, seed=seed, limit=limit, taught=classes[len(CLASSES) :])
     source = None if snr_db is None else noise_of(data, noise, task.split, seed)
     runner, mixer = engines.engine(engine, model), Mixer(task, source, snr_db)
-    answers = answers_of(runner, mixer, mulaw, batch, engine if progress else None)
+    answers, taught = answers_of(runner, mixer, mulaw, batch, engine if progress else None, known)
     labels = np.asarray(task.labels)
+    class_of = np.array([*(classes.index(word.name) for word in known), NONE])
+    guesses = np.where(taught == NONE, answers.logits.argmax(axis=1), class_of[taught])
     if dump is not None:
-        write_dump(dump, task, answers)
-    result = {"model": model, "engine": engine, **counts_of(answers.logits, labels), "split": task.split,
-              "snr_db": snr_db, **confidence_of(runner, answers.logits, labels)}
+        write_dump(dump, task, answers, classes, **({"taught": taught} if words else {}))
+    network_labels = np.where(labels < len(CLASSES), labels, CLASSES.index(datasets.UNKNOWN))
+    result = {"model": model, "engine": engine, **counts_of(guesses, labels, classes), "split": task.split,
+              "snr_db": snr_db, "interval_95": metrics.wilson_interval(int((guesses == labels).sum()), len(labels)),
+              **confidence_of(runner, answers.logits, network_labels)}
     if source is not None:
-        result["per_noise"] = mixer.by_recording(answers.logits.argmax(axis=1) == labels)
+        result["per_noise"] = mixer.by_recording(guesses == labels)
         result["scaled_down"] = mixer.scaled_down
     if mulaw:
         result["mulaw"] = True
@@ -234,9 +262,10 @@ def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words
     Any rate, length and channel count goes in (`audio.load_clip`). `seconds` is this computer's time from samples to
     answer; `cycles` the chip's, None on other engines.
     """
-    clip = audio.load_clip(path)
-    taught = _taught(Path(path), engine, model, words) if words else None
+    clip, known = audio.load_clip(path), known_words(model, words)
     runner = engines.engine(engine, model)
+    found = runner.heard([recordings.at_8khz(Path(path))], known)[0] if known else []
+    taught = known[found[-1][1]].name if found else None
     began = time.perf_counter()
     _, logits, cycles = runner.run(frontend.to_8khz(clip[None]))
     seconds = time.perf_counter() - began
@@ -245,13 +274,3 @@ def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words
             "scores": dict(zip(CLASSES, map(float, scores), strict=True)),
             "logits": logits[0].tolist(), "engine": engine, "model": model, "seconds": seconds,
             "cycles": int(cycles[0]) if cycles is not None else None}
-
-
-def _taught(path: Path, engine: str, model: str, files: Sequence[str | Path]) -> str | None:
-    """The taught word that is heard in a recording. Raises `UserError` for another engine than int."""
-    if engine != "int":
-        raise UserError(f"taught words are heard by the integers alone, not by {engine}: add --engine int")
-    network = IntegerModel.load(model_file(model, ".npz"))
-    known = [word for file in files for word in taught_words.load(file, network)]
-    found = taught_words.heard_in_clip(network, recordings.at_8khz(path), known)
-    return None if found is None else known[found].name

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +56,7 @@ class Task:
     names: list[str]
     """`word/file` below `folder`, or for silence `_silence_/recording_start_gain`; unique and stable."""
     labels: np.ndarray
-    """int64 [N], indices into `tinyspeech.CLASSES`."""
+    """int64 [N], indices into `tinyspeech.CLASSES`, and behind these the taught words."""
     silence: dict[str, Silence] = field(repr=False, default_factory=dict)
     """Where the pieces of silence come from, by name."""
 
@@ -93,7 +93,8 @@ class Task:
         return {}
 
 
-def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limit: int | None = None) -> Task:
+def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limit: int | None = None,
+              taught: Sequence[str] = ()) -> Task:
     """The 12-class task of Warden (2018) over a folder of word folders.
 
     With the folder layout of the full set (`yes/`, `bed/`, ..., `_background_noise_/`) the split is what
@@ -113,6 +114,7 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
     split : "training", "validation", "testing", or "all" for the three together
     seed : chooses the unknown words, the pieces of silence and the subset
     limit : at most this many clips, taken from the classes in turn
+    taught : words that are classes of their own, behind the 12: all their clips of the split are taken
 
     Returns
     -------
@@ -130,31 +132,34 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
     if limit is not None and limit < 1:
         raise UserError(f"a limit of {limit} clips leaves nothing: give 1 or more")
     by_word = _scan(folder)
+    classes = (*CLASSES, *taught)
 
     silence: dict[str, Silence] = {}
     if SILENCE in by_word or UNKNOWN in by_word:
         split = "testing"
-        by_class = {name: [] for name in CLASSES}
+        by_class = {name: [] for name in classes}
         for word, names in by_word.items():
-            by_class[word if word in CLASSES else UNKNOWN] += names
+            by_class[word if word in classes else UNKNOWN] += names
     else:
-        by_class, silence = _drawn(folder, by_word, split, seed)
+        by_class, silence = _drawn(folder, by_word, split, seed, taught)
+    by_class = {name: by_class[name] for name in classes}
     if limit is not None:
         by_class = _limited(by_class, limit, seed)
-    names = [name for word in CLASSES for name in by_class[word]]
-    labels = [index for index, word in enumerate(CLASSES) for _ in by_class[word]]
+    names = [name for names in by_class.values() for name in names]
+    labels = [index for index, names in enumerate(by_class.values()) for _ in names]
     left = set(names)
     return Task(folder, split, names, np.array(labels, np.int64), {n: s for n, s in silence.items() if n in left})
 
 
-def _drawn(folder: Path, by_word: dict[str, list[str]], split: str,
-           seed: int) -> tuple[dict[str, list[str]], dict[str, Silence]]:
+def _drawn(folder: Path, by_word: dict[str, list[str]], split: str, seed: int,
+           taught: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, Silence]]:
     """Names by class from the layout of the full set, the unknown and the silent ones drawn; and where silence is."""
     chosen = clips_by_split(folder, by_word, split)
     by_class = {word: chosen.get(word, []) for word in KEYWORDS}
     keywords = sum(map(len, by_class.values()))
-    others = [name for word, names in chosen.items() if word not in KEYWORDS for name in names]
-    if not keywords and not others:
+    own = {word: chosen.get(word, []) for word in taught}
+    others = [name for word, names in chosen.items() if word not in KEYWORDS and word not in own for name in names]
+    if not keywords and not others and not any(own.values()):
         counts = {s: sum(map(len, clips_by_split(folder, by_word, s).values())) for s in SPLITS[:3]}
         there = ", ".join(f"{n} in {s}" for s, n in counts.items())
         raise UserError(f"{folder} has no clip in its {split} split ({there}): choose another --split")
@@ -163,7 +168,7 @@ def _drawn(folder: Path, by_word: dict[str, list[str]], split: str,
     by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
     silence = _cut_silence(folder / BACKGROUND, split, seed, extra)
     by_class[SILENCE] = list(silence)
-    return by_class, silence
+    return by_class | own, silence
 
 
 def _scan(folder: Path) -> dict[str, list[str]]:
@@ -214,8 +219,8 @@ def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, S
 def _limited(by_class: dict[str, list[str]], limit: int, seed: int) -> dict[str, list[str]]:
     """At most `limit` names: one from each class in turn until the limit is met or all are taken."""
     queues = {word: by_hash(names, seed, "limit") for word, names in by_class.items()}
-    depth = [(i, order, word) for order, word in enumerate(CLASSES) for i in range(len(queues[word]))]
-    taken: dict[str, list[str]] = {word: [] for word in CLASSES}
+    depth = [(i, order, word) for order, word in enumerate(queues) for i in range(len(queues[word]))]
+    taken: dict[str, list[str]] = {word: [] for word in queues}
     for i, _, word in sorted(depth)[:limit]:
         taken[word].append(queues[word][i])
     return {word: sorted(names) for word, names in taken.items()}
