@@ -167,7 +167,7 @@ def test_bytes_that_the_cable_swallowed_are_told(beeps):
         def write(self, data):
             super().write(data if len(self.sent) % 3 else data[1:])
 
-    _, notices, frames = heard_by(Thin(), samples=monitor.recording(beeps))
+    _, notices, frames = heard_by(Thin(Firmware()), samples=monitor.recording(beeps))
     assert frames < 174 and notices == [f"the board heard {frames} frames of 174: bytes were lost on the way to it"]
 
 

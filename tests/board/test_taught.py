@@ -1,17 +1,20 @@
 """Taught words over a port: our firmware on the virtual board, and every way in which a cable may spoil it."""
 
+import re
+
 import pytest
 from support.stand_in import Direct
 from support.taught_words import any_word as word
 
-from tinyspeech import paths
-from tinyspeech.board import monitor, taught
+from tinyspeech import paths, toolchain
+from tinyspeech.board import isp, monitor, taught
 from tinyspeech.board.cable import Cable
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Settings
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
-from tinyspeech.chip.firmware import exported_hash
+from tinyspeech.chip.firmware import exported_hash, firmware_folder
 from tinyspeech.errors import UserError
 from tinyspeech.integer import words
+from tinyspeech.integer.network import IntegerModel
 
 VERSION = f"tinyspeech {paths.SHIPPED} {exported_hash()}"
 PLACES = 0x3DC0
@@ -89,14 +92,14 @@ def test_a_full_board_replaces_and_renames(full):
 
 
 def test_on_a_full_board_what_cannot_be_replaced_stays(full, monkeypatch):
-    before, put = pages(full), full._put
+    before, put = pages(full), full.put
 
     def fails(slot, one):
         if one.name == "tea":
             raise UserError("the board did not keep it")
         return put(slot, one)
 
-    monkeypatch.setattr(full, "_put", fails)
+    monkeypatch.setattr(full, "put", fails)
     with pytest.raises(UserError, match="did not keep"):
         full.rename("word5", "tea")
     assert pages(full) == before
@@ -242,3 +245,52 @@ def test_the_power_fails_while_a_word_is_replaced():
         assert after
         seen.add(len(after))
     assert seen == {1, 2} and NO_WORD not in pages(board)
+
+
+# --- flashing, which erases all ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def flashed(monkeypatch, tmp_path):
+    """Flash a board with two words over a cable without waiting: what came of it, and the board then."""
+    monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path / "cache")
+    chip = VirtualBoard(shipped_image(), timed=False)
+
+    def flash(image: bytes, unplugged_at: int | None = None) -> tuple[dict | UserError, VirtualBoard]:
+        board = board_of(chip)
+        board.keep(word("lamp"))
+        board.keep(word("tea", 1))
+        board.forget("lamp")
+        line = Cable(chip, {("to", unplugged_at): "unplug"})
+        line.close = lambda: None
+        monkeypatch.setattr(isp, "SerialLine", lambda port: line)
+        try:
+            return taught.flash_port("a port", image, progress=False), chip
+        except UserError as error:
+            return error, chip
+
+    return flash
+
+
+def test_words_outlive_flashing(flashed):
+    result, chip = flashed(shipped_image())
+    assert result["verified"] and (result["words"], result["file"]) == (1, None)
+    assert board_of(chip).names() == {1: "tea"}
+
+
+def test_words_of_another_network_are_kept_in_a_file(flashed):
+    """Flashing is no error for that."""
+    other = IntegerModel.load(paths.model_file("tinyspeech_xs", ".npz"))
+    result, chip = flashed(toolchain.build_firmware(firmware_folder(other)).bin.read_bytes())
+    assert result["verified"] and result["words"] == 0 and word("tea", 1).pack() not in bytes(chip.chip.state.flash)
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    assert [one.pack() for one in words.load(result["file"], model)] == [word("tea", 1).pack()]
+
+
+def test_words_of_a_board_that_is_unplugged_while_it_is_flashed_are_kept_in_a_file(flashed, tmp_path):
+    error, _ = flashed(shipped_image(), 5_000)
+    file = tmp_path / "cache" / "taught-words.npz"
+    assert isinstance(error, isp.PortLost)
+    assert re.search(rf"no whole program now.*its taught words are in {file}, for `listen --words`", str(error))
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    assert [one.name for one in words.load(file, model)] == ["tea"]

@@ -161,3 +161,21 @@ def test_a_board_with_another_network(refused, board, takes, monkeypatch):
     monkeypatch.setattr(IntegerModel, "load", lambda path: network)
     refused("another tinyspeech_s", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
     assert not board.pages
+
+
+def test_words_of_a_file_are_put_on_the_board_that_is_listened_to(board, lamp, capsys):
+    """And stay there; one that is there already is not a second one."""
+    for _ in range(2):
+        assert main(["listen", "--port", board.port, "--words", str(lamp), "--seconds", "0.2"]) == 0
+        assert capsys.readouterr().err == "sensitivity normal, open\n"
+        assert board.pages == in_file(lamp)
+
+
+def test_files_that_cannot_be_listened_for(board, other, takes, lamp, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(taught, "ANSWER_S", 0.1)
+    for port, file, match in ((board.port, tmp_path / "no.npz", "no taught words at"),
+                              (board.port, takes[0], "holds no taught words"), (other.port, lamp, "no taught words")):
+        assert main(["listen", "--port", port, "--words", str(file), "--seconds", "0.1"]) == 2
+        *_, line = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: ") and match in line
+    assert not board.pages

@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tinyspeech import paths
-from tinyspeech.board import isp, keeping, protocol
+from tinyspeech.board import isp, keeping, protocol, taught
 from tinyspeech.board.lines import POLL_S, Lines
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
@@ -210,12 +210,13 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
                 path: str | Path | None = None, seconds: float | None = None,
                 change: Change | None = None,
                 told: Callable[[protocol.Settings], None] = lambda settings: None,
-                keep: str | Path | None = None) -> None:
+                keep: str | Path | None = None, words: Sequence[str | Path] = ()) -> None:
     """`listen` over a serial port; path: a sound file in place of the board's microphone.
 
     change : of the board's settings, beforehand; None: they stay, and a board that has none is only a notice
     told : the settings
     keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
+    words : files of taught words, which are put on the board and stay there
     """
     if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
         raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
@@ -226,10 +227,10 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
     keeper = None if keep is None else keeping.Keeper(keep)
     session: keeping.Session | None = None
     line = isp.SerialLine(port)
-    words: list[tuple[int, str]] = []
+    reports: list[tuple[int, str]] = []
 
     def hear(word: Heard) -> None:
-        words.append((word.frame, word.word))
+        reports.append((word.frame, word.word))
         heard(word)
 
     try:
@@ -242,6 +243,8 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
             notice(str(error))
         else:
             told(settings)
+        if words:
+            taught.Board(line).keep_files(words)
         if keeper is not None:  # what the definition reports in the recording, and nearly reports
             model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
             sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
@@ -249,5 +252,5 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
         frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)
     finally:
         line.close()
-    if session is not None and frames and (different := {*session.heard(frames)} ^ {*words}):
+    if session is not None and frames and (different := {*session.heard(frames)} ^ {*reports}):
         notice(f"{len(different):,} of the board's reports and the definition's differ: does it run another network?")

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tinyspeech import paths
-from tinyspeech.board import isp, monitor, protocol
+from tinyspeech.board import isp, protocol
 from tinyspeech.board.lines import Lines
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Command
 from tinyspeech.errors import UserError
@@ -51,17 +52,22 @@ class Board:
             raise NoWords(f"the board's firmware ({self.version}) knows no taught words: flash ours with "
                           "`python -m tinyspeech flash`")
 
+    @property
+    def network(self) -> str:
+        """The hash of the one that it runs."""
+        return self.version.rsplit(" ", 1)[-1]
+
     def model(self, name: str | None = None) -> IntegerModel:
         """The network that the board runs, of those in data/models.
 
         name : it has to be this one; None: it may be any
         Raises `UserError` for another, or one that is not there: a word taught with it would mean nothing here.
         """
-        runs, network = [*self.version.split(" "), "", ""][1:3]
+        runs = [*self.version.split(" "), ""][1]
         if name is not None and name != runs:
             raise UserError(f"the board runs {runs}, not {name}: leave --model out, or flash the other")
         model = IntegerModel.load(paths.model_file(runs, ".npz"))
-        if model.digest != network:
+        if model.digest != self.network:
             raise UserError(f"the board runs another {runs} than data/models holds: flash it with "
                             "`python -m tinyspeech flash`")
         return model
@@ -83,8 +89,17 @@ class Board:
         if before and known[before[0]].pack() == word.pack():
             return before[0]
         if not before:
-            return self._put(_free(known), word)
+            return self.put(_free(known), word)
         return self._replace(known, before, word)
+
+    def keep_files(self, files: Sequence[str | Path]) -> None:
+        """`keep` all words of some files. Raises `UserError` for what is no such file, before any is kept."""
+        model, known = self.model(), self.words()
+        new = [word for file in files for word in words.load(file, model)]
+        if len({word.name for word in [*known.values(), *new]}) > words.MAX_WORDS:
+            raise _full(known)
+        for word in new:
+            self.keep(word)
 
     def rename(self, old: str, new: str) -> None:
         """Raises `UserError` for a word that there is not, and for a name that is none or another word's."""
@@ -109,24 +124,26 @@ class Board:
         """Forget all words, and the settings: as the board was when it was flashed."""
         for slot in self.words():
             self._forget(slot)
-        default = protocol.Settings(decision.DEFAULT_SENSITIVITY, None)
-        monitor.Monitor(self._line, print, print, self._lines.now).settings(lambda kept: default)
+        request = Command.SETTINGS + protocol.setting(decision.DEFAULT_SENSITIVITY, None)
+        answer = f"{protocol.Settings(decision.DEFAULT_SENSITIVITY, None)}\n".encode()
+        if not any(self._lines.bytes(request, len(answer), ANSWER_S) == answer for _ in range(ATTEMPTS)):
+            raise UserError(GARBLED)
 
     def _replace(self, known: dict[int, Word], before: list[int], word: Word) -> int:
         """Put a word for those in these places: they go when it is there. On a full board the first goes before, and
         comes back if that fails."""
         if len(known) < words.MAX_WORDS:
-            slot = self._put(_free(known), word)
+            slot = self.put(_free(known), word)
             for old in before:
                 self._forget(old)
             return slot
         slot = before[0]
         self._forget(slot)
         try:
-            return self._put(slot, word)
+            return self.put(slot, word)
         except UserError:
             with contextlib.suppress(UserError):
-                self._put(slot, known[slot])
+                self.put(slot, known[slot])
             raise
 
     def _read(self, slot: int) -> Word | None:
@@ -142,8 +159,8 @@ class Board:
             seen.add(page)
         raise UserError(GARBLED)
 
-    def _put(self, slot: int, word: Word) -> int:
-        """Where it is. The board refuses where there is a word already."""
+    def put(self, slot: int, word: Word) -> int:
+        """Put a word into a place and return that. The board refuses where there is a word already: `UserError`."""
         page = word.pack()
         if not any(self._exchange(slot, page) == page for _ in range(ATTEMPTS)):
             raise UserError(f"the board did not keep {word.name!r}: look at its cable and power, then try again")
@@ -168,9 +185,13 @@ def _free(known: dict[int, Word]) -> int:
     for slot in range(words.MAX_WORDS):
         if slot not in known:
             return slot
+    raise _full(known)
+
+
+def _full(known: dict[int, Word]) -> UserError:
     names = ", ".join(word.name for word in known.values())
-    raise UserError(f"the board keeps {words.MAX_WORDS} words and has no room for another ({names}): "
-                    "`python -m tinyspeech forget --port PORT --word NAME` makes room")
+    return UserError(f"the board keeps {words.MAX_WORDS} words and has no room for more ({names}): "
+                     "`python -m tinyspeech forget --port PORT --word NAME` makes some")
 
 
 def _find(known: dict[int, Word], name: str) -> int:
@@ -190,3 +211,31 @@ def connected(port: str) -> Iterator[Board]:
     """A board at a serial port. Raises `UserError` where none answers, or one that keeps no words."""
     with contextlib.closing(isp.SerialLine(port)) as line:
         yield Board(line)
+
+
+def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
+    """`isp.flash_port`, which erases all that a board keeps; its words come back, unless another network runs then.
+
+    Adds `words`, how many there are then, and `file`: where those are that could not come back, or None. Raises
+    `UserError` as it does; the line says where words are that were on the board.
+    """
+    before, file, spare = {}, None, paths.cache_folder() / "taught-words.npz"
+    with contextlib.suppress(UserError), connected(port) as board:  # no words where another program runs
+        network, before = board.network, board.words()
+        if before:
+            spare.parent.mkdir(parents=True, exist_ok=True)
+            words.save(spare, board.model(), [*before.values()])
+            file = str(spare)
+    if not before:
+        return {**isp.flash_port(port, image, progress), "words": 0, "file": None}
+    try:
+        result = isp.flash_port(port, image, progress)
+    except UserError as error:
+        where = "gone" if file is None else f"in {file}, for `listen --words`"
+        raise type(error)(f"{error}; its taught words are {where}") from error
+    with contextlib.suppress(UserError), connected(port) as board:
+        if board.network == network:
+            for slot, word in before.items():
+                board.put(slot, word)
+            return {**result, "words": len(before), "file": None}
+    return {**result, "words": 0, "file": file}

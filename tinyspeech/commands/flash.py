@@ -18,16 +18,20 @@ def add(commands) -> None:
 
 
 def run(args) -> None:
-    from tinyspeech.board import isp, virtual  # here: they load numpy
+    from tinyspeech.board import isp, taught, virtual  # here: they load numpy
 
     image = virtual.shipped_image() if args.image is None else virtual.load_image(args.image)
     if args.link:
         result = isp.flash_link(image)
         show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link\n{isp.UNPLUG_ONCE}")
         return
-    result = isp.flash_port(args.port, image, progress=sys.stderr.isatty())
+    result = taught.flash_port(args.port, image, progress=sys.stderr.isatty())
     lines = [f"{result['bytes']:,} bytes flashed and verified: {result['variant']}, "
              f"ROM bootloader {result['bootloader']}"]
     lines.append(f"it runs: {result['answer']}" if result["answer"] else "it runs" if result["started"] else
                  "whether it runs the ROM bootloader did not say; it starts the program after a minute, or a reset")
+    if result["words"]:
+        lines.append(f"its taught words are on it again, {result['words']}")
+    if result["file"]:
+        lines.append(f"its taught words are not on it, since they are another network's, but in {result['file']}")
     show(result, args.json, "\n".join(lines))

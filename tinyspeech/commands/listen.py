@@ -24,6 +24,8 @@ def add(commands) -> None:
     mode.add_argument("--open", action="store_true", help="set that the board reports every word")
     command.add_argument("--keep", default=None, metavar="FOLDER",
                          help="keep two seconds of sound around every report and near miss (with --wav)")
+    command.add_argument("--words", nargs="+", default=(), metavar="FILE.npz",
+                         help="put words that `teach` taught on the board, which keeps them and hears them, too")
     add_json(command, "print each word as a line of JSON")
     command.set_defaults(run=run)
 
@@ -53,4 +55,4 @@ def run(args) -> None:
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
     monitor.listen_port(args.port, heard, notice, args.wav, args.seconds, change if sets else None, told,
-                        args.keep)
+                        args.keep, args.words)
