@@ -128,7 +128,7 @@ def test_what_a_beginner_types(refused, board, takes, tmp_path):
 def test_a_full_board(refused, board, takes):
     board.put(*(any_word(f"word{i}", i) for i in range(words.MAX_WORDS)))
     before = board.pages
-    refused("no room for another", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
+    refused("no room for more", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
     assert board.pages == before
 
 
@@ -179,3 +179,9 @@ def test_files_that_cannot_be_listened_for(board, other, takes, lamp, tmp_path, 
         *_, line = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ") and match in line
     assert not board.pages
+
+
+def test_a_board_that_is_flashed_tells_that_its_words_came_back(run, board, lamp):
+    board.put(any_word("lamp"))
+    assert run("flash", "--port", board.port).endswith("\nits taught words are on it again, 1\n")
+    assert board.pages == {"lamp": any_word("lamp").pack()}
