@@ -7,7 +7,7 @@ from support.stand_in import Direct
 from support.taught_words import any_word as word
 
 from tinyspeech import paths, toolchain
-from tinyspeech.board import isp, monitor, taught
+from tinyspeech.board import isp, monitor, probe, taught
 from tinyspeech.board.cable import Cable
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Settings
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
@@ -256,7 +256,7 @@ def flashed(monkeypatch, tmp_path):
     monkeypatch.setattr(paths, "cache_folder", lambda: tmp_path / "cache")
     chip = VirtualBoard(shipped_image(), timed=False)
 
-    def flash(image: bytes, unplugged_at: int | None = None) -> tuple[dict | UserError, VirtualBoard]:
+    def flash(image: bytes, unplugged_at: int | None = None, way=taught.flash_port) -> tuple[object, VirtualBoard]:
         board = board_of(chip)
         board.keep(word("lamp"))
         board.keep(word("tea", 1))
@@ -265,7 +265,7 @@ def flashed(monkeypatch, tmp_path):
         line.close = lambda: None
         monkeypatch.setattr(isp, "SerialLine", lambda port: line)
         try:
-            return taught.flash_port("a port", image, progress=False), chip
+            return way("a port", image, progress=False), chip
         except UserError as error:
             return error, chip
 
@@ -285,6 +285,15 @@ def test_words_of_another_network_are_kept_in_a_file(flashed):
     assert result["verified"] and result["words"] == 0 and word("tea", 1).pack() not in bytes(chip.chip.state.flash)
     model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
     assert [one.pack() for one in words.load(result["file"], model)] == [word("tea", 1).pack()]
+
+
+def test_words_of_a_board_that_is_probed_are_kept_in_a_file(flashed, monkeypatch, tmp_path):
+    monkeypatch.setattr(probe, "report", lambda trials: [])
+    told = []
+    flashed(b"", way=lambda port, image, progress: probe.probe_port(port, True, progress, told.append))
+    file = tmp_path / "cache" / "taught-words.npz"
+    assert told == [f"the board's taught words are in {file}: afterwards, `listen --words` puts them on it again"]
+    assert [one.name for one in words.load(file, IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz")))] == ["tea"]
 
 
 def test_words_of_a_board_that_is_unplugged_while_it_is_flashed_are_kept_in_a_file(flashed, tmp_path):

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tinyspeech import paths, toolchain
-from tinyspeech.board import isp
+from tinyspeech.board import isp, taught
 from tinyspeech.board.cable import Cable
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.chip.assumptions import Assumptions, assuming, rows
@@ -264,11 +264,13 @@ def as_json(findings: list[Finding]) -> dict:
     return {"image": hashlib.sha256(build().bin.read_bytes()).hexdigest()[:12], "rows": [asdict(f) for f in findings]}
 
 
-def probe_port(port: str, flash: bool = True, progress: bool = True) -> list[Finding]:
+def probe_port(port: str, flash: bool = True, progress: bool = True,
+               notice: Callable[[str], None] = lambda text: None) -> list[Finding]:
     """The report of the board at a serial port; flash : bring the image there first. Afterwards the board needs its
-    firmware again. `UserError` as of `isp.flash_port`, and for a board that does not answer."""
-    if flash:
-        isp.flash_port(port, build().bin.read_bytes(), progress)
+    firmware again, and the taught words that notice is told of. `UserError` as of `taught.flash_port`, and for a board
+    that does not answer."""
+    if flash and (file := taught.flash_port(port, build().bin.read_bytes(), progress)["file"]):
+        notice(f"the board's taught words are in {file}: afterwards, `listen --words` puts them on it again")
     line = isp.SerialLine(port)
     try:
         return report(Trials(line, time.monotonic))

@@ -27,6 +27,7 @@ def run(args) -> None:
                            "source": row.source} for row in assumptions.rows()}
         show(rows, args.json, assumptions.table())
         return
-    found = probe.probe_port(args.port, not args.no_flash, progress=sys.stderr.isatty())
+    found = probe.probe_port(args.port, not args.no_flash, progress=sys.stderr.isatty(),
+                             notice=lambda text: print(text, file=sys.stderr))
     lines = [probe.table(found), f"Give the board its firmware back: python -m tinyspeech flash --port {args.port}"]
     show(probe.as_json(found), args.json, "\n\n".join(lines))
