@@ -36,8 +36,6 @@ from tinyspeech.toolchain.compile import build_firmware
 
 FLOAT_LOGIT_STEP = 2.0**-10
 """What a unit of the logits is worth for a float network that has no integer twin."""
-QUIET_S = 0.5
-"""Of silence follows a recording in which taught words are looked for: one at its end is over only then."""
 
 
 class Answers(NamedTuple):
@@ -85,8 +83,9 @@ def float_features(x8: np.ndarray) -> np.ndarray:
 
 
 def as_sent(x8: np.ndarray) -> np.ndarray:
-    """A recording, int16 [n] at 8 kHz, as a board gets it over its serial port: mu-law, uint8, `QUIET_S` behind it."""
-    return mulaw_encode(np.pad(x8, (0, round(QUIET_S * frontend.SAMPLE_RATE_HZ))))
+    """A recording, int16 [n] at 8 kHz, as a board gets it over its serial port: mu-law, uint8, and silence behind it,
+    in which its last word ends."""
+    return mulaw_encode(words.with_silence(x8))
 
 
 class TorchEngine(Engine):
