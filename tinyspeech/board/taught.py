@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from tinyspeech import paths
 from tinyspeech.board import isp, protocol
 from tinyspeech.board.lines import Lines
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Command
+from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, words
+from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.integer.words import Word
 
@@ -29,6 +32,10 @@ ANSWER_S = 1.0
 """Longest wait for an answer: a page takes 12 ms over the port, and 6 to be written."""
 ATTEMPTS = 3
 """Before a line is thought to be bad."""
+PLACES = 0x3DC0
+"""Of the words, in flash: `WORDS_PAGES` in firmware/ch32v003.h."""
+START_S, STOP_S = 0.01, 0.1
+"""For a virtual board to begin and to end."""
 GARBLED = "the board's answers do not arrive whole: look at its cable and power, then try again"
 
 
@@ -239,3 +246,34 @@ def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
                 board.put(slot, word)
             return {**result, "words": len(before), "file": None}
     return {**result, "words": 0, "file": file}
+
+
+class Ears:
+    """A virtual board with our firmware and some words: what it hears in recordings, one after the other.
+
+    image : the firmware. taught : at most `words.MAX_WORDS`, else `UserError`
+    """
+
+    def __init__(self, image: bytes, taught: Sequence[Word]):
+        if len(taught) > words.MAX_WORDS:
+            raise UserError(f"a board keeps at most {words.MAX_WORDS} words, not {len(taught)}")
+        places = [replace(word, name=str(i)).pack() for i, word in enumerate(taught)]  # as none of the ten is called
+        self.board = VirtualBoard(image.ljust(PLACES, b"\xff") + b"".join(places))
+        self.board.advance(START_S)
+
+    def heard(self, codes: np.ndarray) -> list[tuple[int, int]]:
+        """(FRAME, index) of every taught word in a recording, mu-law, uint8 [n]. Raises `UserError` for a board that
+        does not hear all of it."""
+        self.board.send(Command.RECORDING)
+        self.board.advance(START_S)
+        for at in range(0, len(codes), frontend.HOP):
+            part = codes[at : at + frontend.HOP]
+            self.board.send(part.tobytes())
+            self.board.advance(len(part) / frontend.SAMPLE_RATE_HZ)
+        self.board.send(Command.STOP)
+        self.board.advance(STOP_S)
+        lines = [protocol.parse(line) for line in self.board.received().decode().splitlines()]
+        if self.board.fault or protocol.Stopped(listening.frame_count(len(codes))) not in lines:
+            raise UserError(f"the virtual board does not hear all of the recording: {self.board.fault or lines}")
+        return [(line.frame, int(line.name)) for line in lines
+                if isinstance(line, protocol.Word) and line.name.isdecimal()]

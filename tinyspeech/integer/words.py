@@ -739,6 +739,12 @@ def _rows(model: IntegerModel, features: np.ndarray) -> tuple[list[int], np.ndar
     return loudness.tolist(), vectors
 
 
+def report_frame(frame: int) -> int:
+    """FRAME, in frames of features so far, with which a board reports a word that ended at a frame: when the batch is
+    computed, whose last scores come one later."""
+    return 2 * BATCH * (frame // BATCH + 1) + 1
+
+
 def heard_in_clip(model: IntegerModel, samples: np.ndarray, words: Sequence[Word]) -> int | None:
     """The last taught word in a recording, int16 [n] at 8 kHz, behind which there is silence; None where there is none.
     """

@@ -61,8 +61,8 @@ class Engine(ABC):
         """Features and scores of clips: int16 [N, 8000] at 8 kHz."""
 
     def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
-        """(Frame of scores, index) of every taught word in each of some recordings, int16 [n] at 8 kHz: as a board
-        hears them over its serial port (`as_sent`). Raises `UserError` where they cannot be heard."""
+        """(FRAME, index) of every taught word in each of some recordings, int16 [n] at 8 kHz: as a board hears them
+        over its serial port (`as_sent`). Raises `UserError` where they cannot be heard."""
         raise UserError(f"taught words are not heard by {self.name}: add --engine int")
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
@@ -151,7 +151,8 @@ class IntegerEngine(Engine):
         return Answers(features, self.integer.run(features), None)
 
     def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
-        return [words.heard(self.integer, mulaw_decode(as_sent(x8)), taught) for x8 in recordings]
+        return [[(words.report_frame(frame), index)
+                 for frame, index in words.heard(self.integer, mulaw_decode(as_sent(x8)), taught)] for x8 in recordings]
 
 
 class NativeEngine(IntegerEngine):
