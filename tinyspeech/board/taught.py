@@ -11,8 +11,10 @@ what replaces it is there and was compared, as far as there is a free place: wha
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -248,6 +250,13 @@ def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
     return {**result, "words": 0, "file": file}
 
 
+def flash_of(taught: Sequence[Word]) -> bytes:
+    """All places of a board that keeps these words, at most `words.MAX_WORDS`: else `UserError`."""
+    if len(taught) > words.MAX_WORDS:
+        raise UserError(f"a board keeps at most {words.MAX_WORDS} words, not {len(taught)}")
+    return b"".join(word.pack() for word in taught).ljust(words.MAX_WORDS * words.PAGE_BYTES, b"\xff")
+
+
 class Ears:
     """A virtual board with our firmware and some words: what it hears in recordings, one after the other.
 
@@ -255,10 +264,8 @@ class Ears:
     """
 
     def __init__(self, image: bytes, taught: Sequence[Word]):
-        if len(taught) > words.MAX_WORDS:
-            raise UserError(f"a board keeps at most {words.MAX_WORDS} words, not {len(taught)}")
-        places = [replace(word, name=str(i)).pack() for i, word in enumerate(taught)]  # as none of the ten is called
-        self.board = VirtualBoard(image.ljust(PLACES, b"\xff") + b"".join(places))
+        numbered = [replace(word, name=str(i)) for i, word in enumerate(taught)]  # as none of the ten is called
+        self.board = VirtualBoard(image.ljust(PLACES, b"\xff") + flash_of(numbered))
         self.board.advance(START_S)
 
     def heard(self, codes: np.ndarray) -> list[tuple[int, int]]:
@@ -277,3 +284,13 @@ class Ears:
             raise UserError(f"the virtual board does not hear all of the recording: {self.board.fault or lines}")
         return [(line.frame, int(line.name)) for line in lines
                 if isinstance(line, protocol.Word) and line.name.isdecimal()]
+
+
+def heard_many(image: bytes, codes: Sequence[np.ndarray], taught: Sequence[Word],
+               workers: int | None = None) -> list[list[tuple[int, int]]]:
+    """`Ears.heard` of several recordings, in their order. workers : boards side by side, by default one a core"""
+    workers = max(1, min(workers or os.cpu_count() or 1, len(codes)))
+    ears = [Ears(image, taught) for _ in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        shares = list(pool.map(lambda i: [ears[i].heard(one) for one in codes[i::workers]], range(workers)))
+    return [shares[i % workers][i // workers] for i in range(len(codes))]

@@ -6,6 +6,7 @@ Not a copy: `firmware/frontend.c`, `kernels.c`, `network.c` and `model.h`, as fl
 from __future__ import annotations
 
 import ctypes
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.paths import FIRMWARE
 
-SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c",
-           "matching.c", "network.c")
+SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c", "matching.c",
+           "network.c")
+
+DECISION_BYTES = 4 * len(CLASSES) + 8
+"""Of struct decision, in firmware/decision.h."""
 
 
 class Native:
@@ -30,6 +34,7 @@ class Native:
         self.hash = exported_hash(firmware)
         path = toolchain.build_host_library([firmware / name for name in SOURCES], sanitize=sanitize)
         self.library = ctypes.CDLL(str(path))
+        self._words_at = words_offset((firmware / "model.h").read_text())
         self._scratch = (ctypes.c_int32 * (frontend.WINDOW // 2))()  # the firmware's work buffer: a window, in words
 
     def features(self, x: np.ndarray) -> np.ndarray:
@@ -58,6 +63,26 @@ class Native:
                 self.library.frontend_window(state, ctypes.c_void_p(window.ctypes.data))
                 frames.append(self.frame(window))
         return np.array(frames, np.int8).reshape(-1, frontend.N_COEFFICIENTS)
+
+    def heard(self, samples: np.ndarray, pages: bytes) -> list[tuple[int, int]]:
+        """(FRAME, place) of every taught word that is heard in samples, int16 [n] at 8 kHz, pushed one by one.
+
+        pages : all 8 places, 512 bytes, as they lie in the flash of a board
+        Raises `UserError` for a network that the firmware does not listen to words with.
+        """
+        if not self._words_at:
+            raise UserError("the firmware hears no taught words with this network: add --engine int")
+        kept = (ctypes.c_uint8 * len(pages)).in_dll(self.library, "words_pages")
+        kept[:] = pages
+        features = self.stream(samples)
+        words = ctypes.addressof(ctypes.c_uint8.in_dll(self.library, "network")) + self._words_at
+        found, state = [], self.library
+        state.network_reset(1)
+        for count, frame in enumerate(features, 1):
+            if state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch):
+                if (place := state.words_decide(ctypes.c_void_p(words))) >= 0:
+                    found.append((count, place))
+        return found
 
     def frame(self, window: np.ndarray) -> np.ndarray:
         """int16 [256] -> int8 [12]."""
@@ -92,3 +117,12 @@ class Native:
             self.library.network_flush(self._scratch)
             self.library.network_logits(ctypes.c_void_p(row.ctypes.data))
         return out
+
+
+def words_offset(header: str) -> int:
+    """Where what listens for taught words lies in `struct network` (firmware/network.h), by a `model.h`; 0 where
+    nothing does."""
+    size = {name: int(number) for name, number in re.findall(r"#define MODEL_(\w+) (\d+)$", header, re.M)}
+    between = max(size["BATCH"] * size["INPUTS"], 2 * size["HELD_BYTES"])
+    at = -(-size["STATE_BYTES"] // 4) * 4 + DECISION_BYTES + -(-between // 4) * 4
+    return at if size["TAP"] else 0

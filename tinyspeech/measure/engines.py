@@ -24,8 +24,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from tinyspeech import ENGINES, paths
+from tinyspeech import ENGINES, paths, toolchain
 from tinyspeech.board.direct import classify_many
+from tinyspeech.board.taught import flash_of, heard_many
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.chip.native import Native
 from tinyspeech.errors import UserError
@@ -63,7 +64,7 @@ class Engine(ABC):
     def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
         """(FRAME, index) of every taught word in each of some recordings, int16 [n] at 8 kHz: as a board hears them
         over its serial port (`as_sent`). Raises `UserError` where they cannot be heard."""
-        raise UserError(f"taught words are not heard by {self.name}: add --engine int")
+        raise UserError(f"taught words are not heard by {self.name}: choose --engine int, c or chip")
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax of the mean logits [N, 12]."""
@@ -158,7 +159,7 @@ class IntegerEngine(Engine):
 class NativeEngine(IntegerEngine):
     """`c`: the firmware's C, compiled for this computer."""
 
-    name, heard = "c", Engine.heard
+    name = "c"
 
     def __init__(self, model: str):
         super().__init__(model)
@@ -168,11 +169,15 @@ class NativeEngine(IntegerEngine):
         features = self.native.features(x8)
         return Answers(features, self.native.logits(features), None)
 
+    def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
+        pages = flash_of(taught)
+        return [self.native.heard(mulaw_decode(as_sent(x8)), pages) for x8 in recordings]
+
 
 class ChipEngine(IntegerEngine):
     """`chip`: the firmware on the emulated CH32V003, samples in over its serial port."""
 
-    name, heard = "chip", Engine.heard
+    name = "chip"
 
     def __init__(self, model: str):
         super().__init__(model)
@@ -182,6 +187,9 @@ class ChipEngine(IntegerEngine):
         results = classify_many(self.elf, x8, features=True)
         return Answers(np.stack([r.features for r in results]), np.stack([r.logits for r in results]),
                        np.array([r.cycles for r in results]))
+
+    def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
+        return heard_many(toolchain.flat_image(self.elf), [as_sent(x8) for x8 in recordings], taught)
 
 
 CLASSES_OF: dict[str, type[Engine]] = {
