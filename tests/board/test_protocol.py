@@ -38,7 +38,7 @@ def test_the_table_has_a_row_for_each_command():
 def test_the_lines_are_those_that_the_firmware_prints():
     """Its strings, in the order of the source."""
     strings = re.findall(r'usart_(?:text|say)\("((?:[^"\\]|\\.)*)"', MAIN)
-    assert strings == [f"{protocol.TEST_OK}\\n", "test failed ", "settings ", f"{protocol.LISTENING}\\n", "word ", " ",
+    assert strings == [f"{protocol.TEST_OK}\\n", "test failed ", "settings ", "word ", " ", f"{protocol.LISTENING}\\n",
                        "lost ", "stopped ", protocol.VERSION_START]
     assert [str(line) for line in (Word("yes", 7), Lost(3), Stopped(9))] == ["word yes 7", "lost 3", "stopped 9"]
 
