@@ -12,7 +12,7 @@ import soundfile
 from tinyspeech import paths
 from tinyspeech.board import keeping
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import audio, datasets
 
@@ -45,6 +45,18 @@ def test_reports_are_those_of_the_definition_and_near_misses_are_not(model, soun
     if "first_word" not in settings:
         assert all(event.lead < least for event in near)
     assert near or settings != {"sensitivity": "low"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"first_word": decision.TAUGHT}, {"first_word": 2}], ids=str)
+def test_taught_words_are_reports_too(model, sound, settings):
+    """Words of one take each, that is in the row."""
+    features = frontend.FrontendStream().push(sound)
+    said = [one for one in words.segments(*words.frames(model, features)) if np.count_nonzero(one.codes) > 5]
+    taught = [words.teach(f"own{n}", [one]) for n, one in enumerate(said[:4])]
+    found = [event for event in keeping.events(model, sound, taught, **settings) if event.kind == "report"]
+    assert [(event.frame, event.word) for event in found] == words.reported(model, sound, taught, **settings)
+    own = [event for event in found if event.word.startswith("own")]
+    assert not {event.lead for event in own} - {0} and bool(own) == (settings != {"first_word": 2})
 
 
 def test_a_stretch_gives_its_largest_lead_or_its_report(model, monkeypatch):

@@ -13,7 +13,7 @@ import contextlib
 import csv
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +22,9 @@ import numpy as np
 
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.integer.words import Word
 from tinyspeech.sound import audio
 
 BEFORE_S, AFTER_S = 1.5, 0.5
@@ -39,7 +40,7 @@ class Event:
     """FRAME, as the board counts."""
     word: str
     lead: int
-    """Over the next class, in the units of `decision.LEAST_LEAD`."""
+    """Over the next class, in the units of `decision.LEAST_LEAD`; 0 of a taught word."""
     kind: str
     """report, or near."""
 
@@ -58,20 +59,26 @@ class Event:
         return round((self.seconds + AFTER_S) * frontend.SAMPLE_RATE_HZ)
 
 
-def events(model: IntegerModel, samples: np.ndarray, **settings: int | str | None) -> Iterator[Event]:
-    """The reports of `listening.words`, and the near misses: the largest lead of a word in each stretch of steps that
+def events(model: IntegerModel, samples: np.ndarray, taught: Sequence[Word] = (),
+           **settings: int | str | None) -> Iterator[Event]:
+    """The reports of `words.reported`, and the near misses: the largest lead of a word in each stretch of steps that
     reaches half of the least lead and ends without a report; no two within the rest after a word.
 
     samples : int16 [n] at 8 kHz
+    taught : words that the board keeps
     settings : as for `listening.words`
     """
     decider = decision.Decision(**settings)
     rest = listening.BATCH_FRAMES * decision.REFRACTORY_STEPS
+    over = {words.report_frame(frame): taught[i].name for frame, i in words.heard(model, samples, taught)} if taught \
+        else {}
     near, last = None, -rest
     for frame, scores in listening.scored_frames(model, samples):
         word = decider.push(scores)
         if decider.frames:  # in the middle of a step
             continue
+        if frame in over and decider.taught():
+            yield Event(frame, over[frame], 0, "report")
         label, lead = decider.leader
         if word is not None:
             near = None
@@ -145,12 +152,14 @@ class Session:
     """A recording that is sent to a board, each of whose sounds is kept as soon as all of it was sent.
 
     sound : int16 [n] at 8 kHz
+    taught : words that the board keeps
     settings : as for `listening.words`
     """
 
-    def __init__(self, keeper: Keeper, model: IntegerModel, sound: np.ndarray, **settings: int | str | None):
+    def __init__(self, keeper: Keeper, model: IntegerModel, sound: np.ndarray, taught: Sequence[Word] = (),
+                 **settings: int | str | None):
         self._keeper, self._sound = keeper, sound
-        found = list(events(model, sound, **settings))
+        found = list(events(model, sound, taught, **settings))
         self._reports = [(event.frame, event.word) for event in found if event.kind == "report"]
         self._waiting = deque(found)
 
@@ -162,7 +171,7 @@ class Session:
 
     def heard(self, frames: int) -> list[tuple[int, str]]:
         """The board has heard so many frames, and the recording is over: keep what is left of them. Returns what the
-        definition reports in them, as `listening.words` does."""
+        definition reports in them, as `words.reported` does."""
         sound = self._sound[: frontend.WINDOW + (frames - 1) * frontend.HOP]
         for event in self._waiting:
             if event.frame <= frames:

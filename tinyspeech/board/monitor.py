@@ -22,7 +22,7 @@ from tinyspeech.board import isp, keeping, protocol, taught
 from tinyspeech.board.lines import POLL_S, Lines
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import decision, frontend, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import audio, mulaw
 
@@ -206,17 +206,25 @@ def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str
     return monitor.frames
 
 
+def _taught_to(line: isp.Line) -> list[words.Word]:
+    """The words of a board; none where its firmware keeps none."""
+    try:
+        return [*taught.Board(line).words().values()]
+    except taught.NoWords:
+        return []
+
+
 def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str], None],
                 path: str | Path | None = None, seconds: float | None = None,
                 change: Change | None = None,
                 told: Callable[[protocol.Settings], None] = lambda settings: None,
-                keep: str | Path | None = None, words: Sequence[str | Path] = ()) -> None:
+                keep: str | Path | None = None, word_files: Sequence[str | Path] = ()) -> None:
     """`listen` over a serial port; path: a sound file in place of the board's microphone.
 
     change : of the board's settings, beforehand; None: they stay, and a board that has none is only a notice
     told : the settings
     keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
-    words : files of taught words, which are put on the board and stay there
+    word_files : files of taught words, which are put on the board and stay there
     """
     if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
         raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
@@ -243,12 +251,12 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
             notice(str(error))
         else:
             told(settings)
-        if words:
-            taught.Board(line).keep_files(words)
+        if word_files:
+            taught.Board(line).keep_files(word_files)
         if keeper is not None:  # what the definition reports in the recording, and nearly reports
             model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
             sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
-            session = keeping.Session(keeper, model, sound, **settings.constants())
+            session = keeping.Session(keeper, model, sound, _taught_to(line), **settings.constants())
         frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)
     finally:
         line.close()

@@ -67,6 +67,11 @@ VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
 NO_WORD = bytes(words.PAGE_BYTES)
 """In a word's place: the board sees that it is none and keeps what it has."""
+TAUGHT = "taught"
+"""In place of a first word: any taught one."""
+FIRST_WORDS = {name: number for number, name in enumerate(CLASSES) if number >= decision.REJECTED} | {
+    TAUGHT: decision.TAUGHT}
+"""What may open an armed board, and its number in `setting`."""
 ERASED = b"\xff" * words.PAGE_BYTES
 """What a place holds that was never used."""
 _NAMELESS = bytes(words.PAGE_BYTES - 2)
@@ -112,12 +117,11 @@ class Settings:
 
     sensitivity: str
     first_word: str | None
-    """It opens an armed board; None: the board is always open."""
+    """It opens an armed board, `TAUGHT`: any taught word does; None: the board is always open."""
 
     def constants(self) -> dict[str, str | int | None]:
         """What `decision.Decision` and `listening.words` call them."""
-        word = None if self.first_word is None else CLASSES.index(self.first_word)
-        return {"sensitivity": self.sensitivity, "first_word": word}
+        return {"sensitivity": self.sensitivity, "first_word": FIRST_WORDS.get(self.first_word)}
 
     def __str__(self) -> str:
         return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
@@ -133,18 +137,16 @@ def page(word: bytes, slot: int) -> bytes:
 
 
 def setting(sensitivity: str, first_word: str | None) -> bytes:
-    """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board; and its
-    complement, without which the board changes nothing.
+    """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board, 1 for one that
+    taught words open; and its complement, without which the board changes nothing.
 
     Raises `UserError` for a sensitivity or a word that there is not.
     """
     if sensitivity not in decision.SENSITIVITIES:
         raise UserError(f"there is no sensitivity {sensitivity!r}: choose from {', '.join(decision.SENSITIVITIES)}")
-    words = CLASSES[decision.REJECTED :]
-    if first_word is not None and first_word not in words:
-        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(words)}")
-    word = 0 if first_word is None else CLASSES.index(first_word)
-    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word
+    if first_word is not None and first_word not in FIRST_WORDS:
+        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(FIRST_WORDS)}")
+    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + FIRST_WORDS.get(first_word, 0)
     return bytes([code, code ^ 0xFF])
 
 
@@ -157,9 +159,10 @@ def parse_settings(line: str) -> Settings | None:
 def _settings(code: int) -> Settings | None:
     """What the byte means; None where it is no setting."""
     sensitivity, word = divmod(code - 64, 16)
-    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or (word and not decision.REJECTED <= word < len(CLASSES)):
+    names = {number: name for name, number in FIRST_WORDS.items()} | {0: None}
+    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or word not in names:
         return None
-    return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
+    return Settings(decision.SENSITIVITIES[sensitivity], names[word])
 
 
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:

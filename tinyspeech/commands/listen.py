@@ -20,7 +20,8 @@ def add(commands) -> None:
                          help="set how sure the board has to be of a word; it is kept across power loss")
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--armed", default=None, metavar="WORD",
-                      help="set that this word has to come first: it opens the board for 3 seconds")
+                      help="set that this word has to come first, or with `taught` any taught word: it opens the board "
+                           "for 3 seconds")
     mode.add_argument("--open", action="store_true", help="set that the board reports every word")
     command.add_argument("--keep", default=None, metavar="FOLDER",
                          help="keep two seconds of sound around every report and near miss (with --wav)")
@@ -43,7 +44,8 @@ def run(args) -> None:
 
     def told(settings: protocol.Settings) -> None:
         line = {"sensitivity": settings.sensitivity, "armed": settings.first_word}
-        mode = "open" if settings.first_word is None else f"armed, first word {settings.first_word}"
+        first = "any taught word" if settings.first_word == protocol.TAUGHT else settings.first_word
+        mode = "open" if first is None else f"armed, first word {first}"
         print(json.dumps(line) if args.json else f"sensitivity {settings.sensitivity}, {mode}",
               file=sys.stdout if sets else sys.stderr, flush=True)
 
