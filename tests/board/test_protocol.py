@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.board import direct, protocol
 from tinyspeech.board.protocol import Command, CommandStream, Lost, Stopped, Word
 from tinyspeech.chip import emulator

@@ -151,7 +151,7 @@ def test_the_byte_behind_the_letter_is_no_command():
 def test_lines_are_understood_as_they_are_written():
     for settings in (DEFAULT, ARMED):
         assert parse_settings(str(settings)) == settings
-    for rest in ("", " ", " ?", " A", " L", " p", " PP", " normal"):
+    for rest in ("", " ", " ?", " M", " L", " p", " PP", " normal"):
         assert parse_settings("settings" + rest) is None
     assert parse_settings("word yes 3") is None
 

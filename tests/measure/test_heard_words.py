@@ -5,7 +5,7 @@ import pytest
 
 from tinyspeech import paths, toolchain
 from tinyspeech.board import taught
-from tinyspeech.chip.native import Native, words_offset
+from tinyspeech.chip import native
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, words
 from tinyspeech.integer.header import c_header
@@ -66,13 +66,13 @@ def test_no_board_has_nine_words(known, recordings):
 
 def test_the_layout_and_the_places_are_the_firmwares(layout):
     header = (paths.FIRMWARE / "model.h").read_text()
-    layout.check(paths.FIRMWARE / "network.h", {"offsetof(struct network, words)": words_offset(header),
-                                                "WORDS_PAGES": taught.PLACES})
+    layout.check(paths.FIRMWARE / "network.h", {"offsetof(struct network, words)": native.words_offset(header),
+                                                "WORDS_PAGES": taught.PLACES, "WORDS": native.PLACES})
 
 
 @pytest.mark.parametrize("name", ["tinyspeech_xs", "tinyspeech_z"])
 def test_a_network_to_which_no_words_can_be_taught(name):
     header = c_header(IntegerModel.load(paths.model_file(name, ".npz")))
-    assert words_offset(header) == 0
+    assert native.words_offset(header) == 0
     with pytest.raises(UserError, match="hears no taught words with this network"):
-        Native(toolchain.firmware_with(header)).heard(np.zeros(800, np.int16), b"\xff" * 512)
+        native.Native(toolchain.firmware_with(header)).heard(np.zeros(800, np.int16), b"\xff" * 512)

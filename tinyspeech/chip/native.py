@@ -20,6 +20,8 @@ from tinyspeech.paths import FIRMWARE
 SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c", "matching.c",
            "network.c")
 
+PLACES = 8
+"""For taught words: `WORDS` in firmware/words.h."""
 DECISION_BYTES = 4 * len(CLASSES) + 8
 """Of struct decision, in firmware/decision.h."""
 
@@ -76,12 +78,13 @@ class Native:
         kept[:] = pages
         features = self.stream(samples)
         words = ctypes.addressof(ctypes.c_uint8.in_dll(self.library, "network")) + self._words_at
-        found, state = [], self.library
+        found, state, decide = [], self.library, self.library.words_decide
+        decide.restype = ctypes.c_void_p
         state.network_reset(1)
         for count, frame in enumerate(features, 1):
             if state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch):
-                if (place := state.words_decide(ctypes.c_void_p(words))) >= 0:
-                    found.append((count, place))
+                if page := decide(ctypes.c_void_p(words)):
+                    found.append((count, (page - ctypes.addressof(kept)) // (len(pages) // PLACES)))
         return found
 
     def frame(self, window: np.ndarray) -> np.ndarray:
