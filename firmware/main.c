@@ -132,7 +132,7 @@ static __attribute__((noinline)) int words(void)
         if (byte < 0) return 0;
         work.bytes[i] = (uint8_t)byte;
     }
-    uint32_t slot = work.bytes[WORD_BYTES];
+    int slot = work.bytes[WORD_BYTES];
     if (slot < (MODEL_TAP ? WORDS : 0) && (slot ^ work.bytes[WORD_BYTES + 1]) == 0xff) {
         const struct word *page = words_pages + slot;
         if (word_whole(&work.word) && !(*work.word.name && word_kept(page))) board_keep((uint32_t)page, &work.word);

@@ -14,13 +14,13 @@
 #define WORD_VALUES (WORD_COEFFICIENTS + WORD_BLOCK)
 #define WORD_PART_BYTES (WORD_COEFFICIENTS / 2 + WORD_BLOCK / 4)
 #define WORD_LEVELS 0xb630 /* of a template's values of the block: a nibble each, the first lowest */
-#define WORD_USUAL 0x79, 0x56, 0x76, 0x68, 0x78, 0x05, 0x19, 0x12, 0x50, 0x00, 0x80, 0x54, 0x55 /* a part: usual speech */
+#define WORD_USUAL 0x79, 0x56, 0x76, 0x68, 0x78, 0x05, 0x19, 0x12, 0x10, 0x00, 0x80, 0x54, 0x55 /* a part: usual speech */
 #define WORD_USUAL_SHIFT 2
 #define WORD_LAG 7 /* frames */
 #define WORD_QUIET 7
 #define WORD_LONGEST 28
 #define WORD_SPAN 24
-#define WORD_STEEPEST 64
+#define WORD_STEEPEST 48
 #define WORD_LARGEST_CODE 5
 #define WORD_COST_SHIFT 6
 #define WORD_START 127

@@ -3,9 +3,9 @@
 import binascii
 import ctypes
 
-import numpy as np
 import pytest
 
+from tests.support.kept_words import ERASED, NAMELESS, NOTHING, WORDS, answer, kept, page, request
 from tinyspeech import toolchain
 from tinyspeech.board.direct import Board
 from tinyspeech.board.protocol import ASK, Command, Settings, parse_settings, setting
@@ -14,42 +14,12 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer import words
 from tinyspeech.paths import FIRMWARE
 
-WORDS = b"W"
-NOTHING = bytes(words.PAGE_BYTES)
-"""Is no word: so it is only asked what is there."""
-ERASED = b"\xff" * words.PAGE_BYTES
-NAMELESS = bytes(62) + binascii.crc_hqx(bytes(62), words.CRC_START).to_bytes(2, "big")
-"""A word without a name is none."""
-
-
-def page(seed: int, name: str = "") -> bytes:
-    rng = np.random.default_rng(seed)
-    template = np.concatenate([rng.integers(-8, 8, (words.PARTS, words.COEFFICIENTS)),
-                               words.LEVELS[rng.integers(0, 4, (words.PARTS, words.BLOCK))]], axis=1)
-    return words.Word(name or f"word{seed}", template.astype(np.int8), int(rng.integers(256))).pack()
-
 
 @pytest.fixture
 def board():
     board = VirtualBoard(shipped_image())
     board.advance(0.01)
     return board
-
-
-def request(data: bytes, slot: int) -> bytes:
-    return WORDS + data + bytes([slot, slot ^ 0xFF])
-
-
-def answer(board: VirtualBoard, data: bytes, slot: int) -> bytes:
-    board.received()
-    board.send(request(data, slot))
-    board.advance(0.03)
-    assert board.fault is None
-    return board.received()
-
-
-def kept(board: VirtualBoard) -> list[bytes]:
-    return [answer(board, NOTHING, slot) for slot in range(words.MAX_WORDS)]
 
 
 def test_eight_words_are_kept_across_power_loss_and_forgotten(board):

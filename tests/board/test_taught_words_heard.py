@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.board.test_kept_words import answer, kept
+from tests.support.kept_words import ERASED, answer, kept
 from tinyspeech import paths
 from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
@@ -73,5 +73,5 @@ def test_without_taught_words_nothing_changes(model, codes):
     assert words.reported(model, sound, []) == listening.words(model, sound)
     board = VirtualBoard(shipped_image())
     board.advance(0.01)
-    assert set(kept(board)) == {b"\xff" * words.PAGE_BYTES}
+    assert set(kept(board)) == {ERASED}
     assert play(board, codes) == transcript(listening.words(model, sound), listening.frame_count(len(sound)))

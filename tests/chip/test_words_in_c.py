@@ -1,11 +1,31 @@
 """Taught words in C and on the chip are those of the definition, integer by integer: state, costs and decisions."""
 
+import re
+
 import numpy as np
 
-from tests.support.words_in_c import InC, OnChip
-from tinyspeech.integer import words
+from tests.support.words_in_c import InC, Listening, OnChip
+from tinyspeech import paths
+from tinyspeech.integer import frontend, trials, words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import datasets
 
 ERASED = b"\xff" * words.PAGE_BYTES
+
+
+def test_the_constants_of_the_c_are_those_of_the_definition():
+    text = (paths.FIRMWARE / "words.h").read_text()
+    numbers = {name: value for name, value in re.findall(r"#define WORDS?_?([A-Z_]*) ([^/\n]+)", text)}
+    same = {"BYTES": "PAGE_BYTES", "NAME_BYTES": "NAME_BYTES", "PARTS": "PARTS", "COEFFICIENTS": "COEFFICIENTS",
+            "BLOCK": "BLOCK", "USUAL_SHIFT": "USUAL_SHIFT", "LAG": "LAG", "QUIET": "QUIET", "LONGEST": "LONGEST",
+            "SPAN": "SPAN", "STEEPEST": "STEEPEST", "LARGEST_CODE": "LARGEST_CODE", "COST_SHIFT": "COST_BITS",
+            "START": "START", "": "MAX_WORDS"}
+    assert {key: int(numbers[key]) for key in same} == {key: getattr(words, name) for key, name in same.items()}
+    assert words.DISTANCE_WEIGHTS.tolist() == [2] * int(numbers["DOUBLE"]) + [1] * (words.VALUES - int(numbers["DOUBLE"]))
+    levels = int(numbers["LEVELS"], 16)
+    assert [levels >> 4 * i & 15 for i in range(4)] == words.LEVELS.tolist()
+    usual = words.Word("usual", np.tile(words.USUAL, (words.PARTS, 1)).astype(np.int8)).pack()
+    assert bytes(int(byte, 16) for byte in numbers["USUAL"].split(",")) == usual[10:23] == usual[23:36]
 
 
 def random_word(rng, name: str, threshold: int | None = None) -> words.Word:
@@ -85,3 +105,31 @@ def test_c_hears_what_the_definition_hears():
 def test_the_chip_hears_what_the_definition_hears():
     wrong, over, heard = trial(OnChip, 1, 4, 250)
     assert wrong == 0 and over > 20 and heard > 5
+
+
+def whole_takes(count: int, seed: int) -> tuple[int, int]:
+    """(Words heard in one of the C and the definition only, heard in both) among takes said and hostile."""
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    clips = frontend.to_8khz(datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0])
+    taught = []
+    for clip in clips:
+        features = frontend.FrontendStream().push(words.with_silence(np.pad(clip, (4000, 0))))
+        taught += [words.teach(f"own{len(taught)}", [one]) for one in words.segments(*words.frames(model, features))]
+    taught = taught[: words.MAX_WORDS]
+    native = Listening(model, b"".join(word.pack() for word in taught))
+    wrong = both = 0
+    for sound in trials.takes(list(clips), count, seed):
+        features = frontend.FrontendStream().push(words.with_silence(sound))
+        got = native.heard(features)
+        rows, listener, want = zip(*words.frames(model, features), strict=True), words.Listener(taught), []
+        for t, (loudness, vector) in enumerate(rows):
+            answer = listener.push(int(loudness), vector)
+            want += [] if answer is None or 4 * (t // 2) + 4 >= len(features) else [(t // 2, answer)]
+        wrong, both = wrong + len(set(got) ^ set(want)), both + len(set(got) & set(want))
+    print(f"{count} takes: {wrong} differences, {both} words heard")
+    return wrong, both
+
+
+def test_the_whole_way_from_features_in_c():
+    wrong, both = whole_takes(60, 0)
+    assert wrong == 0 and both > 5

@@ -8,7 +8,8 @@ from support.stand_in import StandIn
 from support.taught_words import any_word
 
 from tinyspeech.__main__ import main
-from tinyspeech.board import taught
+from tinyspeech.board import isp, taught
+from tinyspeech.board.cable import Cable
 from tinyspeech.board.virtual import VirtualBoard, in_background, shipped_image
 from tinyspeech.integer import words
 from tinyspeech.integer.network import IntegerModel
@@ -104,7 +105,8 @@ def test_what_a_beginner_types(refused, board, takes, tmp_path):
     port, take = ("--port", board.port), takes[0]
     board.put(any_word("lamp"))
     before = board.pages
-    refused("--wav", "teach", "--word", "lamp")
+    refused("takes with --wav: say the word five times", "teach", "--word", "lamp")
+    refused("takes with --wav: say the word five times", "teach", *port, "--word", "tea")
     refused("--out FILE.npz", "teach", "--word", "lamp", "--wav", take)
     refused("--port", "words")
     refused("--port", "forget", "--word", "lamp")
@@ -169,6 +171,28 @@ def test_words_of_a_file_are_put_on_the_board_that_is_listened_to(board, lamp, c
         assert main(["listen", "--port", board.port, "--words", str(lamp), "--seconds", "0.2"]) == 0
         assert capsys.readouterr().err == "sensitivity normal, open\n"
         assert board.pages == in_file(lamp)
+
+
+@pytest.fixture
+def cable(monkeypatch):
+    """Any port is a cable to a board with its own clock, so that nothing is lost when this computer is busy."""
+    line = Cable(VirtualBoard(shipped_image()))
+    line.close = lambda: None
+    monkeypatch.setattr(isp, "SerialLine", lambda port: line)
+
+
+def test_a_taught_word_is_heard_on_the_port(cable, takes, lamp, tmp_path, capsys):
+    """Then as the first word of a board that is armed by it, which is kept. Sounds around it are, too; and the board's
+    reports are the definition's."""
+    arguments = ["listen", "--port", "any", "--words", str(lamp), "--wav", str(takes[1]), "--json"]
+    for flags, mode in (((), None), (("--armed", "taught"), "taught"), (("--keep", str(tmp_path / "kept")), "taught")):
+        assert main([*arguments, *flags]) == 0
+        lines = [json.loads(line) for line in "".join(capsys.readouterr()).splitlines()]
+        assert {"sensitivity": "normal", "armed": mode} in lines
+        assert [line["word"] for line in lines if line.get("word") == "lamp"] == ["lamp"]
+    assert any("_lamp_report" in file.name for file in (tmp_path / "kept").iterdir())
+    assert main(["listen", "--port", "any", "--seconds", "0.1"]) == 0
+    assert capsys.readouterr().err == "sensitivity normal, armed, first word any taught word\n"
 
 
 def test_files_that_cannot_be_listened_for(board, other, takes, lamp, tmp_path, monkeypatch, capsys):

@@ -48,6 +48,7 @@ HEADER = f"""#pragma once
 #define MODEL_PHASES {MOST_LAYERS}
 #define MODEL_FRONT_BYTES model_front_bytes
 #define MODEL_WINDOW model_window
+#define MODEL_TAP 0
 int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes;
 int model_window, model_memory;
 {header.LAYER_STRUCT}
@@ -81,7 +82,8 @@ def c(tmp_path_factory):
 
 def build(folder, paired: int, batch: int) -> ctypes.CDLL:
     """The shipped C with a table that is filled at run time."""
-    for name in (*C, "network.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h"):
+    for name in (*C, "network.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h", "words.h",
+                 "ch32v003.h"):
         shutil.copy(FIRMWARE / name, folder)
     way = {"PAIRED": paired, "BATCH": batch}
     (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))

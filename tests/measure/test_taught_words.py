@@ -134,6 +134,16 @@ def test_thresholds_let_so_much_through():
     assert low < found["per_hour"] == 0.2 < high
 
 
+def test_the_usual_is_a_median_by_weight():
+    vectors = np.zeros((6, taught.VALUES), np.int64)
+    vectors[:, 0], vectors[:, -1] = [-8, -8, -8, 2, 3, 4], [1, 1, 1, 10, 12, 15]
+    segment = taught.Segment(0, 6, np.array([1, 1, 1, 2, 4, 5]), vectors)  # weights 1, 1, 1, 2, 8, 16
+    found = words.usual(words.OtherSpeech((), (segment,), 1.0))
+    assert (found[0], found[1], found[-1]) == (4, 0, 11)
+    even = taught.Segment(0, 6, np.ones(6, int), vectors)
+    assert words.usual(words.OtherSpeech((), (even,), 1.0))[[0, -1]].tolist() == [-8, 0]
+
+
 def test_warping_ignores_tempo():
     line = np.array([[0.0], [1], [4], [9], [4]])
     slow = np.repeat(line, 2, axis=0)

@@ -14,7 +14,7 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Defaults behind every flag that has one worth telling."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        return action.help if action.default in (None, False, ()) else super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):

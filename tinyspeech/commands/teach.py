@@ -12,7 +12,7 @@ from tinyspeech.paths import SHIPPED
 def add(commands) -> None:
     command = add_command(commands, "teach", "a word of your own, from five recordings of it")
     command.add_argument("--word", required=True, metavar="NAME", help="what it is called")
-    command.add_argument("--wav", required=True, nargs="+", metavar="FILE",
+    command.add_argument("--wav", default=(), nargs="+", metavar="FILE",
                          help="takes: each holds the word once, with quiet before it and behind it; five make a good "
                               "one")
     add_port(command)
@@ -28,6 +28,9 @@ def run(args) -> None:
     from tinyspeech.board import taught  # here, as all below: they load numpy, scipy and sound files
     from tinyspeech.integer import words
 
+    if not args.wav:
+        raise UserError("give takes with --wav: say the word five times to any recorder, a file each time, with half a "
+                        "second of quiet before it and behind it")
     if args.out is None and args.port is None:
         raise UserError("say where the word goes: --port PORT for a board, --out FILE.npz for `classify --words`")
     words.check_name(args.word)

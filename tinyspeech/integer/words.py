@@ -16,7 +16,7 @@ Listening, every frame (`Listener`); [bytes that the chip keeps]:
 | loudness | e: mean of the first coefficient over a frame's two of features |
 | floor [2] | follows e down by half the way; rises by an eighth a frame, or by one while a word takes too long |
 | peak [2] | e where that is louder; else falls by a sixteenth; at least `SPAN` above the floor |
-| code | 0 .. 5, of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 64); the weight is 0, 1, 2, 4, 8, 16 |
+| code | 0 .. 5, of c = e - (the louder of floor + 3/8 (peak - floor) and peak - 48); the weight is 0, 1, 2, 4, 8, 16 |
 | history [4] | the last ten codes, three bits each; a word stands while one of the last `QUIET` is not 0 |
 | length [1] | frames since a word's first with weight, up to 255 |
 | line [25] | 10 coefficients of each of the last five batches, without the loudness: (sum of 4 + 16) >> 5, -8 .. 7 |
@@ -41,7 +41,7 @@ Teaching, `TAKES` times (`Teaching`); while a take is said the network does not 
 | every frame | e, floor, peak, code, history, length as above; the first, the least and the largest e |
 | kept [7 a frame] | code, and 12 nibbles: (sum of the two frames' coefficients) >> 5 |
 | room | before a frame is kept: if nothing stood, all but the last `LEAD` are dropped; `FRAMES` at most are kept |
-| empty | nothing stands `PATIENCE` frames after the ask, or later |
+| empty | nothing stands, and no word just ended, `PATIENCE` frames after the ask or later |
 | long | what stands is `LONGEST_COUNT` frames long |
 | a word ends | when the last frame with weight was `QUIET` ago: what is true first of the next four lines |
 | clipped | `CLIPPED` samples or more |
@@ -90,8 +90,7 @@ VALUES = COEFFICIENTS + BLOCK
 LEVELS, BORDERS = np.array([0, 3, 6, 11]), np.array([2, 5, 9])
 """A template's values of the block have two bits each, and so a word fits a page; a border is of the level above it."""
 BATCH = 2
-"""Frames that the chip computes together, and whose coefficients are averaged: at as many false reports they hear as
-much as a frame's own, and take half the room."""
+"""Frames that the chip computes together, and whose coefficients are averaged: they take half the room."""
 LAG = 7
 """Frames: so much later the last block's values, which look back over a second, say most of a frame."""
 LEAD = 4
@@ -102,9 +101,9 @@ LONGEST, SHORTEST = 28, PARTS
 """Frames of a word, from its first with weight to its last: 1.12 s; and with weight, of a take."""
 LONGEST_COUNT = 255
 """A counter, uint8 on the chip, stays there."""
-SPAN, STEEPEST = 24, 64
+SPAN, STEEPEST = 24, 48
 """Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so
-far below it has no weight."""
+far below it, 30 dB, has no weight: of 40 dB, soft ends of words count more than they are worth (`words.tried`)."""
 LARGEST_CODE = 5
 CODE_BITS, CODES_KEPT = 3, 10
 COST_BITS, START = 6, 127
@@ -112,11 +111,12 @@ COST_BITS, START = 6, 127
 DISTANCE_WEIGHTS = np.repeat([2, 1, 1], [7, COEFFICIENTS - 7, BLOCK])
 """Powers of two."""
 USUAL = np.array([1, -1, -2, -3, -2, -1, 0, -2, 0, -1, 3, 3, 0, 0, 3, 6, 3, 0, 6, 0, 3,
-                  0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 6, 0, 3, 3, 3, 3, 3, 3, 3])
-"""Weighed medians of the vectors of running speech (development's), the block's values to `LEVELS`."""
+                  0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 3, 3, 3, 3, 3, 3, 3])
+"""Weighed medians of the vectors of running speech, the block's values to `LEVELS` (`measure.words.usual`, of
+development's; `words.development`)."""
 USUAL_SHIFT = 2
-"""What lies far from it lies far from every template, and may. At 0.5 false reports an hour, 90 of 100 words are heard
-in place of 85 (`words.tried`)."""
+"""What lies far from it lies far from every template, and may: in running speech fewer words are falsely heard
+(`words.tried`)."""
 VALUE_SHIFT = 3
 """A vector's unit is 8 of a coefficient's, and of the block's."""
 THRESHOLD = 71
@@ -391,8 +391,7 @@ class Word:
     def pack(self) -> bytes:
         """A page: name, version, threshold, the parts, CRC-16 of all before it, high byte first: that of the page is 0.
 
-        A part is its coefficients, a nibble each, from -8 on, low first, then its values of the block, two bits each, low
-        first.
+        A part is its coefficients, a nibble each, from -8 on, then its values of the block, two bits each; low first.
         """
         nibbles = self.template[:, :COEFFICIENTS] + 8
         pairs = np.searchsorted(LEVELS, self.template[:, COEFFICIENTS:]).reshape(PARTS, -1, 4)
@@ -576,9 +575,13 @@ class Sums:
 
     def template(self) -> np.ndarray:
         """Mean of the takes, rounded half up, the block's values to `LEVELS`: int8 [PARTS, 42]."""
-        mean = (self.rows + (self.count >> 1)) // self.count
-        mean[:, COEFFICIENTS:] = LEVELS[np.searchsorted(BORDERS, mean[:, COEFFICIENTS:], side="right")]
-        return mean.astype(np.int8)
+        return to_levels((self.rows + (self.count >> 1)) // self.count).astype(np.int8)
+
+
+def to_levels(values: np.ndarray) -> np.ndarray:
+    """Vectors int64 [..., 42] as a template can hold them: the block's values are of `LEVELS`."""
+    levels = LEVELS[np.searchsorted(BORDERS, values[..., COEFFICIENTS:], side="right")]
+    return np.concatenate([values[..., :COEFFICIENTS], levels], axis=-1)
 
 
 @dataclass

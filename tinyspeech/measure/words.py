@@ -175,6 +175,18 @@ def _cut(streams: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[taught.Segme
     return tuple(segment for stream in streams for segment in taught.segments(*stream))
 
 
+def usual(speech: OtherSpeech) -> np.ndarray:
+    """What `taught.USUAL` is: each value's weighed median in running speech, the block's to a template's levels."""
+    vectors = np.concatenate([segment.vectors for segment in speech.segments])
+    weights = np.concatenate([1 << segment.codes >> 1 for segment in speech.segments])
+    found = []
+    for column in vectors.T:
+        order = np.argsort(column)
+        upto = np.cumsum(weights[order])
+        found.append(int(column[order[np.searchsorted(upto, upto[-1] / 2)]]))
+    return taught.to_levels(np.array(found))
+
+
 # ---------------------------------------------------------------- other designs
 
 BLOCK_ALONE = np.repeat([0, 1], [taught.COEFFICIENTS, taught.BLOCK])
@@ -183,13 +195,17 @@ DESIGNS: dict[str, dict[str, object]] = {
     "3 parts": {"PARTS": 3, "SHORTEST": 3}, "5 parts": {"PARTS": 5, "SHORTEST": 5},
     "6 parts": {"PARTS": 6, "SHORTEST": 6},
     "the block's values at once": {"LAG": 0}, "3 frames later": {"LAG": 3}, "5 frames later": {"LAG": 5},
+    "6 frames later": {"LAG": 6},
     "coefficients alone": {"DISTANCE_WEIGHTS": taught.DISTANCE_WEIGHTS * (1 - BLOCK_ALONE)},
     "the block alone": {"DISTANCE_WEIGHTS": BLOCK_ALONE},
     "the block's values in four bits": {"LEVELS": np.arange(16), "BORDERS": np.arange(1, 16)},
     "in one bit": {"LEVELS": np.array([0, 7]), "BORDERS": np.array([4])},
     "all values alike": {"DISTANCE_WEIGHTS": np.ones(taught.VALUES, np.int64)},
-    "every frame alike": {"LARGEST_CODE": 1},
-    "a threshold for all": {"LOOSENESS_SHIFT": 16},
+    "every frame alike": {"LARGEST_CODE": 1}, "soft ends count": {"STEEPEST": 64},
+    "the usual as far as anything": {"USUAL_SHIFT": 16}, "half of its distance": {"USUAL_SHIFT": 1},
+    "costs in 128ths": {"COST_BITS": 7}, "in 32nds": {"COST_BITS": 5},
+    "takes in eight bits": {"KEPT_SHIFT": 0}, "no frames before a take": {"LEAD": 0},
+    "no take refused": {"UNLIKE": 1000},
 }
 """What was tried beside what ships: constants of `integer/words.py` in place of its own."""
 

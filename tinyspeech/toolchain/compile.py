@@ -58,12 +58,12 @@ ZIG_SMALL = {
     "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
     "board.c": ("-mllvm", "-disable-lsr", "-mllvm", "-enable-ipra"),
     "listen.c": ("-Xclang", "-Oz"), "words.c": ("-mllvm", "-enable-ipra"),
-    "network.c": ("-Xclang", "-Oz", "-mllvm", "-disable-machine-cse","-mllvm", "-enable-ipra"),
+    "network.c": ("-Xclang", "-Oz", "-mllvm", "-disable-machine-cse", "-mllvm", "-enable-ipra"),
 }
 """What else makes a file of the firmware smaller. (zig takes -Oz for -Os, and clang, for other files, a product.)"""
 GCC = "riscv64-unknown-elf-gcc"
 GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e", "-DMODEL_TAP=0")
-"""gcc wants the instructions of control registers and fence.i named ...; and its code is larger: taught words do not fit."""
+"""Its code is larger: without taught words. gcc wants the instructions of control registers and fence.i named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
 

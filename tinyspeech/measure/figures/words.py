@@ -40,7 +40,8 @@ def measured(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Fi
     yield figure("words.development", {"closed": words.closed(trial),
                                        "at": {name: words.at(margin, trial, far, speech)
                                               for name, margin in margins.items()}},
-                 "% of takes; false accepts", data=DEVELOPED, hours=round(speech.hours, 3), **about)
+                 "% of takes; false accepts", data=DEVELOPED, hours=round(speech.hours, 3), **about,
+                 usual=words.usual(speech).tolist())
     people, trial, speech, far = _tried(model, takes, noise, negatives, True)
     about |= {"data": ASIDE, "hours": round(speech.hours, 3)}
     yield figure("words.owner_closed", words.closed(trial), "% of takes, ten words taught in five takes", **about,

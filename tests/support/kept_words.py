@@ -1,0 +1,40 @@
+"""Taught words of any kind, and the command that keeps them on a virtual board."""
+
+from __future__ import annotations
+
+import binascii
+
+import numpy as np
+
+from tinyspeech.board.virtual import VirtualBoard
+from tinyspeech.integer import words
+
+WORDS = b"W"
+NOTHING = bytes(words.PAGE_BYTES)
+"""Is no word: so it is only asked what is there."""
+ERASED = b"\xff" * words.PAGE_BYTES
+NAMELESS = bytes(62) + binascii.crc_hqx(bytes(62), words.CRC_START).to_bytes(2, "big")
+"""A word without a name is none."""
+
+
+def page(seed: int, name: str = "") -> bytes:
+    rng = np.random.default_rng(seed)
+    template = np.concatenate([rng.integers(-8, 8, (words.PARTS, words.COEFFICIENTS)),
+                               words.LEVELS[rng.integers(0, 4, (words.PARTS, words.BLOCK))]], axis=1)
+    return words.Word(name or f"word{seed}", template.astype(np.int8), int(rng.integers(256))).pack()
+
+
+def request(data: bytes, slot: int) -> bytes:
+    return WORDS + data + bytes([slot, slot ^ 0xFF])
+
+
+def answer(board: VirtualBoard, data: bytes, slot: int) -> bytes:
+    board.received()
+    board.send(request(data, slot))
+    board.advance(0.03)
+    assert board.fault is None
+    return board.received()
+
+
+def kept(board: VirtualBoard) -> list[bytes]:
+    return [answer(board, NOTHING, slot) for slot in range(words.MAX_WORDS)]
