@@ -23,7 +23,7 @@ noise or such an end, or for a minute after a command, the board listens to its 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from tinyspeech import CLASSES
@@ -102,44 +102,48 @@ class Settings:
     sensitivity: str
     first_word: str | None
     """It opens an armed board; None: the board is always open."""
+    classes: tuple[str, ...] = field(default=CLASSES, compare=False, repr=False)
+    """Of the network on the board."""
 
     def constants(self) -> dict[str, str | int | None]:
         """What `decision.Decision` and `listening.words` call them."""
-        word = None if self.first_word is None else CLASSES.index(self.first_word)
+        word = None if self.first_word is None else self.classes.index(self.first_word)
         return {"sensitivity": self.sensitivity, "first_word": word}
 
     def __str__(self) -> str:
-        return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
+        return SETTINGS_START + chr(setting(self.sensitivity, self.first_word, self.classes)[0])
 
 
-def setting(sensitivity: str, first_word: str | None) -> bytes:
+def setting(sensitivity: str, first_word: str | None, classes: tuple[str, ...] = CLASSES) -> bytes:
     """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board; and its
     complement, without which the board changes nothing.
+
+    classes : of the network on the board
 
     Raises `UserError` for a sensitivity or a word that there is not.
     """
     if sensitivity not in decision.SENSITIVITIES:
         raise UserError(f"there is no sensitivity {sensitivity!r}: choose from {', '.join(decision.SENSITIVITIES)}")
-    words = CLASSES[decision.REJECTED :]
+    words = classes[decision.REJECTED :]
     if first_word is not None and first_word not in words:
         raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(words)}")
-    word = 0 if first_word is None else CLASSES.index(first_word)
+    word = 0 if first_word is None else classes.index(first_word)
     code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + word
     return bytes([code, code ^ 0xFF])
 
 
-def parse_settings(line: str) -> Settings | None:
-    """The answer to `S`, or None of any other line."""
+def parse_settings(line: str, classes: tuple[str, ...] = CLASSES) -> Settings | None:
+    """The answer to `S` of a board whose network has these classes, or None of any other line."""
     code = line.removeprefix(SETTINGS_START)
-    return None if code == line or len(code) != 1 else _settings(ord(code))
+    return None if code == line or len(code) != 1 else _settings(ord(code), classes)
 
 
-def _settings(code: int) -> Settings | None:
+def _settings(code: int, classes: tuple[str, ...] = CLASSES) -> Settings | None:
     """What the byte means; None where it is no setting."""
     sensitivity, word = divmod(code - 64, 16)
-    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or (word and not decision.REJECTED <= word < len(CLASSES)):
+    if not 0 <= sensitivity < len(decision.SENSITIVITIES) or (word and not decision.REJECTED <= word < len(classes)):
         return None
-    return Settings(decision.SENSITIVITIES[sensitivity], CLASSES[word] if word else None)
+    return Settings(decision.SENSITIVITIES[sensitivity], classes[word] if word else None, classes)
 
 
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:

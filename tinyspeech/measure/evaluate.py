@@ -57,16 +57,17 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, KEYWORDS
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer import words as taught_words
+from tinyspeech.integer.decision import REJECTED
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import engines, metrics
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, recordings
 from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
-from tinyspeech.sound.noise import BACKGROUND, Noise, mix
+from tinyspeech.sound.noise import Noise, mix, noise_folder
 
 SNR_LIMIT_DB = 100.0
 """Largest ratio, either way, that is taken for meant: int16 itself spans 96 dB."""
@@ -92,7 +93,7 @@ def check_noise(snr_db: float | None, noise: str | Path | None) -> None:
 def noise_of(data: str | Path, noise: str | Path | None, split: str, seed: int) -> Noise:
     """The recordings of noise that a folder of clips brings, or those of the folder that is named instead."""
     folder = Path(data if noise is None else noise)
-    inside = folder / BACKGROUND  # a whole corpus may be named, too
+    inside = noise_folder(folder)  # a whole corpus may be named, too
     return Noise(inside if noise is None or inside.is_dir() else folder, split, seed)
 
 
@@ -145,23 +146,23 @@ def write_dump(dump: str | Path, task: datasets.Task, answers: engines.Answers) 
     try:
         with open(dump, "wb") as file:
             np.savez_compressed(file, name=np.array(task.names), label=np.asarray(task.labels),
-                                features=answers.features, logits=answers.logits, classes=np.array(CLASSES))
+                                features=answers.features, logits=answers.logits, classes=np.array(task.classes))
     except OSError as error:
         raise UserError(f"cannot write {dump}: {error.strerror}") from error
 
 
-def counts_of(logits: np.ndarray, labels: np.ndarray) -> dict:
+def counts_of(logits: np.ndarray, labels: np.ndarray, classes: Sequence[str] = CLASSES) -> dict:
     """What was recognised, of scores int32 [N, 12] and truth int [N]: a part of the answer of `evaluate`."""
-    confusion = metrics.confusion_matrix(labels, logits.argmax(axis=1), len(CLASSES))
+    confusion = metrics.confusion_matrix(labels, logits.argmax(axis=1), len(classes))
     return {"n": len(labels), "accuracy": int(confusion.trace()) / len(labels),
-            "per_class": dict(zip(CLASSES, metrics.per_class_recall(confusion), strict=True)),
-            "confusion": confusion.tolist(), "classes": list(CLASSES)}
+            "per_class": dict(zip(classes, metrics.per_class_recall(confusion), strict=True)),
+            "confusion": confusion.tolist(), "classes": list(classes)}
 
 
 def confidence_of(runner: engines.Engine, logits: np.ndarray, labels: np.ndarray) -> dict:
     """How far scores int32 [N, 12] may be believed, of truth int [N]: the other part of the answer of `evaluate`."""
     guesses, probabilities = logits.argmax(axis=1), runner.probabilities(logits)
-    keywords = [CLASSES.index(word) for word in KEYWORDS]
+    keywords = list(range(REJECTED, logits.shape[1]))
     steps = sorted({metrics.threshold_margin(threshold, runner.logit_step) for threshold in metrics.THRESHOLDS})
     return {
         "interval_95": metrics.wilson_interval(int((guesses == labels).sum()), len(labels)),
@@ -176,7 +177,7 @@ def evaluate(
     dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
     noise: str | Path | None = None, mulaw: bool = False,
 ) -> dict:
-    """Accuracy of a network on the 12-class task of a folder, by the protocol above.
+    """Accuracy of a network on the 12-class task of a folder, by the protocol above; its ten words are the keywords.
 
     Parameters
     ----------
@@ -206,15 +207,16 @@ def evaluate(
     """
     check_dump(dump)
     check_noise(snr_db, noise)
-    task = datasets.load_task(data, split=split, seed=seed, limit=limit)
+    runner = engines.engine(engine, model)
+    task = datasets.load_task(data, split=split, seed=seed, limit=limit, classes=runner.classes)
     source = None if snr_db is None else noise_of(data, noise, task.split, seed)
-    runner, mixer = engines.engine(engine, model), Mixer(task, source, snr_db)
+    mixer = Mixer(task, source, snr_db)
     answers = answers_of(runner, mixer, mulaw, batch, engine if progress else None)
     labels = np.asarray(task.labels)
     if dump is not None:
         write_dump(dump, task, answers)
-    result = {"model": model, "engine": engine, **counts_of(answers.logits, labels), "split": task.split,
-              "snr_db": snr_db, **confidence_of(runner, answers.logits, labels)}
+    result = {"model": model, "engine": engine, **counts_of(answers.logits, labels, runner.classes),
+              "split": task.split, "snr_db": snr_db, **confidence_of(runner, answers.logits, labels)}
     if source is not None:
         result["per_noise"] = mixer.by_recording(answers.logits.argmax(axis=1) == labels)
         result["scaled_down"] = mixer.scaled_down
@@ -241,8 +243,8 @@ def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words
     _, logits, cycles = runner.run(frontend.to_8khz(clip[None]))
     seconds = time.perf_counter() - began
     scores = runner.probabilities(logits)[0]
-    return {"word": taught or CLASSES[int(logits[0].argmax())], **({"taught": taught} if words else {}),
-            "scores": dict(zip(CLASSES, map(float, scores), strict=True)),
+    return {"word": taught or runner.classes[int(logits[0].argmax())], **({"taught": taught} if words else {}),
+            "scores": dict(zip(runner.classes, map(float, scores), strict=True)),
             "logits": logits[0].tolist(), "engine": engine, "model": model, "seconds": seconds,
             "cycles": int(cycles[0]) if cycles is not None else None}
 

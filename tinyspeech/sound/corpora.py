@@ -124,7 +124,7 @@ ARABIC_LISTS = dict(zip(("train", "val", "test"), SPLITS, strict=False))
 """What Arabic Speech Commands calls the splits."""
 ARABIC_WORDS = {
     "yes": "naam", "no": "la", "up": "aala", "down": "asfal", "left": "yasar", "right": "yamin", "start": "ibda",
-    "stop": "tawaqaf", "forward": "amam", "backward": "khalf", "open": "iftah", "close": "aghliq", "enable": "tafeel",
+    "stop": "tawaqaf", "forward": "amam", "backward": "khalf", "open": "fath", "close": "ighlaq", "enable": "tafeel",
     "disable": "taatil", "zero": "sifr", "one": "wahid", "two": "ithnan", "three": "thalatha", "four": "arbaa",
     "five": "khamsa",
 }
