@@ -357,7 +357,7 @@ class IntegerModel:
 
     @property
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 of every integer in the program, and of other words than Speech Commands'."""
+        """First 12 hex digits of the SHA-256 of every integer in the program, and of words of one's own."""
         sha = hashlib.sha256(f"{self.name} {self.flush}".encode())
         if self.classes != CLASSES:
             sha.update(" ".join(self.classes).encode())
