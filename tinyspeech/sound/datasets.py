@@ -96,7 +96,7 @@ class Task:
 
 
 def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limit: int | None = None,
-              classes: tuple[str, ...] = CLASSES) -> Task:
+              classes: tuple[str, ...] = CLASSES, noise: str | Path | None = None) -> Task:
     """The 12-class task of Warden (2018) over a folder of word folders, or over another corpus (`corpora.py`).
 
     With the folder layout of the full set (`yes/`, `bed/`, ..., `_background_noise_/`) the split is what
@@ -117,6 +117,7 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
     seed : chooses the unknown words, the pieces of silence and the subset
     limit : at most this many clips, taken from the classes in turn
     classes : silence, unknown and the words that are to be told apart: those of the network that is asked
+    noise : folder of recordings that silence is cut from; by default the corpus's own
 
     Returns
     -------
@@ -143,7 +144,7 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
         for word, names in by_word.items():
             by_class[word if word in classes else UNKNOWN] += names
     else:
-        by_class, silence = _drawn(corpus, split, seed, classes)
+        by_class, silence = _drawn(corpus, split, seed, classes, corpus.noise if noise is None else Path(noise))
     by_class = {word: by_class[word] for word in classes}
     if limit is not None:
         by_class = _limited(by_class, limit, seed)
@@ -154,8 +155,8 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
                 {n: s for n, s in silence.items() if n in left})
 
 
-def _drawn(corpus: Corpus, split: str, seed: int,
-           classes: tuple[str, ...]) -> tuple[dict[str, list[str]], dict[str, Silence]]:
+def _drawn(corpus: Corpus, split: str, seed: int, classes: tuple[str, ...],
+           noise: Path) -> tuple[dict[str, list[str]], dict[str, Silence]]:
     """Names by class from the layout of the full set, the unknown and the silent ones drawn; and where silence is."""
     chosen = corpus.of_split(split)
     by_class = {word: chosen.get(word, []) for word in classes if word not in (SILENCE, UNKNOWN)}
@@ -168,7 +169,7 @@ def _drawn(corpus: Corpus, split: str, seed: int,
     extra = math.ceil(keywords * EXTRA_PERCENT / 100)
     # Without any keyword the folder is a bag of other words: then all of them are the unknown class.
     by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
-    silence = _cut_silence(corpus.noise, split, seed, extra)
+    silence = _cut_silence(noise, split, seed, extra)
     by_class[SILENCE] = list(silence)
     return by_class, silence
 
