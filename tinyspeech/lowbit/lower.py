@@ -120,11 +120,13 @@ def lowered(name: str) -> IntegerModel:
     path = paths.model_file(name, ".pt")
     trained, content = load_model(path), load_checkpoint(path)  # the first one refuses foreign files
     config = content["config"]
+    classes = classes_of(config.get("words", KEYWORDS))
+    judges = "the log-mel validation set it was chosen on" if classes == CLASSES else "its corpus's validation speakers"
     provenance = {
-        "accuracy": f"{content['metrics']['accuracy']:.2f} % on the log-mel validation set it was chosen on",
+        "accuracy": f"{content['metrics']['accuracy']:.2f} % on {judges}",
         "checkpoint": f"data/models/{path.name}",
         "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
         "weight_bits": content["weight_bits"], "version": content["version"],
         "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
-    return integer_twin(trained, name, provenance, classes_of(config.get("words", KEYWORDS)))
+    return integer_twin(trained, name, provenance, classes)

@@ -48,7 +48,7 @@ def on_takes(takes: Path, noise: Path) -> Iterator[Figure]:
                  interval_95=[round(100 * low, 2), round(100 * high, 2)],
                  note="the interval counts takes as if each had a speaker of its own")
     yield figure(f"{MODEL}.per_class_validation",
-                 {name: round(100 * recall, 1) for name, recall in told["per_class"].items()}, "%", **about)
+                 {name: round(100 * recall, 1) for name, recall in told["per_class"].items() if recall is not None}, "%", **about)
     yield figure(f"{MODEL}.confusion_validation", told["confusion"], "clips", classes=told["classes"], **about)
     for name in ("c", "chip"):
         other = engine(name, MODEL).run(x8)
