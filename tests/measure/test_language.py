@@ -9,6 +9,7 @@ from tinyspeech.paths import BUNDLED, CONFIGS, model_file
 from tinyspeech.sound import audio, corpora
 from tinyspeech.training.config import load_config
 
+MODEL = language.MODELS[0]
 SPOKEN = ("yes", "no", "stop", "zero")
 
 
@@ -29,11 +30,11 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model():
-    return IntegerModel.load(model_file(language.MODEL, ".npz"))
+    return IntegerModel.load(model_file(MODEL, ".npz"))
 
 
 def test_its_words_are_those_of_its_config_and_of_the_corpus(model):
-    assert model.classes == load_config(CONFIGS / f"{language.MODEL}.yaml").classes
+    assert model.classes == load_config(CONFIGS / f"{MODEL}.yaml").classes
     assert set(model.classes[2:]) <= set(corpora.ARABIC_WORDS.values())
 
 
@@ -47,7 +48,7 @@ def test_the_task_is_validations_with_silence_from_other_noise(model, folders):
 
 
 def test_takes_are_counted_and_the_chip_agrees(folders):
-    made = {figure.key.split(".")[1]: figure for figure in language.on_takes(*folders)}
+    made = {figure.key.split(".")[1]: figure for figure in language.on_takes(MODEL, *folders)}
     assert [*made] == ["accuracy_int_validation", "per_class_validation", "confusion_validation", "mismatches_int_c",
                        "mismatches_int_chip"]
     confusion = np.array(made["confusion_validation"].value)
@@ -58,7 +59,7 @@ def test_takes_are_counted_and_the_chip_agrees(folders):
 
 def test_a_row_is_heard_and_the_board_agrees(folders, model, monkeypatch):
     monkeypatch.setattr(language, "BOARD_WORDS", 4)
-    keywords, board = language.in_a_row(*folders)
+    keywords, board = language.in_a_row(MODEL, *folders)
     assert [*keywords.value] == ["clean", "20 dB", "10 dB"]
     assert all(one["keywords"] == 12 for one in keywords.value.values())
     assert board.value["differ"] == 0 and set(board.value["words"]) <= set(model.classes[2:])

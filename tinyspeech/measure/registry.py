@@ -147,13 +147,12 @@ def of_words() -> list[Group]:
 
 
 def of_language() -> list[Group]:
-    """Of the network for another language."""
-    return [
-        Group(named(language.MODEL, "accuracy_int_validation", "per_class_validation", "confusion_validation",
-                    "mismatches_int_c", "mismatches_int_chip"), language.on_takes, ("takes", "noise")),
-        Group(named(language.MODEL, "keywords", "board"), language.in_a_row, ("takes", "noise")),
-        Group(named(language.MODEL, "false_per_hour"), language.in_speech, ("negatives",)),
-    ]
+    """Of networks for another language."""
+    return [group for model in language.MODELS for group in (
+        Group(named(model, "accuracy_int_validation", "per_class_validation", "confusion_validation",
+                    "mismatches_int_c", "mismatches_int_chip"), partial(language.on_takes, model), ("takes", "noise")),
+        Group(named(model, "keywords", "board"), partial(language.in_a_row, model), ("takes", "noise")),
+        Group(named(model, "false_per_hour"), partial(language.in_speech, model), ("negatives",)))]
 
 
 def of_rest() -> list[Group]:
