@@ -118,7 +118,7 @@ def test_a_reset_ends_what_was_being_sent():
 
 
 SETTING_BYTES = {protocol.setting(sensitivity, word)[:1]
-                 for sensitivity in decision.SENSITIVITIES for word in (None, *protocol.FIRST_WORDS)}
+                 for sensitivity in decision.SENSITIVITIES for word in (None, *protocol.first_words())}
 
 
 @given(st.lists(st.sampled_from([*Command, b"\x00", b"L", b"x" * 70, b"SP", b"SA", b"S?"]), max_size=30).map(b"".join))

@@ -180,7 +180,7 @@ def test_a_network_that_remembers_starts_from_one_that_does_not(tmp_path):
     plain = {**NETWORK, "memory": 0}
     train.train(config(network=plain, qat_epochs=0, epochs=1), bands(), tmp_path / "plain.pt", quiet=True)
     model = train.build(config(**SETTINGS))
-    train.load_start(str(tmp_path / "plain.pt"), model)
+    train.load_start(config(**SETTINGS, start=str(tmp_path / "plain.pt")), model)
     x = torch.randn(4, 49, 12)
     assert torch.allclose(model.eval()(x), load_model(tmp_path / "plain.pt")(x), atol=1e-5)
 

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
@@ -82,10 +81,10 @@ def events(model: IntegerModel, samples: np.ndarray, taught: Sequence[Word] = ()
         label, lead = decider.leader
         if word is not None:
             near = None
-            yield Event(frame, CLASSES[word], lead, "report")
+            yield Event(frame, model.classes[word], lead, "report")
         elif label >= decision.REJECTED and 2 * lead >= decider.least_lead:
             if near is None or lead > near.lead:
-                near = Event(frame, CLASSES[label], lead, "near")
+                near = Event(frame, model.classes[label], lead, "near")
         elif near is not None:
             if near.frame - last >= rest:
                 last = near.frame

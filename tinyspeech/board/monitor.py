@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import paths
+from tinyspeech import CLASSES, paths
 from tinyspeech.board import isp, keeping, protocol, taught
 from tinyspeech.board.lines import POLL_S, Lines
 from tinyspeech.board.protocol import Command
@@ -77,6 +77,15 @@ def recording(path: str | Path, seconds: float | None = None) -> bytes:
     return mulaw.mulaw_encode(frontend.to_8khz(np.pad(samples, (0, quiet)))).tobytes()
 
 
+def network_of(version: str) -> IntegerModel | None:
+    """The network in data/models that a board says it runs, `tinyspeech NAME HASH`; None where it is not there."""
+    name, digest = f"{version}  ".split(" ")[1:3]
+    if name not in {path.stem for path in paths.MODELS.glob("*.npz")}:
+        return None
+    model = IntegerModel.load(paths.model_file(name, ".npz"))
+    return model if model.digest == digest else None
+
+
 class Monitor:
     """Speaks with a board that runs our firmware.
 
@@ -93,6 +102,8 @@ class Monitor:
         self._fed = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
+        self.network: IntegerModel | None = None
+        """What it runs, as far as `settings` found it in data/models."""
 
     def begin(self, command: Command) -> None:
         """Make sure of the firmware and start it listening; `UserError` says what answers instead."""
@@ -110,22 +121,24 @@ class Monitor:
         It is asked first: to firmware that knows none, a setting's byte may be a command.
         """
         version = isp.find_version(self.line)
-        kept = self._answer_to(protocol.ASK)
+        self.network = network_of(version)
+        classes = CLASSES if self.network is None else self.network.classes
+        kept = self._answer_to(protocol.ASK, classes)
         if kept is None:
             raise NoSettings(f"the board's firmware ({version}) has no settings: flash ours with "
                              "`python -m tinyspeech flash`")
         wanted = change(kept)
         if wanted != kept:
-            kept = self._answer_to(protocol.setting(wanted.sensitivity, wanted.first_word))
+            kept = self._answer_to(protocol.setting(wanted.sensitivity, wanted.first_word, classes), classes)
         if wanted != kept:
             raise UserError("the board did not keep the setting: look at its cable and power, then try again")
         return wanted
 
-    def _answer_to(self, data: bytes) -> protocol.Settings | None:
+    def _answer_to(self, data: bytes, classes: tuple[str, ...]) -> protocol.Settings | None:
         self.line.write(Command.SETTINGS + data)
         until = self._now() + SETTINGS_S
         while (line := self._lines.next(until)) is not None:
-            if (kept := protocol.parse_settings(line)) is not None:
+            if (kept := protocol.parse_settings(line, classes)) is not None:
                 return kept
         return None
 
@@ -243,8 +256,9 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
 
     try:
         settings = protocol.Settings(decision.DEFAULT_SENSITIVITY, None)
+        asked = Monitor(line, heard, notice)
         try:
-            settings = Monitor(line, heard, notice).settings(change or (lambda kept: kept))
+            settings = asked.settings(change or (lambda kept: kept))
         except NoSettings as error:
             if change is not None:
                 raise
@@ -254,7 +268,7 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
         if word_files:
             taught.Board(line).keep_files(word_files)
         if keeper is not None:  # what the definition reports in the recording, and nearly reports
-            model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+            model = asked.network or IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
             sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
             session = keeping.Session(keeper, model, sound, _taught_to(line), **settings.constants())
         frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)

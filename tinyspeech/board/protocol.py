@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from tinyspeech import CLASSES
@@ -69,9 +69,6 @@ NO_WORD = bytes(words.PAGE_BYTES)
 """In a word's place: the board sees that it is none and keeps what it has."""
 TAUGHT = "taught"
 """In place of a first word: any taught one."""
-FIRST_WORDS = {name: number for number, name in enumerate(CLASSES) if number >= decision.REJECTED} | {
-    TAUGHT: decision.TAUGHT}
-"""What may open an armed board, and its number in `setting`."""
 ERASED = b"\xff" * words.PAGE_BYTES
 """What a place holds that was never used."""
 _NAMELESS = bytes(words.PAGE_BYTES - 2)
@@ -118,13 +115,15 @@ class Settings:
     sensitivity: str
     first_word: str | None
     """It opens an armed board, `TAUGHT`: any taught word does; None: the board is always open."""
+    classes: tuple[str, ...] = field(default=CLASSES, compare=False, repr=False)
+    """Of the network on the board."""
 
     def constants(self) -> dict[str, str | int | None]:
         """What `decision.Decision` and `listening.words` call them."""
-        return {"sensitivity": self.sensitivity, "first_word": FIRST_WORDS.get(self.first_word)}
+        return {"sensitivity": self.sensitivity, "first_word": first_words(self.classes).get(self.first_word)}
 
     def __str__(self) -> str:
-        return SETTINGS_START + chr(setting(self.sensitivity, self.first_word)[0])
+        return SETTINGS_START + chr(setting(self.sensitivity, self.first_word, self.classes)[0])
 
 
 def page(word: bytes, slot: int) -> bytes:
@@ -136,33 +135,42 @@ def page(word: bytes, slot: int) -> bytes:
     return word + bytes([slot, slot ^ 0xFF])
 
 
-def setting(sensitivity: str, first_word: str | None) -> bytes:
+def first_words(classes: tuple[str, ...] = CLASSES) -> dict[str, int]:
+    """What may open an armed board, and its number in `setting`. classes : of the network on the board"""
+    return {name: number for number, name in enumerate(classes) if number >= decision.REJECTED} | {
+        TAUGHT: decision.TAUGHT}
+
+
+def setting(sensitivity: str, first_word: str | None, classes: tuple[str, ...] = CLASSES) -> bytes:
     """What follows `S`: the byte 64 + 16 * sensitivity + class of the first word, 0 for an open board, 1 for one that
     taught words open; and its complement, without which the board changes nothing.
+
+    classes : of the network on the board
 
     Raises `UserError` for a sensitivity or a word that there is not.
     """
     if sensitivity not in decision.SENSITIVITIES:
         raise UserError(f"there is no sensitivity {sensitivity!r}: choose from {', '.join(decision.SENSITIVITIES)}")
-    if first_word is not None and first_word not in FIRST_WORDS:
-        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(FIRST_WORDS)}")
-    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + FIRST_WORDS.get(first_word, 0)
+    names = first_words(classes)
+    if first_word is not None and first_word not in names:
+        raise UserError(f"{first_word!r} is no word that opens an armed board: choose from {', '.join(names)}")
+    code = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + names.get(first_word, 0)
     return bytes([code, code ^ 0xFF])
 
 
-def parse_settings(line: str) -> Settings | None:
-    """The answer to `S`, or None of any other line."""
+def parse_settings(line: str, classes: tuple[str, ...] = CLASSES) -> Settings | None:
+    """The answer to `S` of a board whose network has these classes, or None of any other line."""
     code = line.removeprefix(SETTINGS_START)
-    return None if code == line or len(code) != 1 else _settings(ord(code))
+    return None if code == line or len(code) != 1 else _settings(ord(code), classes)
 
 
-def _settings(code: int) -> Settings | None:
+def _settings(code: int, classes: tuple[str, ...] = CLASSES) -> Settings | None:
     """What the byte means; None where it is no setting."""
     sensitivity, word = divmod(code - 64, 16)
-    names = {number: name for name, number in FIRST_WORDS.items()} | {0: None}
+    names = {number: name for name, number in first_words(classes).items()} | {0: None}
     if not 0 <= sensitivity < len(decision.SENSITIVITIES) or word not in names:
         return None
-    return Settings(decision.SENSITIVITIES[sensitivity], names[word])
+    return Settings(decision.SENSITIVITIES[sensitivity], names[word], classes)
 
 
 def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:

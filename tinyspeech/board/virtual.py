@@ -27,7 +27,10 @@ from tinyspeech.board.protocol import Command, CommandStream
 from tinyspeech.board.rom import BYTE_S, Rom
 from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD, Chip, ChipFault
+from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.errors import UserError
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.paths import model_file
 
 PATIENCE_S = 0.002
 """The pseudo-terminal is served this often."""
@@ -180,7 +183,16 @@ def load_image(path: str | Path) -> bytes:
 
 def shipped_image() -> bytes:
     """The firmware of this repository, built."""
-    return toolchain.build_firmware().bin.read_bytes()
+    return our_image(None)
+
+
+def our_image(model: str | None) -> bytes:
+    """The firmware of this repository, built, with a network of data/models; None: with the one in its `model.h`.
+
+    Raises `UserError` for a network that there is not, or that the firmware cannot hold.
+    """
+    folder = None if model is None else firmware_folder(IntegerModel.load(model_file(model, ".npz")))
+    return toolchain.build_firmware(folder).bin.read_bytes()
 
 
 class _Stop(Exception):

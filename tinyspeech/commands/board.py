@@ -16,8 +16,11 @@ def add(commands) -> None:
                          help="of the recording; by default 1: its full scale fills the ADC's range")
     command.add_argument("--noise", type=float, default=None, metavar="LSB",
                          help="white noise at the ADC beside the recording, in its steps; by default none")
-    command.add_argument("--image", default=None, metavar="FILE",
-                         help="firmware to start with (.bin or .elf), not ours")
+    firmware = command.add_mutually_exclusive_group()
+    firmware.add_argument("--image", default=None, metavar="FILE",
+                          help="firmware to start with (.bin or .elf), not ours")
+    firmware.add_argument("--model", default=None, help="our firmware with this network of data/models; by default the "
+                          "one in firmware/model.h")
     command.add_argument("--baud", type=int, default=115_200,
                          help="of the other side of its serial port, 300 to 3000000; a firmware of others may want it")
     command.add_argument("--assume", default="", metavar="WHAT",
@@ -30,11 +33,11 @@ def add(commands) -> None:
 
 def run(args) -> None:
     from tinyspeech.board import microphone  # here, as those below: they load numpy
-    from tinyspeech.board.virtual import VirtualBoard, load_image, serve, shipped_image
+    from tinyspeech.board.virtual import VirtualBoard, load_image, our_image, serve
     from tinyspeech.chip.assumptions import parse
 
-    if args.blank and args.image is not None:
-        raise UserError("--blank and --image exclude each other")
+    if args.blank and (args.image is not None or args.model is not None):
+        raise UserError(f"--blank and {'--model' if args.image is None else '--image'} exclude each other")
     if args.wav is None and (args.gain, args.noise) != (None, None):
         raise UserError("--gain and --noise are of a recording: give --wav, too")
     if not 300 <= args.baud <= 3_000_000:
@@ -44,6 +47,6 @@ def run(args) -> None:
     if args.wav is not None:
         volts = microphone.microphone(args.wav, 1 if args.gain is None else args.gain, args.noise or 0)
     if not args.blank:
-        image = shipped_image() if args.image is None else load_image(args.image)
+        image = our_image(args.model) if args.image is None else load_image(args.image)
     virtual = VirtualBoard(image, timed=not args.fast, assuming=assumed, baud=args.baud)
     serve(virtual, lambda line: print(line, flush=True), volts)

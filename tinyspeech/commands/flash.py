@@ -12,7 +12,10 @@ def add(commands) -> None:
     way = command.add_mutually_exclusive_group(required=True)
     add_port(way)
     way.add_argument("--link", action="store_true", help="over a WCH-Link (rvprog): the only way to a blank chip")
-    command.add_argument("--image", default=None, metavar="FILE", help="firmware (.bin or .elf) in place of ours")
+    firmware = command.add_mutually_exclusive_group()
+    firmware.add_argument("--image", default=None, metavar="FILE", help="firmware (.bin or .elf) in place of ours")
+    firmware.add_argument("--model", default=None, help="our firmware with this network of data/models; by default the "
+                          "one in firmware/model.h")
     add_json(command)
     command.set_defaults(run=run)
 
@@ -20,7 +23,7 @@ def add(commands) -> None:
 def run(args) -> None:
     from tinyspeech.board import isp, taught, virtual  # here: they load numpy
 
-    image = virtual.shipped_image() if args.image is None else virtual.load_image(args.image)
+    image = virtual.our_image(args.model) if args.image is None else virtual.load_image(args.image)
     if args.link:
         result = isp.flash_link(image)
         show(result, args.json, f"{result['bytes']:,} bytes flashed and verified over the WCH-Link\n{isp.UNPLUG_ONCE}")

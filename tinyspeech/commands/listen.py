@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 from tinyspeech.commands._common import add_command, add_json, add_port
 
@@ -34,13 +35,13 @@ def add(commands) -> None:
 def run(args) -> None:
     from tinyspeech.board import monitor, protocol  # here: they load numpy
 
-    if args.sensitivity is not None or args.armed is not None:  # refused before a port is opened
-        protocol.setting(args.sensitivity or "normal", args.armed)
+    if args.sensitivity is not None:  # refused before a port is opened; the words are the board's own
+        protocol.setting(args.sensitivity, None)
     sets = args.sensitivity is not None or args.armed is not None or args.open
 
     def change(kept: protocol.Settings) -> protocol.Settings:
         first_word = None if args.open else args.armed or kept.first_word
-        return protocol.Settings(args.sensitivity or kept.sensitivity, first_word)
+        return replace(kept, sensitivity=args.sensitivity or kept.sensitivity, first_word=first_word)
 
     def told(settings: protocol.Settings) -> None:
         line = {"sensitivity": settings.sensitivity, "armed": settings.first_word}

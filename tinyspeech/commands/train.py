@@ -17,7 +17,7 @@ def add(commands) -> None:
     command = add_command(commands, "train", "train a network, float first, then at few bits")
     command.add_argument("--config", required=True, help="YAML file, or a name in data/configs")
     command.add_argument("--data", default=str(BUNDLED),
-                         help="folder in Speech Commands layout, or the log-mel set (.npz or .tar.gz)")
+                         help="folder in Speech Commands layout, another corpus, or the log-mel set (.npz or .tar.gz)")
     command.add_argument("--noise", default=None, metavar="FOLDER",
                          help="recordings of noise to train on, in place of those that come with the data")
     command.add_argument("--negatives", default=(), nargs="+", type=Path, metavar="FOLDER",
@@ -65,7 +65,7 @@ def run(args) -> None:
         if missing:
             raise UserError(f"{config_path} trains on streams too, and needs --{', --'.join(missing)}: folders of "
                             "running speech, noise, rooms' impulse responses")
-    data, sounds = load(args.data, args.noise, config.features), None
+    data, sounds = load(args.data, args.noise, config.features, config.classes), None
     if config.streams:
         sounds = streams.load(data, args.negatives, args.ambience, args.rooms)
     try:

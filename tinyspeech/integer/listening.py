@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.network import IntegerModel
@@ -56,7 +55,7 @@ def words(model: IntegerModel, samples: np.ndarray, **settings: int | str | None
     """
     decider = decision.Decision(**settings)
     heard = [(frame, decider.push(scores)) for frame, scores in scored_frames(model, samples)]
-    return [(frame, CLASSES[label]) for frame, label in heard if label is not None]
+    return [(frame, model.classes[label]) for frame, label in heard if label is not None]
 
 
 def scored_frames(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, np.ndarray]]:

@@ -46,6 +46,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_FRAMES
 
@@ -356,8 +357,10 @@ class IntegerModel:
 
     @property
     def digest(self) -> str:
-        """First 12 hex digits of the SHA-256 of every integer in the program."""
+        """First 12 hex digits of the SHA-256 of every integer in the program, and of words of one's own."""
         sha = hashlib.sha256(f"{self.name} {self.flush}".encode())
+        if self.classes != CLASSES:
+            sha.update(" ".join(self.classes).encode())
         for layer in self.layers:
             sha.update(f"{layer.kind} {layer.source} {layer.target} {layer.kernel} {layer.stride} {layer.low}".encode())
             if layer.memory is not None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import numpy as np
 from torch import nn
 
-from tinyspeech import CLASSES, paths
+from tinyspeech import CLASSES, KEYWORDS, paths
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import SCALE_BITS, SCORE_SHIFT, IntegerModel, Layer
 from tinyspeech.lowbit.fixed_point import multiplier_and_shift, wiring
 from tinyspeech.lowbit.grids import nearest
-from tinyspeech.lowbit.saved import load_checkpoint, load_model
+from tinyspeech.lowbit.saved import classes_of, load_checkpoint, load_model
 from tinyspeech.networks.streaming import StreamingCondenser, TinySpeechS
 
 
@@ -85,8 +85,11 @@ def _layers(model) -> list[Layer]:
     return layers
 
 
-def integer_twin(model: nn.Module, name: str, provenance: dict | None = None) -> IntegerModel:
+def integer_twin(model: nn.Module, name: str, provenance: dict | None = None,
+                 classes: tuple[str, ...] = CLASSES) -> IntegerModel:
     """The integer twin of a TinySpeech-S that `tinyspeech.lowbit.quant` prepared and trained.
+
+    classes : what its answers mean
 
     Raises `UserError` for a network without quantisers, another architecture, weights of more than 4 bits, or an
     overflow risk.
@@ -104,7 +107,7 @@ def integer_twin(model: nn.Module, name: str, provenance: dict | None = None) ->
                         weight=weight[:, :, 0], bias=_bias(bias, step_in * step, "classifier"), multiplier=multiplier,
                         shift=np.zeros(len(step), np.uint8)))
     unit = float(step_in * step.max() / 255) * (2**SCORE_SHIFT if weighed else 1)
-    integer = IntegerModel(name, CLASSES, layers, N_COEFFICIENTS, unit, model.config.flush, provenance or {})
+    integer = IntegerModel(name, classes, layers, N_COEFFICIENTS, unit, model.config.flush, provenance or {})
     integer.check()
     return integer
 
@@ -117,11 +120,13 @@ def lowered(name: str) -> IntegerModel:
     path = paths.model_file(name, ".pt")
     trained, content = load_model(path), load_checkpoint(path)  # the first one refuses foreign files
     config = content["config"]
+    classes = classes_of(config.get("words", KEYWORDS))
+    judges = "the log-mel validation set it was chosen on" if classes == CLASSES else "its corpus's validation speakers"
     provenance = {
-        "accuracy": f"{content['metrics']['accuracy']:.2f} % on the log-mel validation set it was chosen on",
+        "accuracy": f"{content['metrics']['accuracy']:.2f} % on {judges}",
         "checkpoint": f"data/models/{path.name}",
         "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
         "weight_bits": content["weight_bits"], "version": content["version"],
         "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
     }
-    return integer_twin(trained, name, provenance)
+    return integer_twin(trained, name, provenance, classes)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tinyspeech import __version__
+from tinyspeech import CLASSES, KEYWORDS, __version__
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import grids, quant
 from tinyspeech.networks.models import build_model
@@ -85,6 +85,11 @@ def load_checkpoint(path: Path) -> dict:
         raise UserError(f"{path} does not exist: train it first, without --resume") from error
     except Exception as error:  # torch raises many types for a foreign file
         raise UserError(f"{path} is not a checkpoint of this program") from error
+
+
+def classes_of(words: Sequence[str] = KEYWORDS) -> tuple[str, ...]:
+    """Silence, unknown and the words that a network tells apart; by default the ten of Speech Commands."""
+    return (*CLASSES[: -len(KEYWORDS)], *words)
 
 
 def build_saved(content: dict) -> nn.Module:

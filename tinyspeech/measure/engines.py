@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import softmax
 
-from tinyspeech import ENGINES, paths, toolchain
+from tinyspeech import ENGINES, KEYWORDS, paths, toolchain
 from tinyspeech.board.direct import classify_many
 from tinyspeech.board.taught import flash_of, heard_many
 from tinyspeech.chip.firmware import firmware_folder
@@ -56,6 +58,8 @@ class Engine(ABC):
     name: str
     """Of the engine."""
     logit_step: float
+    classes: tuple[str, ...]
+    """What its scores are of: silence, unknown, and the network's own ten words."""
 
     @abstractmethod
     def run(self, x8: np.ndarray) -> Answers:
@@ -103,7 +107,9 @@ class TorchEngine(Engine):
             self.logit_step = IntegerModel.load(paths.model_file(model, ".npz")).logit_unit(frontend.N_FRAMES)
         path = paths.model_file(model, self.suffix)
         self.network = saved.load_model(path)
-        features = saved.load_checkpoint(path)["config"].get("features", "cepstra")
+        config = saved.load_checkpoint(path)["config"]
+        self.classes = saved.classes_of(config.get("words", KEYWORDS))
+        features = config.get("features", "cepstra")
         if features != "cepstra":
             raise UserError(f"{path} was trained on other features than the chip's ({features}): nothing here computes "
                             "them of recordings")
@@ -145,7 +151,7 @@ class IntegerEngine(Engine):
 
     def __init__(self, model: str):
         self.integer = IntegerModel.load(paths.model_file(model, ".npz"))
-        self.logit_step = self.integer.logit_unit(frontend.N_FRAMES)
+        self.logit_step, self.classes = self.integer.logit_unit(frontend.N_FRAMES), self.integer.classes
 
     def run(self, x8: np.ndarray) -> Answers:
         features = frontend.features(x8)
@@ -161,9 +167,9 @@ class NativeEngine(IntegerEngine):
 
     name = "c"
 
-    def __init__(self, model: str):
-        super().__init__(model)
-        self.native = Native(firmware_folder(self.integer))
+    @cached_property
+    def native(self) -> Native:
+        return Native(firmware_folder(self.integer))
 
     def run(self, x8: np.ndarray) -> Answers:
         features = self.native.features(x8)
@@ -179,9 +185,9 @@ class ChipEngine(IntegerEngine):
 
     name = "chip"
 
-    def __init__(self, model: str):
-        super().__init__(model)
-        self.elf = build_firmware(firmware_folder(self.integer)).elf
+    @cached_property
+    def elf(self) -> Path:
+        return build_firmware(firmware_folder(self.integer)).elf
 
     def run(self, x8: np.ndarray) -> Answers:
         results = classify_many(self.elf, x8, features=True)

@@ -57,17 +57,18 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, KEYWORDS
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer import words as taught_words
+from tinyspeech.integer.decision import REJECTED
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.integer.words import Word
 from tinyspeech.measure import engines, metrics
 from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import audio, datasets, recordings
 from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
-from tinyspeech.sound.noise import BACKGROUND, Noise, mix
+from tinyspeech.sound.noise import Noise, mix, noise_folder
 
 NONE = -1
 """In place of a taught word: none was heard."""
@@ -95,7 +96,7 @@ def check_noise(snr_db: float | None, noise: str | Path | None) -> None:
 def noise_of(data: str | Path, noise: str | Path | None, split: str, seed: int) -> Noise:
     """The recordings of noise that a folder of clips brings, or those of the folder that is named instead."""
     folder = Path(data if noise is None else noise)
-    inside = folder / BACKGROUND  # a whole corpus may be named, too
+    inside = noise_folder(folder)  # a whole corpus may be named, too
     return Noise(inside if noise is None or inside.is_dir() else folder, split, seed)
 
 
@@ -146,13 +147,13 @@ def answers_of(runner: engines.Engine, mixer: Mixer, mulaw: bool, batch: int, pr
                            None if cycles[0] is None else np.concatenate(cycles)), np.array(taught, np.int64)
 
 
-def write_dump(dump: str | Path, task: datasets.Task, answers: engines.Answers, classes: Sequence[str],
-               **more: np.ndarray) -> None:
+def write_dump(dump: str | Path, task: datasets.Task, answers: engines.Answers, **more: np.ndarray) -> None:
     """Keep features and logits of every clip, so that engines can be compared bit for bit."""
     try:
         with open(dump, "wb") as file:
             np.savez_compressed(file, name=np.array(task.names), label=np.asarray(task.labels),
-                                features=answers.features, logits=answers.logits, classes=np.array(classes), **more)
+                                features=answers.features, logits=answers.logits, classes=np.array(task.classes),
+                                **more)
     except OSError as error:
         raise UserError(f"cannot write {dump}: {error.strerror}") from error
 
@@ -168,7 +169,7 @@ def counts_of(guesses: np.ndarray, labels: np.ndarray, classes: Sequence[str] = 
 def confidence_of(runner: engines.Engine, logits: np.ndarray, labels: np.ndarray) -> dict:
     """How far scores int32 [N, 12] may be believed, of truth int [N] among the 12 classes: the other part."""
     guesses, probabilities = logits.argmax(axis=1), runner.probabilities(logits)
-    keywords = [CLASSES.index(word) for word in KEYWORDS]
+    keywords = list(range(REJECTED, logits.shape[1]))
     steps = sorted({metrics.threshold_margin(threshold, runner.logit_step) for threshold in metrics.THRESHOLDS})
     return {
         "calibration": metrics.calibration(probabilities, labels),
@@ -194,7 +195,7 @@ def evaluate(
     dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
     noise: str | Path | None = None, mulaw: bool = False, words: Sequence[str | Path] = (),
 ) -> dict:
-    """Accuracy of a network on the 12-class task of a folder, by the protocol above.
+    """Accuracy of a network on the 12-class task of a folder, by the protocol above; its ten words are the keywords.
 
     Parameters
     ----------
@@ -229,18 +230,20 @@ def evaluate(
     check_dump(dump)
     check_noise(snr_db, noise)
     known = known_words(model, words)
-    classes = [*CLASSES, *dict.fromkeys(word.name for word in known if word.name not in CLASSES)]
-    task = datasets.load_task(data, split=split, seed=seed, limit=limit, taught=classes[len(CLASSES) :])
+    runner = engines.engine(engine, model)
+    own = len(runner.classes)
+    task = datasets.load_task(data, split=split, seed=seed, limit=limit, classes=runner.classes,
+                              taught=[*dict.fromkeys(word.name for word in known if word.name not in runner.classes)])
     source = None if snr_db is None else noise_of(data, noise, task.split, seed)
-    runner, mixer = engines.engine(engine, model), Mixer(task, source, snr_db)
+    mixer = Mixer(task, source, snr_db)
     answers, taught = answers_of(runner, mixer, mulaw, batch, engine if progress else None, known)
     labels = np.asarray(task.labels)
-    class_of = np.array([*(classes.index(word.name) for word in known), NONE])
+    class_of = np.array([*(task.classes.index(word.name) for word in known), NONE])
     guesses = np.where(taught == NONE, answers.logits.argmax(axis=1), class_of[taught])
     if dump is not None:
-        write_dump(dump, task, answers, classes, **({"taught": taught} if words else {}))
-    network_labels = np.where(labels < len(CLASSES), labels, CLASSES.index(datasets.UNKNOWN))
-    result = {"model": model, "engine": engine, **counts_of(guesses, labels, classes), "split": task.split,
+        write_dump(dump, task, answers, **({"taught": taught} if words else {}))
+    network_labels = np.where(labels < own, labels, task.classes.index(datasets.UNKNOWN))
+    result = {"model": model, "engine": engine, **counts_of(guesses, labels, task.classes), "split": task.split,
               "snr_db": snr_db, "interval_95": metrics.wilson_interval(int((guesses == labels).sum()), len(labels)),
               **confidence_of(runner, answers.logits, network_labels)}
     if source is not None:
@@ -270,7 +273,7 @@ def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words
     _, logits, cycles = runner.run(frontend.to_8khz(clip[None]))
     seconds = time.perf_counter() - began
     scores = runner.probabilities(logits)[0]
-    return {"word": taught or CLASSES[int(logits[0].argmax())], **({"taught": taught} if words else {}),
-            "scores": dict(zip(CLASSES, map(float, scores), strict=True)),
+    return {"word": taught or runner.classes[int(logits[0].argmax())], **({"taught": taught} if words else {}),
+            "scores": dict(zip(runner.classes, map(float, scores), strict=True)),
             "logits": logits[0].tolist(), "engine": engine, "model": model, "seconds": seconds,
             "cycles": int(cycles[0]) if cycles is not None else None}

@@ -23,6 +23,7 @@ from tinyspeech.measure.figures import (
     firmware,
     frontend,
     hours,
+    language,
     levers,
     listening,
     network,
@@ -145,6 +146,15 @@ def of_words() -> list[Group]:
                   words.measured, needs)]
 
 
+def of_language() -> list[Group]:
+    """Of networks for another language."""
+    return [group for model in language.MODELS for group in (
+        Group(named(model, "accuracy_int_validation", "per_class_validation", "confusion_validation",
+                    "mismatches_int_c", "mismatches_int_chip"), partial(language.on_takes, model), ("takes", "noise")),
+        Group(named(model, "keywords", "board"), partial(language.in_a_row, model), ("takes", "noise")),
+        Group(named(model, "false_per_hour"), partial(language.in_speech, model), ("negatives",)))]
+
+
 def of_rest() -> list[Group]:
     """Noise and confidence, listening, pruning, compilers, this computer's speed."""
     return [
@@ -193,7 +203,7 @@ def of_experiments() -> list[Group]:
 def groups() -> tuple[Group, ...]:
     """Every group, in the order in which `measure all` goes through them: what reads other figures comes last."""
     return (*(group for model in MODELS for group in of_network(model)), *of_frontend(), *of_experiments(), *of_hours(),
-            *of_words(), *of_test_set(), *of_rest())
+            *of_words(), *of_language(), *of_test_set(), *of_rest())
 
 
 @cache

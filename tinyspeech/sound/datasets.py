@@ -1,8 +1,8 @@
-"""Speech Commands and everything laid out like it: the 12-class task and what a folder holds.
+"""The 12-class task of Speech Commands, made of any corpus of words, and what a folder holds.
 
-What it is not: it knows no network and no features. Beside it stand the rule that splits speakers (`splits.py`), noise
-(`noise.py`), the cached log-mel set (`logmel.py`), the download (`download.py`) and the making of the bundled clips
-(`synthesis.py`). Chapter 1.
+What it is not: it knows no network and no features. Beside it stand the corpora's layouts (`corpora.py`), the rule that
+splits speakers (`splits.py`), noise (`noise.py`), the cached log-mel set (`logmel.py`), the download (`download.py`)
+and the making of the bundled clips (`synthesis.py`). Chapter 1.
 
     from tinyspeech.sound import datasets
     for name, label, samples in datasets.load_task("data/bundled", split="validation"):
@@ -24,12 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES, KEYWORDS
+from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.paths import BUNDLED
 from tinyspeech.sound import audio
-from tinyspeech.sound.noise import BACKGROUND, noise_spans, read_noise
-from tinyspeech.sound.splits import SPLITS, SUFFIXES, by_hash, clips_by_split, speaker
+from tinyspeech.sound.corpora import Corpus, open_corpus
+from tinyspeech.sound.noise import noise_spans, read_noise
+from tinyspeech.sound.splits import SPLITS, SUFFIXES, by_hash
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 EXTRA_PERCENT = 10
@@ -49,14 +50,16 @@ class Silence:
 class Task:
     """A list of clips with labels; the sound is read when it is asked for."""
 
-    folder: Path
+    corpus: Corpus = field(repr=False)
     """Where the clips are."""
     split: str
     """One of `SPLITS`; "testing" for a folder in the layout of the official test set."""
     names: list[str]
     """`word/file` below `folder`, or for silence `_silence_/recording_start_gain`; unique and stable."""
     labels: np.ndarray
-    """int64 [N], indices into `tinyspeech.CLASSES`, and behind these the taught words."""
+    """int64 [N], indices into `classes`."""
+    classes: tuple[str, ...] = CLASSES
+    """Of the network, and behind them the taught words."""
     silence: dict[str, Silence] = field(repr=False, default_factory=dict)
     """Where the pieces of silence come from, by name."""
 
@@ -74,7 +77,7 @@ class Task:
         """Samples of clip `i`, int16 [16000] at 16 kHz."""
         name = self.names[i]
         if name not in self.silence:
-            return audio.load_clip(self.folder / name)
+            return self.corpus.clip(name)
         piece = self.silence[name]
         if piece.path is None:
             return np.zeros(audio.CLIP_SAMPLES, np.int16)
@@ -94,8 +97,8 @@ class Task:
 
 
 def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limit: int | None = None,
-              taught: Sequence[str] = ()) -> Task:
-    """The 12-class task of Warden (2018) over a folder of word folders.
+              classes: tuple[str, ...] = CLASSES, noise: str | Path | None = None, taught: Sequence[str] = ()) -> Task:
+    """The 12-class task of Warden (2018) over a folder of word folders, or over another corpus (`corpora.py`).
 
     With the folder layout of the full set (`yes/`, `bed/`, ..., `_background_noise_/`) the split is what
     `validation_list.txt` and `testing_list.txt` say, or without them the SHA-1 of the speaker (`hash_split`). All
@@ -114,7 +117,9 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
     split : "training", "validation", "testing", or "all" for the three together
     seed : chooses the unknown words, the pieces of silence and the subset
     limit : at most this many clips, taken from the classes in turn
-    taught : words that are classes of their own, behind the 12: all their clips of the split are taken
+    classes : silence, unknown and the words that are to be told apart: those of the network that is asked
+    noise : folder of recordings that silence is cut from; by default the corpus's own
+    taught : words that are classes of their own, behind these: all their clips of the split are taken
 
     Returns
     -------
@@ -131,72 +136,52 @@ def load_task(folder: str | Path, split: str = "validation", seed: int = 0, limi
         raise UserError(f"a seed of {seed}: give 0 or more")
     if limit is not None and limit < 1:
         raise UserError(f"a limit of {limit} clips leaves nothing: give 1 or more")
-    by_word = _scan(folder)
-    classes = (*CLASSES, *taught)
+    corpus = open_corpus(folder)
+    by_word = corpus.by_word()
+    every = (*classes, *taught)
 
     silence: dict[str, Silence] = {}
     if SILENCE in by_word or UNKNOWN in by_word:
         split = "testing"
-        by_class = {name: [] for name in classes}
+        by_class = {name: [] for name in every}
         for word, names in by_word.items():
-            by_class[word if word in classes else UNKNOWN] += names
+            by_class[word if word in every else UNKNOWN] += names
     else:
-        by_class, silence = _drawn(folder, by_word, split, seed, taught)
-    by_class = {name: by_class[name] for name in classes}
+        noise = corpus.noise if noise is None else Path(noise)
+        by_class, silence = _drawn(corpus, split, seed, classes, noise, taught)
+    by_class = {word: by_class[word] for word in every}
     if limit is not None:
         by_class = _limited(by_class, limit, seed)
     names = [name for names in by_class.values() for name in names]
     labels = [index for index, names in enumerate(by_class.values()) for _ in names]
     left = set(names)
-    return Task(folder, split, names, np.array(labels, np.int64), {n: s for n, s in silence.items() if n in left})
+    return Task(corpus, split, names, np.array(labels, np.int64), every,
+                {n: s for n, s in silence.items() if n in left})
 
 
-def _drawn(folder: Path, by_word: dict[str, list[str]], split: str, seed: int,
+def _drawn(corpus: Corpus, split: str, seed: int, classes: Sequence[str], noise: Path,
            taught: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, Silence]]:
     """Names by class from the layout of the full set, the unknown and the silent ones drawn; and where silence is."""
-    chosen = clips_by_split(folder, by_word, split)
-    by_class = {word: chosen.get(word, []) for word in KEYWORDS}
+    chosen = corpus.of_split(split)
+    by_class = {word: chosen.get(word, []) for word in classes if word not in (SILENCE, UNKNOWN)}
     keywords = sum(map(len, by_class.values()))
     own = {word: chosen.get(word, []) for word in taught}
-    others = [name for word, names in chosen.items() if word not in KEYWORDS and word not in own for name in names]
+    others = [name for word, names in chosen.items() if word not in by_class and word not in own for name in names]
     if not keywords and not others and not any(own.values()):
-        counts = {s: sum(map(len, clips_by_split(folder, by_word, s).values())) for s in SPLITS[:3]}
+        counts = {s: sum(map(len, corpus.of_split(s).values())) for s in SPLITS[:3]}
         there = ", ".join(f"{n} in {s}" for s, n in counts.items())
-        raise UserError(f"{folder} has no clip in its {split} split ({there}): choose another --split")
+        raise UserError(f"{corpus.folder} has no clip in its {split} split ({there}): choose another --split")
     extra = math.ceil(keywords * EXTRA_PERCENT / 100)
     # Without any keyword the folder is a bag of other words: then all of them are the unknown class.
     by_class[UNKNOWN] = sorted(by_hash(others, seed, split, "unknown")[: extra if keywords else None])
-    silence = _cut_silence(folder / BACKGROUND, split, seed, extra)
+    silence = _cut_silence(noise, split, seed, extra)
     by_class[SILENCE] = list(silence)
     return by_class | own, silence
 
 
-def _scan(folder: Path) -> dict[str, list[str]]:
-    """Sound files below `folder`, as `word/file`, by word; both sorted; the noise recordings left out."""
-    if not folder.exists():
-        raise UserError(f"{folder} does not exist: give a folder with one folder a word (yes/, no/, ...)")
-    if not folder.is_dir():
-        raise UserError(f"{folder} is a file: give a folder with one folder a word (yes/, no/, ...)")
-    by_word = {}
-    try:
-        for word in sorted(entry.name for entry in folder.iterdir() if entry.is_dir()):
-            files = sorted(
-                f.name
-                for f in (folder / word).iterdir()
-                if f.name.lower().endswith(SUFFIXES) and not f.name.startswith(".")
-            )
-            if files and word != BACKGROUND and not word.startswith("."):
-                by_word[word] = [f"{word}/{file}" for file in files]
-    except PermissionError as error:
-        raise UserError(f"{error.filename} may not be read: give a folder that you can open") from None
-    if not by_word:
-        raise UserError(f"{folder} holds no word folder with wav or flac files: it should look like {folder}/yes/x.wav")
-    return by_word
-
-
 def clips_of_split(folder: str | Path, split: str) -> dict[str, list[str]]:
     """Every clip of one split, {word: [`word/file`]}, all words, sorted. Raises `UserError` as `load_task` does."""
-    return clips_by_split(Path(folder), _scan(Path(folder)), split)
+    return open_corpus(folder).of_split(split)
 
 
 def _cut_silence(folder: Path, split: str, seed: int, count: int) -> dict[str, Silence]:
@@ -227,35 +212,32 @@ def _limited(by_class: dict[str, list[str]], limit: int, seed: int) -> dict[str,
 
 
 def info(folder: str | Path = BUNDLED) -> dict:
-    """What is in a folder of Speech Commands layout: numbers of clips, by split and class, seconds of noise, bytes.
+    """What is in a folder of Speech Commands layout, or another corpus: numbers of clips, by split and class, seconds
+    of noise, bytes.
 
     Raises
     ------
     UserError : no such folder, or no words in it
     """
-    folder = Path(folder)
-    by_word = _scan(folder)
+    corpus = open_corpus(folder)
+    by_word, folder = corpus.by_word(), corpus.folder
     noise = {}
-    for path in sorted((folder / BACKGROUND).glob("*")):
+    for path in sorted(corpus.noise.glob("*")):
         if path.name.lower().endswith(SUFFIXES):
             with audio.open_sound(path) as file:
                 noise[path.stem] = round(file.frames / file.samplerate, 3)
     official_test = SILENCE in by_word or UNKNOWN in by_word
-    splits = {s: clips_by_split(folder, by_word, s) for s in (("all",) if official_test else SPLITS[:3])}
+    splits = {s: corpus.of_split(s) for s in (("all",) if official_test else SPLITS[:3])}
     count = {s: Counter({w: len(n) for w, n in words.items() if n}) for s, words in splits.items()}
     return {
         "folder": str(folder),
         "clips": sum(map(len, by_word.values())),
         "words": len(by_word),
         "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
-        "split_rule": "none: every file is used, its folder is its label"
-        if official_test
-        else "lists"
-        if any((folder / f"{s}_list.txt").exists() for s in ("validation", "testing"))
-        else "SHA-1 of the speaker",
+        "split_rule": "none: every file is used, its folder is its label" if official_test else corpus.split_rule,
         "splits": {s: sum(c.values()) for s, c in count.items()},
         "speakers": {
-            s: len({speaker(name) for names in words.values() for name in names}) for s, words in splits.items()
+            s: len({corpus.speaker(name) for names in words.values() for name in names}) for s, words in splits.items()
         },
         "per_word": {word: {s: count[s][word] for s in count} for word in by_word},
         "background_noise_seconds": noise,

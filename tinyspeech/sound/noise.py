@@ -20,8 +20,16 @@ from tinyspeech.sound import audio, splits
 
 BACKGROUND = "_background_noise_"
 """The folder of a corpus that holds them."""
+BACKGROUNDS = (BACKGROUND, "background_noise")
+"""Its names: Speech Commands' own, and others'."""
 BACKGROUND_SHARE = {"training": (0.0, 0.8), "validation": (0.8, 0.9), "testing": (0.9, 1.0), "all": (0.0, 1.0)}
 """Part of each noise recording, in time, from which a split's silence is cut: no sample serves two splits."""
+
+
+def noise_folder(corpus: Path) -> Path:
+    """Where a corpus keeps its recordings of noise: the first of `BACKGROUNDS` that is there, or the first."""
+    there = next((corpus / name for name in BACKGROUNDS if (corpus / name).is_dir()), corpus / BACKGROUND)
+    return inside if (inside := there / there.name).is_dir() else there  # some archives nest it
 
 
 def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:

@@ -71,7 +71,7 @@ def stem(name: str) -> str:
     return name
 
 
-def _read_list(path: Path) -> set[str]:
+def read_list(path: Path) -> set[str]:
     """Clips named in `validation_list.txt` or `testing_list.txt`, as `word/stem`."""
     try:
         return {stem(line.strip().replace("\\", "/")) for line in path.read_text("utf-8").splitlines() if line.strip()}
@@ -85,18 +85,3 @@ def by_hash(names: list[str], *salt: object) -> list[str]:
     """`names` in an order that looks random but depends on the names and the salt alone."""
     salted = ":".join(map(str, salt))
     return sorted(names, key=lambda name: hashlib.sha256(f"{salted}:{name}".encode()).digest())
-
-
-def clips_by_split(folder: Path, by_word: dict[str, list[str]], split: str) -> dict[str, list[str]]:
-    """The clips of one split, by word: the official lists if there are any, else the hash rule."""
-    if split == "all":
-        return by_word
-    paths = {s: folder / f"{s}_list.txt" for s in ("validation", "testing")}
-    lists = {s: _read_list(path) for s, path in paths.items() if path.exists()}
-
-    def split_of(name: str) -> str:
-        if not lists:
-            return hash_split(name)
-        return next((s for s, listed in lists.items() if stem(name) in listed), "training")
-
-    return {word: [name for name in names if split_of(name) == split] for word, names in by_word.items()}

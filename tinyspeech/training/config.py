@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import yaml
 
+from tinyspeech import KEYWORDS
 from tinyspeech.errors import UserError
-from tinyspeech.lowbit import quant
+from tinyspeech.lowbit import quant, saved
 from tinyspeech.lowbit.prune import PruneConfig
 from tinyspeech.training.augment import AugmentConfig
 from tinyspeech.training.data import VIEWS
+
+PRINTED = "[a-z]{1,8}"
+"""A word on the serial port, where a space ends it; the chip has some bytes for ten of them."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class TrainConfig:
     """A training run; every key may stand in the YAML file."""
 
     model: str = "tinyspeech_s"
+    words: list = field(default_factory=lambda: list(KEYWORDS))
+    """The ten to be told apart, as the data call them and as the chip prints them; every other word is unknown."""
     network: dict = field(default_factory=dict)
     """Keys of the network's own config."""
     epochs: int = 90
@@ -114,10 +121,14 @@ class TrainConfig:
     def __post_init__(self):
         for item in fields(self):
             value = getattr(self, item.name)
-            wanted = {"str": str, "dict": dict, "int": int, "float": (int, float),
+            wanted = {"str": str, "dict": dict, "list": list, "int": int, "float": (int, float),
                       "int | str": (int, str)}[item.type]
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UserError(f"config key '{item.name}' must be of type {item.type}, not {value!r}")
+        spelled = [word for word in self.words if isinstance(word, str) and re.fullmatch(PRINTED, word)]
+        if len(set(spelled)) != len(KEYWORDS) or len(self.words) != len(KEYWORDS):
+            raise UserError(f"config key 'words' must be {len(KEYWORDS)} different words of 1 to 8 letters a to z, as "
+                            f"the chip prints them, not {self.words!r}")
         if self.batch_size < 1:
             raise UserError(f"config key 'batch_size' must be 1 or more, not {self.batch_size}")
         if self.epochs < 1 and (self.epochs < 0 or not self.start or self.prune):
@@ -157,6 +168,11 @@ class TrainConfig:
         self.augmentation()  # raises on an unknown or senseless setting
         self.pruning()
         self.stream_settings()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the network's twelve answers mean."""
+        return saved.classes_of(self.words)
 
     def stream_settings(self) -> StreamSettings:
         """How it trains on streams, checked."""

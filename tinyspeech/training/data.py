@@ -26,8 +26,9 @@ from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.sound import audio, datasets
+from tinyspeech.sound.corpora import open_corpus
 from tinyspeech.sound.logmel import LOGMEL_SHAPE, load_logmel
-from tinyspeech.sound.noise import BACKGROUND, noise_spans, read_noise
+from tinyspeech.sound.noise import noise_spans, read_noise
 from tinyspeech.training.augment import AugmentConfig, augment_power, gain_factors, pixels_to_power, tilt_factors
 from tinyspeech.training.features import PIXEL_FLOOR
 
@@ -47,7 +48,7 @@ class Bands:
     x: Tensor
     """float16 [N, 98, 20]."""
     label: Tensor
-    """int64 [N], index into `CLASSES`; every word that is no keyword is `_unknown_`."""
+    """int64 [N], index into the classes; every word that is no keyword is `_unknown_`."""
     validation: Tensor
     """bool [N]; the rest is training."""
     noise: Tensor
@@ -64,9 +65,9 @@ class Bands:
         return Bands(*(getattr(self, item.name).to(device) for item in fields(self)))
 
 
-def label_of(words) -> Tensor:
+def label_of(words, classes: tuple[str, ...] = CLASSES) -> Tensor:
     """Words -> class indices; strangers are `_unknown_`."""
-    index = {word: i for i, word in enumerate(CLASSES)}
+    index = {word: i for i, word in enumerate(classes)}
     return torch.tensor([index.get(str(word), UNKNOWN) for word in words])
 
 
@@ -83,7 +84,7 @@ def bands_of_pixels(pixels: np.ndarray, pairs: bool = True) -> Tensor:
     return torch.cat(parts)
 
 
-def from_logmel(path: str | Path, pairs: bool = True) -> Bands:
+def from_logmel(path: str | Path, pairs: bool = True, classes: tuple[str, ...] = CLASSES) -> Bands:
     """The cached log-mel set (`logmel.load_logmel`); its 40 mel powers are summed in `pairs`, or stay as they are.
 
     Its pictures of noise do not say from which place of which recording they are, so that the last fifth, which is for
@@ -91,7 +92,7 @@ def from_logmel(path: str | Path, pairs: bool = True) -> Bands:
     """
     logmel = load_logmel(path)
     validation = torch.from_numpy(np.asarray(logmel.splits) == "validation")
-    return Bands(bands_of_pixels(logmel.x, pairs), label_of(logmel.words), validation,
+    return Bands(bands_of_pixels(logmel.x, pairs), label_of(logmel.words, classes), validation,
                  bands_of_pixels(logmel.noise, pairs))
 
 
@@ -296,25 +297,25 @@ def validation_set(data: Bands, seed: int = 0, view: View = VIEWS["cepstra"]) ->
     return view(torch.cat([words, quiet])), labels
 
 
-def from_folder(folder: str | Path) -> Bands:
-    """Recordings in Speech Commands layout, through the integer front end up to its logarithms.
+def from_folder(folder: str | Path, noise: str | Path | None = None, classes: tuple[str, ...] = CLASSES) -> Bands:
+    """Recordings in Speech Commands layout or another corpus, through the integer front end up to its logarithms.
 
-    All words of the training and validation splits, and the background noise (`noise_of`). Raises `UserError` where
-    words or noise are missing.
+    All words of the training and validation splits, and the background noise (`noise_of`), the corpus's own or that of
+    the folder `noise`. Raises `UserError` where words or noise are missing.
     """
-    folder = Path(folder)
+    corpus = open_corpus(folder)
     names, validation = [], []
     for split in ("training", "validation"):
-        found = [name for words in datasets.clips_of_split(folder, split).values() for name in words]
+        found = [name for words in corpus.of_split(split).values() for name in words]
         names += found
         validation += [split == "validation"] * len(found)
     if not names:
         raise UserError(f"{folder} has no clips to train on")
     chunks = [names[i : i + 256] for i in range(0, len(names), 256)]
-    x = [bands_of_audio(np.stack([audio.load_clip(folder / name) for name in chunk])) for chunk in chunks]
+    x = [bands_of_audio(np.stack([corpus.clip(name) for name in chunk])) for chunk in chunks]
 
-    return Bands(torch.from_numpy(np.concatenate(x)), label_of(name.split("/")[0] for name in names),
-                 torch.tensor(validation), *noise_of(folder / BACKGROUND))
+    return Bands(torch.from_numpy(np.concatenate(x)), label_of((name.split("/")[0] for name in names), classes),
+                 torch.tensor(validation), *noise_of(corpus.noise if noise is None else noise))
 
 
 def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
@@ -335,26 +336,24 @@ def noise_of(folder: str | Path) -> tuple[Tensor, Tensor]:
     return parts[0], parts[1]
 
 
-def load(path: str | Path, noise: str | Path | None = None, features: str = "cepstra") -> Bands:
+def load(path: str | Path, noise: str | Path | None = None, features: str = "cepstra",
+         classes: tuple[str, ...] = CLASSES) -> Bands:
     """The log-mel set (.npz, .tar.gz) or a folder of recordings; anything else raises `UserError`.
 
     noise : a folder of recordings that takes the place of the set's own noise
     features : one of `VIEWS`; for `bands` all 40 are kept, which only the log-mel set has, and its own noise
+    classes : silence, unknown and the words that are to be told apart
     """
+    path = Path(path)
     if features == "bands":
-        if Path(path).is_dir():
+        if path.is_dir():
             raise UserError("features 'bands' are the log-mel set's 40 bands: give that set, not recordings")
-        return from_logmel(path, pairs=False)
-    data = _load(path)
+        return from_logmel(path, pairs=False, classes=classes)
+    if path.is_dir():
+        return from_folder(path, noise, classes)
+    if not path.name.endswith((".npz", ".tar.gz")) or not path.exists():
+        raise UserError(f"no training data at {path}: give a folder in Speech Commands layout or the log-mel set")
+    data = from_logmel(path, classes=classes)
     if noise is not None:
         data.noise, data.noise_validation = noise_of(noise)
     return data
-
-
-def _load(path: str | Path) -> Bands:
-    path = Path(path)
-    if path.is_dir():
-        return from_folder(path)
-    if path.name.endswith((".npz", ".tar.gz")) and path.exists():
-        return from_logmel(path)
-    raise UserError(f"no training data at {path}: give a folder in Speech Commands layout or the log-mel set")

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from tqdm import tqdm
 
-from tinyspeech import CLASSES, paths
+from tinyspeech import CLASSES, KEYWORDS, paths
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.prune import Pruner, shrink
@@ -79,11 +79,16 @@ def load_teacher(name: str, device: str) -> nn.Module:
     return load_model(named_network(name, "teacher")).float().to(device)
 
 
-def load_start(name: str, model: nn.Module) -> None:
-    """Give `model` the weights of the trained float network that a config names as its start, in place."""
-    path = named_network(name, "start")
+def load_start(config: TrainConfig, model: nn.Module) -> None:
+    """Give `model` the weights of the trained float network that a config names as its start, in place.
+
+    Of a network that tells other words apart it gets all but the classifier: how speech sounds is known, and no word.
+    """
+    path = named_network(config.start, "start")
     try:
         weights = load_model(path).float().state_dict()
+        if load_checkpoint(path)["config"].get("words", [*KEYWORDS]) != config.words:
+            weights |= {key: value for key, value in model.state_dict().items() if key.startswith("classifier.")}
         key = "condenser.excite.weight"
         if key in weights and getattr(model.condenser, "memory", 0) and model.config.condenser == weights[key].shape[1]:
             weights[key] = F.pad(weights[key], (0, 0, 0, model.config.condenser))  # it remembers, and heeds it not yet
@@ -278,7 +283,7 @@ def start_run(
         raise UserError("this config trains on streams too: give recordings of running speech, noise and rooms "
                         "(--negatives, --ambience, --rooms)")
     if config.start:
-        load_start(config.start, model)
+        load_start(config, model)
     model.to(device)
     pruner = Pruner(config.pruning(), model) if config.prune else None
     passes, teacher = None, load_teacher(config.teacher, device) if config.teacher else None
