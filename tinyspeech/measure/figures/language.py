@@ -40,7 +40,7 @@ def on_takes(model: str, takes: Path, noise: Path) -> Iterator[Figure]:
     task = task_of(runner.integer, takes, noise)
     x8 = frontend.to_8khz(task.arrays()[0])
     answers = runner.run(x8)
-    told = counts_of(answers.logits, task.labels, task.classes)
+    told = counts_of(answers.logits.argmax(axis=1), task.labels, task.classes)
     speakers = len({task.corpus.speaker(name) for name in task.names if name not in task.silence})
     about = {"data": f"{TAKES}, 12 classes", "n": told["n"], "speakers": speakers, **of_model(model)}
     low, high = metrics.wilson_interval(round(told["accuracy"] * told["n"]), told["n"])
