@@ -4,8 +4,8 @@ import binascii
 import ctypes
 
 import pytest
+from support.kept_words import ERASED, NAMELESS, NOTHING, answer, kept, page, request
 
-from tests.support.kept_words import ERASED, NAMELESS, NOTHING, WORDS, answer, kept, page, request
 from tinyspeech import toolchain
 from tinyspeech.board.direct import Board
 from tinyspeech.board.protocol import ASK, Command, Settings, parse_settings, setting
@@ -60,7 +60,7 @@ def test_other_slots_and_complements_are_not_answered():
     chip = Board(toolchain.build_firmware().elf).chip
     before = bytes(chip.state.flash[:])
     for slot in (0, 7, 8, 0x47, 0xFF):
-        chip.send(b"".join(WORDS + page(1) + bytes([slot, other]) for other in range(256)
+        chip.send(b"".join(Command.WORD + page(1) + bytes([slot, other]) for other in range(256)
                            if slot >= words.MAX_WORDS or other != slot ^ 0xFF))
         assert chip.run() == "starved" and chip.received() == b""
     assert bytes(chip.state.flash[:]) == before
@@ -109,7 +109,7 @@ def test_a_power_cut_leaves_the_old_state_or_the_new_one(board):
 
 @pytest.fixture(scope="module")
 def word_whole():
-    path = toolchain.build_host_library([FIRMWARE / "words.c"], sanitize=True)
+    path = toolchain.build_host_library([FIRMWARE / name for name in ("words.c", "matching.c")], sanitize=True)
     function = ctypes.CDLL(str(path)).word_whole
     return lambda data: bool(function(ctypes.c_char_p(data)))
 

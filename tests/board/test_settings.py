@@ -5,16 +5,26 @@ import re
 import numpy as np
 import pytest
 
-from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.board.direct import Board
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
-from tinyspeech.board.protocol import ASK, Command, CommandStream, Settings, Word, parse_settings, setting, transcript
+from tinyspeech.board.protocol import (
+    ASK,
+    FIRST_WORDS,
+    Command,
+    CommandStream,
+    Settings,
+    Word,
+    parse_settings,
+    setting,
+    transcript,
+)
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.chip.assumptions import Assumptions
 from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, listening
-from tinyspeech.integer.decision import REJECTED, SENSITIVITIES
+from tinyspeech.integer.decision import SENSITIVITIES
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
 from tinyspeech.sound import audio, datasets, mulaw
@@ -75,9 +85,8 @@ def test_a_setting_without_its_complement_changes_nothing(board):
     assert re.fullmatch(rb"settings P\ntinyspeech .*\n", board.received())
 
 
-ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *CLASSES[REJECTED:])]
-ALL += [bytes([code, code ^ 0xFF]) for code in b"AQa"]  # armed by taught words: decision.TAUGHT
-LETTERS = {command[0] for command in Command} | set(b"W")
+ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *FIRST_WORDS)]
+LETTERS = {command[0] for command in Command}
 
 
 def asked(chip: Chip, data: bytes) -> list[int]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from support.kept_words import ERASED, answer, kept
 
-from tests.support.kept_words import ERASED, answer, kept
 from tinyspeech import paths
 from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image

@@ -3,8 +3,8 @@
 import re
 
 import numpy as np
+from support.words_in_c import InC, Listening, OnChip
 
-from tests.support.words_in_c import InC, Listening, OnChip
 from tinyspeech import paths
 from tinyspeech.integer import frontend, trials, words
 from tinyspeech.integer.network import IntegerModel

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
-
 import numpy as np
 
+from tinyspeech.board import protocol
+from tinyspeech.board.protocol import ERASED, FORGOTTEN, NO_WORD, Command
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.integer import words
 
-WORDS = b"W"
-NOTHING = bytes(words.PAGE_BYTES)
-"""Is no word: so it is only asked what is there."""
-ERASED = b"\xff" * words.PAGE_BYTES
-NAMELESS = bytes(62) + binascii.crc_hqx(bytes(62), words.CRC_START).to_bytes(2, "big")
-"""A word without a name is none."""
+NOTHING, NAMELESS = NO_WORD, FORGOTTEN
+__all__ = ("ERASED", "NAMELESS", "NOTHING", "answer", "kept", "page", "request")
 
 
 def page(seed: int, name: str = "") -> bytes:
@@ -25,7 +21,7 @@ def page(seed: int, name: str = "") -> bytes:
 
 
 def request(data: bytes, slot: int) -> bytes:
-    return WORDS + data + bytes([slot, slot ^ 0xFF])
+    return Command.WORD + protocol.page(data, slot)
 
 
 def answer(board: VirtualBoard, data: bytes, slot: int) -> bytes:
