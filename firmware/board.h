@@ -1,4 +1,4 @@
-/* The chip's clock, pins and peripherals on this board: PD0 LED, PD2 microphone, PD5 and PD6 serial port. Chapter 12. */
+/* The chip's clock, pins and peripherals on this board: PD0 LED, PD2 microphone, PD5 and PD6 serial port. Chapter 13. */
 #ifndef TINYSPEECH_BOARD_H
 #define TINYSPEECH_BOARD_H
 #include <stdint.h>

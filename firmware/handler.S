@@ -1,5 +1,5 @@
 /* The handler of DMA1 channel 1 (half of the buffer is new) and of USART1 (a byte is there, or was lost), and the sleep that
-   it ends. Definition: integer/listening.py; chapter 12. By hand, since it runs on top of the deepest stack: 20 bytes.
+   it ends. Definition: integer/listening.py; chapter 13. By hand, since it runs on top of the deepest stack: 20 bytes.
 
    In C: if (due) lost++; else due = frontend_push(&stream, sample);
    Whoever entered it, it looks at both peripherals' own flags, so that neither's request is lost nor taken for the other's;

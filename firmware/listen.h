@@ -1,5 +1,5 @@
 /* Samples that come by themselves while the main program computes or sleeps: from the microphone (TIM1 -> ADC -> DMA) or
-   over the serial port. Definition of both: tinyspeech/integer/listening.py; chapters 10 and 12. */
+   over the serial port. Definition of both: tinyspeech/integer/listening.py; chapters 10 and 13. */
 #ifndef TINYSPEECH_LISTEN_H
 #define TINYSPEECH_LISTEN_H
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* The firmware: commands come over the serial port; it classifies clips, listens and says words. Chapter 12.
+/* The firmware: commands come over the serial port; it classifies clips, listens and says words. Chapter 13.
 
      'V'  -> a line: "tinyspeech NAME HASH\n"
      'C'  -> a clip, pulled by the chip so that nothing can be lost: 96 samples are asked for, then 160, 49 times. To ask,

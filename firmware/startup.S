@@ -1,4 +1,4 @@
-/* From reset to main: stack, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 12.
+/* From reset to main: stack, .bss. Linked at 0, where the CH32V003 maps its flash at reset. Chapter 13.
 
    The first 64 bytes are the first page that is programmed, and look at the last word of the image, which is programmed
    last. Where that is missing, the power failed while the board was flashed: back to the ROM bootloader, to be flashed

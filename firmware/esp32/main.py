@@ -15,7 +15,7 @@ MicroPython. Copy both files, reset, and see what the board hears:
 | GND | GND | | | |
 
 Only one output may drive PD6. Where a USB programmer has its serial port on the same two pins, take its wires off; on
-the VSDSquadron Mini they cannot be taken off (appendix on hardware and wiring). Chapter 13.
+the VSDSquadron Mini they cannot be taken off (appendix on hardware and wiring). Chapter 14.
 """
 
 import time

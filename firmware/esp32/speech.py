@@ -2,7 +2,7 @@
 
 That is MicroPython on an ESP32, where `main.py` brings the hardware, and MicroPython's unix port and CPython, where
 this is tested. The samples are those of tinyspeech/integer/frontend.py (`to_8khz`) and tinyspeech/sound/mulaw.py,
-bit for bit; the protocol is that of tinyspeech/board/protocol.py. Chapter 13.
+bit for bit; the protocol is that of tinyspeech/board/protocol.py. Chapter 14.
 """
 
 from array import array

@@ -1,4 +1,4 @@
-"""What chapter 12 rests on: the chip watched step by step, the start, the chip in a web page, the pictures."""
+"""What chapter 13 rests on: the chip watched step by step, the start, the chip in a web page, the pictures."""
 
 import base64
 import ctypes
@@ -32,7 +32,7 @@ LOOP = "li a0, 3; li a1, 0; again: add a1, a1, a0; addi a0, a0, -1; bnez a0, aga
 
 def chapter_code() -> str:
     """The C in the chapter's text."""
-    cells = json.loads((paths.FIRMWARE.parent / "book" / "12_the_chip.ipynb").read_text())["cells"]
+    cells = json.loads((paths.FIRMWARE.parent / "book" / "13_the_chip.ipynb").read_text())["cells"]
     return next(found[1] for cell in cells if (found := re.search(r"```c\n(.*?)```", "".join(cell["source"]), re.S)))
 
 

@@ -1,4 +1,4 @@
-"""What chapter 13 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
+"""What chapter 14 and its appendices rest on: pictures, the step-by-step session, the cable, finding a board."""
 
 import math
 import re
@@ -183,7 +183,7 @@ def test_only_a_wch_link_that_answers_is_a_board(monkeypatch):
 
 def run_cells_with_port(namespace, edited=None):
     """Run the chapter's cells that set PORT, the first one as a reader may have edited it."""
-    cells = [cell.source for cell in code_cells(load(BOOK / "13_flashing.ipynb"))]
+    cells = [cell.source for cell in code_cells(load(BOOK / "14_flashing.ipynb"))]
     choice, found = [cell for cell in cells if re.search(r"\bPORT = ", cell)]
     exec(edited or choice, namespace)
     exec(found, namespace)
@@ -213,7 +213,7 @@ def test_messages_in_troubleshooting_are_the_programs_own():
                    for name in ("board/isp.py", "board/virtual.py", "commands/flash.py", "__main__.py"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
-    said += "".join(cell.source for cell in code_cells(load(BOOK / "13_flashing.ipynb")))
+    said += "".join(cell.source for cell in code_cells(load(BOOK / "14_flashing.ipynb")))
     text = (BOOK / "troubleshooting.md").read_text(encoding="utf-8")
     first = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]

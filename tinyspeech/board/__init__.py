@@ -1,1 +1,1 @@
-"""A board with our firmware, real or virtual, and whatever speaks with it (chapters 12 and 13)."""
+"""A board with our firmware, real or virtual, and whatever speaks with it (chapters 13 and 14)."""

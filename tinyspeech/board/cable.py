@@ -1,7 +1,7 @@
 """A serial cable to a virtual board, on the board's own clock: it notes when each byte passes, and can go wrong.
 
 A session over it is the same in every run, to the microsecond, however busy the computer is; a pseudo-terminal, where
-other programs meet the board, cannot promise that. Chapter 13.
+other programs meet the board, cannot promise that. Chapter 14.
 """
 
 from __future__ import annotations

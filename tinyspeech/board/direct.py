@@ -1,4 +1,4 @@
-"""Our firmware on an emulated chip, spoken to byte by byte, without a port and without waiting (chapters 9 and 12).
+"""Our firmware on an emulated chip, spoken to byte by byte, without a port and without waiting (chapters 9 and 13).
 
     from tinyspeech.board.direct import Board
     Board(elf).classify(samples)         # samples: int16 [8000]; logits, class, cycles

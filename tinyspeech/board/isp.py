@@ -2,7 +2,7 @@
 
     python -m tinyspeech flash --port /dev/ttyUSB0
 
-Sources: github.com/basilhussain/ch32v003-bootloader-docs; `rom.py` is the other side. Chapter 13.
+Sources: github.com/basilhussain/ch32v003-bootloader-docs; `rom.py` is the other side. Chapter 14.
 
 Whatever a bad cable does, two things hold: success is reported only after every byte was compared on the chip, and a
 board that was left half flashed can be flashed again. Replies carry no number, so a late one could be taken for the
@@ -346,7 +346,7 @@ def find_board() -> str | None:
     """The serial port of a WCH-Link behind which our firmware answers; None without any WCH-Link. `UserError` if there
     is one, but no answer: a new board runs another program. Nothing else is spoken to.
 
-    For whoever says that the attached board may be used: chapter 13 does not look for one by itself."""
+    For whoever says that the attached board may be used: chapter 14 does not look for one by itself."""
     from serial.tools import list_ports  # as above
 
     silent = ""

@@ -1,4 +1,4 @@
-"""What a board says on its serial port, read line by line, or as bytes where it sends some. Chapter 13."""
+"""What a board says on its serial port, read line by line, or as bytes where it sends some. Chapter 14."""
 
 from __future__ import annotations
 

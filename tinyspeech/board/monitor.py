@@ -3,7 +3,7 @@
     python -m tinyspeech listen --port /dev/ttyUSB0                  # to its microphone
     python -m tinyspeech listen --port /dev/ttyUSB0 --wav yes.wav    # to a recording, over the same serial port
 
-What the two say to each other is in `protocol.py`. Chapter 13.
+What the two say to each other is in `protocol.py`. Chapter 14.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     python -m tinyspeech probe --port /dev/ttyACM0
 
 `firmware/probe/probe.c` has the trials, a letter each, `chip/core/assumptions.h` the rows. A trial that never ends is
-ended by the watchdog; that the chip starts anew is then its answer. Chapter 13, hardware.md.
+ended by the watchdog; that the chip starts anew is then its answer. Chapter 14, hardware.md.
 """
 
 from __future__ import annotations

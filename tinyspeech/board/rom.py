@@ -3,7 +3,7 @@
 WCH's 1,920 bytes are neither ours to ship nor documented by WCH; this follows what Basil Hussain found out about them
 (github.com/basilhussain/ch32v003-bootloader-docs): packets, commands, their order, and the quirks, such as a checksum
 that skips one byte, a verification that stays failed, and an erase that always erases everything. How long erasing and
-programming take is the datasheet's typical figure. Chapter 13.
+programming take is the datasheet's typical figure. Chapter 14.
 
     request  57 AB  command length 00 data...  sum of command, length and data
     reply    55 AA  command random length 00 data...  sum of all of those

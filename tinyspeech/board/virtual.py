@@ -4,7 +4,7 @@
 
 The unchanged `firmware.bin` runs in real time, a byte takes the time of its ten bits, a recording lies on the analogue
 inputs as a microphone's voltage, and the ROM bootloader answers when a reset leads there. What it is not: a debugger, a
-USB device, or any other peripheral of the development board. Chapter 13.
+USB device, or any other peripheral of the development board. Chapter 14.
 """
 
 from __future__ import annotations

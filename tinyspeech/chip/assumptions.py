@@ -4,7 +4,7 @@
     Chip(image, Assumptions(watchdog_survives_reset="yes"))
     with assuming(hostile()[0]): ...                          # every chip that is made within
 
-Whoever has a chip on the bench can settle a row; until then the firmware must live with either. Chapter 12.
+Whoever has a chip on the bench can settle a row; until then the firmware must live with either. Chapter 13.
 """
 
 from __future__ import annotations

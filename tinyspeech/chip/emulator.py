@@ -7,7 +7,7 @@
 What speaks our firmware's protocol with it is `tinyspeech/board/direct.py`.
 
 The interpreter enforces the core (16 registers, no multiplier), the memory map, alignment and flash speed; whatever
-breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 12.
+breaks a rule ends in a `ChipFault` with the place. Serial bytes take no time. Chapter 13.
 """
 
 from __future__ import annotations

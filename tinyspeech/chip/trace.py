@@ -1,4 +1,4 @@
-"""Watch the emulated chip instruction by instruction: what it read, what it changed, what it cost (chapter 12).
+"""Watch the emulated chip instruction by instruction: what it read, what it changed, what it cost (chapter 13).
 
 It is for the first few thousand instructions after a reset; what a whole clip costs is counted by the interpreter
 itself (`Chip.start_profile`).

@@ -1,4 +1,4 @@
-"""An `IntegerModel` as one C header, `firmware/model.h`, and as text for people (chapter 12).
+"""An `IntegerModel` as one C header, `firmware/model.h`, and as text for people (chapter 13).
 
     python -m tinyspeech export --model tinyspeech_s
     python -m tinyspeech export --model tinyspeech_s --dump

@@ -1,4 +1,4 @@
-"""Integer weights as bytes, and back: the dense format's words and nibbles, requantisation tables (chapters 6 and 12).
+"""Integer weights as bytes, and back: the dense format's words and nibbles, requantisation tables (chapters 6 and 13).
 
 Exact for weights of -8 .. 7. What the kernels in `firmware/` unpack is what this file packs.
 """

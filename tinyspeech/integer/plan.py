@@ -1,4 +1,4 @@
-"""Where everything lives in 2,048 bytes of RAM: slots, histories, the work buffer (chapters 10 and 12)."""
+"""Where everything lives in 2,048 bytes of RAM: slots, histories, the work buffer (chapters 10 and 13)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Inputs made on purpose: clips and windows that need no recording, the worst that there is among them.
 
-The self-test on the chip plays one of them and compares a checksum (chapter 12).
+The self-test on the chip plays one of them and compares a checksum (chapter 13).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the chip draws: an estimate from the datasheet's typical currents and the measured duty (chapter 12).
+"""What the chip draws: an estimate from the datasheet's typical currents and the measured duty (chapter 13).
 
     from tinyspeech.measure import power
     power.estimate(cycles_per_audio_second=10_500_000, clock_hz=24_000_000)["milliamps"]

@@ -1,4 +1,4 @@
-"""How fast the interpreter is: the shipped firmware hears a second of noise, natively and as WebAssembly (chapter 12).
+"""How fast the interpreter is: the shipped firmware hears a second of noise, natively and as WebAssembly (chapter 13).
 
     python -m tinyspeech measure speed
 

@@ -85,7 +85,7 @@ def bench(model: str = SHIPPED, race: bool = False) -> dict:
 
 
 def firmware_at_48_mhz() -> toolchain.Firmware:
-    """The shipped firmware, but with the clock doubled by the PLL and so with one wait state of the flash: chapter 12
+    """The shipped firmware, but with the clock doubled by the PLL and so with one wait state of the flash: chapter 13
     compares them."""
     changes = {"SET(RCC_CFGR0, 0)": "SET(FLASH_BASE, 1), SET(RCC_CFGR0, 2)",  # FLASH_ACTLR: one wait state
                "void board_start(void)\n{\n": "void board_start(void)\n{\n    REGISTER(RCC_BASE) = 1 << 24 | 0x83;\n",

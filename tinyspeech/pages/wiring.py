@@ -3,7 +3,7 @@
     python -m tinyspeech book pictures      draws book/images/{board,wiring-microphone,wiring-esp32}.svg anew, too
 
 The order of the pins is that of the maker's published footprint (github.com/vsdip/vsdsquadron_pio, pcb_libraries); the
-parts on the board are not to scale. Chapter 13 and the page "Hardware and wiring".
+parts on the board are not to scale. Chapter 14 and the page "Hardware and wiring".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""16-bit samples in 8 bits each, as the serial port carries them: ITU-T G.711's mu-law (chapter 13).
+"""16-bit samples in 8 bits each, as the serial port carries them: ITU-T G.711's mu-law (chapter 14).
 
     from tinyspeech.sound import mulaw
     line = mulaw.mulaw_encode(samples)                      # uint8, one byte a sample

@@ -1,4 +1,4 @@
-"""Compilers, and what lies in the programs that they build (chapter 12).
+"""Compilers, and what lies in the programs that they build (chapter 13).
 
 `toolchain.build_firmware()` and all others below are the room's own; which file each is in, the imports say.
 """

@@ -1,4 +1,4 @@
-"""The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 12).
+"""The C compiler: ziglang, one package for the host, for RV32EC and for WebAssembly (chapter 13).
 Debian's gcc builds the firmware as well.
 
 Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and

@@ -1,4 +1,4 @@
-"""What lies in a built program: its flat image, sizes, addresses of functions, lines and variables (chapter 12).
+"""What lies in a built program: its flat image, sizes, addresses of functions, lines and variables (chapter 13).
 
 ELF files are read by pyelftools, instructions by capstone.
 """

@@ -1,6 +1,6 @@
 /* The emulated CH32V003 as its parts share it: rv32ec.c, the core, and around it one file a peripheral, which bus.c puts
    at their addresses and events.c calls when their time has come. A new peripheral is a file, a struct in `registers`, a
-   line of bus.c's table and one of pfic.c's. Chapter 12.
+   line of bus.c's table and one of pfic.c's. Chapter 13.
 
    Registers and bits: WCH's reference manual V1.4; what it leaves open is a row of assumptions.h. */
 #ifndef TINYSPEECH_CHIP_H

@@ -1,5 +1,5 @@
 /* The emulated chip inside a web page: one chip with its buffers, and functions that a script calls without pointers.
-   Compiled to WebAssembly together with the interpreter (`widgets.chip_page`). Chapter 12. */
+   Compiled to WebAssembly together with the interpreter (`widgets.chip_page`). Chapter 13. */
 #include "chip.h"
 
 void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count);

@@ -20,7 +20,7 @@
    costs one wait state more; entering an interrupt takes a jump and a load, and
    interrupt_entry_cycles of assumptions.h; waking from sleep takes nothing.
 
-   Python's side is tinyspeech/chip/emulator.py; chapter 12. */
+   Python's side is tinyspeech/chip/emulator.py; chapter 13. */
 #include "chip.h"
 
 enum op {

@@ -1,4 +1,4 @@
-"""Figures of the firmware: flash, RAM, cycles, what compilers make of it, formats without zeros (chapters 6, 12)."""
+"""Figures of the firmware: flash, RAM, cycles, what compilers make of it, formats without zeros (chapters 6, 13)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def costs(model: str) -> Iterator[Figure]:
 
 
 def compilers(model: str = SHIPPED) -> Iterator[Figure]:
-    """What each compiler makes of the firmware (chapter 12); one that is not installed is left out, and said so."""
+    """What each compiler makes of the firmware (chapter 13); one that is not installed is left out, and said so."""
     integer = IntegerModel.load(model_file(model, ".npz"))
     there = [name for name in COMPILERS if toolchain.compiler_version(name)]
     rows = {}
@@ -61,7 +61,7 @@ def formats_of_clip() -> Iterator[Figure]:
 
 
 def interpreter() -> Iterator[Figure]:
-    """How fast the emulated chip is on this computer (chapter 12)."""
+    """How fast the emulated chip is on this computer (chapter 13)."""
     rates = {"native": speed.native_mips(), "wasm": speed.wasm_mips()}
     yield figure("chip.mips", {name: round(rate[0]) for name, rate in rates.items() if rate},
                  "million instructions a second", note="one core of the computer at hand; wasm: in node")

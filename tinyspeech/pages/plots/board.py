@@ -1,4 +1,4 @@
-"""A board being flashed: packets, who is busy when, and the memory page by page. Chapter 13."""
+"""A board being flashed: packets, who is busy when, and the memory page by page. Chapter 14."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processor does: the order of things, cycles by function, registers, time by stage. Chapters 9, 10 and 12."""
+"""What the processor does: the order of things, cycles by function, registers, time by stage. Chapters 9, 10 and 13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endless sound, and the words that were reported in it. Chapters 10 and 13."""
+"""Endless sound, and the words that were reported in it. Chapters 10 and 14."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The chip's memory to scale: by region, by byte, over time, and shared. Chapters 7, 10 and 12."""
+"""The chip's memory to scale: by region, by byte, over time, and shared. Chapters 7, 10 and 13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A flashing session request by request, and what a power cut would leave. Chapter 13."""
+"""A flashing session request by request, and what a power cut would leave. Chapter 14."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulated chip itself in the page: the interpreter as WebAssembly, with buttons to step and to run. Chapter 12."""
+"""The emulated chip itself in the page: the interpreter as WebAssembly, with buttons to step and to run. Chapter 13."""
 
 from __future__ import annotations
 

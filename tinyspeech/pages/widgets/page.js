@@ -1,5 +1,5 @@
 // The emulated chip inside a web page (`widgets.chip_page`): chipMachine speaks to the WebAssembly of page.c
-// and plays the other side of the serial port; chipPage draws it. No library, nothing loaded from anywhere. Chapter 12.
+// and plays the other side of the serial port; chipPage draws it. No library, nothing loaded from anywhere. Chapter 13.
 
 function chipMachine(chip) {
   const memory = () => new Uint8Array(chip.memory.buffer);
