@@ -20,8 +20,9 @@ from tinyspeech.toolchain.elf import SRAM_BASE
 
 ROLES = {
     "work": "work buffer", "ring": "ring of samples", "conversions": "converter's numbers", "state": "histories",
-    "between": "between bursts", **dict.fromkeys(("sums", "weight", "refractory", "window"), "sums"),
-    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_count",
+    "between": "between bursts", "words": "taught words",
+    **dict.fromkeys(("sums", "weight", "refractory", "window"), "sums"),
+    **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_bytes",
                      "holds", "alone"), "counters"),
 }
 """What chapter 10 calls the firmware's variables, and members of structures; any other keeps its name."""
