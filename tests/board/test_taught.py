@@ -177,6 +177,13 @@ def test_a_device_that_chatters():
         taught.Board(line, line.now).keep(word("lamp"))
 
 
+@pytest.mark.parametrize("at", [0, 5, 300, 650])
+def test_a_board_that_is_unplugged(at):
+    """Before it is asked, in the first question and in later ones."""
+    with pytest.raises(isp.PortLost, match="went away"):
+        board_of(to={at: "unplug"}).keep(word("lamp"))
+
+
 def test_the_network_of_a_board(board):
     assert board.model().digest == exported_hash() and board.model(paths.SHIPPED).name == paths.SHIPPED
     with pytest.raises(UserError, match=f"runs {paths.SHIPPED}, not tinyspeech_xs"):

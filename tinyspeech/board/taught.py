@@ -55,8 +55,12 @@ class Board:
         self.version = isp.find_version(line)
         self._line, self._lines = line, Lines(line, now)
         self._silent = True
-        with contextlib.suppress(UserError):
+        try:
             self._read(0)
+        except isp.PortLost:
+            raise
+        except UserError:
+            pass  # something answers, if not well: whoever asks for words is told
         if self._silent:
             raise NoWords(f"the board's firmware ({self.version}) knows no taught words: flash ours with "
                           "`python -m tinyspeech flash`")
