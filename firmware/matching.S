@@ -182,6 +182,8 @@ both:
     lui a3, %hi(words_pages + 10)
     addi a3, a3, %lo(words_pages + 10)
 word:
+    lbu a4, -2(a3)              # the version: another one where nothing is kept, and nothing is to be compared
+    bnez a4, none
     lbu a4, -1(a3)              # the threshold
     lw a5, EXPECTED(sp)
     add a4, a4, a5
@@ -209,6 +211,7 @@ part:
     addi a0, a0, 1
     andi a5, a0, WORD_PARTS - 1
     bnez a5, part
+kept:
     addi a3, a3, WORD_BYTES - WORD_PARTS * WORD_PART_BYTES
     lui a5, %hi(words_pages + 10 + WORDS * WORD_BYTES)
     addi a5, a5, %lo(words_pages + 10 + WORDS * WORD_BYTES)
@@ -224,6 +227,10 @@ next:
     bne a3, a4, both
     addi sp, sp, 32
     j __riscv_restore_0
+none:
+    addi a3, a3, WORD_PARTS * WORD_PART_BYTES
+    addi a0, a0, WORD_PARTS
+    j kept
 
 distance:                       # of the vector at a2 and the part at a3, which goes on to the next, in a1
     li a1, 0

@@ -30,9 +30,10 @@ ANSWER_S = 3.0
 """Longest wait for the board's word that it listens or has stopped: it needs milliseconds, slow computers more."""
 SETTINGS_S = 1.0
 """Longest wait for its settings."""
-PACE_S, BURST = 0.005, frontend.HOP
-"""Samples are sent this often, 40 at a time, and never more than a frame of them, however late this computer is: the
-board has room for one frame, and to wait for samples does it no harm."""
+PACE_S, BURST = 0.005, frontend.HOP // 2
+"""Samples are sent this often, 40 at a time, and never more than half a frame of them, however late this computer is:
+so no two frames are due as close as the line could bring them, 13.9 ms, which is less than the board's longest burst of
+work; and to wait for samples does it no harm."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5
