@@ -85,10 +85,10 @@ def test_a_board_says_them_and_is_armed_by_them(renamed):
             break
     line = Cable(VirtualBoard(our_image("renamed")))
     words, notices = [], []
-    asked = monitor.Monitor(line, words.append, notices.append, line.now)
+    asked = monitor.Monitor(line, words.append, notices.append, lambda: line.board.now)
     told = asked.settings(lambda kept: dataclasses.replace(kept, first_word="naam"))
     assert told.first_word == "naam" and asked.network.digest == model.digest
-    monitor.listen(line, words.append, notices.append, samples, now=line.now)
+    monitor.listen(line, words.append, notices.append, samples, now=lambda: line.board.now)
     assert [(word.frame, word.word) for word in words] == expected and not notices
 
 
