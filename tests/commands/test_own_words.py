@@ -1,5 +1,6 @@
 """A network with other words than the ten English ones: they are printed wherever it answers, to the board itself."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,9 +11,9 @@ import torch
 
 from tinyspeech import KEYWORDS, paths
 from tinyspeech.__main__ import main
-from tinyspeech.board import isp, monitor
+from tinyspeech.board import monitor
 from tinyspeech.board.cable import Cable
-from tinyspeech.board.virtual import VirtualBoard, our_image
+from tinyspeech.board.virtual import VirtualBoard, in_background, our_image
 from tinyspeech.chip.firmware import exported_hash
 from tinyspeech.integer import listening
 from tinyspeech.integer.network import IntegerModel
@@ -74,21 +75,27 @@ def test_classify_says_them_on_the_chip(renamed, run, word):
     assert run("classify", word, "--model", "renamed", "--engine", "int").splitlines()[0] == "naam"
 
 
-def test_a_board_says_them_and_is_armed_by_them(renamed, monkeypatch, capsys):
+def test_a_board_says_them_and_is_armed_by_them(renamed):
+    """On the board's own clock: the lines are the definition's, and the first word is found by the board's network."""
     model = IntegerModel.load(paths.MODELS / "renamed.npz")
     for wav in sorted((BUNDLED / "yes").iterdir()):
-        sound = mulaw_decode(np.frombuffer(monitor.recording(wav), np.uint8))
-        expected = listening.words(model, sound)
+        samples = monitor.recording(wav)
+        expected = listening.words(model, mulaw_decode(np.frombuffer(samples, np.uint8)))
         if [name for _, name in expected] == ["naam"]:
             break
-    line = Cable(VirtualBoard(our_image("renamed")))  # with its own clock: nothing is lost when this computer is busy
-    line.close = lambda: None
-    monkeypatch.setattr(isp, "SerialLine", lambda port: line)
-    port = "any"
-    assert main(["listen", "--port", port, "--wav", str(wav), "--armed", "naam", "--json"]) == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == {"sensitivity": "normal", "armed": "naam"}
-    assert [(line["frame"], line["word"]) for line in lines[1:]] == expected
+    line = Cable(VirtualBoard(our_image("renamed")))
+    words, notices = [], []
+    asked = monitor.Monitor(line, words.append, notices.append, lambda: line.board.now)
+    told = asked.settings(lambda kept: dataclasses.replace(kept, first_word="naam"))
+    assert told.first_word == "naam" and asked.network.digest == model.digest
+    monitor.listen(line, words.append, notices.append, samples, now=lambda: line.board.now)
+    assert [(word.frame, word.word) for word in words] == expected and not notices
+
+
+def test_listen_arms_a_board_by_its_own_words(renamed, capsys):
+    port = in_background(VirtualBoard(our_image("renamed")))
+    assert main(["listen", "--port", port, "--seconds", "0.2", "--armed", "la", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0]) == {"sensitivity": "normal", "armed": "la"}
     assert main(["listen", "--port", port, "--armed", "yes"]) == 2
     assert "choose from naam, la" in capsys.readouterr().err
 

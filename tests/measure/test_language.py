@@ -33,9 +33,11 @@ def model():
     return IntegerModel.load(model_file(MODEL, ".npz"))
 
 
-def test_its_words_are_those_of_its_config_and_of_the_corpus(model):
-    assert model.classes == load_config(CONFIGS / f"{MODEL}.yaml").classes
-    assert set(model.classes[2:]) <= set(corpora.ARABIC_WORDS.values())
+@pytest.mark.parametrize("name", language.MODELS)
+def test_its_words_are_those_of_its_config_and_of_the_corpus(name):
+    classes = IntegerModel.load(model_file(name, ".npz")).classes
+    assert classes == load_config(CONFIGS / f"{name}.yaml").classes
+    assert set(classes[2:]) <= set(corpora.ARABIC_WORDS.values())
 
 
 def test_the_task_is_validations_with_silence_from_other_noise(model, folders):

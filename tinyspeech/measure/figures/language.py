@@ -23,7 +23,7 @@ from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import model_file
 from tinyspeech.sound import audio, datasets
 
-MODELS = ("arabic",)
+MODELS = ("arabic", "arabic_streams")
 TAKES = "Arabic Speech Commands, an extract of 20 words, validation speakers"
 BOARD_WORDS = 60
 """Words of the row that the virtual board hears, by its converter: some three minutes."""
