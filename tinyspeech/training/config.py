@@ -60,10 +60,10 @@ class TrainConfig:
     """A training run; every key may stand in the YAML file."""
 
     model: str = "tinyspeech_s"
-    words: list = field(default_factory=lambda: list(KEYWORDS))
-    """The ten to be told apart, as the data call them and as the chip prints them; every other word is unknown."""
     network: dict = field(default_factory=dict)
     """Keys of the network's own config."""
+    words: list = field(default_factory=lambda: list(KEYWORDS))
+    """The ten to be told apart, as the data call them and as the chip prints them; every other word is unknown."""
     epochs: int = 90
     """Passes in float; 0 only with `start`."""
     qat_epochs: int = 40
