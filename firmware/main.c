@@ -125,7 +125,7 @@ static void settings(void)
 
 /* A taught word's page, for another one that the host sends, if that is whole. Where a word is, only one without a name is
    kept, which is none: so no word is lost while the power fails. Returns 0 when the bytes broke off. */
-static __attribute__((noinline)) int words(void)
+static int words(void)
 {
     for (unsigned i = 0; i < WORD_BYTES + 2; i++) {
         int byte = usart_get();

@@ -21,7 +21,8 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
             "SPAN": "SPAN", "STEEPEST": "STEEPEST", "LARGEST_CODE": "LARGEST_CODE", "COST_SHIFT": "COST_BITS",
             "START": "START", "": "MAX_WORDS"}
     assert {key: int(numbers[key]) for key in same} == {key: getattr(words, name) for key, name in same.items()}
-    assert words.DISTANCE_WEIGHTS.tolist() == [2] * int(numbers["DOUBLE"]) + [1] * (words.VALUES - int(numbers["DOUBLE"]))
+    double = int(numbers["DOUBLE"])
+    assert words.DISTANCE_WEIGHTS.tolist() == [2] * double + [1] * (words.VALUES - double)
     levels = int(numbers["LEVELS"], 16)
     assert [levels >> 4 * i & 15 for i in range(4)] == words.LEVELS.tolist()
     usual = words.Word("usual", np.tile(words.USUAL, (words.PARTS, 1)).astype(np.int8)).pack()

@@ -54,7 +54,8 @@ ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
 ZIG_WITH_SAVE = "-msave-restore"
 """For C beside save.S, whose routines then save registers for every function."""
 ZIG_SMALL = {
-    "main.c": ("-Xclang", "-Oz", "-mllvm", "-tail-merge-size=1"),
+    "main.c": ("-Xclang", "-Oz", "-mllvm", "-tail-merge-size=1", "-mllvm", "-disable-cgp",
+               "-fno-optimize-sibling-calls"),
     "usart.c": ("-Xclang", "-Oz", "-fno-optimize-sibling-calls"),
     "board.c": ("-mllvm", "-disable-lsr", "-mllvm", "-enable-ipra"),
     "listen.c": ("-Xclang", "-Oz"), "words.c": ("-mllvm", "-enable-ipra"),
