@@ -85,7 +85,7 @@ def test_a_board_sends_the_coefficients_of_its_microphone(codes):
     board.advance(0.01)
     chip, state, seconds = board.chip, board.chip.state, 3
     volts = as_volts(mulaw.mulaw_decode(codes)[: seconds * frontend.SAMPLE_RATE_HZ], frontend.SAMPLE_RATE_HZ)
-    board.send(b"M")
+    board.send(Command.COEFFICIENTS)
     board.advance(0.002)
     chip.connect_microphone(volts, SIGNAL_HZ)
     board.advance(seconds - 0.1)
