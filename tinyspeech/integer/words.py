@@ -120,7 +120,7 @@ USUAL_SHIFT = 2
 VALUE_SHIFT = 3
 """A vector's unit is 8 of a coefficient's, and of the block's."""
 THRESHOLD = 71
-"""Of a word that is taught: one in a hundred other words of its owner is heard falsely, and one word in four hours of
+"""Of a word that is taught: one in a hundred other words of its owner is heard falsely, and one word in five hours of
 running speech; of development's (`words.development`)."""
 MAX_WORDS = 8
 TAKES = 5
