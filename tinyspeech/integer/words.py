@@ -81,8 +81,8 @@ from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
-"""Of a template. With 3 fewer words are heard; with 5 one to four in a hundred more, but they would not fit a page
-(`words.tried` in data/results.json)."""
+"""Of a template. With 3 fewer words are heard, and with 5 no more, which would not fit a page (`words.tried` in
+data/results.json)."""
 COEFFICIENTS, BLOCK = 10, 32
 """Of the front end, from the second on, and of the last block."""
 VALUES = COEFFICIENTS + BLOCK
