@@ -624,14 +624,19 @@ class Teaching:
         for pair in features[: len(features) // 2 * 2].reshape(-1, 2, features.shape[1]):
             clipped = int(np.count_nonzero(self.loud // 2 == self.frames // 2))
             self.frames += 2
-            verdict = self.take.push(pair, clipped)
-            if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
-                verdict = "unlike"
-            if verdict:
-                self.ask()
+            if verdict := self.hear(pair, clipped):
                 return verdict
         self.waiting = features[len(features) // 2 * 2 :]
         return None
+
+    def hear(self, features: np.ndarray, clipped: int = 0) -> str | None:
+        """Take a frame of features, int8 [2, 12], and how many of its samples are clipped: as `push` of its samples."""
+        verdict = self.take.push(features, clipped)
+        if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
+            verdict = "unlike"
+        if verdict:
+            self.ask()
+        return verdict
 
     def ask(self) -> None:
         """Forget what was heard since the last verdict."""
