@@ -8,7 +8,8 @@
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
              "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
-     'U'  -> the same with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
+     'M'  -> listens so, too, but after "listening\n" come each frame's 12 coefficients (int8), and no words.
+     'U'  -> as 'L' with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
              noise makes two bytes easily and three hardly ever. Then it is kept, across power loss (board.h). Any other
@@ -150,18 +151,19 @@ static __attribute__((noinline)) void report(const char *name, int32_t frames)
 }
 
 /* Words as they come. Returns the byte that ended it, or -1: the samples did not come. */
-static int listen(int serial)
+static int listen(int now)
 {
     int32_t frames = 0;
     uint16_t lost = 0;
-    listen_start(serial); /* first, since samples may come at once */
+    listen_start(now == 'U'); /* first, since samples may come at once */
     network_reset(1);
     usart_text("listening\n");
     while (listen_frame(work.window)) {
         frontend_frame(work.window, work.coefficients);
-        int scored = network_frame(work.coefficients, work.scratch);
         frames++;
-        if (scored) {
+        if (now == 'M') {
+            usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
+        } else if (network_frame(work.coefficients, work.scratch)) {
             int word = decision_step(&network.sums, board_setting());
             if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
@@ -209,8 +211,9 @@ __attribute__((noreturn)) int main(void)
             else answer();
             break;
         case 'L':
+        case 'M':
         case 'U':
-            if (MODEL_WEIGHED) command = listen(now == 'U');
+            if (MODEL_WEIGHED) command = listen(now);
             if (command < 0) patience = SOON;
             break;
         case 'S': settings(); break;

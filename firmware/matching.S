@@ -171,8 +171,7 @@ both:
     bnez a4, 3f
     li a5, WORD_START
 3:  sw a5, FIRST(sp)
-    li a5, 1
-    sb a5, WORDS_STARTED(a0)
+    sb a3, WORDS_STARTED(a0)    # the code, which is not 0
     lui a3, %hi(words_usual)
     addi a3, a3, %lo(words_usual)
     jal distance

@@ -66,7 +66,7 @@ void words_compare(struct words *words, const int8_t *block, int apart, uint8_t 
     for (int frame = 0; frame < 2; frame++, block += apart) {
         int code = (int)(words->history >> 3 * (WORD_LAG + 1 - frame) & 7), first = words->started ? 0 : WORD_START;
         if (!code) continue;
-        words->started = 1;
+        words->started = (uint8_t)code;
         for (int i = 0; i < WORD_COEFFICIENTS; i++) work[i] = words->line[frame][i / 2] >> 4 * (i & 1) & 15;
         for (int i = 0; i < WORD_BLOCK; i++) work[WORD_COEFFICIENTS + i] = (uint8_t)block[i] >> 3;
         int expected = distance(work, usual) >> WORD_USUAL_SHIFT;

@@ -33,7 +33,7 @@ const struct word *words_decide(struct words *words)
     int most = WORD_START, length = words->over;
     if (!length) return best;
     if (length > WORD_LONGEST + WORD_QUIET) most = 255;
-    words->over = words->started = 0;
+    *(volatile uint16_t *)(volatile void *)&words->over = 0; /* and started */
     uint32_t *merits = (uint32_t *)(void *)words->merit; /* the last part's is the highest byte */
     for (const struct word *word = words_pages; word < words_pages + WORDS; word++) {
         int merit = (int)(*merits >> 24);

@@ -31,11 +31,11 @@
 #define WORDS_FLOOR 0
 #define WORDS_PEAK 2
 #define WORDS_HISTORY 4
-#define WORDS_LENGTH 8
-#define WORDS_OVER 9
-#define WORDS_STARTED 10
-#define WORDS_LINE 11
-#define WORDS_MERIT (WORDS_LINE + WORD_LINE * WORD_LINE_BYTES)
+#define WORDS_OVER 8 /* and with it, as the high byte of a halfword: */
+#define WORDS_STARTED 9
+#define WORDS_LENGTH 10
+#define WORDS_MERIT 12
+#define WORDS_LINE (WORDS_MERIT + WORDS * WORD_PARTS)
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -53,11 +53,11 @@ struct word {
 struct words {
     int16_t floor, peak; /* of the loudness, in sixteenths; equal before the first frame */
     uint32_t history; /* codes of the frames' weights, three bits each, the newest's lowest */
-    uint8_t length; /* frames since a word's first with weight, that one included */
     uint8_t over; /* the length of the word that is over, where one is */
     uint8_t started; /* not 0: a frame of it was compared */
+    uint8_t length; /* frames since a word's first with weight, that one included */
+    __attribute__((aligned(4))) uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
     uint8_t line[WORD_LINE][WORD_LINE_BYTES]; /* coefficients of the last batches, the oldest first, as a part has them */
-    uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
 };
 
 extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */

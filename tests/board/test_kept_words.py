@@ -7,9 +7,10 @@ import pytest
 from support.kept_words import ERASED, NAMELESS, NOTHING, answer, kept, page, request
 
 from tinyspeech import toolchain
-from tinyspeech.board.direct import Board
+from tinyspeech.board.direct import Board, report_firmware
 from tinyspeech.board.protocol import ASK, Command, Settings, parse_settings, setting
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.chip.emulator import FLASH_BYTES, SRAM_BYTES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import words
 from tinyspeech.paths import FIRMWARE
@@ -133,3 +134,10 @@ def test_half_a_page_is_no_word(word_whole, before):
         assert word_whole(data) == understood(data)
         for bit in range(8):
             assert not word_whole(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
+
+
+def test_the_image_and_what_is_kept_leave_room():
+    """At least 256 bytes of flash, and 32 of RAM below the deepest stack."""
+    report = report_firmware()
+    assert report["flash_bytes"] + (words.MAX_WORDS + 1) * words.PAGE_BYTES <= FLASH_BYTES - 256
+    assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= SRAM_BYTES - 32

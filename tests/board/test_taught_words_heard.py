@@ -5,10 +5,12 @@ import pytest
 from support.kept_words import ERASED, answer, kept
 
 from tinyspeech import paths
+from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command, transcript
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.measure import live
 from tinyspeech.sound import audio, datasets, mulaw
 
 
@@ -75,3 +77,27 @@ def test_without_taught_words_nothing_changes(model, codes):
     board.advance(0.01)
     assert set(kept(board)) == {ERASED}
     assert play(board, codes) == transcript(listening.words(model, sound), listening.frame_count(len(sound)))
+
+
+def test_a_board_sends_the_coefficients_of_its_microphone(codes):
+    """So a computer can take what is said to the board. The samples are those that its converter read."""
+    board = VirtualBoard(shipped_image())
+    board.advance(0.01)
+    chip, state, seconds = board.chip, board.chip.state, 3
+    volts = as_volts(mulaw.mulaw_decode(codes)[: seconds * frontend.SAMPLE_RATE_HZ], frontend.SAMPLE_RATE_HZ)
+    board.send(Command.COEFFICIENTS)
+    board.advance(0.002)
+    chip.connect_microphone(volts, SIGNAL_HZ)
+    board.advance(seconds - 0.1)
+    count = state.conversions
+    first = state.converted_at - (count - 1) * (listening.CLOCK_HZ // listening.ADC_HZ)
+    cycles = first + listening.SAMPLING_CYCLES + listening.CLOCK_HZ // listening.ADC_HZ * np.arange(
+        count // listening.CONVERSIONS * listening.CONVERSIONS)
+    samples = listening.from_conversions(live.codes_at(volts, SIGNAL_HZ, chip.heard_at(cycles)))
+    board.send(Command.STOP)
+    board.advance(0.05)
+    said, features = board.received(), frontend.FrontendStream().push(samples)
+    frames = int(said.split(b"stopped ")[-1])
+    body = said.removeprefix(b"listening\n").removesuffix(b"stopped %d\n" % frames)
+    assert len(body) == frames * frontend.N_COEFFICIENTS and len(features) <= frames <= len(features) + 1
+    assert len(features) > 100 and body[: features.size] == features.tobytes()

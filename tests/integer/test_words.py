@@ -356,6 +356,18 @@ def test_takes_come_in_pieces(model, pieces):
     assert verdicts[-1] == words.OK and (teaching.sums.rows == whole.sums.rows).all()
 
 
+def test_a_board_may_send_features(model):
+    """What its front end computed teaches what its samples teach."""
+    sound = spoken("marvin", 0, 0.8)
+    by_samples, by_features = words.Teaching(model, "lamp"), words.Teaching(model, "lamp")
+    assert by_samples.push(sound) == words.OK
+    features = FrontendStream().push(sound)
+    verdicts = [by_features.hear(features[2 * t : 2 * t + 2]) for t in range(len(features) // 2)]
+    assert verdicts.count(words.OK) == 1 and set(verdicts) == {None, words.OK}
+    assert (by_features.sums.rows == by_samples.sums.rows).all()
+    assert by_features.hear(features[:2], words.CLIPPED) is None and by_features.take.clipped == words.CLIPPED
+
+
 def test_five_takes_make_the_word_that_recordings_make(model, lamp):
     teaching = words.Teaching(model, "lamp")
     verdicts = []

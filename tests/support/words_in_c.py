@@ -17,8 +17,9 @@ from tinyspeech.paths import FIRMWARE
 
 LINE_BATCHES = 5
 LINE_BYTES = LINE_BATCHES * words.COEFFICIENTS // 2
-STATE = np.dtype([("floor", "<i2"), ("peak", "<i2"), ("history", "<u4"), ("length", "u1"), ("over", "u1"),
-                  ("started", "u1"), ("line", "u1", LINE_BYTES), ("merit", "u1", (words.MAX_WORDS, words.PARTS))])
+STATE = np.dtype([("floor", "<i2"), ("peak", "<i2"), ("history", "<u4"), ("over", "u1"), ("started", "u1"),
+                  ("length", "u1"), ("filler", "u1"), ("merit", "u1", (words.MAX_WORDS, words.PARTS)),
+                  ("line", "u1", LINE_BYTES), ("end", "u1", 3)])
 """struct words of words.h."""
 PAGES = FLASH_BYTES - 9 * words.PAGE_BYTES
 """Where the firmware keeps words; behind them what the user has set."""

@@ -8,6 +8,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
+| `M` | | `listening`, 12 coefficients (int8) a frame; at the end `stopped FRAME` | |
 | `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 12 |
 | `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
@@ -45,6 +46,8 @@ class Command(bytes, Enum):
     """Listen to the microphone."""
     RECORDING = b"U"
     """Listen to samples that come over the serial port."""
+    COEFFICIENTS = b"M"
+    """Listen to the microphone, and say what the front end makes of it."""
     SETTINGS = b"S"
     """Keep what `setting` has made, or with `ASK` only say what is kept."""
     WORD = b"W"

@@ -81,8 +81,8 @@ from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
 
 PARTS = 4
-"""Of a template. With 3 fewer words are heard; with 5 one to four in a hundred more, but they would not fit a page
-(`words.tried` in data/results.json)."""
+"""Of a template. With 3 fewer words are heard, and with 5 no more, which would not fit a page (`words.tried` in
+data/results.json)."""
 COEFFICIENTS, BLOCK = 10, 32
 """Of the front end, from the second on, and of the last block."""
 VALUES = COEFFICIENTS + BLOCK
@@ -625,14 +625,19 @@ class Teaching:
         for pair in features[: len(features) // 2 * 2].reshape(-1, 2, features.shape[1]):
             clipped = int(np.count_nonzero(self.loud // 2 == self.frames // 2))
             self.frames += 2
-            verdict = self.take.push(pair, clipped)
-            if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
-                verdict = "unlike"
-            if verdict:
-                self.ask()
+            if verdict := self.hear(pair, clipped):
                 return verdict
         self.waiting = features[len(features) // 2 * 2 :]
         return None
+
+    def hear(self, features: np.ndarray, clipped: int = 0) -> str | None:
+        """Take a frame of features, int8 [2, 12], and how many of its samples are clipped: as `push` of its samples."""
+        verdict = self.take.push(features, clipped)
+        if verdict == OK and not self.sums.add(self.take.segment(self.model).parts()):
+            verdict = "unlike"
+        if verdict:
+            self.ask()
+        return verdict
 
     def ask(self) -> None:
         """Forget what was heard since the last verdict."""
