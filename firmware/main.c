@@ -154,7 +154,7 @@ static __attribute__((noinline)) void report(const char *name, int32_t frames)
 static int listen(int now)
 {
     int32_t frames = 0;
-    uint16_t lost = 0;
+    uint32_t lost = 0;
     listen_start(now == 'U'); /* first, since samples may come at once */
     network_reset(1);
     usart_text("listening\n");
@@ -165,7 +165,8 @@ static int listen(int now)
             usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
         } else if (network_frame(work.coefficients, work.scratch)) {
             int word = decision_step(&network.sums, board_setting());
-            if (!network.sums.refractory && !network.sums.window) REGISTER(GPIOD_OUTDR) = LED_OFF;
+            const void *rest = &network.sums.refractory; /* and window, in the same halfword */
+            if (!*(const uint16_t *)rest) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
                 const char *name = model_words;
                 for (int n = word - DECISION_REJECTED; n; n--)
@@ -178,7 +179,7 @@ static int listen(int now)
                 if (taught && decision_taught(&network.sums, board_setting())) report(taught->name, frames);
             }
         }
-        uint16_t lost_now = listening.lost;
+        uint32_t lost_now = listening.lost;
         if (lost_now != lost) usart_say("lost ", (uint16_t)(lost_now - lost), 10);
         lost = lost_now;
     }

@@ -16,8 +16,8 @@ frame:
     slli a2, a2, 4
     lw s0, WORDS_HISTORY(a0)
     slli s0, s0, 32 - 3 * WORD_QUIET # not 0: something stood
-    lh a3, WORDS_FLOOR(a0)
-    lh a4, WORDS_PEAK(a0)
+    lw a3, WORDS_FLOOR(a0)
+    lw a4, WORDS_PEAK(a0)
     bne a3, a4, 1f
     mv a3, a2                   # the first frame
     mv a4, a2
@@ -37,8 +37,8 @@ frame:
 3:  addi a5, a3, WORD_SPAN * 16
     bge a4, a5, 4f
     mv a4, a5
-4:  sh a3, WORDS_FLOOR(a0)
-    sh a4, WORDS_PEAK(a0)
+4:  sw a3, WORDS_FLOOR(a0)
+    sw a4, WORDS_PEAK(a0)
     sub a5, a4, a3              # floor + 3/8 (peak - floor)
     mv s1, a5
     add a5, a5, a5
@@ -181,7 +181,12 @@ both:
     lui a3, %hi(words_pages + 10)
     addi a3, a3, %lo(words_pages + 10)
 word:
-    lbu a4, -1(a3)              # the threshold
+    lb a4, -10(a3)              # a letter of its name; of an erased page, which is passed over, -1
+    bgez a4, 4f
+    addi a0, a0, WORD_PARTS
+    addi a3, a3, WORD_PARTS * WORD_PART_BYTES
+    j last
+4:  lbu a4, -1(a3)              # the threshold
     lw a5, EXPECTED(sp)
     add a4, a4, a5
     sw a4, LESS(sp)
@@ -208,6 +213,7 @@ part:
     addi a0, a0, 1
     andi a5, a0, WORD_PARTS - 1
     bnez a5, part
+last:
     addi a3, a3, WORD_BYTES - WORD_PARTS * WORD_PART_BYTES
     lui a5, %hi(words_pages + 10 + WORDS * WORD_BYTES)
     addi a5, a5, %lo(words_pages + 10 + WORDS * WORD_BYTES)

@@ -11,7 +11,7 @@ static int weight_code(struct words *words, int loudness, int hurry)
     floor += e < floor ? (e - floor) >> 1 : hurry ? 16 : 2;
     if (--peak < e) peak = e;
     if (peak < floor + WORD_SPAN * 16) peak = floor + WORD_SPAN * 16;
-    words->floor = (int16_t)floor, words->peak = (int16_t)peak;
+    words->floor = floor, words->peak = peak;
     int least = floor + (3 * (peak - floor) >> 3);
     if (least < peak - WORD_STEEPEST * 16) least = peak - WORD_STEEPEST * 16;
     int c = (e - least) >> 4, code = c > 0;
@@ -71,6 +71,7 @@ void words_compare(struct words *words, const int8_t *block, int apart, uint8_t 
         for (int i = 0; i < WORD_BLOCK; i++) work[WORD_COEFFICIENTS + i] = (uint8_t)block[i] >> 3;
         int expected = distance(work, usual) >> WORD_USUAL_SHIFT;
         for (int n = 0; n < WORDS; n++) {
+            if (words_pages[n].name[0] & 0x80) continue; /* an erased page */
             int before = first;
             for (int part = 0; part < WORD_PARTS; part++) {
                 int now = words->merit[n][part], most = now < before ? before : now;

@@ -29,12 +29,12 @@
 
 /* Offsets in struct words; words.c asserts each. */
 #define WORDS_FLOOR 0
-#define WORDS_PEAK 2
-#define WORDS_HISTORY 4
-#define WORDS_OVER 8 /* and with it, as the high byte of a halfword: */
-#define WORDS_STARTED 9
-#define WORDS_LENGTH 10
-#define WORDS_MERIT 12
+#define WORDS_PEAK 4
+#define WORDS_HISTORY 8
+#define WORDS_OVER 12 /* and with it, as the high byte of a halfword: */
+#define WORDS_STARTED 13
+#define WORDS_LENGTH 14
+#define WORDS_MERIT 16
 #define WORDS_LINE (WORDS_MERIT + WORDS * WORD_PARTS)
 
 #ifndef __ASSEMBLER__
@@ -51,7 +51,7 @@ struct word {
 
 /* What listens for them; all zero at first. */
 struct words {
-    int16_t floor, peak; /* of the loudness, in sixteenths; equal before the first frame */
+    int32_t floor, peak; /* of the loudness, in sixteenths; equal before the first frame */
     uint32_t history; /* codes of the frames' weights, three bits each, the newest's lowest */
     uint8_t over; /* the length of the word that is over, where one is */
     uint8_t started; /* not 0: a frame of it was compared */

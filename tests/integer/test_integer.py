@@ -224,7 +224,7 @@ def test_the_memory_plan_is_what_the_firmware_holds():
     ram = toolchain.sizes(toolchain.build_firmware().elf)["ram_symbols"]
     between = max(plan["batch"] * shipped.inputs, 2 * plan["held_bytes"])
     sums, leaks, counters = 4 * (len(shipped.classes) + 2), 1, 3
-    taught = (words.Listener.state_bytes(words.MAX_WORDS) + 1 + 4) // 4 * 4  # and how long a word was that is over
+    taught = (words.Listener.state_bytes(words.MAX_WORDS) + 4 + 1 + 4) // 4 * 4  # in words; a length that is over
     bytes_used = sums + leaks + plan["state_bytes"] + between + taught + counters
     assert ram["network"] == (bytes_used + 3) // 4 * 4
     assert ram["work"] == WORK_BYTES >= plan["scratch_bytes"]

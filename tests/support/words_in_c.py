@@ -17,7 +17,7 @@ from tinyspeech.paths import FIRMWARE
 
 LINE_BATCHES = 5
 LINE_BYTES = LINE_BATCHES * words.COEFFICIENTS // 2
-STATE = np.dtype([("floor", "<i2"), ("peak", "<i2"), ("history", "<u4"), ("over", "u1"), ("started", "u1"),
+STATE = np.dtype([("floor", "<i4"), ("peak", "<i4"), ("history", "<u4"), ("over", "u1"), ("started", "u1"),
                   ("length", "u1"), ("filler", "u1"), ("merit", "u1", (words.MAX_WORDS, words.PARTS)),
                   ("line", "u1", LINE_BYTES), ("end", "u1", 3)])
 """struct words of words.h."""
