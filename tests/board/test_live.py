@@ -182,8 +182,8 @@ def test_ram_and_flash_are_kept_with_an_interrupt_at_the_worst_moment(board):
     state = board.chip.state
     assert state.handler_stack == 20 and state.lowest_open_sp < SRAM_BASE + 2048 - 100
     sizes = toolchain.sizes(toolchain.build_firmware().elf)
-    assert sizes["data_bytes"] + sizes["bss_bytes"] + board.chip.stack_bytes <= 2048 - 48
-    assert sizes["flash_bytes"] <= 16384 - 640  # the settings' page, and room for a store of taught words
+    assert sizes["data_bytes"] + sizes["bss_bytes"] + board.chip.stack_bytes <= 2048 - 32
+    assert sizes["flash_bytes"] <= 16384 - 9 * 64 - 256  # pages of the settings and of eight taught words; and to spare
 
 
 def test_samples_that_come_too_late_are_counted(board):
