@@ -10,11 +10,11 @@ from tinyspeech.board.direct import Board
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import (
     ASK,
-    FIRST_WORDS,
     Command,
     CommandStream,
     Settings,
     Word,
+    first_words,
     parse_settings,
     setting,
     transcript,
@@ -85,7 +85,7 @@ def test_a_setting_without_its_complement_changes_nothing(board):
     assert re.fullmatch(rb"settings P\ntinyspeech .*\n", board.received())
 
 
-ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *FIRST_WORDS)]
+ALL = [setting(sensitivity, word) for sensitivity in SENSITIVITIES for word in (None, *first_words())]
 LETTERS = {command[0] for command in Command}
 
 

@@ -150,7 +150,8 @@ def test_what_people_get_is_as_it_was_measured():
     bare, block, both = (tried[name] for name in ("coefficients alone", "the block alone", "as it is"))
     assert bare["anyone"] < block["anyone"] < both["anyone"]
     assert block["heard"]["0.5 an hour"] < bare["heard"]["0.5 an hour"] < both["heard"]["0.5 an hour"]
-    assert tried["5 parts"]["heard"]["0.5 an hour"] > both["heard"]["0.5 an hour"]
+    assert abs(tried["5 parts"]["heard"]["0.5 an hour"] - both["heard"]["0.5 an hour"]) < 1  # "gives nothing"
+    assert tried["in one bit"]["heard"]["0.5 an hour"] < both["heard"]["0.5 an hour"]
     heard = [row["at"]["heard"]["clean"]["percent"] for row in results["words.by_takes"]["value"].values()]
     assert heard[1] - heard[0] > heard[2] - heard[1] > 0
     warping, owner = results["words.warping"]["value"], results["words.owner"]["value"]["1% of other words"]
