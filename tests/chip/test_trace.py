@@ -22,7 +22,7 @@ def test_a_store_says_what_and_where(text, size, store):
 
 
 @pytest.mark.parametrize("text, deeper", [
-    ("jal ra, reset", 1), ("jal t0, reset", 1), ("jalr a0", 1), ("j reset", 0), ("jr a0", 0), ("ret", -1),
+    ("jal ra, reset", 1), ("jal t0, reset", 0), ("jalr a0", 1), ("j reset", 0), ("jr a0", 0), ("ret", -1),
     (".option norvc\n ret", -1), ("beqz a0, reset", 0), ("nop", 0),
 ])
 def test_a_call_goes_deeper_and_a_return_comes_back(text, deeper):
