@@ -106,7 +106,6 @@ def test_what_a_beginner_types(refused, board, takes, tmp_path):
     board.put(any_word("lamp"))
     before = board.pages
     refused("takes with --wav: say the word five times", "teach", "--word", "lamp")
-    refused("takes with --wav: say the word five times", "teach", *port, "--word", "tea")
     refused("--out FILE.npz", "teach", "--word", "lamp", "--wav", take)
     refused("--port", "words")
     refused("--port", "forget", "--word", "lamp")
