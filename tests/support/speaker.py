@@ -18,7 +18,15 @@ NOISE = 40
 
 def take(name: str, gain: float = 1.0) -> np.ndarray:
     """A take of data/takes in a room with some noise, half a second of it before and behind; int16 at 8 kHz."""
-    samples = gain * audio.read(TAKES / f"{name}.flac")[0].astype(float)
+    return _in_a_room(gain * audio.read(TAKES / f"{name}.flac")[0].astype(float))
+
+
+def hiss(seconds: float) -> np.ndarray:
+    """No word, but as loud as one, in the same room."""
+    return _in_a_room(np.random.default_rng(1).normal(0, 3000, round(seconds * frontend.SAMPLE_RATE_HZ)))
+
+
+def _in_a_room(samples: np.ndarray) -> np.ndarray:
     noise = np.random.default_rng(0).normal(0, NOISE, len(samples) + 2 * PAUSE)
     return np.rint(np.pad(samples, PAUSE) + noise).astype(np.int16)
 
@@ -65,6 +73,8 @@ class Speaker(Cable):
     def _samples(self) -> np.ndarray:
         chip, state, every = self.board.chip, self.board.chip.state, listening.CLOCK_HZ // listening.ADC_HZ
         count = state.conversions - self._before
+        if not count:
+            return np.zeros(0, np.int16)
         first = state.converted_at - (count - 1) * every + listening.SAMPLING_CYCLES
         cycles = first + every * np.arange(count // listening.CONVERSIONS * listening.CONVERSIONS)
         return listening.from_conversions(live.codes_at(self._playing, SIGNAL_HZ, chip.heard_at(cycles)))
