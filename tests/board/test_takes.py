@@ -2,20 +2,16 @@
 
 import numpy as np
 import pytest
-from support.speaker import Speaker, defined, hiss, take
+from support.speaker import CUT, LAMPS, Speaker, defined, hiss, take
 from support.stand_in import Direct
 
-from tinyspeech.board import isp, taught, takes
+from tinyspeech.board import isp, takes, taught
 from tinyspeech.board.lines import Lines
 from tinyspeech.board.protocol import Command
 from tinyspeech.errors import UserError
 from tinyspeech.integer import words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import SHIPPED, model_file
-
-LAMPS = [take(f"lamp_heart_0{i}") for i in range(1, 6)]
-CUT = np.concatenate([LAMPS[0][9000:], LAMPS[1]])
-"""From the middle of a word on."""
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from tinyspeech.sound import audio
 TAKES = ROOT / "data" / "takes"
 PAUSE = frontend.SAMPLE_RATE_HZ // 2
 NOISE = 40
+"""Of the room, in units of the samples."""
 
 
 def take(name: str, gain: float = 1.0) -> np.ndarray:
@@ -31,6 +32,11 @@ def _in_a_room(samples: np.ndarray) -> np.ndarray:
     return np.rint(np.pad(samples, PAUSE) + noise).astype(np.int16)
 
 
+LAMPS = [take(f"lamp_heart_0{i}") for i in range(1, 6)]
+CUT = np.concatenate([LAMPS[0][9000:], LAMPS[1]])
+"""From the middle of a word on."""
+
+
 class Speaker(Cable):
     """A cable to a board with our firmware, behind whose microphone somebody sits. said : what they say, int16 [n] at
     8 kHz each, and then the last of it again and again. faults : of `Cable`"""
@@ -39,10 +45,10 @@ class Speaker(Cable):
         super().__init__(VirtualBoard(shipped_image()), faults or {})
         self._volts = [as_volts(one, frontend.SAMPLE_RATE_HZ) for one in said]
         self.heard: list[np.ndarray] = []
-        """The samples that the board's converter read, int16 at 8 kHz, of each time."""
+        """The samples that the board's converter read, int16 at 8 kHz, each time that it was asked for features."""
         self.interrupt_at: int | None = None
-        """Ctrl-C when so many bytes of features of one time were taken."""
-        self._before: int | None = None
+        """Ctrl-C comes when so many bytes have come of a take."""
+        self._listens, self._before, self._taken = False, 0, 0
 
     def now(self) -> float:
         return self.board.now
@@ -52,28 +58,26 @@ class Speaker(Cable):
 
     def write(self, data: bytes) -> None:
         if data == Command.COEFFICIENTS:
-            self._before, self._taken = self.board.chip.state.conversions, 0
-            volts = self._volts.pop(0) if len(self._volts) > 1 else self._volts[0]
-            self._playing = volts
-            self.board.chip.connect_microphone(volts, SIGNAL_HZ, waits=True)
-        elif data == Command.STOP and self._before is not None:
+            self._listens, self._before, self._taken = True, self.board.chip.state.conversions, 0
+            self._playing = self._volts.pop(0) if len(self._volts) > 1 else self._volts[0]
+            self.board.chip.connect_microphone(self._playing, SIGNAL_HZ, waits=True)
+        elif data == Command.STOP and self._listens:
+            self._listens = False
             self.heard.append(self._samples())
-            self._before = None
         super().write(data)
 
     def read(self, count: int, seconds: float) -> bytes:
         data = super().read(count, seconds)
-        if self._before is not None and self.interrupt_at is not None:
-            self._taken += len(data)
-            if self._taken >= self.interrupt_at:
-                self.interrupt_at = None
-                raise KeyboardInterrupt
+        self._taken += len(data)
+        if self._listens and self.interrupt_at is not None and self._taken >= self.interrupt_at:
+            self.interrupt_at = None
+            raise KeyboardInterrupt
         return data
 
     def _samples(self) -> np.ndarray:
         chip, state, every = self.board.chip, self.board.chip.state, listening.CLOCK_HZ // listening.ADC_HZ
         count = state.conversions - self._before
-        if not count:
+        if not count:  # the board did not get to it
             return np.zeros(0, np.int16)
         first = state.converted_at - (count - 1) * every + listening.SAMPLING_CYCLES
         cycles = first + every * np.arange(count // listening.CONVERSIONS * listening.CONVERSIONS)
