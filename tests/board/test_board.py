@@ -131,6 +131,10 @@ def test_only_the_command_to_listen_lets_the_microphones_recording_begin_anew(im
     line.write(Command.MICROPHONE)
     assert line.read(len("listening\n"), 20.0) == b"listening\n"
     assert len(begun) == 2
+    line.write(Command.STOP + Command.COEFFICIENTS)
+    while b"listening\n" not in line.read(4096, 0.1):
+        pass
+    assert len(begun) == 3  # a take
     line.close()
 
 

@@ -4,14 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from support.speaker import CUT, LAMPS, Speaker, defined
 from support.stand_in import StandIn
 from support.taught_words import any_word
 
 from tinyspeech.__main__ import main
 from tinyspeech.board import isp, taught
+from tinyspeech.board import takes as takes_of_a_board
 from tinyspeech.board.cable import Cable
+from tinyspeech.board.microphone import as_volts
 from tinyspeech.board.virtual import VirtualBoard, in_background, shipped_image
-from tinyspeech.integer import words
+from tinyspeech.integer import frontend, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio
@@ -106,7 +109,6 @@ def test_what_a_beginner_types(refused, board, takes, tmp_path):
     board.put(any_word("lamp"))
     before = board.pages
     refused("takes with --wav: say the word five times", "teach", "--word", "lamp")
-    refused("takes with --wav: say the word five times", "teach", *port, "--word", "tea")
     refused("--out FILE.npz", "teach", "--word", "lamp", "--wav", take)
     refused("--port", "words")
     refused("--port", "forget", "--word", "lamp")
@@ -131,6 +133,7 @@ def test_a_full_board(refused, board, takes):
     board.put(*(any_word(f"word{i}", i) for i in range(words.MAX_WORDS)))
     before = board.pages
     refused("no room for more", "teach", "--port", board.port, "--word", "lamp", "--wav", takes[0])
+    refused("no room for more", "teach", "--port", board.port, "--word", "lamp")
     assert board.pages == before
 
 
@@ -193,6 +196,71 @@ def test_a_taught_word_is_heard_on_the_port(cable, takes, lamp, tmp_path, capsys
     assert any("_lamp_report" in file.name for file in (tmp_path / "kept").iterdir())
     assert main(["listen", "--port", "any", "--seconds", "0.1"]) == 0
     assert capsys.readouterr().err == "sensitivity normal, armed, first word any taught word\n"
+
+
+@pytest.fixture
+def speaker(monkeypatch):
+    """Any port is a cable to a board with its own clock, to which somebody says this."""
+    def speaker(*said, **options) -> Speaker:
+        line = Speaker(*said, **options)
+        monkeypatch.setattr(isp, "SerialLine", lambda port: line)
+        return line
+
+    return speaker
+
+
+def test_a_word_is_said_to_the_board(run, speaker, tmp_path):
+    """What is not taken is asked for again; the page is the definition's, and the file's."""
+    line = speaker(LAMPS[0], CUT, *LAMPS[1:])
+    lines = run("teach", "--port", "any", "--word", "lamp", "--out", tmp_path / "x.npz").splitlines()
+    assert lines[:6] == ["say lamp (1 of 5)", "take 1 of 5", "say lamp (2 of 5)",
+                         f"not taken: {takes_of_a_board.ADVICE['cut']}", "say lamp (2 of 5)", "take 2 of 5"]
+    assert [line for line in lines if line.startswith("take ") and "mean" not in line] == [
+        f"take {i} of 5" for i in range(1, 6)]
+    assert [line.split(": ")[0] for line in lines[-6:-1]] == [f"take {i}" for i in range(1, 6)]
+    assert lines[-1] == f"lamp is taught, in 64 bytes: place 1 of the board, {tmp_path / 'x.npz'}"
+    verdicts, word = defined(IntegerModel.load(model_file(SHIPPED, ".npz")), "lamp", line.heard)
+    assert verdicts == ["ok", "cut", "ok", "ok", "ok", "ok"]
+    assert Kept("any").pages == in_file(tmp_path / "x.npz") == {"lamp": word.pack()}
+
+
+def test_a_word_is_said_to_the_board_and_told_in_json(speaker, capsys):
+    """A line each on standard output; who has to speak is told on the other."""
+    speaker(LAMPS[0], CUT, *LAMPS[1:])
+    assert main(["teach", "--port", "any", "--word", "lamp", "--json"]) == 0
+    out, err = capsys.readouterr()
+    *told, result = [json.loads(line) for line in out.splitlines()]
+    assert told == [{"take": number, "of": 5, "verdict": verdict} for number, verdict in
+                    [(1, "ok"), (2, "cut"), (2, "ok"), (3, "ok"), (4, "ok"), (5, "ok")]]
+    assert list(result) == ["word", "takes", "threshold", "bytes", "milliseconds", "distances", "file", "slot"]
+    assert (result["word"], result["takes"], result["slot"], result["file"]) == ("lamp", 5, 0, None)
+    assert len(result["milliseconds"]) == 5 and all(200 < long < 1200 for long in result["milliseconds"])
+    assert err.splitlines() == [f"say lamp ({i} of 5)" for i in (1, 2, 2, 3, 4, 5)]
+
+
+def test_ctrl_c_while_a_word_is_said_leaves_nothing_taught(speaker, tmp_path, capsys):
+    line = speaker(*LAMPS)
+    line.interrupt_at = 300
+    assert main(["teach", "--port", "any", "--word", "lamp", "--out", str(tmp_path / "x.npz")]) == 130
+    assert capsys.readouterr() == ("say lamp (1 of 5)\n", "stopped\n")
+    assert not Kept("any").pages and not (tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize("said, faults, match", [
+    (LAMPS[:1], {("from", 1000): "unplug"}, "the port went away"), ([CUT], {}, "takes in a row were not taken")])
+def test_a_word_that_cannot_be_said_to_the_board(speaker, said, faults, match, capsys):
+    speaker(*said, faults=faults)
+    assert main(["teach", "--port", "any", "--word", "lamp"]) == 2
+    out, err = capsys.readouterr()
+    assert out.startswith("say lamp (1 of 5)\n") and "is taught" not in out
+    assert err.startswith("error: ") and err.count("\n") == 1 and match in err
+
+
+def test_a_virtual_boards_recording_is_said_for_each_take(run):
+    """Over a pseudo-terminal."""
+    pytest.importorskip("pty")
+    port = in_background(VirtualBoard(shipped_image()), as_volts(LAMPS[0], frontend.SAMPLE_RATE_HZ))
+    assert run("teach", "--port", port, "--word", "lamp").endswith("64 bytes: place 1 of the board\n")
 
 
 def test_files_that_cannot_be_listened_for(board, other, takes, lamp, tmp_path, monkeypatch, capsys):

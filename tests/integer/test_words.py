@@ -1,6 +1,7 @@
 """Taught words: what is a take and what is not, what a word is, and the stream against the whole."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -498,3 +499,11 @@ def test_a_room_that_is_louder_than_silence_cuts_no_take(model):
     rng = np.random.default_rng(0)
     level = np.concatenate([np.full(4000, 80), 3000 * np.hanning(3600) + 80, np.full(4000, 80)])
     assert words.take(model, (level * rng.standard_normal(len(level))).astype(np.int16)).weight > 0
+
+
+def test_a_report_names_the_networks_own_words(model):
+    """Which need not be the ten."""
+    sound = np.concatenate([spoken(word, pause=8000) for word in ("yes", "right", "stop")])
+    other = replace(model, classes=tuple(f"{name}2" for name in model.classes))
+    found = words.reported(model, sound, [])
+    assert found and words.reported(other, sound, []) == [(frame, f"{name}2") for frame, name in found]

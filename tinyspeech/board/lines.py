@@ -32,6 +32,10 @@ class Lines:
         """Send a request that is answered with so many bytes: these, or as many as come within so long."""
         self.clear()
         self.line.write(request)
+        return self.take(count, seconds)
+
+    def take(self, count: int, seconds: float) -> bytes:
+        """The next so many bytes, or as many as come within so long; where no line was begun."""
         until, found = self.now() + seconds, b""
         while len(found) < count and (left := until - self.now()) > 0:
             found += self.line.read(count - len(found), min(left, POLL_S))

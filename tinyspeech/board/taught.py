@@ -24,6 +24,7 @@ from tinyspeech import paths
 from tinyspeech.board import isp, protocol
 from tinyspeech.board.lines import Lines
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Command
+from tinyspeech.board.takes import Microphone
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening, words
@@ -93,6 +94,16 @@ class Board:
     def names(self) -> dict[int, str]:
         """Theirs."""
         return {slot: word.name for slot, word in self.words().items()}
+
+    def microphone(self) -> Microphone:
+        """The board's own, for `takes.teach`."""
+        return Microphone(self._lines, self.version)
+
+    def check_room(self, name: str) -> None:
+        """Raises `UserError` where `keep` of a word of this name would, for want of room."""
+        known = self.words()
+        if name not in [word.name for word in known.values()]:
+            _free(known)
 
     def keep(self, word: Word) -> int:
         """Put a word on the board, in place of one of its name; returns where it is. Raises `UserError` where there is

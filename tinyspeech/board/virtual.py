@@ -258,7 +258,7 @@ def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> N
             if (board.chip.state.resets, board.rom.active) != firmware:
                 firmware = board.chip.state.resets, board.rom.active
                 commands.restart()
-            if not board.rom.active and Command.MICROPHONE in commands.take(asked):
+            if not board.rom.active and {Command.MICROPHONE, Command.COEFFICIENTS} & {*commands.take(asked)}:
                 play()
             board.send(asked)
         if board.timed:

@@ -75,7 +75,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
@@ -733,7 +732,7 @@ def reported(model: IntegerModel, samples: np.ndarray, words: Sequence[Word],
         if decider.frames:
             continue  # the other frame of the batch is to come
         if label is not None:
-            found.append((frame, CLASSES[label]))
+            found.append((frame, model.classes[label]))
         if taught is not None and decider.taught():
             found.append((frame, words[taught].name))
         taught = None
