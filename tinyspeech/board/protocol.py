@@ -2,17 +2,17 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 
 | command | then the host sends | the board answers | chapter |
 | --- | --- | --- | --- |
-| `V` | | `tinyspeech NAME HASH` | 11 |
-| `C` | a clip: int16, 8 kHz, low byte first | requests; 0, 12 logits (int32, low byte first), the class | 11 |
-| `F` | the same | the same, and after each 160 samples 12 coefficients (int8) | 11 |
-| `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 11 |
-| `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 12 |
-| `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 12 |
-| `M` | | `listening`, 12 coefficients (int8) a frame; at the end `stopped FRAME` | |
-| `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 12 |
-| `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | |
-| `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 12 |
-| 0x7f | | nothing | 12 |
+| `V` | | `tinyspeech NAME HASH` | 13 |
+| `C` | a clip: int16, 8 kHz, low byte first | requests; 0, 12 logits (int32, low byte first), the class | 13 |
+| `F` | the same | the same, and after each 160 samples 12 coefficients (int8) | 13 |
+| `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 13 |
+| `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 14 |
+| `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 14 |
+| `M` | | `listening`, 12 coefficients (int8) a frame; at the end `stopped FRAME` | 12 |
+| `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 11 |
+| `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | 12 |
+| `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 14 |
+| 0x7f | | nothing | 14 |
 
 A request is a byte, the number of samples that the board takes next: 96, then 160, 49 times. Lines end with `\n`;
 FRAME counts the frames of 20 ms since the board began to listen. Any byte ends `L`, and is then taken as a command;
