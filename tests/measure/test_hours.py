@@ -30,7 +30,7 @@ def test_no_time_has_no_rate():
 def test_blocks_change_nothing(block, monkeypatch):
     """Of blocks shorter and longer than what a frame of scores hears: the definition's reports, some of them."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
-    clips = [audio.load_clip(path) for path in sorted(BUNDLED.glob("*/*.flac"))[::6][:12]]
+    clips = [audio.load_clip(path) for path in sorted(BUNDLED.glob("*/*.flac"))[4::6][:12]]
     samples = to_8khz(audio.in_a_row(clips, audio.SAMPLE_RATE_HZ)[0][: 16_000 * 14])
     monkeypatch.setattr(hours, "BLOCK_FRAMES", block)
     found = hours.reports(hours.scores_of(model, samples))

@@ -130,14 +130,14 @@ def test_structures_are_taken_apart_into_members(tmp_path):
 
 def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
     elf = toolchain.build_firmware().elf
-    rows = regions(elf, 200)
-    assert rows[0][0] == SRAM_BASE and rows[-1] == (SRAM_BASE + 2048 - 200, SRAM_BASE + 2048, "stack")
+    rows = regions(elf, 160)
+    assert rows[0][0] == SRAM_BASE and rows[-1] == (SRAM_BASE + 2048 - 160, SRAM_BASE + 2048, "stack")
     assert all(end == following for (_, end, _), (following, _, _) in pairwise(rows)) and rows[-2][2] == "never used"
     named = {name for _, _, name in toolchain.ram_objects(elf)}
     assert {name for _, _, name in rows[:-2]} <= {*ROLES.values(), *named, "padding"}
     sizes = toolchain.sizes(elf)
     assert rows[-2][0] == SRAM_BASE + sizes["data_bytes"] + sizes["bss_bytes"]
-    everything = regions(elf, 200, dict.fromkeys(named, "variables"))
+    everything = regions(elf, 160, dict.fromkeys(named, "variables"))
     assert [name for _, _, name in everything if name != "padding"] == ["variables", "never used", "stack"]
     own = sum(end - start for start, end, _ in toolchain.ram_objects(elf))
     assert sum(end - start for start, end, name in everything if name == "variables") == own
@@ -145,10 +145,10 @@ def test_regions_cover_all_of_ram_and_refuse_what_does_not_fit():
         regions(elf, 2048)
 
 
-def test_48_bytes_of_ram_are_never_used():
+def test_32_bytes_of_ram_are_never_used():
     report = report_firmware()
     *_, (start, end, name), _ = regions(toolchain.build_firmware().elf, report["stack_bytes"])
-    assert name == "never used" and end - start >= 48
+    assert name == "never used" and end - start >= 32
 
 
 def test_a_board_that_listens_says_when_a_word_was_heard():
