@@ -33,7 +33,7 @@ def run(args) -> None:
 
     if not args.wav and args.port is None:
         raise UserError("give takes with --wav: say the word five times to any recorder, a file each time, with half a "
-                        "second of quiet before it and behind it")
+                        "second of quiet before it and behind it; or say it to a board's microphone, with --port")
     if args.out is None and args.port is None:
         raise UserError("say where the word goes: --port PORT for a board, --out FILE.npz for `classify --words`")
     words.check_name(args.word)
