@@ -32,8 +32,8 @@ SETTINGS_S = 1.0
 """Longest wait for its settings."""
 PACE_S, BURST = 0.005, frontend.HOP // 2
 """Samples are sent this often, 40 at a time, and never more than half a frame of them, however late this computer is:
-so no two frames are due as close as the line could bring them, 13.9 ms, which is less than the board's longest burst of
-work; and to wait for samples does it no harm."""
+so no two frames are due as close as the line could bring them, 160 bytes, when the board may still be at work on the
+first of them, above all with eight taught words; and to wait for samples does it no harm."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5

@@ -1,4 +1,5 @@
 """A word taught through a board's own microphone: it sends what its front end hears, and the definition does the rest.
+Chapter 12.
 
     with taught.connected("/dev/ttyUSB0") as board:
         word, takes = takes.teach(board.microphone(), board.model(), "lamp", print, print)

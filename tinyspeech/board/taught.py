@@ -1,4 +1,4 @@
-"""The words that were taught to a board, over its serial port: list, keep, rename, forget, teach. Chapter 14.
+"""The words that were taught to a board, over its serial port: list, keep, rename, forget. Chapter 12.
 
     with taught.connected("/dev/ttyUSB0") as board:
         board.names()                                  # {0: "lamp"}: places and names

@@ -32,7 +32,9 @@ Listening, every frame (`Listener`); [bytes that the chip keeps]:
 So a word stands alone: quiet before it and behind it. What is soft hardly counts, which is why nobody has to find where
 a word begins. Running speech is rejected first of all since it does not pause, and then since it is usual.
 
-Teaching, `TAKES` times (`Teaching`); while a take is said the network does not run, whose memory holds all this:
+Teaching, `TAKES` times (`Teaching`): by a computer, also of what a board's microphone hears (`board/takes.py`), since
+the chip has no flash left for it. It is cut so that it would fit the chip's RAM: while a take is said the network does
+not run, whose memory would hold all this:
 
 | step | computes |
 | --- | --- |
