@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+from support.played import clips_in_a_row
 
 from tinyspeech import paths
 from tinyspeech.board import keeping
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.sound import audio, datasets
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 REST = listening.BATCH_FRAMES * decision.REFRACTORY_STEPS
@@ -28,9 +28,7 @@ def model():
 @pytest.fixture(scope="module")
 def sound():
     """Half a minute of clips in a row, unknown words among them, int16 at 8 kHz."""
-    x = datasets.load_task(paths.BUNDLED, "validation", limit=30).arrays()[0]
-    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
-    return frontend.to_8khz(row[: len(row) // 2 * 2])
+    return clips_in_a_row(30)
 
 
 @pytest.mark.parametrize("settings", [{}, {"sensitivity": "low"}, {"sensitivity": "high", "first_word": 11}], ids=str)

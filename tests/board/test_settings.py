@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from support.played import lines_heard
 
 from tinyspeech import paths, toolchain
 from tinyspeech.board.direct import Board
@@ -179,15 +180,8 @@ def test_what_another_firmware_kept_is_the_default(code):
 def test_a_board_hears_what_the_definition_hears_with_its_settings(board, speech, wanted):
     model, codes = speech
     assert answer(board, setting(wanted.sensitivity, wanted.first_word)) == wanted
-    board.send(Command.RECORDING)
-    board.advance(0.005)
-    for at in range(0, len(codes), 160):
-        board.send(codes[at : at + 160].tobytes())
-        board.advance(0.02)
-    board.send(Command.STOP)
-    board.advance(0.1)
     words = listening.words(model, mulaw.mulaw_decode(codes), **wanted.constants())
-    assert words and board.received().decode().splitlines() == transcript(words, listening.frame_count(len(codes)))
+    assert words and lines_heard(board, codes) == transcript(words, listening.frame_count(len(codes)))
 
 
 CUT_S = 21.2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.kept_words import ERASED, answer, kept
+from support.played import clips_in_a_row, lines_heard
 
 from tinyspeech import paths
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
@@ -11,7 +12,7 @@ from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
-from tinyspeech.sound import audio, datasets, mulaw
+from tinyspeech.sound import mulaw
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,7 @@ def model():
 @pytest.fixture(scope="module")
 def codes():
     """Half a minute of clips in a row, in mu-law."""
-    x = datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]
-    row = audio.in_a_row(x, audio.SAMPLE_RATE_HZ)[0]
-    return np.asarray(mulaw.mulaw_encode(frontend.to_8khz(row[: len(row) // 2 * 2])))
+    return np.asarray(mulaw.mulaw_encode(clips_in_a_row(24)))
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +33,6 @@ def taught(model, codes):
     segments = [one for one in words.segments(*words.frames(model, features)) if np.count_nonzero(one.codes) > 5]
     assert len(segments) > 8
     return [words.teach(f"own{n}", [one]) for n, one in enumerate(segments[:8])]
-
-
-def play(board: VirtualBoard, codes: np.ndarray) -> list[str]:
-    board.received()
-    board.send(Command.RECORDING)
-    board.advance(0.005)
-    for at in range(0, len(codes), 160):
-        board.send(codes[at : at + 160].tobytes())
-        board.advance(0.02)
-    board.send(Command.STOP)
-    board.advance(0.1)
-    assert board.fault is None and board.chip.state.overruns == 0
-    return board.received().decode().splitlines()
 
 
 @pytest.mark.parametrize("first", [0, decision.TAUGHT, 2, 11])
@@ -66,7 +52,7 @@ def test_a_board_reports_what_the_definition_does(model, codes, taught, first):
     found = words.reported(model, sound, some, first_word=first or None)
     names = {name for _, name in found}
     assert bool(names & {word.name for word in some}) == (first < 2)
-    assert play(board, codes) == transcript(found, listening.frame_count(len(sound)))
+    assert lines_heard(board, codes) == transcript(found, listening.frame_count(len(sound)))
     assert board.chip.state.resets == 1
 
 
@@ -76,7 +62,7 @@ def test_without_taught_words_nothing_changes(model, codes):
     board = VirtualBoard(shipped_image())
     board.advance(0.01)
     assert set(kept(board)) == {ERASED}
-    assert play(board, codes) == transcript(listening.words(model, sound), listening.frame_count(len(sound)))
+    assert lines_heard(board, codes) == transcript(listening.words(model, sound), listening.frame_count(len(sound)))
 
 
 def test_a_board_sends_the_coefficients_of_its_microphone(codes):

@@ -1,9 +1,11 @@
 """What chapter 11 rests on: leads and figures of one network, counts by hand that are the library's, exercises."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
+from support.chapters import functions, printed
 
 from tinyspeech import paths
 from tinyspeech.integer import decision
@@ -18,17 +20,10 @@ MORE = 0.02
 @pytest.fixture(scope="module")
 def by_hand() -> dict:
     """The chapter's own functions."""
-    space = {"np": np, "decision": decision}
-    for cell in CELLS:
-        if re.match(r"def (at_a_word|events|false_alarms|heard)\(", cell.source):
-            exec(re.split(r"\n\n(?=\S)", cell.source)[0], space)
-    return space
+    return functions(CELLS, "at_a_word|events|false_alarms|heard", np=np, decision=decision)
 
 
-def output(start: str) -> str:
-    """What the one cell printed that begins so."""
-    (cell,) = (cell for cell in CELLS if cell.source.startswith(start))
-    return "".join(text_outputs(cell))
+output = partial(printed, CELLS)
 
 
 def test_the_stored_leads_are_of_the_network_whose_figures_are_recorded(by_hand):

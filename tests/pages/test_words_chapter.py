@@ -1,11 +1,13 @@
 """What the chapter "Your own words" rests on: pictures, functions by hand that are the library's, exercises, claims."""
 
 import re
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from support.chapters import functions, printed
 
 from tinyspeech import paths
 from tinyspeech.integer import words
@@ -22,17 +24,10 @@ CELLS = code_cells(load(FILE))
 @pytest.fixture(scope="module")
 def by_hand() -> dict:
     """The chapter's own functions."""
-    space = {"np": np, "words": words}
-    for cell in CELLS:
-        if re.match(r"def (follow|quarters|distance|excess|listen|crc)\(", cell.source):
-            exec(re.split(r"\n\n(?=\S)", cell.source)[0], space)
-    return space
+    return functions(CELLS, "follow|quarters|distance|excess|listen|crc", np=np, words=words)
 
 
-def output(start: str) -> str:
-    """What the one cell printed that begins so."""
-    (cell,) = (cell for cell in CELLS if cell.source.startswith(start))
-    return "".join(text_outputs(cell))
+output = partial(printed, CELLS)
 
 
 # ---------------------------------------------------------------- pictures

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+from support.taught_words import any_word
 
 from tinyspeech.board import protocol
 from tinyspeech.board.protocol import ERASED, FORGOTTEN, NO_WORD, Command
@@ -14,10 +17,8 @@ __all__ = ("ERASED", "NAMELESS", "NOTHING", "answer", "kept", "page", "request")
 
 
 def page(seed: int, name: str = "") -> bytes:
-    rng = np.random.default_rng(seed)
-    template = np.concatenate([rng.integers(-8, 8, (words.PARTS, words.COEFFICIENTS)),
-                               words.LEVELS[rng.integers(0, 4, (words.PARTS, words.BLOCK))]], axis=1)
-    return words.Word(name or f"word{seed}", template.astype(np.int8), int(rng.integers(256))).pack()
+    threshold = int(np.random.default_rng([seed, 1]).integers(256))
+    return replace(any_word(name or f"word{seed}", seed), threshold=threshold).pack()
 
 
 def request(data: bytes, slot: int) -> bytes:
