@@ -250,3 +250,7 @@ void network_flush(void *scratch)
     }
     resume(0, scratch);
 }
+
+#ifndef __riscv
+struct words *network_words(void) { return MODEL_TAP ? network.words : 0; }
+#endif

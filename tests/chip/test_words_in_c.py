@@ -3,9 +3,10 @@
 import re
 
 import numpy as np
-from support.words_in_c import InC, Listening, OnChip
+from support.words_in_c import InC, OnChip
 
 from tinyspeech import paths
+from tinyspeech.chip.native import Native
 from tinyspeech.integer import frontend, trials, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.sound import datasets
@@ -117,11 +118,11 @@ def whole_takes(count: int, seed: int) -> tuple[int, int]:
         features = frontend.FrontendStream().push(words.with_silence(np.pad(clip, (4000, 0))))
         taught += [words.teach(f"own{len(taught)}", [one]) for one in words.segments(*words.frames(model, features))]
     taught = taught[: words.MAX_WORDS]
-    native = Listening(model, b"".join(word.pack() for word in taught))
+    native, pages = Native(sanitize=True), b"".join(word.pack() for word in taught)
     wrong = both = 0
     for sound in trials.takes(list(clips), count, seed):
         features = frontend.FrontendStream().push(words.with_silence(sound))
-        got = native.heard(features)
+        got = [(count // 4 - 1, place) for count, place in native.heard(features, pages)]
         rows, listener, want = zip(*words.frames(model, features), strict=True), words.Listener(taught), []
         for t, (loudness, vector) in enumerate(rows):
             answer = listener.push(int(loudness), vector)

@@ -65,14 +65,13 @@ def test_no_board_has_nine_words(known, recordings):
 
 
 def test_the_layout_and_the_places_are_the_firmwares(layout):
-    header = (paths.FIRMWARE / "model.h").read_text()
-    layout.check(paths.FIRMWARE / "network.h", {"offsetof(struct network, words)": native.words_offset(header),
-                                                "WORDS_PAGES": taught.PLACES, "WORDS": native.PLACES})
+    layout.check(paths.FIRMWARE / "network.h", {"WORDS_PAGES": taught.PLACES, "WORDS": words.MAX_WORDS,
+                                                "sizeof(struct word)": words.PAGE_BYTES})
 
 
 @pytest.mark.parametrize("name", ["tinyspeech_xs", "tinyspeech_z"])
 def test_a_network_to_which_no_words_can_be_taught(name):
     header = c_header(IntegerModel.load(paths.model_file(name, ".npz")))
-    assert native.words_offset(header) == 0
+    assert "#define MODEL_TAP 0\n" in header
     with pytest.raises(UserError, match="hears no taught words with this network"):
-        native.Native(toolchain.firmware_with(header)).heard(np.zeros(800, np.int16), b"\xff" * 512)
+        native.Native(toolchain.firmware_with(header)).heard(np.zeros((40, 12), np.int8), b"\xff" * 512)

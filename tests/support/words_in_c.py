@@ -9,10 +9,7 @@ import numpy as np
 from tinyspeech import toolchain
 from tinyspeech.board.direct import Board
 from tinyspeech.chip.emulator import FLASH_BYTES
-from tinyspeech.chip.native import Native
 from tinyspeech.integer import words
-from tinyspeech.integer.network import IntegerModel
-from tinyspeech.integer.plan import memory_plan
 from tinyspeech.paths import FIRMWARE
 
 LINE_BATCHES = 5
@@ -51,30 +48,6 @@ class InC:
         decide.restype = at
         word = decide(state)
         return -1 if word is None else (word - ctypes.addressof(self.pages)) // words.PAGE_BYTES
-
-
-class Listening(Native):
-    """The firmware's front end and network, and its search for taught words, on this computer."""
-
-    def __init__(self, model: IntegerModel, pages: bytes):
-        super().__init__(sanitize=True)
-        (ctypes.c_uint8 * len(pages)).in_dll(self.library, "words_pages")[:] = pages
-        plan = memory_plan(model)
-        between = max(plan["batch"] * model.inputs, 2 * plan["held_bytes"])
-        before = (plan["state_bytes"] + 3) // 4 * 4 + 4 * (len(model.classes) + 2) + between
-        self.words = ctypes.addressof(ctypes.c_char.in_dll(self.library, "network")) + before
-        self.first = ctypes.addressof(ctypes.c_char.in_dll(self.library, "words_pages"))
-        self.library.words_decide.restype = ctypes.c_void_p
-
-    def heard(self, features: np.ndarray) -> list[tuple[int, int]]:
-        """int8 [T, 12] -> (batch, slot) of every taught word that is over, from a network that listens anew."""
-        found = []
-        self.library.network_reset(1)
-        for t, frame in enumerate(np.ascontiguousarray(features, np.int8)):
-            if self.library.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch):
-                word = self.library.words_decide(ctypes.c_void_p(self.words))
-                found += [] if word is None else [(t // 4 - 1, (word - self.first) // words.PAGE_BYTES)]
-        return found
 
 
 class OnChip:

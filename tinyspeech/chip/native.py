@@ -6,7 +6,6 @@ Not a copy: `firmware/frontend.c`, `kernels.c`, `network.c` and `model.h`, as fl
 from __future__ import annotations
 
 import ctypes
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +13,11 @@ import numpy as np
 from tinyspeech import CLASSES, toolchain
 from tinyspeech.chip.firmware import exported_hash
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
+from tinyspeech.integer import frontend, words
 from tinyspeech.paths import FIRMWARE
 
 SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c", "matching.c",
            "network.c")
-
-PLACES = 8
-"""For taught words: `WORDS` in firmware/words.h."""
-DECISION_BYTES = 4 * len(CLASSES) + 8
-"""Of struct decision, in firmware/decision.h."""
 
 
 class Native:
@@ -36,7 +30,8 @@ class Native:
         self.hash = exported_hash(firmware)
         path = toolchain.build_host_library([firmware / name for name in SOURCES], sanitize=sanitize)
         self.library = ctypes.CDLL(str(path))
-        self._words_at = words_offset((firmware / "model.h").read_text())
+        for name in ("network_words", "words_decide"):
+            getattr(self.library, name).restype = ctypes.c_void_p
         self._scratch = (ctypes.c_int32 * (frontend.WINDOW // 2))()  # the firmware's work buffer: a window, in words
 
     def features(self, x: np.ndarray) -> np.ndarray:
@@ -66,25 +61,23 @@ class Native:
                 frames.append(self.frame(window))
         return np.array(frames, np.int8).reshape(-1, frontend.N_COEFFICIENTS)
 
-    def heard(self, samples: np.ndarray, pages: bytes) -> list[tuple[int, int]]:
-        """(FRAME, place) of every taught word that is heard in samples, int16 [n] at 8 kHz, pushed one by one.
+    def heard(self, features: np.ndarray, pages: bytes) -> list[tuple[int, int]]:
+        """(FRAME, place) of every taught word that is heard in a stream, int8 [T, 12], from a network that was reset.
 
         pages : all 8 places, 512 bytes, as they lie in the flash of a board
         Raises `UserError` for a network that the firmware does not listen to words with.
         """
-        if not self._words_at:
+        state = self.library
+        if not (listening := state.network_words()):
             raise UserError("the firmware hears no taught words with this network: add --engine int")
-        kept = (ctypes.c_uint8 * len(pages)).in_dll(self.library, "words_pages")
+        kept = (ctypes.c_uint8 * len(pages)).in_dll(state, "words_pages")
         kept[:] = pages
-        features = self.stream(samples)
-        words = ctypes.addressof(ctypes.c_uint8.in_dll(self.library, "network")) + self._words_at
-        found, state, decide = [], self.library, self.library.words_decide
-        decide.restype = ctypes.c_void_p
+        found = []
         state.network_reset(1)
-        for count, frame in enumerate(features, 1):
+        for count, frame in enumerate(np.ascontiguousarray(features, np.int8), 1):
             if state.network_frame(ctypes.c_void_p(frame.ctypes.data), self._scratch):
-                if page := decide(ctypes.c_void_p(words)):
-                    found.append((count, (page - ctypes.addressof(kept)) // (len(pages) // PLACES)))
+                if page := state.words_decide(ctypes.c_void_p(listening)):
+                    found.append((count, (page - ctypes.addressof(kept)) // words.PAGE_BYTES))
         return found
 
     def frame(self, window: np.ndarray) -> np.ndarray:
@@ -120,12 +113,3 @@ class Native:
             self.library.network_flush(self._scratch)
             self.library.network_logits(ctypes.c_void_p(row.ctypes.data))
         return out
-
-
-def words_offset(header: str) -> int:
-    """Where what listens for taught words lies in `struct network` (firmware/network.h), by a `model.h`; 0 where
-    nothing does."""
-    size = {name: int(number) for name, number in re.findall(r"#define MODEL_(\w+) (\d+)$", header, re.M)}
-    between = max(size["BATCH"] * size["INPUTS"], 2 * size["HELD_BYTES"])
-    at = -(-size["STATE_BYTES"] // 4) * 4 + DECISION_BYTES + -(-between // 4) * 4
-    return at if size["TAP"] else 0

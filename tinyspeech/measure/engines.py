@@ -177,7 +177,7 @@ class NativeEngine(IntegerEngine):
 
     def heard(self, recordings: Sequence[np.ndarray], taught: Sequence[words.Word]) -> list[list[tuple[int, int]]]:
         pages = flash_of(taught)
-        return [self.native.heard(mulaw_decode(as_sent(x8)), pages) for x8 in recordings]
+        return [self.native.heard(self.native.stream(mulaw_decode(as_sent(x8))), pages) for x8 in recordings]
 
 
 class ChipEngine(IntegerEngine):
