@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
 from tinyspeech.integer import words as taught
 from tinyspeech.integer.network import IntegerModel
