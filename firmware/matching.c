@@ -29,16 +29,20 @@ static uint8_t coefficient(const int8_t *of)
     return (uint8_t)(mean < 0 ? 0 : mean > 15 ? 15 : mean);
 }
 
+void words_frame(struct words *words, const int8_t *frame)
+{
+    int stood = stands(words->history);
+    int code = weight_code(words, (frame[0] + frame[12]) >> 1, stood && words->length >= WORD_LONGEST);
+    words->history = words->history << 3 | (uint32_t)code;
+    if (stood) words->length = (uint8_t)(words->length < 255 ? words->length + 1 : 255);
+    else if (code) words->length = 1;
+    if (!stands(words->history) && words->history >> 3 * WORD_QUIET & 7) words->over = words->length;
+}
+
 void words_batch(struct words *words, const int8_t *features)
 {
-    for (const int8_t *frame = features; frame < features + 48; frame += 24) {
-        int stood = stands(words->history);
-        int code = weight_code(words, (frame[0] + frame[12]) >> 1, stood && words->length >= WORD_LONGEST);
-        words->history = words->history << 3 | (uint32_t)code;
-        if (stood) words->length = (uint8_t)(words->length < 255 ? words->length + 1 : 255);
-        else if (code) words->length = 1;
-        if (!stands(words->history) && words->history >> 3 * WORD_QUIET & 7) words->over = words->length;
-    }
+    words_frame(words, features);
+    words_frame(words, features + 24);
     for (int n = 0; n < WORD_LINE; n++)
         for (int i = 0; i < WORD_LINE_BYTES; i++)
             words->line[n][i] = n + 1 < WORD_LINE ? words->line[n + 1][i]

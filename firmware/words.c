@@ -16,16 +16,7 @@ _Static_assert(WORDS_MERIT % WORD_PARTS == 0, "the assembly's");
 _Static_assert(sizeof(struct word) == WORD_BYTES && offsetof(struct word, parts) == offsetof(struct word, threshold) + 1,
                "the assembly's");
 
-int word_whole(const struct word *word)
-{
-    const uint8_t *byte = (const uint8_t *)word;
-    uint32_t crc = 0xffff0000;
-    for (int n = WORD_BYTES; n; n--) {
-        crc ^= (uint32_t)*byte++ << 24;
-        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
-    }
-    return !(crc | word->version);
-}
+int word_whole(const struct word *word) { return !(word_crc(word, WORD_BYTES) | word->version); }
 
 const struct word *words_decide(struct words *words)
 {

@@ -62,11 +62,26 @@ struct words {
 
 extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
 
+/* CRC-16 of so many bytes, in the upper half. */
+static inline uint32_t word_crc(const void *bytes, int count)
+{
+    const uint8_t *byte = (const uint8_t *)bytes;
+    uint32_t crc = 0xffff0000;
+    for (; count; count--) {
+        crc ^= (uint32_t)*byte++ << 24;
+        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
+    }
+    return crc;
+}
+
 /* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
 int word_whole(const struct word *word);
 
 /* And whether it has a name. */
 static inline int word_kept(const struct word *word) { return *word->name && word_whole(word); }
+
+/* A frame of 40 ms, of the coefficients of two of 20 ms: int8 [2][12]. Of a batch, words_batch does it. */
+void words_frame(struct words *words, const int8_t *features);
 
 /* A batch, two frames of 40 ms: the coefficients of four of 20 ms, int8 [4][12]. */
 void words_batch(struct words *words, const int8_t *features);
