@@ -96,7 +96,7 @@ def test_every_recorded_figure_is_of_one_group_and_names_its_command():
 def test_commands_are_understood_by_the_command_line():
     from tinyspeech.__main__ import build_parser
 
-    for key in registry.names(trains=True):
+    for key in registry.names(long=True):
         words = registry.command_of(key).split()
         assert words[:3] == ["python", "-m", "tinyspeech"]
         args = build_parser().parse_args(words[3:])

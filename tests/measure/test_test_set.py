@@ -60,5 +60,5 @@ def test_another_folder_is_refused(results):
 
 
 def test_whoever_measures_everything_leaves_it_alone():
-    assert not [key for key in registry.names(trains=True) if "official_test" in key]
+    assert not [key for key in registry.names(long=True) if "official_test" in key]
     assert registry.command_of("tinyspeech_s.official_test").endswith("--test-set FOLDER")

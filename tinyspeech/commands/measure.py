@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tqdm import tqdm
+
 from tinyspeech import KEYWORDS
 from tinyspeech.commands._common import Parser, add_command, add_json, show
 from tinyspeech.errors import UserError
@@ -35,6 +37,8 @@ def add(commands) -> None:
             ("choose", "constants and rules of the decision compared on training speakers", run_choose,
              ("speech", "negatives", "noise", "rooms"), ("speech", "negatives", "noise", "rooms")),
             ("speed", "how fast the emulated chip is on this computer", run_speed, (), ()),
+            ("endurance", "one virtual board listens for hours on end, its serial port busy between: what went wrong",
+             run_endurance, ("negatives",), ()),
             ("experiments", "the trainings of data/experiments.yaml, what is finished left out", run_experiments, both,
              ("logmel",)),
             ("bits", "accuracy against bits, as data/bits.yaml lists it, what is finished left out", run_bits, both,
@@ -43,6 +47,9 @@ def add(commands) -> None:
         _add_data(action, data, required)
         if name == "live":
             _add_hours(action)
+        if name == "endurance":
+            action.add_argument("--hours", type=float, default=24.0, help="of the board's time (default: 24)")
+            action.add_argument("--seed", type=int, default=0, help="of what sounds and what is asked (default: 0)")
         if name in ("experiments", "bits"):
             what = {"experiments": "groups to run (default: all)",
                     "bits": "networks to measure (default: all); the others' rows stay"}[name]
@@ -138,6 +145,17 @@ def run_choose(args) -> None:
 
 def run_speed(args) -> None:
     _make(args, ["chip.mips"])
+
+
+def run_endurance(args) -> None:
+    from tinyspeech.measure import endurance  # here: it loads scipy and what plays to the board
+
+    form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h [{elapsed}<{remaining}]"
+    with tqdm(total=args.hours, bar_format=form, disable=None) as bar:
+        figures = endurance.endure(args.hours, args.seed, args.negatives or (), lambda s: bar.update(s / 3600))
+    show(figures, args.json, "\n".join(f"{key}: {value}" for key, value in figures.items()))
+    if wrong := {key: figures[key] for key in endurance.MUST_BE_0 if figures[key]}:
+        sys.exit("not sound: " + ", ".join(f"{key} {value}" for key, value in wrong.items()))
 
 
 def run_experiments(args) -> None:

@@ -56,8 +56,8 @@ class Group:
     """Of `FLAGS`: what `measure` takes, by these names."""
     cheap: bool = False
     """Seconds, and the same value on every computer: a test makes them again."""
-    trains: bool = False
-    """Many minutes of training: only where it is asked for by name."""
+    long: bool = False
+    """Many minutes of training, or hours of listening: only where it is asked for by name."""
     once: bool = False
     """On the official test set, for a finished network: only where it is asked for by name, too."""
 
@@ -132,7 +132,7 @@ def of_hours() -> list[Group]:
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
-        Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), trains=True),
+        Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), long=True),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),
     ]
@@ -175,12 +175,13 @@ def of_rest() -> list[Group]:
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
         Group(("chip.mips",), firmware.interpreter),
-        Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), trains=True),
+        Group(("firmware.endurance",), firmware.endurance, long=True),
+        Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), long=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
         Group(("data.pictures",), corpus.pictures, ("logmel",)),
         Group(("data.recordings",), corpus.recordings, ("speech",)),
         Group(named("reproduce", "trained_on", "front_end"), corpus.trained_on_either, ("speech", "logmel"),
-              trains=True),
+              long=True),
         Group(("reproduce.commands",), training.commands, ("speech",)),
         Group(("reproduce.minutes",), training.minutes, cheap=True),
     ]
@@ -195,8 +196,8 @@ def of_test_set() -> list[Group]:
 def of_experiments() -> list[Group]:
     """A group for each of data/experiments.yaml, and data/bits.yaml."""
     rows = [Group((experiments.key_of(name),), partial(experiments.measure, only=[name]), ("speech", "logmel"),
-                  trains=True) for name in experiments.groups()]
-    return [*rows, Group((bits.KEY,), bits.measure, ("speech", "logmel"), trains=True)]
+                  long=True) for name in experiments.groups()]
+    return [*rows, Group((bits.KEY,), bits.measure, ("speech", "logmel"), long=True)]
 
 
 @cache
@@ -236,11 +237,11 @@ def command_of(key: str) -> str:
     return " ".join(("python -m tinyspeech measure --only", key, *(FLAGS[need] for need in group_of(key).needs)))
 
 
-def names(trains: bool = False, given: Iterable[str] = FLAGS) -> list[str]:
-    """Every figure that can be made of the data `given`, without those that take a training unless `trains`, and
+def names(long: bool = False, given: Iterable[str] = FLAGS) -> list[str]:
+    """Every figure that can be made of the data `given`, without those that take long unless `long`, and
     without the official test set's."""
     there = set(given)
-    return [key for group in groups() if (trains or not group.trains) and not group.once and there >= set(group.needs)
+    return [key for group in groups() if (long or not group.long) and not group.once and there >= set(group.needs)
             for key in group.keys]
 
 

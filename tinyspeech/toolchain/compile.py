@@ -196,15 +196,19 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
 
 
-def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
+def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str, headers: Path | None = None) -> Path:
     """Compile C sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
 
     exports : functions (and `__heap_base`, where free memory begins) that the page calls.
+    headers : a folder with some that do not lie beside the sources.
     """
     sources = [Path(source).resolve() for source in sources]
     flags = [*WASM, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
-    digest = _digest([*flags, *sources], [source.parent for source in sources])
-    return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
+    folders = [*(source.parent for source in sources), *([headers] if headers else [])]
+    include = [f"-I{headers}"] if headers else []
+    digest = _digest([*flags, *sources], folders)
+    return _cached("wasm", digest, lambda out: zig(
+        "cc", *flags, *include, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
 
 
 def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "firmware",
