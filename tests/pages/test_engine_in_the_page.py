@@ -22,7 +22,9 @@ WebAssembly.instantiate(require("fs").readFileSync(wasm), {}).then(({ instance }
   const teaching = engine.teaching(input.name, input.takes);
   for (const take of input.said) {
     let verdict = null, at = 0;
-    for (; at < take.length && !verdict; at++) verdict = teaching.hear(Int8Array.from(take[at].features), take[at].clipped);
+    for (; at < take.length && !verdict; at++) {
+      verdict = teaching.hear(Int8Array.from(take[at].features), take[at].clipped);
+    }
     out.verdicts.push([verdict, at, teaching.taken()]);
     if (teaching.done()) out.page = [...teaching.page()];
   }
