@@ -14,7 +14,7 @@ from tinyspeech.lowbit.saved import load_model
 from tinyspeech.networks.models import build_model
 from tinyspeech.sound.splits import speaker_split
 from tinyspeech.training import streams, train
-from tinyspeech.training.config import TrainConfig
+from tinyspeech.training.config import StreamSettings, TrainConfig
 
 NETWORK = {"channels": 8, "expansion": 8, "stem_kernel": 2, "kernels": [3, 3], "strides": [2, 1], "condenser": 4,
            "head": 8, "memory": 3}
@@ -249,3 +249,13 @@ def test_the_command_says_what_streams_need(tmp_path, capsys):
     path.write_text("streams: {share: 0.3}\n")
     assert main(["train", "--config", str(path)]) == 2
     assert "--negatives, --ambience, --rooms" in capsys.readouterr().err
+
+
+def test_a_config_says_how_much_noise_is_among_the_streams():
+    drawn = [sounds().draw(2000, generator(), noise) for noise in (0.06, 0.5)]
+    asked, asked_in_noise = (float((streams_.word >= 0).float().mean()) for streams_ in drawn)
+    assert abs(asked - 0.45) < 0.05 and abs(asked_in_noise - 0.23) < 0.05
+    assert StreamSettings.from_dict({"noise": 0.5}).noise == 0.5 and StreamSettings.from_dict({}).noise == 0.06
+    for wrong in (-0.1, 0.6, "much", [0.1, 0.1]):
+        with pytest.raises(UserError, match="'noise' under 'streams' must be a share"):
+            StreamSettings.from_dict({"noise": wrong})

@@ -29,6 +29,8 @@ class StreamSettings:
     false_weight: tuple[float, float] = (0.3, 1.0)
     """What a frame of scores that reports what was not said costs, at first and from the end of the float stage on; a
     word that is missed costs 1."""
+    noise: float = 0.06
+    """Share of the streams that are noise alone, 0 to 0.5."""
 
     @classmethod
     def from_dict(cls, values: dict) -> StreamSettings:
@@ -36,6 +38,10 @@ class StreamSettings:
         for key in values:
             if key not in cls.__dataclass_fields__:
                 raise UserError(f"unknown key '{key}' under 'streams'; known: {', '.join(cls.__dataclass_fields__)}")
+        values, noise = dict(values), values.get("noise", cls.noise)
+        values.pop("noise", None)
+        if type(noise) not in (int, float) or not 0 <= noise <= 0.5:
+            raise UserError(f"'noise' under 'streams' must be a share of 0 to 0.5, not {noise!r}")
         pairs = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         if "share" in pairs and not isinstance(pairs["share"], tuple):
             pairs["share"] = pairs["share"], pairs["share"]
@@ -43,7 +49,7 @@ class StreamSettings:
             if not isinstance(pair, tuple) or len(pair) != 2 or not all(type(n) in (int, float) and 0 <= n <= 1000
                                                                         for n in pair):
                 raise UserError("'share' and the two of 'false_weight' under 'streams' must be 0 to 1000")
-        return cls(**pairs)
+        return cls(noise=noise, **pairs)
 
     def share_in(self, stage: str) -> float:
         """The share in stage `float` or `qat`."""

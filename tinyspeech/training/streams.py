@@ -43,7 +43,7 @@ from tinyspeech.training.features import mel_filterbank
 SPAN = 320
 """Steps of 10 ms in a stream: 3.2 s, 160 of the chip's frames."""
 SHARES = {"keyword": 0.45, "other word": 0.12, "running speech": 0.37, "noise": 0.06}
-"""Of the streams."""
+"""Of the streams; more noise comes from keywords and running speech, as much from either."""
 KEYWORD, OTHER, SPEECH, NOISE = range(4)
 PLACES = (60, 165)
 """Steps in which a clip whose word is asked for may begin: nothing of it is cut."""
@@ -127,9 +127,13 @@ class Sounds:
     def to(self, device: str) -> Sounds:
         return Sounds(*(getattr(self, item.name).to(device) for item in fields(self)))
 
-    def draw(self, count: int, g: torch.Generator) -> Streams:
-        """So many streams, of the kinds in `SHARES`. The generator's device is the sounds' own."""
-        kinds = torch.multinomial(torch.tensor([*SHARES.values()], device=g.device), count, True, generator=g)
+    def draw(self, count: int, g: torch.Generator, noise: float = SHARES["noise"]) -> Streams:
+        """So many streams, of the kinds in `SHARES`, of noise so large a share. The generator's device is the sounds'
+        own."""
+        more = (noise - SHARES["noise"]) / 2
+        shares = SHARES | {"keyword": SHARES["keyword"] - more, "running speech": SHARES["running speech"] - more,
+                           "noise": noise}
+        kinds = torch.multinomial(torch.tensor([*shares.values()], device=g.device), count, True, generator=g)
         power = self.clips.new_zeros(count, SPAN, self.clips.shape[2], dtype=torch.float32)
         allowed = torch.zeros(count, SPAN, len(CLASSES), dtype=torch.bool, device=g.device)
         allowed[..., : decision.REJECTED] = True

@@ -142,7 +142,8 @@ def joint_loss(run: Run, x: Tensor, y: Tensor, done: float) -> Tensor:
 
     done : how much of the float stage is, 0..1
     """
-    settings, drawn = run.config.stream_settings(), run.sounds.draw(len(x), run.generator)
+    settings = run.config.stream_settings()
+    drawn = run.sounds.draw(len(x), run.generator, settings.noise)
     logits, sums = streams.answers(run.model, streams.rows_of(run.model, x, drawn))
     answers = logits.new_empty(len(x), 0)
     if run.teacher is not None:
@@ -413,7 +414,8 @@ def measure_norms(run: Run, network: nn.Module) -> None:
     generator = torch.Generator(run.device).manual_seed(0)
     some = (x for x, *_ in itertools.islice(run.batches(0, generator), NORM_BATCHES))
     if run.sounds is not None:
-        some = (streams.rows_of(network, x, run.sounds.draw(len(x), generator)) for x in some)
+        noise = run.config.stream_settings().noise
+        some = (streams.rows_of(network, x, run.sounds.draw(len(x), generator, noise)) for x in some)
     update_bn((x * grids.INPUT_STEP for x in some), network)
 
 
