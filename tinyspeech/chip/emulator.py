@@ -15,6 +15,8 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +67,7 @@ SOURCES = tuple(CORE / f"{name}.c" for name in (
 """Of the chip and the board around it."""
 SCRIPT = tuple(f"script_{name}" for name in (
     "buffer", "make", "send", "hear", "advance", "go_on", "received", "power", "reset", "pin", "drive", "read", "write",
-    "reason", "value"))
+    "watch", "unwatch", "seen", "reason", "value"))
 """What a web page's script calls of it."""
 
 
@@ -103,6 +105,42 @@ class _State(ctypes.Structure):
     )
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What a debugger keeps each time that execution comes to an address, before the instruction there."""
+
+    at: int
+    """Of the instruction, in flash or SRAM."""
+    base: int = 0
+    """A register, x0 .. x15. x0 is 0: with it the offset is the address."""
+    offset: int = 0
+    """The bytes lie at the register's value plus this."""
+    count: int = 0
+    """How many, at most 54; 0: the register itself, as 4 bytes."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a watch saw once."""
+
+    watch: int
+    """Its number in the list."""
+    cycle: int
+    data: bytes
+    """Empty where no memory was."""
+
+
+class _Seen(ctypes.Structure):
+    """`struct seen`."""
+
+    _fields_ = (("cycle", ctypes.c_uint64), ("ticks", ctypes.c_uint64), ("watch", ctypes.c_uint8),
+                ("count", ctypes.c_uint8), ("bytes", ctypes.c_uint8 * 54))
+
+
+SEEN = 512
+"""What the chip keeps of what its watches see, between two looks."""
+
+
 def wasm() -> Path:
     """The whole board as WebAssembly, for `pages/widgets/board.js`: it needs nothing from its host."""
     return toolchain.build_wasm([CORE / "script.c", *SOURCES], SCRIPT, "board")
@@ -121,6 +159,10 @@ def library() -> ctypes.CDLL:
     library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     library.chip_csr.argtypes, library.chip_csr.restype = (ctypes.c_void_p, ctypes.c_uint32), ctypes.c_uint32
+    library.chip_watch.argtypes = (ctypes.c_void_p, *(ctypes.c_uint32,) * 4)
+    library.chip_unwatch.argtypes = (ctypes.c_void_p,)
+    library.chip_seen.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
+    library.chip_unseen.argtypes = (ctypes.c_void_p,)
     library.chip_stack.argtypes = (ctypes.c_void_p,)
     library.chip_memory.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     library.chip_memory.restype = ctypes.c_void_p
@@ -233,6 +275,24 @@ class Chip:
         """Drive a pin from outside, by its name; None lets go of it."""
         level = -1 if high is None else int(high)
         self._library.chip_drive(self.address, "ACD".index(name[1]), int(name[2]), level)
+
+    def watch(self, watches: Sequence[Watch]) -> None:
+        """Keep from now on what these see, in place of all watches before; `seen` reads it. They cost the chip nothing.
+
+        Raises `UserError` for more than 8, or where nothing can be executed or kept.
+        """
+        self._library.chip_unwatch(self.address)
+        for watch in watches:
+            if self._library.chip_watch(self.address, watch.at, watch.base, watch.offset, watch.count) < 0:
+                raise UserError(f"cannot watch {watch}: of at most 8, each has an address of code, and up to 54 bytes")
+
+    def seen(self) -> list[Seen]:
+        """What the watches saw since the last call. Raises `UserError` where that was more than `SEEN` times."""
+        rows = (_Seen * SEEN)()
+        count = self._library.chip_seen(self.address, rows)
+        if lost := self._library.chip_unseen(self.address):
+            raise UserError(f"the watches saw {SEEN + lost} places since they were asked: ask more often")
+        return [Seen(row.watch, row.cycle, bytes(row.bytes[: row.count])) for row in rows[:count]]
 
     def said(self) -> bytes:
         """What the program said to its debugger since the last call, as ch32fun's print does."""

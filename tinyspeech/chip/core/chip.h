@@ -100,6 +100,17 @@ struct registers {
     } flash;
 };
 
+enum { WATCHES = 8, SEEN = 512, SEEN_BYTES = 54 };
+
+/* Each time that execution comes to an address, before the instruction there, `count` bytes at x[base] + offset are kept,
+   or, for 0 bytes, x[base] itself. x0 is 0: with it the offset is the address. */
+struct watch { uint32_t at, base, offset, count, slot; };
+
+struct seen {
+    uint64_t cycle, ticks; /* since power on */
+    uint8_t watch, count, bytes[SEEN_BYTES];
+};
+
 struct chip {
     /* --- read and written by Python: keep in step with _State in chip/emulator.py --- */
     uint32_t x[16], pc;
@@ -152,6 +163,10 @@ struct chip {
     uint64_t due[EVENTS], next_event;
     struct registers r;
     struct decoded cache[SLOTS];
+    uint32_t watches, rearm; /* rearm: 1 + the slot whose instruction runs now though it is watched, or 0 */
+    struct watch watch[WATCHES];
+    uint32_t seen_count, unseen; /* unseen: what there was no room for */
+    struct seen seen[SEEN];
 };
 
 /* A peripheral's request is over, though the core does not look up: a next one is a new one. */
@@ -176,6 +191,10 @@ void chip_hang_up(struct chip *chip);
 uint32_t chip_csr(struct chip *chip, uint32_t number);
 uint32_t chip_stack(const struct chip *chip);
 uint8_t *chip_memory(struct chip *chip, uint32_t address, uint32_t count);
+int chip_watch(struct chip *chip, uint32_t at, uint32_t base, uint32_t offset, uint32_t count);
+void chip_unwatch(struct chip *chip);
+uint32_t chip_seen(struct chip *chip, struct seen *to);
+uint32_t chip_unseen(struct chip *chip);
 int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin);
 void chip_drive(struct chip *chip, uint32_t port, uint32_t pin, int to);
 

@@ -16,6 +16,9 @@ int script_pin(uint32_t port, uint32_t pin);
 void script_drive(uint32_t port, uint32_t pin, int to);
 int script_read(uint32_t address, uint32_t count);
 int script_write(uint32_t address, uint32_t count);
+int script_watch(uint32_t at, uint32_t base, uint32_t offset, uint32_t count);
+void script_unwatch(void);
+uint32_t script_seen(void);
 uint32_t script_reason(void);
 double script_value(uint32_t what);
 
@@ -33,6 +36,7 @@ uint8_t *script_buffer(void) { return buffer; }
 void script_make(int32_t count)
 {
     chip.analogue = 0;
+    chip_unwatch(&chip);
     chip_reset(&chip, buffer, count < 0 ? 0 : (uint32_t)count);
     chip.timed = 1, chip.line_baud = LINE_BAUD;
     chip.transmit = sent, chip.transmit_room = SENT_BYTES, chip.transmit_count = 0;
@@ -92,6 +96,23 @@ int script_write(uint32_t address, uint32_t count)
     return 1;
 }
 
+/* As chip_watch and chip_unwatch; and into the buffer what was seen since the last call, in the board's time: how often. */
+int script_watch(uint32_t at, uint32_t base, uint32_t offset, uint32_t count)
+{
+    return chip_watch(&chip, at, base, offset, count);
+}
+
+void script_unwatch(void) { chip_unwatch(&chip); }
+
+uint32_t script_seen(void)
+{
+    _Static_assert(SEEN * sizeof(struct seen) <= BUFFER_BYTES, "what was seen does not fit the buffer");
+    struct seen *seen = (struct seen *)(void *)buffer;
+    uint32_t count = chip_seen(&chip, seen);
+    for (uint32_t i = 0; i < count; i++) seen[i].ticks += board.base;
+    return count;
+}
+
 /* Into the buffer why the core stands still, in words: how many bytes, 0 where it does not. */
 uint32_t script_reason(void)
 {
@@ -122,6 +143,7 @@ double script_value(uint32_t what)
     case 12: return board_stopped(&board) == STOP_FAULT ? chip.fault_address : 0;
     case 13: return (double)board_heard_until(&board) / (double)TICKS_PER_SECOND;
     case 14: return (double)chip.instructions;
+    case 15: return chip.unseen;
     }
     return 0;
 }

@@ -16,8 +16,9 @@ function boardOf(exports) {
   const HEARD_HZ = 32000, SLICE_S = 1; // the C keeps four seconds of the signal
   const TIME = 0, FULL = 2; // enum board_stop
   const VALUES = ["seconds", "cycles", "slept", "clock", "resets", "conversions", "dropped", "stack", "gaps", "in_rom",
-    "fault", "pc", "fault_address", "heard_until", "instructions"]; // in the order of script_value
-  let sent = [], line = [], volts = [];
+    "fault", "pc", "fault_address", "heard_until", "instructions", "unseen"]; // in the order of script_value
+  const SEEN_BYTES = 72, TICKS_PER_SECOND = 48e6 * 65536; // struct seen
+  let sent = [], line = [], volts = [], seen = [];
 
   const buffer = () => new Uint8Array(exports.memory.buffer, exports.script_buffer(), BUFFER);
   const samples = () => new Uint16Array(exports.memory.buffer, exports.script_buffer(), BUFFER / 2);
@@ -44,11 +45,20 @@ function boardOf(exports) {
     const count = exports.script_received();
     if (count) sent.push(taken(count));
   };
+  const collectSeen = () => {
+    const all = taken(SEEN_BYTES * exports.script_seen()), view = new DataView(all.buffer);
+    for (let at = 0; at < all.length; at += SEEN_BYTES) {
+      const count = all[at + 17];
+      seen.push({ cycle: Number(view.getBigUint64(at, true)), watch: all[at + 16], bytes: all.slice(at + 18, at + 18 + count),
+        seconds: Number(view.getBigUint64(at + 8, true)) / TICKS_PER_SECOND });
+    }
+  };
   const make = (count) => {
     exports.script_make(count);
     sent = [];
     line = [];
     volts = [];
+    seen = [];
   };
 
   return {
@@ -78,6 +88,7 @@ function boardOf(exports) {
         let stop = exports.script_advance(Math.min(left, SLICE_S));
         for (; stop === FULL; stop = exports.script_go_on()) collect();
         collect();
+        collectSeen();
         if (stop !== TIME) break;
       }
       return exports.script_reason() ? "fault" : "budget";
@@ -96,6 +107,18 @@ function boardOf(exports) {
       const count = exports.script_reason();
       const reason = String.fromCharCode(...taken(count));
       return count ? `${reason} at pc ${hex(value("pc"))}, address ${hex(value("fault_address"))}` : "";
+    },
+    watch(places) { // when execution comes to `at`, keep `count` bytes at x[base] + offset, or for 0 bytes x[base] itself
+      exports.script_unwatch();
+      seen = [];
+      for (const { at, base, offset, count } of places) {
+        if (exports.script_watch(at, base, offset, count) < 0) throw new RangeError(`nothing to watch at ${hex(at)}`);
+      }
+    },
+    seen() { // since the last call: [{watch: place's number, seconds, cycle, bytes}]
+      const all = seen;
+      seen = [];
+      return all;
     },
     pin(name) { // "PD0": true, false, or null where it is no output
       return [null, false, true][exports.script_pin(port(name), Number(name[2])) + 1];
