@@ -62,8 +62,8 @@ def _library() -> ctypes.CDLL:
 
 
 class VirtualBoard:
-    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only. The board is
-    `chip/core/board.c`; this is its face.
+    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only. All of it
+    is `chip/core/board.c`; this is its face.
 
     image : flash from address 0; None is a blank chip, waiting in the ROM bootloader as only a WCH-Link can make it.
     timed : serial bytes, erasing and programming take their time. Without, a chip that waits for bytes stops the clock.
@@ -95,7 +95,7 @@ class VirtualBoard:
         return self._library.board_room(self._address)
 
     def send(self, data: bytes) -> None:
-        """Bytes onto the board's receiving line, behind those that are still on it. `UserError` for more than `room`."""
+        """Bytes onto the board's receiving line, behind those that are still on it: `room`, or `UserError`."""
         if len(data) > self.room:
             raise UserError(f"the line takes {self.room:,} bytes now, not {len(data):,}: let time pass first")
         self._library.board_send(self._address, bytes(data), len(data))
