@@ -219,7 +219,7 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]
     quoted = [part.strip(" .") for quote in quotes for part in quote.split("…") if part.strip(" .")]
     assert len(quoted) > 12
-    missing = [part for part in quoted if part.replace(" 4 ", " {ATTEMPTS} ") not in said and "NAME" not in part]
+    missing = [part for part in quoted if part.replace(" 4 ", " {attempts} ") not in said and "NAME" not in part]
     assert missing == []
 
 
