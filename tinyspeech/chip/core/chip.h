@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "assumptions.h"
+#include "faults.h"
 
 /* freestanding (WebAssembly) has no string.h; the compiler provides both */
 #define memset __builtin_memset
@@ -32,12 +33,6 @@ enum { HZ_48M = 48000000, TICK_BITS = 16 };
 #define TICKS_PER_SECOND ((uint64_t)HZ_48M << TICK_BITS)
 
 enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK, STOP_BOOT };
-
-enum fault {
-    FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
-    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR, FAULT_NO_CLOCK, FAULT_SLEEP, FAULT_SETTING,
-    FAULT_DMA, FAULT_ADC_SPEED, FAULT_SLEEP_MASKED, FAULT_FLASH_BUSY
-};
 
 enum event { /* what happens at a cycle of its own; of two at the same, the first of this list */
     EVENT_SYSTICK, EVENT_TIMER_UPDATE, EVENT_TIMER_COMPARE = EVENT_TIMER_UPDATE + 2, /* 2 timers, 4 channels each */
@@ -105,6 +100,17 @@ struct registers {
     } flash;
 };
 
+enum { WATCHES = 8, SEEN = 512, SEEN_BYTES = 54 };
+
+/* Each time that execution comes to an address, before the instruction there, `count` bytes at x[base] + offset are kept,
+   or, for 0 bytes, x[base] itself. x0 is 0: with it the offset is the address. */
+struct watch { uint32_t at, base, offset, count, slot; };
+
+struct seen {
+    uint64_t cycle, ticks; /* since power on */
+    uint8_t watch, count, bytes[SEEN_BYTES];
+};
+
 struct chip {
     /* --- read and written by Python: keep in step with _State in chip/emulator.py --- */
     uint32_t x[16], pc;
@@ -157,6 +163,10 @@ struct chip {
     uint64_t due[EVENTS], next_event;
     struct registers r;
     struct decoded cache[SLOTS];
+    uint32_t watches, rearm; /* rearm: 1 + the slot whose instruction runs now though it is watched, or 0 */
+    struct watch watch[WATCHES];
+    uint32_t seen_count, unseen; /* unseen: what there was no room for */
+    struct seen seen[SEEN];
 };
 
 /* A peripheral's request is over, though the core does not look up: a next one is a new one. */
@@ -166,6 +176,27 @@ static inline void line_fell(struct chip *chip, int irq) { chip->r.pfic.seen &= 
 static inline void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
 
 static inline uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
+
+/* What others do with a chip: see rv32ec.c and gpio.c. */
+size_t chip_size(void);
+void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count);
+void chip_power_on(struct chip *chip);
+void chip_restart(struct chip *chip, uint32_t flags);
+int chip_run(struct chip *chip, uint64_t until);
+uint64_t chip_ticks(const struct chip *chip);
+uint64_t chip_ticks_per_cycle(const struct chip *chip);
+uint64_t chip_watchdog(const struct chip *chip);
+void chip_watchdog_counts(struct chip *chip, uint64_t ticks);
+void chip_hang_up(struct chip *chip);
+uint32_t chip_csr(struct chip *chip, uint32_t number);
+uint32_t chip_stack(const struct chip *chip);
+uint8_t *chip_memory(struct chip *chip, uint32_t address, uint32_t count);
+int chip_watch(struct chip *chip, uint32_t at, uint32_t base, uint32_t offset, uint32_t count);
+void chip_unwatch(struct chip *chip);
+uint32_t chip_seen(struct chip *chip, struct seen *to);
+uint32_t chip_unseen(struct chip *chip);
+int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin);
+void chip_drive(struct chip *chip, uint32_t port, uint32_t pin, int to);
 
 #pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
 /* bus.c */

@@ -27,7 +27,7 @@ enum op {
     OP_UNDECODED, OP_LUI, OP_AUIPC, OP_JAL, OP_JALR, OP_BEQ, OP_BNE, OP_BLT, OP_BGE, OP_BLTU, OP_BGEU, OP_LB, OP_LH, OP_LW,
     OP_LBU, OP_LHU, OP_SB, OP_SH, OP_SW, OP_ADDI, OP_ADDI_SP, OP_SLTI, OP_SLTIU, OP_XORI, OP_ORI, OP_ANDI, OP_SLLI,
     OP_SRLI, OP_SRAI, OP_ADD, OP_SUB, OP_SLL, OP_SLT, OP_SLTU, OP_XOR, OP_SRL, OP_SRA, OP_OR, OP_AND, OP_FENCE, OP_EBREAK,
-    OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_BAD
+    OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_WATCH, OP_BAD
 };
 
 enum { AHEAD = 2 }; /* cycles: a word with one wait state. Behind a jump the first word has been brought, and the next */
@@ -93,6 +93,27 @@ void chip_watchdog_counts(struct chip *chip, uint64_t ticks)
 {
     uint64_t left = chip_watchdog(chip);
     if (left != NEVER) schedule(chip, EVENT_WATCHDOG, chip->cycles + (ticks < left ? cycles_of(chip, left - ticks) : 0));
+}
+
+/* Bytes of the deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
+   with the most demanding handler come at the worst moment. */
+uint32_t chip_stack(const struct chip *chip)
+{
+    uint32_t open = chip->lowest_open_sp - chip->handler_stack;
+    return SRAM_BASE + SRAM_BYTES - (open < chip->lowest_sp ? open : chip->lowest_sp);
+}
+
+/* Bytes of SRAM, flash (also by its other address), or vendor and option bytes, as a debugger sees them; 0 where there are
+   not so many. */
+uint8_t *chip_memory(struct chip *chip, uint32_t address, uint32_t count)
+{
+    const struct { uint32_t base, bytes; uint8_t *memory; } all[] = {
+        {SRAM_BASE, SRAM_BYTES, chip->sram}, {0, FLASH_BYTES, chip->flash}, {FLASH_ALIAS, FLASH_BYTES, chip->flash},
+        {INFO_BASE, INFO_BYTES, chip->info}};
+    for (int i = 0; i < 4; i++)
+        if (address - all[i].base <= all[i].bytes && count <= all[i].bytes - (address - all[i].base))
+            return all[i].memory + (address - all[i].base);
+    return 0;
 }
 
 /* The boot area resets into the user's code; a reset by pin does, too. */
@@ -273,6 +294,69 @@ static void decode(struct chip *chip, int slot)
     if (in_flash && chip->wait_states) d.fetch = (uint8_t)((1 + chip->wait_states) * d.length / 4);
     if (d.op >= OP_LB && d.op <= OP_SW) d.cost = 2;
     chip->cache[slot] = d;
+}
+
+/* In place of a watched instruction stands one that takes no time and keeps what is watched. Then the instruction itself
+   runs, alone, and is replaced again: what is not watched costs nothing. */
+static void decode_watched(struct chip *chip, int slot)
+{
+    static const struct decoded watch = {OP_WATCH, 0, 0, 0, 0, 0, 0, 0, 0};
+    decode(chip, slot);
+    for (uint32_t i = 0; i < chip->watches; i++)
+        if (chip->watch[i].slot == (uint32_t)slot) chip->cache[slot] = watch;
+}
+
+static __attribute__((noinline)) void look(struct chip *chip, int slot, uint64_t cycles)
+{
+    for (uint32_t i = 0; i < chip->watches; i++) {
+        const struct watch *w = chip->watch + i;
+        if (w->slot != (uint32_t)slot) continue;
+        if (chip->seen_count == SEEN) {
+            chip->unseen++;
+            continue;
+        }
+        struct seen *seen = chip->seen + chip->seen_count++;
+        const uint8_t *from = w->count ? chip_memory(chip, chip->x[w->base] + w->offset, w->count) : (uint8_t *)(chip->x + w->base);
+        uint32_t count = !from ? 0 : w->count ? w->count : 4;
+        seen->cycle = cycles, seen->ticks = ticks_at(chip, cycles), seen->watch = (uint8_t)i, seen->count = (uint8_t)count;
+        if (from) memcpy(seen->bytes, from, count);
+    }
+    decode(chip, slot);
+    chip->rearm = 1 + (uint32_t)slot;
+}
+
+/* One more watch: its number, or -1 where nothing can be executed, or for more than fits. */
+int chip_watch(struct chip *chip, uint32_t at, uint32_t base, uint32_t offset, uint32_t count)
+{
+    int slot = slot_of(at);
+    if (slot < 0 || base > 15 || count > SEEN_BYTES || chip->watches == WATCHES) return -1;
+    chip->watch[chip->watches] = (struct watch){at, base, offset, count, (uint32_t)slot};
+    forget_decoded(chip);
+    return (int)chip->watches++;
+}
+
+/* All watches end, and what they saw is forgotten. */
+void chip_unwatch(struct chip *chip)
+{
+    chip->watches = chip->rearm = chip->seen_count = chip->unseen = 0;
+    forget_decoded(chip);
+}
+
+/* What was seen since the last call, SEEN at most: how many. */
+uint32_t chip_seen(struct chip *chip, struct seen *to)
+{
+    uint32_t count = chip->seen_count;
+    memcpy(to, chip->seen, count * sizeof *to);
+    chip->seen_count = 0;
+    return count;
+}
+
+/* What there was no room for since the last call. */
+uint32_t chip_unseen(struct chip *chip)
+{
+    uint32_t lost = chip->unseen;
+    chip->unseen = 0;
+    return lost;
 }
 
 /* ------------------------------------------------------------------------------------------------- memory -------- */
@@ -483,6 +567,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
     serial_arrivals(chip);
 attend: /* between instructions: events, resets, interrupts, sleep */
     chip->cycles = cycles, chip->pc = pc;
+    if (chip->rearm) chip->cache[chip->rearm - 1].op = OP_UNDECODED, chip->rearm = 0;
     if (chip->next_event <= cycles) advance(chip);
     cycles += chip->stolen, chip->stolen = 0;
     if (chip->fault) {
@@ -545,8 +630,12 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         cycles += cost;
         switch (d->op) {
         case OP_UNDECODED:
-            decode(chip, (int)(d - chip->cache));
+            decode_watched(chip, (int)(d - chip->cache));
             cycles = before;
+            continue;
+        case OP_WATCH:
+            look(chip, (int)(d - chip->cache), cycles);
+            limit = cycles + 1; /* the instruction itself, and then the core looks up */
             continue;
         case OP_LUI: x[rd] = (uint32_t)imm; break;
         case OP_AUIPC: x[rd] = pc + (uint32_t)imm; break;
