@@ -1,0 +1,106 @@
+"""The emulated board that hears a reader's own microphone, in the page: a button, a light, and words. Chapter 10.
+
+The firmware is the one that the chip runs, unchanged, and so is the board around it (`chip/core`, as WebAssembly). Its
+sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port. Where its sums
+and coefficients lie in its RAM is read from the firmware's ELF file.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+
+import numpy as np
+from IPython.display import HTML
+from markupsafe import Markup
+
+from tinyspeech import CLASSES, KEYWORDS, toolchain
+from tinyspeech.board import protocol, virtual
+from tinyspeech.board.protocol import Command
+from tinyspeech.chip import emulator
+from tinyspeech.integer import decision, frontend, listening, plan
+from tinyspeech.integer.network import IntegerModel, sigmoid_q7
+from tinyspeech.pages.widgets.markup import render, script
+from tinyspeech.paths import BUNDLED, SHIPPED, model_file
+from tinyspeech.sound import audio, datasets
+
+FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
+         "firmware": "its firmware"}
+"""What is said of the chip, in the page's order."""
+GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
+"""Of the amplifier behind a reader's microphone: an ordinary one, unregulated, gives speech a tenth of full scale."""
+QUIET = (frontend.SAMPLE_RATE_HZ // 2, frontend.SAMPLE_RATE_HZ)
+"""Samples before and behind a clip, where it is tried whether the board hears it."""
+LED = "PD0"
+
+
+@functools.cache
+def clips() -> dict[str, bytes]:
+    """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else: of voices that
+    the network was not trained on, where there is one."""
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+    found = {}
+    for word in KEYWORDS:
+        for split in ("validation", "training"):
+            for name in datasets.clips_of_split(BUNDLED, split)[word]:
+                sound = np.pad(frontend.to_8khz(audio.load_clip(BUNDLED / name)[None])[0], QUIET)
+                if word not in found and [heard for _, heard in listening.words(model, sound)] == [word]:
+                    found[word] = (BUNDLED / name).read_bytes()
+    return found
+
+
+def _places(elf, model: IntegerModel) -> dict[str, int | list[int]]:
+    """Where in RAM the board keeps what the panel shows."""
+    objects = {name: start for start, _, name in toolchain.ram_objects(elf)}
+    memory = plan.memory_plan(model)
+    gate = objects["work"] + 4 * memory["widest"] + memory["slots"]["pooled"]
+    return {
+        "missing": objects["listening.stream.missing"],  # samples to the next frame
+        "coefficients": objects["work"] + plan.WORK_BYTES - model.inputs,
+        "sums": objects["network.sums.sums"],
+        "waiting": objects["network.waiting_bytes"],
+        "gates": [gate + frame * memory["slot_bytes"] for frame in range(2)],
+    }
+
+
+def _settings() -> list[dict]:
+    """Every setting that the board takes, with the bytes that `listen` sends for it."""
+    return [{"sensitivity": sensitivity, "first": first, "bytes": [*protocol.setting(sensitivity, first)]}
+            for sensitivity in decision.SENSITIVITIES for first in (None, *protocol.first_words())]
+
+
+def live_data() -> dict:
+    """What the panel's scripts need: firmware, WebAssembly, clips, protocol, places in RAM."""
+    firmware, model = toolchain.build_firmware(), IntegerModel.load(model_file(SHIPPED, ".npz"))
+    encode = {name: base64.b64encode(data).decode() for name, data in clips().items()}
+    return {
+        "wasm": base64.b64encode(emulator.wasm().read_bytes()).decode(),
+        "image": base64.b64encode(firmware.bin.read_bytes()).decode(),
+        "clips": encode, "clip_hz": audio.SAMPLE_RATE_HZ, "classes": [name.strip("_") for name in CLASSES],
+        "words": KEYWORDS, "rejected": decision.REJECTED, "led": LED, "gains": GAINS,
+        "signal_hz": listening.ADC_HZ, "rate": frontend.SAMPLE_RATE_HZ, "hop": frontend.HOP, "inputs": model.inputs,
+        "start_s": virtual.START_S, "logit_step": model.logit_step, "least_leads": decision.LEAST_LEADS,
+        "sigmoid": [int(weight) + 1 for weight in sigmoid_q7(np.arange(-128, 128))],
+        "ram": _places(firmware.elf, model), "settings": _settings(),
+        "commands": {"listen": [*Command.MICROPHONE], "stop": [*Command.STOP], "version": [*Command.VERSION],
+                     "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},
+        "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
+                  "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
+                  "stopped": str(protocol.Stopped(0)).split(" ")[0]},
+    }
+
+
+def live_page() -> HTML:
+    """A panel in which the emulated board, its firmware unchanged, hears the reader's microphone, a clip or a file.
+
+    It needs no Python behind it, loads nothing and sends nothing. One a page.
+    """
+    data = live_data()
+    look = re.sub(r"/\*.*?\*/\s*", "", script("live.css"), flags=re.DOTALL)
+    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    return HTML(render(
+        "live_page.html", look=Markup(look), words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()),
+        sensitivities=decision.SENSITIVITIES, first_words=KEYWORDS, gains=GAINS, usual_gain=USUAL_GAIN,
+        scripts=Markup("\n".join(script(f"{name}.js") for name in ("board", "microphone", "live"))), json=Markup(text)))
