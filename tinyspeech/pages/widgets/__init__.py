@@ -19,7 +19,7 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `board` | a flashing session |
 | `hours` | reports in hours of sound, under a threshold |
 | `words` | in what a taught word is heard, under a threshold |
-| `markup` | how templates and scripts become HTML |
+| `markup` | how templates, scripts and the style sheet become HTML |
 """
 
 from tinyspeech.pages.widgets.board import bank_drawing, flashing_explorer, flashing_memory, flashing_page
