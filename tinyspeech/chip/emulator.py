@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,19 +47,10 @@ RESETS = {"pin": 1 << 26, "power": 1 << 27, "software": 1 << 28, "watchdog": 1 <
 """Bits of RCC_RSTSCKR: why the chip was reset."""
 
 STOPS = ("running", "budget", "transmit", "starved", "fault", "break", "boot")
-FAULTS = (
-    "", "illegal instruction", "register above x15, which RV32E does not have",
-    "multiplication or division, which the core does not have",
-    "execution outside flash and RAM", "access to an unmapped address", "misaligned access", "write to flash",
-    "access to a peripheral register that is not emulated", "more than 24 MHz with no flash wait state",
-    "control register that is not emulated", "access to a peripheral whose clock is off in RCC_APB2PCENR",
-    "sleep without an interrupt that could end it", "setting of a register that is not emulated",
-    "DMA to or from where there is no memory", "ADC clock above 24 MHz",
-    "sleep while interrupts are off globally, from which this core does not wake",
-    "operation on flash that is still busy with another: wait until BSY is 0",
-)
-
-
+CORE = Path(__file__).with_name("core")
+"""The emulated chip's C."""
+FAULTS = ("", *re.findall(r'ROW\(FAULT_\w+, "([^"]+)"\)', (CORE / "faults.h").read_text()))
+"""Why the chip stops, by the number that it gives."""
 NOT_HERE = ("access to a peripheral register that is not emulated", "setting of a register that is not emulated")
 
 
@@ -67,11 +59,14 @@ def slot(address: int) -> int:
     return address // 2 if address < FLASH_BYTES else FLASH_BYTES // 2 + 2 + (address - SRAM_BASE) // 2
 
 
-CORE = Path(__file__).with_name("core")
-"""The emulated chip's C."""
 SOURCES = tuple(CORE / f"{name}.c" for name in (
     "bus", "events", "rcc", "gpio", "afio", "exti", "debug", "usart", "timer", "adc", "dma", "systick", "pfic",
-    "watchdog", "flash", "rv32ec"))
+    "watchdog", "flash", "rom", "board", "rv32ec"))
+"""Of the chip and the board around it."""
+SCRIPT = tuple(f"script_{name}" for name in (
+    "buffer", "make", "send", "hear", "advance", "go_on", "received", "power", "reset", "pin", "drive", "read", "write",
+    "reason", "value"))
+"""What a web page's script calls of it."""
 
 
 class ChipFault(RuntimeError):
@@ -108,6 +103,11 @@ class _State(ctypes.Structure):
     )
 
 
+def wasm() -> Path:
+    """The whole board as WebAssembly, for `pages/widgets/board.js`: it needs nothing from its host."""
+    return toolchain.build_wasm([CORE / "script.c", *SOURCES], SCRIPT, "board")
+
+
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(toolchain.build_host_library(SOURCES, optimise="-O3")))
     library.chip_size.restype = ctypes.c_size_t
@@ -121,6 +121,9 @@ def _library() -> ctypes.CDLL:
     library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     library.chip_csr.argtypes, library.chip_csr.restype = (ctypes.c_void_p, ctypes.c_uint32), ctypes.c_uint32
+    library.chip_stack.argtypes = (ctypes.c_void_p,)
+    library.chip_memory.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
+    library.chip_memory.restype = ctypes.c_void_p
     library.chip_drive.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int)
     return library
 
@@ -222,8 +225,7 @@ class Chip:
     def stack_bytes(self) -> int:
         """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
         with the most demanding handler come at the worst moment."""
-        lowest = min(self.state.lowest_sp, self.state.lowest_open_sp - self.state.handler_stack)
-        return SRAM_BASE + SRAM_BYTES - lowest
+        return self._library.chip_stack(self._address)
 
     def pin(self, name: str) -> bool | None:
         """Whether an output is high now, by its name, such as 'PD0'; None where the pin is no output. Of peripherals it
@@ -251,10 +253,8 @@ class Chip:
 
     def read_memory(self, address: int, count: int) -> bytes:
         """Bytes of SRAM, flash, or vendor and option bytes, as a debugger sees them."""
-        memories = ((SRAM_BASE, self.state.sram), (0, self.state.flash), (INFO_BASE, self.state.info))
-        for base, memory in memories:
-            if base <= address and address + count <= base + len(memory):
-                return bytes(memory[address - base : address - base + count])
+        if at := self._library.chip_memory(self._address, address, count):
+            return ctypes.string_at(at, count)
         raise UserError(f"no memory at {address:#x} .. {address + count:#x}")
 
     def send(self, data: bytes) -> None:

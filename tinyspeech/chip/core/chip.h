@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "assumptions.h"
+#include "faults.h"
 
 /* freestanding (WebAssembly) has no string.h; the compiler provides both */
 #define memset __builtin_memset
@@ -32,12 +33,6 @@ enum { HZ_48M = 48000000, TICK_BITS = 16 };
 #define TICKS_PER_SECOND ((uint64_t)HZ_48M << TICK_BITS)
 
 enum stop { RUNNING, STOP_BUDGET, STOP_TRANSMIT, STOP_STARVED, STOP_FAULT, STOP_BREAK, STOP_BOOT };
-
-enum fault {
-    FAULT_NONE, FAULT_ILLEGAL, FAULT_REGISTER, FAULT_MULTIPLY, FAULT_FETCH, FAULT_UNMAPPED, FAULT_MISALIGNED,
-    FAULT_FLASH_WRITE, FAULT_PERIPHERAL, FAULT_FLASH_SPEED, FAULT_CSR, FAULT_NO_CLOCK, FAULT_SLEEP, FAULT_SETTING,
-    FAULT_DMA, FAULT_ADC_SPEED, FAULT_SLEEP_MASKED, FAULT_FLASH_BUSY
-};
 
 enum event { /* what happens at a cycle of its own; of two at the same, the first of this list */
     EVENT_SYSTICK, EVENT_TIMER_UPDATE, EVENT_TIMER_COMPARE = EVENT_TIMER_UPDATE + 2, /* 2 timers, 4 channels each */
@@ -166,6 +161,23 @@ static inline void line_fell(struct chip *chip, int irq) { chip->r.pfic.seen &= 
 static inline void forget_decoded(struct chip *chip) { memset(chip->cache, 0, sizeof chip->cache); }
 
 static inline uint32_t field(uint32_t word, int high, int low) { return (word >> low) & ((1u << (high - low + 1)) - 1); }
+
+/* What others do with a chip: see rv32ec.c and gpio.c. */
+size_t chip_size(void);
+void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count);
+void chip_power_on(struct chip *chip);
+void chip_restart(struct chip *chip, uint32_t flags);
+int chip_run(struct chip *chip, uint64_t until);
+uint64_t chip_ticks(const struct chip *chip);
+uint64_t chip_ticks_per_cycle(const struct chip *chip);
+uint64_t chip_watchdog(const struct chip *chip);
+void chip_watchdog_counts(struct chip *chip, uint64_t ticks);
+void chip_hang_up(struct chip *chip);
+uint32_t chip_csr(struct chip *chip, uint32_t number);
+uint32_t chip_stack(const struct chip *chip);
+uint8_t *chip_memory(struct chip *chip, uint32_t address, uint32_t count);
+int chip_pin(const struct chip *chip, uint32_t port, uint32_t pin);
+void chip_drive(struct chip *chip, uint32_t port, uint32_t pin, int to);
 
 #pragma GCC visibility push(hidden) /* the C library has an `advance`, too */
 /* bus.c */

@@ -2,9 +2,6 @@
    Compiled to WebAssembly together with the interpreter (`widgets.chip_page`). Chapter 13. */
 #include "chip.h"
 
-void chip_reset(struct chip *chip, const uint8_t *image, uint32_t count);
-int chip_run(struct chip *chip, uint64_t until);
-
 uint8_t *page_image(void);
 uint8_t *page_received(void);
 void page_reset(uint32_t count);
@@ -55,7 +52,7 @@ double page_value(uint32_t what)
     case 19: return chip.fault;
     case 20: return chip.fault_address;
     case 21: return chip.clock_hz;
-    case 22: return SRAM_BASE + SRAM_BYTES - chip.lowest_sp;
+    case 22: return chip_stack(&chip);
     default: return chip.x[what & 15];
     }
 }

@@ -95,6 +95,27 @@ void chip_watchdog_counts(struct chip *chip, uint64_t ticks)
     if (left != NEVER) schedule(chip, EVENT_WATCHDOG, chip->cycles + (ticks < left ? cycles_of(chip, left - ticks) : 0));
 }
 
+/* Bytes of the deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
+   with the most demanding handler come at the worst moment. */
+uint32_t chip_stack(const struct chip *chip)
+{
+    uint32_t open = chip->lowest_open_sp - chip->handler_stack;
+    return SRAM_BASE + SRAM_BYTES - (open < chip->lowest_sp ? open : chip->lowest_sp);
+}
+
+/* Bytes of SRAM, flash (also by its other address), or vendor and option bytes, as a debugger sees them; 0 where there are
+   not so many. */
+uint8_t *chip_memory(struct chip *chip, uint32_t address, uint32_t count)
+{
+    const struct { uint32_t base, bytes; uint8_t *memory; } all[] = {
+        {SRAM_BASE, SRAM_BYTES, chip->sram}, {0, FLASH_BYTES, chip->flash}, {FLASH_ALIAS, FLASH_BYTES, chip->flash},
+        {INFO_BASE, INFO_BYTES, chip->info}};
+    for (int i = 0; i < 4; i++)
+        if (address - all[i].base <= all[i].bytes && count <= all[i].bytes - (address - all[i].base))
+            return all[i].memory + (address - all[i].base);
+    return 0;
+}
+
 /* The boot area resets into the user's code; a reset by pin does, too. */
 void chip_restart(struct chip *chip, uint32_t flags)
 {
