@@ -12,7 +12,7 @@ function liveBoard(board, data, told) {
     return new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   };
   const now = () => board.value("seconds");
-  let text = "", questions = [], frames = null, looked = false, spent = 0, seconds = 0, version = "", kept = null;
+  let text = "", questions = [], frames = null, looked = 0, coefficients = null, spent = 0, seconds = 0, version = "", kept = null;
 
   const ask = () => { if (questions.length) board.send(Uint8Array.from(questions[0].bytes)); };
   const question = (bytes, start) => { // each when the one before is answered
@@ -25,7 +25,7 @@ function liveBoard(board, data, told) {
       ask();
     }
     const [what, ...words] = line.split(" ");
-    if (line === lines.listening) frames = 0;
+    if (line === lines.listening) frames = looked = 0;
     else if (what === lines.stopped) frames = null;
     else if (what === lines.word) told.word({ name: words[0], frame: Number(words[1]) });
     else if (line.startsWith(lines.version)) version = line;
@@ -41,12 +41,20 @@ function liveBoard(board, data, told) {
     text = whole.pop();
     whole.forEach(understand);
   };
-  const look = () => { // just before the next frame is due: the chip is done with the last one
+  // A frame's coefficients wait in the chip's memory until there are four, and lie there while it begins with these: the
+  // fourth's are seen in the middle of its time, the others' at its end. Then, just before the next frame is due, the chip
+  // is done with all that it does, and its sums and weights lie where the last layers left them.
+  const waiting = () => number(ram.waiting, 1);
+  const between = (last) => signed(ram.between + last - data.inputs, data.inputs, Int8Array);
+  const middle = () => {
+    coefficients = frames > 0 && waiting() === 0 && number(ram.holds, 1) === 0 ? between(data.batch * data.inputs) : null;
+  };
+  const end = () => {
     if (frames > 0) {
-      const scored = frames > 1 && number(ram.waiting, 1) === data.inputs; // the last batch is over, one frame waits
+      const scored = frames > data.batch && waiting() === data.inputs; // a batch was finished with this frame
       told.frame({
         frame: frames,
-        coefficients: signed(ram.coefficients, data.inputs, Int8Array),
+        coefficients: coefficients || (waiting() ? between(waiting()) : null),
         sums: signed(ram.sums, data.classes.length, Int32Array),
         weights: scored ? ram.gates.map((address) => data.sigmoid[signed(address, 1, Int8Array)[0] + 128] / 128) : [],
         led: board.pin(data.led),
@@ -54,19 +62,17 @@ function liveBoard(board, data, told) {
     }
     frames++;
   };
-  const advance = (until) => { // in steps that end just before each frame is due
-    const NEAR = 4, RATE = data.rate, IDLE_S = 0.005;
+  const looks = [[data.hop - 0.008 * data.rate, middle], [4, end]]; // at so many samples to the next frame
+  const WAIT_S = 0.005;
+  const advance = (until) => {
     const began = performance.now(), from = now();
     for (let here = from, left; (left = until - here) > 1e-6; here = now()) {
-      let step = IDLE_S;
+      let step = WAIT_S;
       if (frames !== null) {
-        const missing = number(ram.missing, 2); // samples to the next frame
-        if (missing > NEAR) looked = false;
-        else if (!looked) {
-          looked = true;
-          look();
-        }
-        step = (looked ? NEAR + 1 : missing - NEAR + 1) / RATE;
+        const missing = number(ram.missing, 2);
+        if (looked === looks.length && missing > looks[0][0]) looked = 0; // another frame
+        for (; looked < looks.length && missing <= looks[looked][0]; looked++) looks[looked][1]();
+        step = (1 + (looked < looks.length ? missing - looks[looked][0] : missing)) / data.rate;
       }
       if (board.advance(Math.min(step, left)) === "fault") throw new Error(`The chip stopped: ${board.fault()}.`);
       receive();
@@ -86,6 +92,7 @@ function liveBoard(board, data, told) {
       question(commands.version, lines.version);
       question(commands.settings.concat(commands.ask), lines.settings);
       listen();
+      while (questions.length) advance(now() + WAIT_S);
     },
     set(setting) { // one of data.settings
       question(commands.stop, lines.stopped);
@@ -94,7 +101,7 @@ function liveBoard(board, data, told) {
     },
     hear(volts) { // and let the time of it pass
       board.hear(volts);
-      advance(board.heardUntil() - 2 / data.signal_hz);
+      advance(board.heardUntil());
     },
     busy: () => questions.length > 0,
     version: () => version,
@@ -180,7 +187,7 @@ function liveSounds(samples, rate, fast, take, done) {
 function livePicture(canvases, colours, still) {
   const COLUMNS = 300, BINS = 64, WINDOW = 256, FLOOR_DB = -75, TOP_DB = -10, COEFFICIENTS = 12;
   const parts = { spectrum: [0, BINS], coefficients: [BINS, COEFFICIENTS], weights: [BINS + COEFFICIENTS, 1] };
-  const ROWS = BINS + COEFFICIENTS + 1, values = new Int16Array(ROWS * COLUMNS).fill(-999); // in 1/100; -999: nothing yet
+  const NOTHING = -999, ROWS = BINS + COEFFICIENTS + 1, values = new Int16Array(ROWS * COLUMNS).fill(NOTHING); // in 1/100
   const hann = Float64Array.from({ length: WINDOW }, (_, i) => 0.5 - 0.5 * Math.cos(2 * Math.PI * i / WINDOW));
   const turn = Float64Array.from({ length: WINDOW }, (_, i) => Math.cos(2 * Math.PI * i / WINDOW));
   const image = document.createElement("canvas"), pen = image.getContext("2d");
@@ -207,7 +214,7 @@ function livePicture(canvases, colours, still) {
   const colourOf = (row, value) => {
     const { paper, sound, chip, least, most } = colours;
     const mix = (a, b, share) => a.map((x, i) => Math.round(x + share * (b[i] - x)));
-    if (value === -999) return paper;
+    if (value === NOTHING) return paper;
     if (row < BINS) return mix(paper, sound, value / 100);
     if (row < BINS + COEFFICIENTS) return value < 0 ? mix(paper, least, -value / 100) : mix(paper, most, value / 100);
     return mix(paper, chip, value / 100);
@@ -222,10 +229,10 @@ function livePicture(canvases, colours, still) {
   return {
     push(samples, { coefficients, weights }) {
       at = count++ % COLUMNS;
+      for (let row = 0; row < ROWS; row++) values[row * COLUMNS + at] = NOTHING;
       const put = (row, share) => { values[row * COLUMNS + at] = Math.round(100 * share); };
       spectrum(samples).forEach((share, k) => put(BINS - 1 - k, share));
-      coefficients.forEach((value, k) => put(BINS + COEFFICIENTS - 1 - k, Math.max(-1, value / 127)));
-      put(ROWS - 1, 0);
+      if (coefficients) coefficients.forEach((value, k) => put(BINS + COEFFICIENTS - 1 - k, Math.max(-1, value / 127)));
       weights.forEach((weight, i) => { // of the batch that is over: frames in pairs, the last one just before this
         for (let back = 1; back <= 2; back++) {
           const column = (at - 2 * (weights.length - 1 - i) - back + COLUMNS) % COLUMNS;
@@ -284,12 +291,15 @@ function liveView(root, data) {
   return {
     part, picture, still,
     text(name, text) { if (part(name).textContent !== text) part(name).textContent = text; },
-    led(lit) { part("board").classList.toggle("live-lit", Boolean(lit)); },
+    led(lit) {
+      part("board").classList.toggle("live-lit", Boolean(lit));
+      part("word").classList.toggle("live-over", !lit);
+    },
     level(peak) { // 1: all of the converter's range
       const share = Math.max(0, 100 * (1 + Math.log10(Math.max(peak, 1e-4)) / 2)); // two decades
       part("level").style.setProperty("--ts-share", Math.min(100, share));
       part("level").classList.toggle("live-loud", peak >= 1);
-      part("microphone").style.setProperty("--live-level", Math.min(24, share / 4));
+      part("microphone").style.setProperty("--live-level", Math.min(9, share / 11));
     },
     sums(sums, least) {
       const leader = sums.indexOf(Math.max(...sums)), second = Math.max(...sums.filter((_, c) => c !== leader));
@@ -339,13 +349,22 @@ function liveView(root, data) {
 
 function livePanel(root, data) {
   const RATE = data.signal_hz, KEPT_S = 2, BEHIND_S = 0.3, DROP_S = 1.5, AFTER_S = 1.2, FACTS_MS = 500;
+  const HEARD_SAMPLES = 2400; // a gap of 50 ms is worth a word
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const kept = new Uint16Array((KEPT_S + 2) * RATE).fill(32768); // the newest volts, and what of them the board has not heard
   const view = liveView(root, data), { part } = view;
-  let module, board, source = null, dropped = 0, peak = 0, quiet = 0, hidden = null, facts = null, changed = false;
-  let resampler = null, gain = 1, least = 0, settled = null;
+  let module, board, block = 1, rate = 1, source = null, dropped = 0, peak = 0, quiet = 0, hidden = null, facts = null, changed = false;
+  let resampler = null, gain = 1, least = 0, settled = null, standing = "", passing = null;
 
-  const say = (text) => view.text("status", text);
+  const say = (text) => { // stays until something else is said
+    standing = text;
+    view.text("status", text);
+  };
+  const mention = (text) => { // for a while
+    clearTimeout(passing);
+    passing = setTimeout(() => view.text("status", standing), 8000);
+    view.text("status", text);
+  };
   const invitation = `Press the button and say ${data.words.slice(0, -1).join(", ")} or ${data.words.at(-1)}.`;
   const volts = (from, to) => kept.slice(kept.length - from, kept.length - to || undefined); // counted from the newest back
   const unheard = () => Math.max(0, Math.round((board.board.heardUntil() - board.now()) * RATE));
@@ -367,22 +386,30 @@ function livePanel(root, data) {
       });
   };
   const told = {
-    line(text) { root.dispatchEvent(new CustomEvent("live-line", { detail: text })); },
+    line(text) {
+      view.text("line", text);
+      root.dispatchEvent(new CustomEvent("live-line", { detail: text }));
+    },
     settings(setting) {
       least = data.least_leads[setting.sensitivity];
       view.settings(setting);
     },
     word({ name, frame }) {
       const late = unheard(), sound = volts(KEPT_S * RATE + late, late);
-      view.word({ name, seconds: frame * data.hop / data.rate, hear: () => keep(sound) });
+      view.word({ name, seconds: frame * data.hop / data.rate, hear: () => {
+        keep(sound);
+        part("play").play().catch(() => {}); // where the browser wants another press for it
+        part("heard").scrollIntoView({ block: "nearest" });
+      } });
       changed = true;
     },
     frame(frame) {
       const late = unheard();
       view.picture.push(liveSamples(volts(4 * 256 + late, late)), frame);
       view.led(frame.led);
-      if (frame.sums) view.sums([...frame.sums], least);
+      view.sums([...frame.sums], least);
       changed = true;
+      root.dispatchEvent(new CustomEvent("live-frame", { detail: frame })); // for whoever else wants to know
     },
   };
 
@@ -460,7 +487,8 @@ function livePanel(root, data) {
       if (source !== here) return void microphone.close();
       here.microphone = microphone;
       here.end = microphone.close;
-      resampler = soundResampler(microphone.rate, RATE);
+      ({ block, rate } = microphone);
+      resampler = soundResampler(rate, RATE);
       dropped = 0;
       state(microphone.context.state);
     } catch (error) {
@@ -469,15 +497,15 @@ function livePanel(root, data) {
       say(error.message);
     }
   };
-  const play = async (name, file, rate) => { // a sound that is there: aloud, too, unless it goes as fast as it can
+  const play = async (name, file, fileHz) => { // a sound that is there: aloud, too, unless it goes as fast as it can
     const fast = part("fast").checked && name === "file";
     const player = new Audio(), here = { name, gain: 1, end: () => {} };
     begin(here);
     say("Reading …");
     try {
-      const up = soundResampler(rate, RATE), decoded = await soundOfFile(await file.arrayBuffer(), rate);
+      const up = soundResampler(fileHz, RATE), decoded = await soundOfFile(await file.arrayBuffer(), fileHz);
       if (source !== here) return;
-      const samples = rate === RATE ? decoded : Float32Array.from([...up.push(decoded), ...up.end()]);
+      const samples = fileHz === RATE ? decoded : Float32Array.from([...up.push(decoded), ...up.end()]);
       if (!fast) {
         player.src = URL.createObjectURL(file);
         player.play().catch(() => {}); // where the browser wants no sound, the chip hears it all the same
@@ -510,20 +538,20 @@ function livePanel(root, data) {
       view.text("cycles", `${number(awake / passed / 1e6, 1)} of ${number(value("clock") / 1e6, 0)} million`);
       view.text("asleep", `${number(100 * (here.slept - facts.slept) / (here.cycles - facts.cycles), 0)} % of the time`);
       const times = board.speed();
-      if (times) view.text("speed", `${number(times, times < 10 ? 1 : 0)} times as fast as the chip`);
-      if (source && source.name === "microphone" && here.dropped > facts.dropped)
-        say(times < 1.2
+      if (times) view.text("speed", `${number(times, times < 10 ? 1 : 0)} times real time`);
+      if (source && source.name === "microphone" && here.dropped - facts.dropped > HEARD_SAMPLES)
+        mention(times < 1.2
           ? `This computer emulates the chip only ${number(times, 1)} times as fast as it is: sound is left out, so that the words are not late.`
           : "The page was held up: a piece of sound was left out, so that the words are not late.");
       const loud = peak;
       quiet = source && source.name === "microphone" && loud < 0.05 ? quiet + passed : 0;
       if (quiet > 8 && gain < Math.max(...data.gains)) {
         quiet = 0;
-        say("It is very quiet: speak up, come nearer, or turn up the amplifier below.");
+        mention("It is very quiet: speak up, come nearer, or turn up the amplifier below.");
       }
     }
-    const blocks = Math.ceil(dropped / 1024), lost = dropped / ((source && source.microphone && source.microphone.rate) || 48000);
-    view.text("dropped", blocks ? `${blocks} blocks, ${number(lost, 2)} s` : "none");
+    const blocks = Math.ceil(dropped / block), lost = dropped / rate;
+    view.text("dropped", blocks ? `${blocks} block${blocks > 1 ? "s" : ""}, ${number(lost, 2)} s` : "none");
     view.text("firmware", board.version().replace(/^\S+ /, ""));
     facts = here;
   };
@@ -544,7 +572,7 @@ function livePanel(root, data) {
     }
     if (!hidden || !source || source.name !== "microphone") return;
     const passed = (performance.now() - hidden.time) / 1000, got = board.now() - hidden.seconds;
-    say(passed - got < BEHIND_S
+    mention(passed - got < BEHIND_S
       ? `While you were away it listened on: ${number(passed, 1)} s, and nothing was lost.`
       : `While you were away your browser gave it ${number(got, 1)} s of ${number(passed, 1)} s of sound; the rest is lost.`);
     hidden = null;
@@ -565,7 +593,6 @@ function livePanel(root, data) {
     data.image = bytes(data.image);
     board = liveBoard(await instance(), data, told);
     board.begin();
-    pause();
     const clips = Object.fromEntries(Object.entries(data.clips).map(([name, text]) => [name, bytes(text)]));
     root.querySelectorAll("[data-clip]").forEach((button) => {
       button.onclick = () => play("clip", new Blob([clips[button.dataset.clip]], { type: "audio/flac" }), data.clip_hz);

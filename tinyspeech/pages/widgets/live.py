@@ -11,6 +11,7 @@ import base64
 import functools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 from IPython.display import HTML
@@ -41,26 +42,30 @@ def clips() -> dict[str, bytes]:
     """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else: of voices that
     the network was not trained on, where there is one."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
-    found = {}
-    for word in KEYWORDS:
-        for split in ("validation", "training"):
-            for name in datasets.clips_of_split(BUNDLED, split)[word]:
-                sound = np.pad(frontend.to_8khz(audio.load_clip(BUNDLED / name)[None])[0], QUIET)
-                if word not in found and [heard for _, heard in listening.words(model, sound)] == [word]:
-                    found[word] = (BUNDLED / name).read_bytes()
-    return found
+
+    def heard(path: Path) -> list[str]:
+        sound = np.pad(frontend.to_8khz(audio.load_clip(path)[None])[0], QUIET)
+        return [word for _, word in listening.words(model, sound)]
+
+    splits = [datasets.clips_of_split(BUNDLED, split) for split in ("validation", "training")]
+
+    def first(word: str) -> Path | None:
+        return next((BUNDLED / name for split in splits for name in split[word] if heard(BUNDLED / name) == [word]), None)
+
+    return {word: path.read_bytes() for word in KEYWORDS if (path := first(word))}
 
 
-def _places(elf, model: IntegerModel) -> dict[str, int | list[int]]:
+def _places(elf: Path, model: IntegerModel) -> dict[str, int | list[int]]:
     """Where in RAM the board keeps what the panel shows."""
     objects = {name: start for start, _, name in toolchain.ram_objects(elf)}
     memory = plan.memory_plan(model)
     gate = objects["work"] + 4 * memory["widest"] + memory["slots"]["pooled"]
     return {
         "missing": objects["listening.stream.missing"],  # samples to the next frame
-        "coefficients": objects["work"] + plan.WORK_BYTES - model.inputs,
+        "between": objects["network.between"],  # coefficients that wait
+        "waiting": objects["network.waiting_bytes"],  # how many bytes of them
+        "holds": objects["network.holds"],  # a batch is half done
         "sums": objects["network.sums.sums"],
-        "waiting": objects["network.waiting_bytes"],
         "gates": [gate + frame * memory["slot_bytes"] for frame in range(2)],
     }
 
@@ -80,7 +85,7 @@ def live_data() -> dict:
         "image": base64.b64encode(firmware.bin.read_bytes()).decode(),
         "clips": encode, "clip_hz": audio.SAMPLE_RATE_HZ, "classes": [name.strip("_") for name in CLASSES],
         "words": KEYWORDS, "rejected": decision.REJECTED, "led": LED, "gains": GAINS,
-        "signal_hz": listening.ADC_HZ, "rate": frontend.SAMPLE_RATE_HZ, "hop": frontend.HOP, "inputs": model.inputs,
+        "signal_hz": listening.ADC_HZ, "rate": frontend.SAMPLE_RATE_HZ, "hop": frontend.HOP, "inputs": model.inputs, "batch": plan.memory_plan(model)["batch"],
         "start_s": virtual.START_S, "logit_step": model.logit_step, "least_leads": decision.LEAST_LEADS,
         "sigmoid": [int(weight) + 1 for weight in sigmoid_q7(np.arange(-128, 128))],
         "ram": _places(firmware.elf, model), "settings": _settings(),

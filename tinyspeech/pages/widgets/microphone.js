@@ -89,9 +89,9 @@ function microphoneWorklet(count) {
 
 // The reader's microphone. told.heard(samples, missing, late): a block at `rate`, how many samples never came before it, and
 // by how many seconds it is late; told.state(text): the context's, when it changes; told.gone(line): it is over.
-// -> promise of {context, rate, resume(), close()}; rejected with an Error whose message is a line for the reader.
+// -> promise of {context, rate, block, resume(), close()}; rejected with an Error whose message is a line for the reader.
 async function openMicrophone(told) {
-  const BLOCK = 1024, refuse = (error) => { throw new Error(microphoneTrouble(error)); };
+  const BLOCK = 1024, START_S = 0.5, refuse = (error) => { throw new Error(microphoneTrouble(error)); };
   if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) refuse(null);
   const context = new (window.AudioContext || window.webkitAudioContext)(); // now: in the reader's gesture it may start
   let stream;
@@ -109,9 +109,9 @@ async function openMicrophone(told) {
   const source = context.createMediaStreamSource(stream);
   const node = new AudioWorkletNode(context, "microphone",
     { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" }); // several channels are mixed to one
-  let next = null;
+  let next = 0;
   node.port.onmessage = ({ data: [first, samples] }) => {
-    const missing = next === null ? 0 : first - next;
+    const missing = first / rate < START_S ? 0 : first - next; // while it starts, blocks come in fits
     next = first + samples.length;
     told.heard(samples, missing, context.currentTime - next / rate);
   };
@@ -127,7 +127,7 @@ async function openMicrophone(told) {
     told.gone("The microphone went away: plug it in or allow it again, then press the button again.");
   };
   source.connect(node);
-  return { context, rate, resume: () => context.resume(), close };
+  return { context, rate, block: BLOCK, resume: () => context.resume(), close };
 }
 
 // A sound file of any format that the browser reads -> promise of its samples at `rate` Hz, its channels averaged.
