@@ -32,25 +32,28 @@ FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulat
 """What is said of the chip, in the page's order."""
 GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
 """Of the amplifier behind a reader's microphone: an ordinary one, unregulated, gives speech a tenth of full scale."""
-QUIET = (frontend.SAMPLE_RATE_HZ // 2, frontend.SAMPLE_RATE_HZ)
-"""Samples before and behind a clip, where it is tried whether the board hears it."""
+BEGINS_S, ENDS_S = (0.5, 0.513, 0.527, 0.54, 0.553, 0.567), 1.0
+"""Of quiet before and behind a clip, where it is tried whether the board hears it: frames and batches of frames fall on
+other places of the word each time, as they do for a reader."""
 LED = "PD0"
 
 
 @functools.cache
 def clips() -> dict[str, bytes]:
-    """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else: of voices that
-    the network was not trained on, where there is one."""
+    """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else, whenever it
+    comes: of voices that the network was not trained on, where there is one."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
 
-    def heard(path: Path) -> list[str]:
-        sound = np.pad(frontend.to_8khz(audio.load_clip(path)[None])[0], QUIET)
+    def heard(path: Path, begin_s: float) -> list[str]:
+        quiet = [round(seconds * frontend.SAMPLE_RATE_HZ) for seconds in (begin_s, ENDS_S)]
+        sound = np.pad(frontend.to_8khz(audio.load_clip(path)[None])[0], quiet)
         return [word for _, word in listening.words(model, sound)]
 
     splits = [datasets.clips_of_split(BUNDLED, split) for split in ("validation", "training")]
 
     def first(word: str) -> Path | None:
-        return next((BUNDLED / name for split in splits for name in split[word] if heard(BUNDLED / name) == [word]), None)
+        paths = (BUNDLED / name for split in splits for name in split[word])
+        return next((path for path in paths if all(heard(path, begin) == [word] for begin in BEGINS_S)), None)
 
     return {word: path.read_bytes() for word in KEYWORDS if (path := first(word))}
 
