@@ -116,10 +116,10 @@ function chipPage(root, data) {
       const button = document.createElement("button");
       button.className = "ts-button";
       button.textContent = `say “${word}”`;
-      button.onclick = () => {
+      button.addEventListener("click", () => {
         machine.say(bytes(samples));
         run();
-      };
+      });
       part("clips").append(button);
     }
     draw();
@@ -127,10 +127,11 @@ function chipPage(root, data) {
   WebAssembly.instantiate(bytes(data.wasm), {}).then(({ instance }) => {
     machine = chipMachine(instance.exports);
     data.programs.forEach((one, i) => part("program").add(new Option(one.name, i)));
-    part("program").onchange = part("reset").onclick = choose;
-    part("step").onclick = () => step(1);
-    part("steps").onclick = () => step(100);
-    part("run").onclick = run;
+    part("program").addEventListener("change", choose);
+    part("reset").addEventListener("click", choose);
+    part("step").addEventListener("click", () => step(1));
+    part("steps").addEventListener("click", () => step(100));
+    part("run").addEventListener("click", run);
     choose();
   });
 }
