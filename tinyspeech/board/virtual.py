@@ -9,14 +9,13 @@ USB device, or any other peripheral of the development board. Chapter 14.
 
 from __future__ import annotations
 
-import math
+import ctypes
 import os
 import select
 import signal
 import sys
 import threading
 import time
-from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,17 @@ import numpy as np
 from tinyspeech import toolchain
 from tinyspeech.board.microphone import SIGNAL_HZ
 from tinyspeech.board.protocol import Command, CommandStream
-from tinyspeech.board.rom import BYTE_S, Rom
 from tinyspeech.chip.assumptions import Assumptions
-from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD, Chip, ChipFault
+from tinyspeech.chip.emulator import (
+    FLASH_BYTES,
+    LINE_BAUD,
+    STOPS,
+    TICK_BITS,
+    TICKS_PER_SECOND,
+    Chip,
+    ChipFault,
+    library,
+)
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.errors import UserError
 from tinyspeech.integer.network import IntegerModel
@@ -36,10 +43,27 @@ PATIENCE_S = 0.002
 """The pseudo-terminal is served this often."""
 LAG_S = 0.25
 """A computer that falls behind real time by more gives up the difference."""
+TICKS = TICKS_PER_SECOND << TICK_BITS
+"""A second, as the board counts it."""
+STARVED, FULL = 1, 2
+"""Why `board_advance` stops before the time is over, as in `board.h`."""
+
+
+def _library() -> ctypes.CDLL:
+    loaded, board = library(), ctypes.c_void_p
+    loaded.board_size.restype = ctypes.c_size_t
+    loaded.board_start.argtypes = (board, ctypes.c_void_p, ctypes.c_int)
+    loaded.board_now.argtypes, loaded.board_now.restype = (board,), ctypes.c_uint64
+    loaded.board_advance.argtypes = (board, ctypes.c_uint64)
+    loaded.board_send.argtypes = (board, ctypes.c_char_p, ctypes.c_uint32)
+    for name in ("go_on", "power", "reset", "room", "in_rom", "rom_busy", "stopped"):
+        getattr(loaded, f"board_{name}").argtypes = (board,)
+    return loaded
 
 
 class VirtualBoard:
-    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only.
+    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only. The board is
+    `chip/core/board.c`; this is its face.
 
     image : flash from address 0; None is a blank chip, waiting in the ROM bootloader as only a WCH-Link can make it.
     timed : serial bytes, erasing and programming take their time. Without, a chip that waits for bytes stops the clock.
@@ -51,118 +75,76 @@ class VirtualBoard:
         self.chip = Chip(image or b"", assuming, baud)
         self.timed = timed
         self.chip.take_time(timed)
-        self.rom = Rom(self.chip, instant=not timed)
+        self._library = _library()
+        self._memory = ctypes.create_string_buffer(self._library.board_size())
+        self._address = ctypes.addressof(self._memory)
+        self._library.board_start(self._address, self.chip.address, image is None)
+        self.rom = Rom(self)
         self.fault: ChipFault | None = None
         """Why the core stands still, if it does; only power or the reset pin starts it again."""
-        self._base = 0.0
-        self._line: deque[int] = deque()
-        self._line_free = 0.0
         self._out = bytearray()
-        self._rom_began = self._rom_now = 0.0
-        self._bites_at = math.inf  # when the watchdog ends the ROM bootloader
-        if image is None:
-            self._enter_rom()
 
     @property
     def now(self) -> float:
         """Seconds since the board was made."""
-        return self._rom_now if self.rom.active else self._base + self.chip.seconds
+        return self._library.board_now(self._address) / TICKS
+
+    @property
+    def room(self) -> int:
+        """Bytes that the board's receiving line takes."""
+        return self._library.board_room(self._address)
 
     def send(self, data: bytes) -> None:
-        """Bytes onto the board's receiving line, behind those that are still on it."""
-        if self.rom.active:
-            self._line_free = max(self._line_free, self.now)
-            self._line += data
-        else:
-            self.chip.send(data)
+        """Bytes onto the board's receiving line, behind those that are still on it. `UserError` for more than `room`."""
+        if len(data) > self.room:
+            raise UserError(f"the line takes {self.room:,} bytes now, not {len(data):,}: let time pass first")
+        self._library.board_send(self._address, bytes(data), len(data))
 
     def received(self) -> bytes:
         """What the board has sent since the last call."""
-        out, self._out = bytes(self._out), bytearray()
+        out, self._out = bytes(self._out + self.chip.received()), bytearray()
         return out
 
     def advance(self, seconds: float) -> str:
         """Let time pass. Returns 'budget', or without timing 'starved' when the board waits for bytes before."""
-        until = self.now + seconds
-        while self.now < until - 1e-7:
-            if self.rom.active:
-                if not self._advance_rom(until):
-                    return "starved"
-            elif self.fault:
-                self._base += until - self.now
-            elif not self._advance_chip(until):
-                return "starved"
-        return "budget"
+        stop = self._library.board_advance(self._address, max(0, round(seconds * TICKS)))
+        while stop == FULL:
+            self._out += self.chip.received()
+            stop = self._library.board_go_on(self._address)
+        self._out += self.chip.received()
+        stopped = STOPS[self._library.board_stopped(self._address)]
+        if stopped == "fault" and not self.fault:
+            self.fault = self.chip.fault()
+        elif stopped == "break" and not self.fault:
+            self.fault = ChipFault("breakpoint without a debugger", self.chip.state.pc, 0)
+        return "starved" if stop == STARVED else "budget"
 
     def power_cycle(self) -> None:
-        """Off and on. What was being written to flash stays half done; bytes on the line are lost."""
-        now = self.now
-        if self.rom.active:
-            self.rom.power_lost(now)
-        self._restart(now, self.chip.power_on)
+        """Off and on. What the ROM bootloader was writing to flash stays half done; bytes on the line are lost."""
+        self._library.board_power(self._address)
+        self.fault = None
 
     def press_reset(self) -> None:
         """The reset pin."""
-        now = self.now
-        self.rom.active = False
-        self._restart(now, lambda: self.chip.restart("pin"))
-
-    def _restart(self, now: float, action) -> None:
-        self._line.clear()
+        self._library.board_reset(self._address)
         self.fault = None
-        action()
-        self._base = now - self.chip.seconds
 
-    def _advance_chip(self, until: float) -> bool:
-        cycles = max(1, int((until - self.now) * self.chip.state.clock_hz))
-        try:
-            stop = self.chip.run(cycles)
-        except ChipFault as fault:
-            self.fault, stop = fault, "fault"
-        self._out += self.chip.received()
-        if stop == "break":
-            self.fault = ChipFault("breakpoint without a debugger", self.chip.state.pc, 0)
-        elif stop == "boot":
-            self._enter_rom()
-        return stop != "starved"
 
-    def _enter_rom(self) -> None:
-        now = self._base + self.chip.seconds
-        self.rom.enter(now)
-        self._rom_began = self._rom_now = self._line_free = now
-        self._bites_at = now + self.chip.watchdog_left()
-        self._line = deque(self.chip.unread())
+class Rom:
+    """The boot area of a virtual board: `chip/core/rom.c`, a model of what WCH's ROM says and does."""
 
-    def _advance_rom(self, until: float) -> bool:
-        """The bytes that arrive, or all the time that is left; false when it waits for bytes that take no time."""
-        step, before = BYTE_S if self.timed else 0.0, self._line_free
-        until = min(until, self._bites_at)
-        while self._line and (at := self._line_free + step) <= min(until, self.rom.leave_at):
-            self._line_free = at
-            self.rom.receive(self._line.popleft(), at)
-        if self._line_free > before:
-            self._rom_now = max(self._rom_now, self._line_free)
-        else:
-            self._rom_now = min(until, max(self.rom.leave_at, self._rom_now + 1e-6))
-        self._out += self.rom.sent(self._rom_now)
-        if self._rom_now >= self._bites_at:
-            self.rom.power_lost(self._rom_now)
-            self._restart(self._rom_now, lambda: self.chip.restart("watchdog"))
-        elif self.rom.leaves(self._rom_now):
-            self._leave_rom()
-        return self.timed or bool(self._line) or not self.rom.active
+    def __init__(self, board: VirtualBoard):
+        self._board = board
 
-    def _leave_rom(self) -> None:
-        now, again = self._rom_now, self.rom.restarts_itself
-        self.chip.watchdog_counts(now - self._rom_began)
-        self.chip.restart("software")
-        self._base = now - self.chip.seconds
-        self.rom.active = False
-        if again:
-            self._enter_rom()
-        else:
-            self.chip.send(bytes(self._line))
-            self._line.clear()
+    @property
+    def active(self) -> bool:
+        """Whether a reset has led there, and it has the chip."""
+        return bool(self._board._library.board_in_rom(self._board._address))
+
+    @property
+    def busy(self) -> bool:
+        """Whether it erases or programs right now: power that fails leaves that half done."""
+        return bool(self._board._library.board_rom_busy(self._board._address))
 
 
 def load_image(path: str | Path) -> bytes:
@@ -253,8 +235,8 @@ def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> N
     began, told = time.monotonic() - board.now, None
     wait: float | None = 0.0
     while True:
-        if select.select([host], [], [], wait)[0]:
-            asked = os.read(host, 4096)
+        if select.select([host] if board.room else [], [], [], wait)[0]:
+            asked = os.read(host, min(board.room, 4096))
             if (board.chip.state.resets, board.rom.active) != firmware:
                 firmware = board.chip.state.resets, board.rom.active
                 commands.restart()

@@ -108,17 +108,17 @@ def wasm() -> Path:
     return toolchain.build_wasm([CORE / "script.c", *SOURCES], SCRIPT, "board")
 
 
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
+    """The C, built and loaded: chip_ functions take a `Chip.address`, board_ ones are `tinyspeech/board/virtual.py`'s."""
     library = ctypes.CDLL(str(toolchain.build_host_library(SOURCES, optimise="-O3")))
     library.chip_size.restype = ctypes.c_size_t
     library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_reset.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint32)
     library.chip_ticks.argtypes, library.chip_ticks.restype = (ctypes.c_void_p,), ctypes.c_uint64
-    library.chip_power_on.argtypes = library.chip_hang_up.argtypes = (ctypes.c_void_p,)
+    library.chip_power_on.argtypes = (ctypes.c_void_p,)
     library.chip_restart.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
     library.chip_ticks_per_cycle.argtypes, library.chip_ticks_per_cycle.restype = (ctypes.c_void_p,), ctypes.c_uint64
     library.chip_watchdog.argtypes, library.chip_watchdog.restype = (ctypes.c_void_p,), ctypes.c_uint64
-    library.chip_watchdog_counts.argtypes = (ctypes.c_void_p, ctypes.c_uint64)
     library.chip_pin.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32)
     library.chip_csr.argtypes, library.chip_csr.restype = (ctypes.c_void_p, ctypes.c_uint32), ctypes.c_uint32
     library.chip_stack.argtypes = (ctypes.c_void_p,)
@@ -139,10 +139,10 @@ class Chip:
     def __init__(self, image: bytes, assuming: Assumptions | None = None, baud: int = LINE_BAUD):
         if len(image) > FLASH_BYTES:
             raise UserError(f"the image has {len(image)} bytes, the flash {FLASH_BYTES}")
-        self._library = _library()
+        self._library = library()
         self._memory = ctypes.create_string_buffer(self._library.chip_size())
         self.state = _State.from_buffer(self._memory)
-        self._address = ctypes.addressof(self._memory)
+        self.address = ctypes.addressof(self._memory)
         self._transmit = ctypes.create_string_buffer(4096)
         self.image, self.line_baud = image, baud
         self.assumptions = assuming if assuming is not None else assumptions.assumed()
@@ -153,7 +153,7 @@ class Chip:
     def reset(self) -> None:
         """Power on: flash as loaded, option bytes as a WCH-Link leaves them, everything else as after a reset."""
         self.state.line_baud = self.line_baud
-        self._library.chip_reset(self._address, self.image, len(self.image))
+        self._library.chip_reset(self.address, self.image, len(self.image))
         self.state.transmit = ctypes.addressof(self._transmit)
         self.state.transmit_room = len(self._transmit)
         self.state.transmit_count = 0
@@ -161,21 +161,17 @@ class Chip:
 
     def power_on(self) -> None:
         """Power off and on: flash and option bytes stay as they are."""
-        self._library.chip_power_on(self._address)
+        self._library.chip_power_on(self.address)
         self._pending = b""
 
     def restart(self, cause: str) -> None:
         """Reset into the user's code. cause : 'pin', 'watchdog', or 'software', as the ROM bootloader ends."""
-        self._library.chip_restart(self._address, RESETS[cause])
+        self._library.chip_restart(self.address, RESETS[cause])
 
     def watchdog_left(self) -> float:
         """Seconds until the watchdog resets the chip unless it is fed; infinite where it does not run."""
-        left = self._library.chip_watchdog(self._address)
+        left = self._library.chip_watchdog(self.address)
         return math.inf if left == NEVER else left / (TICKS_PER_SECOND << TICK_BITS)
-
-    def watchdog_counts(self, seconds: float) -> None:
-        """The watchdog goes on for so long while the core stands still: the ROM bootloader had the chip."""
-        self._library.chip_watchdog_counts(self._address, int(seconds * TICKS_PER_SECOND * 2**TICK_BITS))
 
     def take_time(self, timed: bool = True) -> None:
         """Let serial bytes take the time of their ten bits; polling and sleeping then pass time instead of stopping."""
@@ -193,18 +189,18 @@ class Chip:
             raise UserError(f"a microphone's signal is uint16 [n], not {volts.dtype} {list(volts.shape)}")
         self._volts = np.ascontiguousarray(volts)
         self.state.analogue_count, self.state.analogue_hz = len(volts), rate_hz
-        self.state.analogue_start = NEVER if waits else self._library.chip_ticks(self._address)
+        self.state.analogue_start = NEVER if waits else self._library.chip_ticks(self.address)
         self.state.analogue = self._volts.ctypes.data
 
     def heard_at(self, cycles: np.ndarray) -> np.ndarray:
         """When in the microphone's signal these cycles are, in 1/48 us; int64 [n], of the clock as it is now."""
-        now, per_cycle = self._library.chip_ticks(self._address), self._library.chip_ticks_per_cycle(self._address)
+        now, per_cycle = self._library.chip_ticks(self.address), self._library.chip_ticks_per_cycle(self.address)
         return now - self.state.analogue_start + (cycles - self.state.cycles) * per_cycle >> TICK_BITS
 
     @property
     def seconds(self) -> float:
         """Time since power on, whatever the clock was."""
-        return self._library.chip_ticks(self._address) / (TICKS_PER_SECOND << TICK_BITS)
+        return self._library.chip_ticks(self.address) / (TICKS_PER_SECOND << TICK_BITS)
 
     @property
     def cycles(self) -> int:
@@ -225,18 +221,18 @@ class Chip:
     def stack_bytes(self) -> int:
         """Deepest stack so far: the lowest value that the stack pointer took, or could have taken, had the interrupt
         with the most demanding handler come at the worst moment."""
-        return self._library.chip_stack(self._address)
+        return self._library.chip_stack(self.address)
 
     def pin(self, name: str) -> bool | None:
         """Whether an output is high now, by its name, such as 'PD0'; None where the pin is no output. Of peripherals it
         knows the serial port, the timers' channels and the clock."""
-        level = self._library.chip_pin(self._address, "ACD".index(name[1]), int(name[2]))
+        level = self._library.chip_pin(self.address, "ACD".index(name[1]), int(name[2]))
         return None if level < 0 else bool(level)
 
     def drive(self, name: str, high: bool | None) -> None:
         """Drive a pin from outside, by its name; None lets go of it."""
         level = -1 if high is None else int(high)
-        self._library.chip_drive(self._address, "ACD".index(name[1]), int(name[2]), level)
+        self._library.chip_drive(self.address, "ACD".index(name[1]), int(name[2]), level)
 
     def said(self) -> bytes:
         """What the program said to its debugger since the last call, as ch32fun's print does."""
@@ -249,11 +245,11 @@ class Chip:
 
     def control_registers(self) -> dict[str, int]:
         """{name: value} of those in `registers.CONTROL`."""
-        return {name: self._library.chip_csr(self._address, number) for name, number in registers.CONTROL.items()}
+        return {name: self._library.chip_csr(self.address, number) for name, number in registers.CONTROL.items()}
 
     def read_memory(self, address: int, count: int) -> bytes:
         """Bytes of SRAM, flash, or vendor and option bytes, as a debugger sees them."""
-        if at := self._library.chip_memory(self._address, address, count):
+        if at := self._library.chip_memory(self.address, address, count):
             return ctypes.string_at(at, count)
         raise UserError(f"no memory at {address:#x} .. {address + count:#x}")
 
@@ -261,13 +257,6 @@ class Chip:
         """Put bytes into the serial port's receiver, behind what still waits there."""
         self._pending = self._pending[self.state.receive_at :] + data
         self.state.receive, self.state.receive_count, self.state.receive_at = self._pending, len(self._pending), 0
-
-    def unread(self) -> bytes:
-        """Take back the bytes that `send` put there and that have not arrived."""
-        rest, self._pending = self._pending[self.state.receive_at :], b""
-        self.state.receive_count = self.state.receive_at = 0
-        self._library.chip_hang_up(self._address)
-        return rest
 
     def received(self) -> bytes:
         """What the chip has sent since the last call."""
@@ -279,15 +268,19 @@ class Chip:
         """Run until something happens: 'transmit' (a byte was sent), 'starved' (it polls an empty receiver, or sleeps
         until a byte comes), 'break', 'boot' (a reset entered the boot area) or 'budget' (max_cycles went by). Where
         serial bytes take time, only the last three. A broken rule raises `ChipFault`."""
-        stop = STOPS[self._library.chip_run(self._address, self.state.cycles + max_cycles)]
+        stop = STOPS[self._library.chip_run(self.address, self.state.cycles + max_cycles)]
         if stop == "fault":
-            reason, address = FAULTS[self.state.fault], self.state.fault_address
-            if name := registers.name_of(address):
-                reason += f" ({name})"
-            if reason.startswith(NOT_HERE):
-                reason += "; tinyspeech/chip/core has what is, a file a peripheral,"
-            raise ChipFault(reason, self.state.pc, address)
+            raise self.fault()
         return stop
+
+    def fault(self) -> ChipFault:
+        """The rule that was broken last."""
+        reason, address = FAULTS[self.state.fault], self.state.fault_address
+        if name := registers.name_of(address):
+            reason += f" ({name})"
+        if reason.startswith(NOT_HERE):
+            reason += "; tinyspeech/chip/core has what is, a file a peripheral,"
+        return ChipFault(reason, self.state.pc, address)
 
     def start_profile(self, stages: dict[int, int] | None = None) -> None:
         """Count cycles and instructions by address from now on; `profile()` and `executed()` read them.

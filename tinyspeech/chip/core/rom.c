@@ -6,14 +6,8 @@
    programming take is the datasheet's typical figure. tinyspeech/board/rom.py has the packets. Chapter 14. */
 #include "board.h"
 
-enum { IDENTIFY = 0xa1, END, KEY, ERASE, PROGRAM, VERIFY, READ_CONFIG, WRITE_CONFIG };
-enum { OK = 0x00, BAD_PASSPHRASE = 0xf1, MISMATCH = 0xf5, REFUSED = 0xfe };
-enum { FAMILY = 0x21, VARIANT_AT = 0x46, UNIQUE_AT = 0x68 }; /* offsets among the vendor bytes */
+enum { VARIANT_AT = 0x46, UNIQUE_AT = 0x68 }; /* offsets among the vendor bytes */
 enum { SEED_LEAST = 30, SEED_MOST = 60 };
-
-#define TIMEOUT_TICKS (60 * TICKS_PER_SECOND) /* without a valid packet it leaves into the user's code */
-#define PROGRAM_TICKS (3 * TICKS_PER_SECOND / 1000) /* a page */
-#define ERASE_TICKS (16 * PROGRAM_TICKS)            /* 16 sectors of 1 KB */
 
 static const uint8_t PASSPHRASE[16] = {'M', 'C', 'U', ' ', 'I', 'S', 'P', ' ', '&', ' ', 'W', 'C', 'H', '.', 'C', 'N'};
 static const uint8_t VERSION[4] = {0, 2, 3, 0}; /* 02.30, a digit a byte */
@@ -38,7 +32,7 @@ static uint32_t word(const uint8_t *p) { return p[0] | (uint32_t)p[1] << 8 | (ui
 void rom_enter(struct rom *rom, const struct chip *chip, uint64_t now)
 {
     memset(rom, 0, sizeof *rom);
-    rom->active = 1, rom->leave_at = now + TIMEOUT_TICKS, rom->busy_until = now;
+    rom->active = 1, rom->leave_at = now + ROM_TIMEOUT_TICKS, rom->busy_until = now;
     memcpy(rom->page, chip->sram, sizeof rom->page);
 }
 
@@ -61,7 +55,7 @@ static void erase(struct rom *rom, struct chip *chip, uint64_t now)
     if (!rom->identified) return; /* which unlocks the flash */
     remember(rom, chip, 0, FLASH_BYTES);
     memset(chip->flash, 0xff, FLASH_BYTES);
-    busy(rom, chip, now, ERASE_TICKS);
+    busy(rom, chip, now, ROM_ERASE_TICKS);
 }
 
 static void program_page(struct rom *rom, struct chip *chip, uint64_t at, uint64_t now)
@@ -69,7 +63,7 @@ static void program_page(struct rom *rom, struct chip *chip, uint64_t at, uint64
     if (at + PAGE_BYTES > FLASH_BYTES) return;
     remember(rom, chip, (uint32_t)at, PAGE_BYTES);
     for (int i = 0; i < PAGE_BYTES; i++) chip->flash[at + (uint32_t)i] &= rom->page[i];
-    busy(rom, chip, now, PROGRAM_TICKS);
+    busy(rom, chip, now, ROM_PROGRAM_TICKS);
 }
 
 /* Bytes gather in RAM at their place within a page; its last one programs it, and so does a write of none, with what RAM
@@ -95,10 +89,10 @@ static uint8_t verify(struct rom *rom, const struct chip *chip, const uint8_t *d
 {
     uint32_t theirs = count < 5 ? 0 : count - 5 < PAGE_BYTES ? count - 5 : PAGE_BYTES;
     uint64_t at = count < 5 ? 1 : word(data);
-    if (rom->mismatch || at % 8 || theirs % 8 || at + theirs > FLASH_BYTES) return REFUSED;
+    if (rom->mismatch || at % 8 || theirs % 8 || at + theirs > FLASH_BYTES) return ROM_REFUSED;
     for (uint32_t i = 0; i < theirs; i++)
         if (chip->flash[at + i] != (data[5 + i] ^ rom->key[i & 7])) rom->mismatch = 1;
-    return rom->mismatch ? MISMATCH : OK;
+    return rom->mismatch ? ROM_MISMATCH : ROM_OK;
 }
 
 /* The key that both sides make of a seed; as key_of of board/rom.py. */
@@ -125,14 +119,14 @@ static void read_config(struct rom *rom, const struct chip *chip, const uint8_t 
 static uint8_t write_config(struct rom *rom, struct chip *chip, const uint8_t *data, uint32_t count, uint64_t now)
 {
     uint8_t *option = chip->info + OPTION_AT;
-    if (count < 14 || (data[0] & 7) != 7) return REFUSED;
+    if (count < 14 || (data[0] & 7) != 7) return ROM_REFUSED;
     if (option[0] != 0xa5 && data[2] == 0xa5) erase(rom, chip, now);
     for (int i = 0; i < 8; i++) {
         uint8_t value = data[i < 4 ? 2 + 2 * i : 6 + i];
         option[2 * i] = value, option[2 * i + 1] = value ^ 0xff;
     }
     rom->to_boot = 1;
-    return OK;
+    return ROM_OK;
 }
 
 /* Carry out a command: the data of the reply, and how many bytes of it. */
@@ -141,31 +135,31 @@ static uint32_t execute(struct rom *rom, struct chip *chip, uint8_t command, con
 {
     out[0] = out[1] = 0;
     switch (command) {
-    case IDENTIFY:
+    case ROM_IDENTIFY:
         if (count != 2 + sizeof PASSPHRASE || !same(data + 2, PASSPHRASE, sizeof PASSPHRASE)) {
-            out[0] = BAD_PASSPHRASE, out[1] = (uint8_t)rom->random;
+            out[0] = ROM_BAD_PASSPHRASE, out[1] = (uint8_t)rom->random;
         } else {
-            rom->identified = 1, out[0] = chip->info[VARIANT_AT], out[1] = FAMILY;
+            rom->identified = 1, out[0] = chip->info[VARIANT_AT], out[1] = ROM_FAMILY;
         }
         return 2;
-    case END:
+    case ROM_END:
         if (count && data[0] == 1) rom->leave_at = now;
         return 2;
-    case KEY:
+    case ROM_KEY:
         if (count < SEED_LEAST) {
-            out[0] = REFUSED, out[1] = (uint8_t)rom->random;
+            out[0] = ROM_REFUSED, out[1] = (uint8_t)rom->random;
         } else {
             make_key(rom, chip, data, count < SEED_MOST ? count : SEED_MOST);
             out[0] = sum(rom->key, sizeof rom->key);
         }
         return 2;
-    case ERASE: erase(rom, chip, now); return 2;
-    case PROGRAM: program(rom, chip, data, count, now); return 2;
-    case VERIFY: out[0] = verify(rom, chip, data, count); return 2;
-    case READ_CONFIG: read_config(rom, chip, data, count, out); return 26;
-    case WRITE_CONFIG: out[0] = write_config(rom, chip, data, count, now); return 2;
+    case ROM_ERASE: erase(rom, chip, now); return 2;
+    case ROM_PROGRAM: program(rom, chip, data, count, now); return 2;
+    case ROM_VERIFY: out[0] = verify(rom, chip, data, count); return 2;
+    case ROM_READ_CONFIG: read_config(rom, chip, data, count, out); return 26;
+    case ROM_WRITE_CONFIG: out[0] = write_config(rom, chip, data, count, now); return 2;
     }
-    out[0] = REFUSED, out[1] = (uint8_t)rom->random;
+    out[0] = ROM_REFUSED, out[1] = (uint8_t)rom->random;
     return 2;
 }
 
@@ -183,7 +177,7 @@ static void obey(struct rom *rom, struct chip *chip, uint8_t command, const uint
     uint64_t free = rom->waiting ? ends(chip, last) : 0;
     uint8_t *bytes = answer->bytes;
     if (rom->waiting == ANSWERS) return; /* it would still be sending, and not hear it */
-    rom->leave_at = now + TIMEOUT_TICKS;
+    rom->leave_at = now + ROM_TIMEOUT_TICKS;
     count = execute(rom, chip, command, data, count, now, bytes + 6);
     rom->random = (rom->random * 37 + 11) & 0xff;
     bytes[0] = 0x55, bytes[1] = 0xaa, bytes[2] = command, bytes[3] = (uint8_t)rom->random, bytes[4] = (uint8_t)count;
@@ -192,7 +186,7 @@ static void obey(struct rom *rom, struct chip *chip, uint8_t command, const uint
     answer->at = now > rom->busy_until ? now : rom->busy_until;
     if (answer->at < free) answer->at = free;
     rom->waiting++;
-    if (command == END && rom->leave_at <= now) rom->leave_at = ends(chip, answer);
+    if (command == ROM_END && rom->leave_at <= now) rom->leave_at = ends(chip, answer);
 }
 
 /* A byte that it has time for. A stray byte is dropped, and so is what follows a first of the two that begin a packet. */
