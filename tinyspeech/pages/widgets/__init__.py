@@ -39,7 +39,6 @@ from tinyspeech.pages.widgets.words import threshold_page
 __all__ = [
     "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "bits_explorer", "bits_page", "byte_page",
     "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flashing_explorer", "flashing_memory",
-    "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player", "race_page", "ram_film",
-    "rejection_book", "rejection_page", "small_sound", "sound",
-    "threshold_page", "timeline_page",
+    "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player", "race_page",
+    "ram_film", "rejection_book", "rejection_page", "small_sound", "sound", "threshold_page", "timeline_page",
 ]

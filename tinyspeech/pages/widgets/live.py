@@ -1,8 +1,8 @@
 """The emulated board that hears a reader's own microphone, in the page: a button, a light, and words. Chapter 10.
 
-The firmware is the one that the chip runs, unchanged, and so is the board around it (`chip/core`, as WebAssembly). Its
-sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port. Where its sums
-and coefficients lie in its RAM is read from the firmware's ELF file.
+The firmware is the one that the chip runs, unchanged, and so is the board around it (`chip/core`, as WebAssembly).
+Its sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port. Where
+its sums and coefficients lie in its RAM is read from the firmware's ELF file.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ BEGINS_S, ENDS_S = (0.5, 0.513, 0.527, 0.54, 0.553, 0.567), 1.0
 """Of quiet before and behind a clip, where it is tried whether the board hears it: frames and batches of frames fall on
 other places of the word each time, as they do for a reader."""
 LED = "PD0"
+SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.js")
+"""Each uses what lies before it."""
 
 
 @functools.cache
@@ -82,21 +84,37 @@ def _settings() -> list[dict]:
 def live_data() -> dict:
     """What the panel's scripts need: firmware, WebAssembly, clips, protocol, places in RAM."""
     firmware, model = toolchain.build_firmware(), IntegerModel.load(model_file(SHIPPED, ".npz"))
-    encode = {name: base64.b64encode(data).decode() for name, data in clips().items()}
+
+    def text(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
     return {
-        "wasm": base64.b64encode(emulator.wasm().read_bytes()).decode(),
-        "image": base64.b64encode(firmware.bin.read_bytes()).decode(),
-        "clips": encode, "clip_hz": audio.SAMPLE_RATE_HZ, "classes": [name.strip("_") for name in CLASSES],
-        "words": KEYWORDS, "rejected": decision.REJECTED, "led": LED, "gains": GAINS,
-        "signal_hz": listening.ADC_HZ, "rate": frontend.SAMPLE_RATE_HZ, "hop": frontend.HOP, "inputs": model.inputs, "batch": plan.memory_plan(model)["batch"],
-        "start_s": virtual.START_S, "logit_step": model.logit_step, "least_leads": decision.LEAST_LEADS,
+        "wasm": text(emulator.wasm().read_bytes()),
+        "image": text(firmware.bin.read_bytes()),
+        "led": LED,
+        "start_s": virtual.START_S,
+        "signal_hz": listening.ADC_HZ,
+        "rate": frontend.SAMPLE_RATE_HZ,
+        "window": frontend.WINDOW,
+        "hop": frontend.HOP,
+        "inputs": model.inputs,
+        "batch": plan.memory_plan(model)["batch"],
+        "classes": [name.strip("_") for name in CLASSES],
+        "words": KEYWORDS,
+        "rejected": decision.REJECTED,
+        "least_leads": decision.LEAST_LEADS,
+        "logit_step": model.logit_step,
         "sigmoid": [int(weight) + 1 for weight in sigmoid_q7(np.arange(-128, 128))],
-        "ram": _places(firmware.elf, model), "settings": _settings(),
+        "ram": _places(firmware.elf, model),
+        "settings": _settings(),
         "commands": {"listen": [*Command.MICROPHONE], "stop": [*Command.STOP], "version": [*Command.VERSION],
                      "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},
         "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
                   "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
                   "stopped": str(protocol.Stopped(0)).split(" ")[0]},
+        "clips": {word: text(file) for word, file in clips().items()},
+        "clip_hz": audio.SAMPLE_RATE_HZ,
+        "gains": GAINS,
     }
 
 
@@ -107,8 +125,8 @@ def live_page() -> HTML:
     """
     data = live_data()
     look = re.sub(r"/\*.*?\*/\s*", "", script("live.css"), flags=re.DOTALL)
-    text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    json_text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     return HTML(render(
-        "live_page.html", look=Markup(look), words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()),
-        sensitivities=decision.SENSITIVITIES, first_words=KEYWORDS, gains=GAINS, usual_gain=USUAL_GAIN,
-        scripts=Markup("\n".join(script(f"{name}.js") for name in ("board", "microphone", "live"))), json=Markup(text)))
+        "live_page.html", look=Markup(look), scripts=Markup("\n".join(map(script, SCRIPTS))), json=Markup(json_text),
+        words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()), first_words=KEYWORDS,
+        sensitivities=decision.SENSITIVITIES, gains=GAINS, usual_gain=USUAL_GAIN))

@@ -110,22 +110,25 @@ async function openMicrophone(told) {
   const node = new AudioWorkletNode(context, "microphone",
     { numberOfOutputs: 0, channelCount: 1, channelCountMode: "explicit" }); // several channels are mixed to one
   let next = 0;
-  node.port.onmessage = ({ data: [first, samples] }) => {
+  const message = ({ data: [first, samples] }) => {
     const missing = first / rate < START_S ? 0 : first - next; // while it starts, blocks come in fits
     next = first + samples.length;
     told.heard(samples, missing, context.currentTime - next / rate);
   };
-  context.onstatechange = () => told.state(context.state);
+  const ending = new AbortController(), { signal } = ending;
   const close = () => {
-    context.onstatechange = node.port.onmessage = track.onended = null;
+    ending.abort();
     source.disconnect();
     track.stop();
     if (context.state !== "closed") context.close();
   };
-  track.onended = () => {
+  node.port.addEventListener("message", message, { signal });
+  node.port.start();
+  context.addEventListener("statechange", () => told.state(context.state), { signal });
+  track.addEventListener("ended", () => {
     close();
     told.gone("The microphone went away: plug it in or allow it again, then press the button again.");
-  };
+  }, { signal });
   source.connect(node);
   return { context, rate, block: BLOCK, resume: () => context.resume(), close };
 }
