@@ -4,13 +4,11 @@ import base64
 import ctypes
 import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from support import scripts
 
 from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board import virtual
@@ -259,20 +257,17 @@ def test_the_pages_c_runs_as_the_emulator_does():
         assert (page.page_value(16), page.page_value(17)) == (chip.state.pc, chip.cycles)
 
 
-NODE = """
-const fs = require("fs"), [script, text] = process.argv.slice(1).map((file) => fs.readFileSync(file, "utf8"));
-const chipMachine = new Function(script + "; return chipMachine;")(), data = JSON.parse(text);
-const bytes = (coded) => Uint8Array.from(Buffer.from(coded, "base64"));
-WebAssembly.instantiate(bytes(data.wasm), {}).then(({ instance }) => {
+SAY_YES = """(async () => {
+  const bytes = (coded) => Uint8Array.from(atob(coded), (c) => c.charCodeAt(0));
+  const { instance } = await WebAssembly.instantiate(bytes(data.wasm), {});
   const machine = chipMachine(instance.exports), program = data.programs[0];
   machine.load(bytes(program.image));
   const run = () => { while (data.stops[machine.run(1e8)] === "transmit"); };
   run();
   machine.say(bytes(program.clips.yes));
   run();
-  console.log(JSON.stringify([machine.logits(), machine.value(17), machine.value(22)]));
-});
-"""
+  return [machine.logits(), machine.value(17), machine.value(22)];
+})()"""
 
 
 @pytest.fixture(scope="module")
@@ -298,14 +293,8 @@ def test_the_page_is_whole(page, firmware):
     assert data["classes"] == list(CLASSES) and data["registers"] == list(trace.REGISTERS)
 
 
-def test_the_chip_hears_the_word_in_a_browsers_machine(page, firmware, clip, defined, tmp_path):
-    if not (node := shutil.which("node")):
-        pytest.skip("needs node")
-    (tmp_path / "data.json").write_text(json.dumps(page_data(page)))
-    script = Path(widgets.__file__).with_name("page.js")
-    command = [node, "-e", NODE, script, tmp_path / "data.json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    logits, cycles, stack = json.loads(done.stdout)
+def test_the_chip_hears_the_word_in_a_browsers_machine(page, firmware, clip, defined):
+    logits, cycles, stack = scripts.evaluate(["page.js"], SAY_YES, page_data(page))
     board = Board(firmware.elf)
     board.classify(clip)
     assert logits == defined and stack == board.chip.stack_bytes

@@ -118,7 +118,7 @@ def test_the_explorer_says_what_wakes_up_and_draws_the_memory():
         return "the guard"
 
     book = widgets.flashing_explorer([(0.5, request(rom.ERASE)), (1.25, request(rom.PROGRAM))], OLD, NEW, wakes)
-    step, power, stack = book.children
+    step, power, stack, _ = book.children
     assert [len(asked), len(step.options), power.options] == [2, 2, ("on", "fails here")]
     pages = [page.value for half in stack.children for page in half.children]
     assert ["the guard wakes up" in page for page in pages] == [False, True, False, True]
@@ -219,7 +219,7 @@ def test_messages_in_troubleshooting_are_the_programs_own():
     quotes = [quote for cell in first for quote in re.findall(r"\*([^*]+)\*", cell)]
     quoted = [part.strip(" .") for quote in quotes for part in quote.split("…") if part.strip(" .")]
     assert len(quoted) > 12
-    missing = [part for part in quoted if part.replace(" 4 ", " {ATTEMPTS} ") not in said and "NAME" not in part]
+    missing = [part for part in quoted if part.replace(" 4 ", " {attempts} ") not in said and "NAME" not in part]
     assert missing == []
 
 

@@ -8,20 +8,18 @@ import functools
 import http.server
 import json
 import re
-import shutil
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from support.scripts import CHROMIUM, QUIET
 
 from tinyspeech.pages.site import toc_files
 from tinyspeech.paths import ROOT
 
 PAGES = [f"{name}.html" for name in toc_files(ROOT)]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 WIDTHS = {"desk": (1280, 900), "phone": (390, 844)}
 MAX_PAGE_BYTES, MAX_SITE_BYTES = 1_500_000, 40_000_000
 

@@ -80,4 +80,4 @@ def test_a_page_of_formats_compares_with_the_shipped_kernel():
     labels = re.findall("aria-label='([^']*)'", page)
     assert labels == ["expand, 50 % zeros: bytes: shipped 768 B; straight 6,970 B, too much.",
                       "expand, 50 % zeros: time: shipped 20,000 cycles; straight 3,832 cycles."]
-    assert page.count("#009e73 100.0%") == 2 and "#009e73 19.2%" in page
+    assert page.count("'--ts-share:100.0'") == 2 and "'--ts-share:19.2'" in page

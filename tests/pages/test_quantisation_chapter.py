@@ -76,13 +76,13 @@ ROWS = [row("S", "UN", None, 95.5, 60_000), row("S", "DQ", 8, 95.4, 15_000), row
 def test_a_bits_page_says_what_it_shows():
     page = widgets.bits_page(ROWS[7], ROWS[0], "S, QAT, ternary")
     assert "aria-label='S, QAT, ternary: accuracy 93.0 % (-2.5 points); size 4,000 B (7 % of float).'" in page
-    assert "#d55e00 93.0%" in page and "#009e73 6.7%" in page
+    assert "--ts-share:93.0;--ts-bar:#d55e00" in page and "--ts-share:6.7;--ts-bar:#009e73" in page
     assert "not measured" in widgets.bits_page(None, ROWS[0], "S, DQ, 3 bits")
 
 
 def test_the_bits_explorer_finds_each_measured_row():
     book = widgets.bits_explorer(ROWS)
-    network, mode, bits, outer = book.children
+    network, mode, bits, outer, _ = book.children
     assert (network.options, mode.options, bits.options) == (("S", "Z"), ("DQ", "SQ", "QAT"), ("ternary", "4", "8"))
     assert (network.value, mode.value, bits.value) == ("S", "SQ", "8")
     pages = [[[page.value for page in inner.children] for inner in middle.children] for middle in outer.children]

@@ -329,7 +329,7 @@ def test_a_film_has_a_page_for_each_stretch_and_adds_up_its_steps():
     touched = np.zeros((5, 512), np.uint8)
     touched[3, 0] = WRITTEN
     recording = Recording(1000, touched, {"work": np.full(5, 400), "asleep": np.full(5, 600), "idle": np.zeros(5, int)})
-    slider, stack = widgets.ram_film(recording, RAM, 2, 1_000_000).children
+    slider, stack, _ = widgets.ram_film(recording, RAM, 2, 1_000_000).children
     assert slider.options[1] == "2.0 to 4.0 ms" and slider.link.target == (stack, "selected_index")
     assert ["first 1 + 0" in page.value for page in stack.children] == [False, True, False]
     assert "2.0 to 4.0 ms: work 40%, asleep 60%." in stack.children[1].value

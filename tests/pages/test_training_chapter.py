@@ -90,7 +90,7 @@ def test_a_rejection_page_says_what_it_shows():
 
 
 def test_a_rejection_book_has_a_page_for_each_threshold():
-    slider, stack = widgets.rejection_book(CURVE).children
+    slider, stack, _ = widgets.rejection_book(CURVE).children
     assert list(slider.options) == ["0", "0.9"] and len(stack.children) == 2
 
 

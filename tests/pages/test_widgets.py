@@ -13,6 +13,7 @@ import soundfile
 
 from tinyspeech import CLASSES
 from tinyspeech.pages import rules, widgets
+from tinyspeech.pages.plots import theme
 from tinyspeech.pages.widgets import markup
 
 
@@ -31,12 +32,13 @@ def test_bars_mark_and_describe_the_answer():
     html = widgets.bars(shares, CLASSES)
     assert "the answer is yes with 89 per cent" in html
     assert html.count("<tr") == 12 and re.findall(r"<b>(.*?)</b>", html) == ["yes", "89 %"]
-    assert "#d55e00 89.0%" in html and html.count(" 1.0%") == 11
+    assert "--ts-share:89.0;--ts-bar:var(--ts-vermilion)" in html
+    assert html.count("--ts-share:1.0;--ts-bar:var(--ts-pale)") == 11
 
 
 def test_a_flip_book_turns_its_pages_in_the_browser():
     book = widgets.flip_book(["<b>one</b>", "<b>two</b>"], ["1", "2"], "page")
-    slider, stack = book.children
+    slider, stack, _ = book.children
     assert [page.value for page in stack.children] == ["<b>one</b>", "<b>two</b>"]
     assert (slider.link.source, slider.link.target) == ((slider, "index"), (stack, "selected_index"))
     assert slider.get_state()["link"] == f"IPY_MODEL_{slider.link.model_id}"
@@ -68,7 +70,7 @@ def test_a_band_page_says_what_it_shows():
 
 def test_an_explorer_has_a_page_for_each_combination_and_starts_where_it_should():
     book = widgets.explorer({"a": "xyz", "b": "uv"}, lambda i, j: f"page {i}{j}", start=(2, 1))
-    first, second, outer = book.children
+    first, second, outer, _ = book.children
     assert [[page.value for page in inner.children] for inner in outer.children] == [
         ["page 00", "page 01"], ["page 10", "page 11"], ["page 20", "page 21"]]
     assert (first.value, second.value) == ("z", "v")
@@ -77,7 +79,7 @@ def test_an_explorer_has_a_page_for_each_combination_and_starts_where_it_should(
 
 def test_each_slider_of_an_explorer_turns_all_its_stacks_in_the_browser():
     book = widgets.explorer({"a": "xyz", "b": "uv"}, lambda i, j: "")
-    first, second, outer = book.children
+    first, second, outer, _ = book.children
     for slider, stacks in ((first, [outer]), (second, outer.children)):
         assert [link.target for link in slider.links] == [(stack, "selected_index") for stack in stacks]
         assert {link.source for link in slider.links} == {(slider, "index")}
@@ -93,18 +95,18 @@ def test_an_explorer_needs_dials_with_positions(dials, start):
 def test_a_cost_above_its_limit_stands_out():
     page = widgets.cost_page([("RAM", 3000, 2048, "3,000 B"), ("flash", 4096, 16384, "4,096 B")], "C < 9")
     assert "aria-label='C &lt; 9: RAM 3,000 B, too much; flash 4,096 B.'" in page
-    assert "#d55e00 100.0%" in page and "#009e73 25.0%" in page
+    assert "--ts-share:100.0;--ts-bar:var(--ts-vermilion)" in page and "'--ts-share:25.0'" in page
     assert re.findall(r"<b>(.*?)</b>", page) == ["C &lt; 9", "3,000 B"]
 
 
 def test_without_a_stack_python_turns_the_pages(monkeypatch):
     """As with ipywidgets 7."""
     monkeypatch.delattr(ipywidgets, "Stack")
-    slider, box = widgets.flip_book(["<b>one</b>", "<b>two</b>"], ["1", "2"], "page").children
+    slider, box, _ = widgets.flip_book(["<b>one</b>", "<b>two</b>"], ["1", "2"], "page").children
     assert slider.link is None and box.children[0].value == "<b>one</b>"
     slider.index = 1
     assert box.children[0].value == "<b>two</b>"
-    first, second, box = widgets.explorer({"a": "xy", "b": "pqr"}, lambda i, j: f"{i}{j}", (1, 0)).children
+    first, second, box, _ = widgets.explorer({"a": "xy", "b": "pqr"}, lambda i, j: f"{i}{j}", (1, 0)).children
     assert box.children[0].children[0].value == "10"
     first.index, second.index = 0, 2
     assert box.children[0].children[0].value == "02"
@@ -122,3 +124,30 @@ def test_what_is_put_into_a_template_is_escaped_as_html_escape_does():
 def test_a_template_keeps_no_line_break_and_no_indentation():
     page = widgets.cost_page([("RAM", 1, 2, "1 B"), ("flash", 3, 2, "3 B")], "title")
     assert "\n" not in page and "  " not in page and page.count("<tr><td>") == 2
+
+
+def test_a_page_has_the_rules_of_its_classes_and_no_others():
+    sheet = markup.sheet("<div class='ts-widget'><button class='ts-button'>x</button></div>")
+    assert "var(--ts-grey)" in sheet and "--ts-grey:#6b7280" in sheet  # the edge of a button, and its colour
+    assert "@media (pointer:coarse){.ts-button{min-height:2.75rem}}" in sheet
+    assert {*re.findall(r"\.(ts-[a-z]+)", sheet)} == {"ts-widget", "ts-button"} and "--ts-pink" not in sheet
+    assert ".ts-select" in markup.sheet("const box = 'ts-select';")  # a script makes it
+
+
+def test_the_style_sheet_uses_no_colour_that_the_theme_lacks():
+    text = (markup.HERE / "widgets.css").read_text(encoding="utf-8")
+    named = {*re.findall(r"var\(--ts-(\w+)", text)} - {"bar", "share"}
+    assert named <= {"ink", "paper", "grid", "pale", *theme.PALETTE}
+
+
+def test_every_class_in_a_template_or_a_script_has_a_rule():
+    rules = {*re.findall(r"\.(ts-[a-z]+)", (markup.HERE / "widgets.css").read_text(encoding="utf-8"))}
+    for file in [*markup.HERE.glob("templates/*"), *markup.HERE.glob("*.js")]:
+        assert {*re.findall(r"(?<![\w-])ts-[a-z]+", file.read_text(encoding="utf-8"))} <= rules, file.name
+
+
+def test_a_slider_stands_in_the_box_of_all_widgets_with_what_its_pages_need():
+    book = widgets.flip_book([widgets.bars([0.2, 0.8], ["a", "b"])], ["1"], "page")
+    assert book._dom_classes == ("ts-widget",)
+    look = book.children[-1]
+    assert look.layout.display == "none" and "table.ts-bars" in look.value and ".ts-log" not in look.value

@@ -39,15 +39,45 @@ ANSWER_S, ERASE_ANSWER_S = 0.5, 2.0
 """Longest wait for a reply: the ROM needs 3 ms a page; the rest is for slow adapters and busy computers."""
 QUIET_S = 0.6
 """A line that was silent for this long holds no late bytes; longer than any wait for a reply but the erasure's."""
+VERSION_S = 2.0
+"""Longest wait for each byte of the answer to 'V'."""
 START_S = 0.05
 """From its reset our firmware needs a millisecond until it listens."""
+REQUEST, REPLY = b"\x57\xab", b"\x55\xaa"
+"""So packets begin, to the ROM and from it."""
 LONGEST_PACKET = 2 + 3 + 255 + 1
 BROKEN_CLIP_BYTES = 3 * frontend.CLIP_SAMPLES
 """Two bytes for each sample of a second, and half as much again for those that come while the firmware computes."""
 CHATTER_BYTES = 400
 """So much may come before the answer to 'V': words that a listening board had still to say."""
+WRITE_S = 10
+"""Longest wait until a port takes what is sent."""
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
+TEXTS = {
+    "none": "no answer",
+    "incomplete": "an incomplete answer",
+    "garbled": "a garbled answer",
+    "key": "another key",
+    "different": "verification failed",
+    "answer": "answer {answer}",
+    "configuration": "another configuration",
+    "lost": "{port} went away: plug the board in and {again}",
+    "size": "an image has 1 .. {most:,} bytes, not {size:,}",
+    "foreign": "the chip is no CH32V003 (family {family}, variant {variant})",
+    "protected": "the chip is protected against reading or writing: `rvprog -u` over a WCH-Link unlocks it",
+    "silent": "the board does not answer ({trouble}): it must run our firmware, which enters the ROM bootloader on "
+              "'B'; a blank chip, or one with another program, cannot be entered over the serial port: "
+              "use {link} first",
+    "failed": "flashing failed {attempts} times, last with: {trouble}{left}",
+    "nobody": "the board does not answer: is this its port, and does it run our firmware? Reset it, or flash it with "
+              "{flash}",
+    "waits": "the board waits in its ROM bootloader: {flash} brings its firmware",
+    "left": "; the board holds no whole program now: {again}, or use {link} if it stays silent",
+}
+"""What goes wrong, in words: here, and in the page that flashes (`pages/widgets/isp.js`)."""
+WORDS = {"again": "run the same command again", "link": "--link", "flash": "`python -m tinyspeech flash`"}
+"""What the reader does, as it is called on the command line."""
 RVPROG = "rvprog==1.11.0"
 LINK_VENDOR, LINK_PRODUCT = 0x1A86, 0x8010
 """USB numbers of a WCH-Link in RISC-V mode, as rvprog has them; 0x8012 is one in ARM mode."""
@@ -75,7 +105,7 @@ class SerialLine:
 
         self.port = port
         try:
-            self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=10, exclusive=True)
+            self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=WRITE_S, exclusive=True)
         except (OSError, ValueError, TypeError) as error:  # SerialException is an OSError
             raise UserError(_why_not(port, error)) from error
 
@@ -98,7 +128,7 @@ class SerialLine:
         try:
             yield
         except (OSError, TerminalError, TypeError) as error:  # TypeError: closed under pyserial's hands
-            raise PortLost(f"{self.port} went away: plug the board in and run the same command again") from error
+            raise PortLost(_text("lost", port=self.port)) from error
 
 
 def _why_not(port: str, error: Exception) -> str:
@@ -111,6 +141,15 @@ def _why_not(port: str, error: Exception) -> str:
     if "ermission" in text:
         return f"no permission for {port}: add yourself to its group (often dialout) and log in again"
     return f"{port} is no serial port: give one such as /dev/ttyUSB0, COM3, or what `python -m tinyspeech board` prints"
+
+
+def in_words(text: str, **values: object) -> str:
+    """A text such as those of `TEXTS`, with these values and `WORDS` in it."""
+    return text.format(**WORDS, **values)
+
+
+def _text(key: str, **values: object) -> str:
+    return in_words(TEXTS[key], **values)
 
 
 class _Trouble(Exception):
@@ -144,23 +183,23 @@ class Client:
         """Send a command, return its reply's data. `_Trouble` unless one came that is whole and belongs to it."""
         self.line.read(4096, 0)
         body = bytes([command, len(data), 0]) + data
-        self.line.write(b"\x57\xab" + body + bytes([sum(body) & 0xFF]))
+        self.line.write(REQUEST + body + bytes([sum(body) & 0xFF]))
         size = 2 + 4 + reply_bytes + 1
         got = self.line.read(size, seconds)
-        if (start := got.find(b"\x55\xaa")) > 0:  # something else came before
+        if (start := got.find(REPLY)) > 0:  # something else came before
             got = got[start:] + self.line.read(start, seconds)
         if len(got) < size:
-            raise _Trouble("no answer" if not got else "an incomplete answer")
-        if not got.startswith(b"\x55\xaa") or sum(got[2:-1]) & 0xFF != got[-1] or got[2] != command \
+            raise _Trouble(_text("incomplete" if got else "none"))
+        if not got.startswith(REPLY) or sum(got[2:-1]) & 0xFF != got[-1] or got[2] != command \
                 or got[4] != reply_bytes:
-            raise _Trouble("a garbled answer")
+            raise _Trouble(_text("garbled"))
         return got[6:-1]
 
     def identify(self) -> int:
         """The chip's variant; `_Trouble` if nothing answers, `UserError` if it is no CH32V003."""
         variant, family = self.request(rom.IDENTIFY, bytes([0x31, rom.FAMILY]) + rom.PASSPHRASE)
         if family != rom.FAMILY or variant not in rom.VARIANTS:
-            raise UserError(f"the chip is no CH32V003 (family {family:#04x}, variant {variant:#04x})")
+            raise UserError(_text("foreign", family=f"{family:#04x}", variant=f"{variant:#04x}"))
         return variant
 
     def hush(self) -> None:
@@ -194,7 +233,7 @@ class Client:
                     self.hush()
                 with contextlib.suppress(_Trouble):
                     return self.identify()
-        raise _Trouble("no answer")
+        raise _Trouble(_text("none"))
 
     def read_config(self, variant: int) -> Device:
         """Option bytes, version and unique id; the ROM needs this before it can make a key."""
@@ -211,7 +250,7 @@ class Client:
         """
         device = self.read_config(self.enter())
         if device.options[0] != 0xA5 or any(byte != 0xFF for byte in device.options[8:10]):
-            raise UserError("the chip is protected against reading or writing: `rvprog -u` over a WCH-Link unlocks it")
+            raise UserError(_text("protected"))
         key = rom.key_of(SEED, device.unique_id, device.variant)
         self._agree_on(key)
         if not programmed:
@@ -231,13 +270,13 @@ class Client:
     def _agree_on(self, key: bytes) -> None:
         """Send the seed; the ROM's key must be ours."""
         if self.request(rom.KEY, SEED)[0] != sum(key) & 0xFF:
-            raise _Trouble("another key")
+            raise _Trouble(_text("key"))
 
     def _expect_ok(self, command: int, data: bytes, seconds: float = ANSWER_S) -> None:
         if (answer := self.request(command, data, seconds=seconds)[0]) != rom.OK:
             if answer in (rom.MISMATCH, rom.REFUSED):
-                raise _Different("verification failed")
-            raise _Trouble(f"answer {answer:#04x}")
+                raise _Different(_text("different"))
+            raise _Trouble(_text("answer", answer=f"{answer:#04x}"))
 
     def _confirm(self, last_page: bytes, device: Device) -> None:
         """No answer was taken for another's: the line is silent, two different commands get each its own, and a
@@ -245,7 +284,7 @@ class Client:
         self.hush()
         for _ in range(2):
             if self.read_config(device.variant) != device:
-                raise _Trouble("another configuration")
+                raise _Trouble(_text("configuration"))
             self._expect_ok(rom.VERIFY, last_page)
 
     def run(self) -> bool:
@@ -267,7 +306,7 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
     the program runs; without it, it does so after a minute. Raises `UserError` for everything else.
     """
     if not 0 < len(image) <= FLASH_BYTES:
-        raise UserError(f"an image has 1 .. {FLASH_BYTES:,} bytes, not {len(image):,}")
+        raise UserError(_text("size", most=FLASH_BYTES, size=len(image)))
     pages = image + b"\xff" * (-len(image) % rom.PAGE_BYTES)
     client, total, done, gone = Client(line), 2 * len(pages), 0, False
 
@@ -280,7 +319,7 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
         nonlocal gone
         gone = True
 
-    trouble, programmed = _Trouble("no answer"), False
+    trouble, programmed = _Trouble(_text("none")), False
     try:
         for sessions in range(1, ATTEMPTS + 1):
             done = len(pages) if programmed else 0
@@ -298,18 +337,13 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
             return {"variant": rom.VARIANTS[device.variant], "bootloader": device.version, "bytes": len(image),
                     "verified": True, "sessions": sessions, "started": client.run()}
     except PortLost as lost:
-        raise PortLost(f"{lost}{_LEFT_EMPTY if gone else ''}") from lost
+        raise PortLost(f"{lost}{_text('left') if gone else ''}") from lost
     if not gone:
-        raise UserError(
-            f"the board does not answer ({trouble}): it must run our firmware, which enters the ROM bootloader on 'B'; "
-            "a blank chip, or one with another program, cannot be entered over the serial port: use --link first")
-    raise UserError(f"flashing failed {ATTEMPTS} times, last with: {trouble}{_LEFT_EMPTY}")
+        raise UserError(_text("silent", trouble=trouble))
+    raise UserError(_text("failed", attempts=ATTEMPTS, trouble=trouble, left=_text("left")))
 
 
-_LEFT_EMPTY = "; the board holds no whole program now: run the same command again, or use --link if it stays silent"
-
-
-def ask_version(line: Line, seconds: float = 2.0) -> str | None:
+def ask_version(line: Line, seconds: float = VERSION_S) -> str | None:
     """The line with which our firmware answers 'V', or None. A board that listens is stopped for that."""
     line.read(4096, START_S)
     line.write(Command.STOP + Command.VERSION)
@@ -337,9 +371,8 @@ def find_version(line: Line) -> str:
         client.hush()
         if version := ask_version(line):
             return version
-        raise UserError("the board does not answer: is this its port, and does it run our firmware? Reset it, or flash "
-                        "it with `python -m tinyspeech flash`") from None
-    raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware")
+        raise UserError(_text("nobody")) from None
+    raise UserError(_text("waits"))
 
 
 def find_board() -> str | None:

@@ -36,6 +36,14 @@ so no two frames are due as close as the line could bring them, 160 bytes, when 
 first of them, above all with eight taught words; and to wait for samples does it no harm."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
+TEXTS = {
+    "mute": "the board's firmware ({version}) cannot listen: flash ours with {flash}",
+    "ended": "the board no longer answers: look at its cable and power, then reset it",
+    "reset": "the board was reset while it listened: look at its power, and start it again",
+    "samples": "the board lost {samples:,} samples",
+    "strange": "the board says what is not understood: {line}",
+}
+"""What goes wrong, in words, for `isp.in_words`: here, and in the page that listens (`pages/widgets/isp.js`)."""
 QUIET_S = 0.5
 """Of silence follows a recording: a word at its end is reported a little later."""
 
@@ -114,7 +122,7 @@ class Monitor:
         while (line := self._lines.next(until)) is not None:
             if line == protocol.LISTENING:
                 return
-        raise UserError(f"the board's firmware ({version}) cannot listen: flash ours with `python -m tinyspeech flash`")
+        raise UserError(isp.in_words(TEXTS["mute"], version=version))
 
     def settings(self, change: Change = lambda kept: kept) -> protocol.Settings:
         """What is set on the board, after `change` of it. `NoSettings` for firmware that has none.
@@ -169,7 +177,7 @@ class Monitor:
         until = self._now() + ANSWER_S
         while self.frames is None:
             if (line := self._lines.next(until)) is None:
-                raise UserError("the board no longer answers: look at its cable and power, then reset it")
+                raise UserError(isp.in_words(TEXTS["ended"]))
             self._understand(line)
         sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
         if self._fed and self.frames != sent:
@@ -181,18 +189,18 @@ class Monitor:
         while (line := self._lines.next(until)) is not None:
             self._understand(line)
             if line == protocol.LISTENING or self.frames is not None:
-                raise UserError("the board was reset while it listened: look at its power, and start it again")
+                raise UserError(isp.in_words(TEXTS["reset"]))
 
     def _understand(self, line: str) -> None:
         match protocol.parse(line):
             case protocol.Word(word, frame):
                 self._heard(Heard(word, frame))
             case protocol.Lost(samples):
-                self._notice(f"the board lost {samples:,} samples")
+                self._notice(isp.in_words(TEXTS["samples"], samples=samples))
             case protocol.Stopped(frames):
                 self.frames = frames
             case None if line != protocol.LISTENING:
-                self._notice(f"the board says what is not understood: {line[:LEGIBLE]!r}")
+                self._notice(isp.in_words(TEXTS["strange"], line=repr(line[:LEGIBLE])))
 
 
 def listen(line: isp.Line, heard: Callable[[Heard], None], notice: Callable[[str], None],

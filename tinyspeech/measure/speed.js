@@ -1,8 +1,8 @@
 // How fast the interpreter is as WebAssembly, in node: speed.py runs this.
 // Arguments: the WebAssembly, the firmware, what the serial port brings; how many runs; cycles of each.
 
-const fs = require("fs"), [wasm, image, input] = process.argv.slice(1, 4).map(name => fs.readFileSync(name));
-WebAssembly.instantiate(wasm, {}).then(({instance: {exports: e}}) => {
+const fs = require("fs"), [wasm, image, input] = process.argv.slice(1, 4).map((name) => fs.readFileSync(name));
+WebAssembly.instantiate(wasm, {}).then(({ instance: { exports: e } }) => {
   const chip = (e.__heap_base.value + 15) & ~15, size = e.chip_size();
   e.memory.grow(1 + ((size + image.length + input.length) >> 16));
   new Uint8Array(e.memory.buffer).set(image, chip + size);

@@ -45,10 +45,21 @@ def missing_from_toc(root: Path = ROOT) -> list[str]:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page.
+    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page, and knows
+    the directive `live-board`, the panel of `widgets.live_page`.
 
     Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
     """
+    from docutils import nodes  # here: the rest of this module needs no Sphinx
+    from sphinx.util.docutils import SphinxDirective
+
+    class LiveBoard(SphinxDirective):
+        """The panel, made when the book is built: it is of the firmware that is here then."""
+
+        def run(self) -> list[nodes.Node]:
+            from tinyspeech.pages.widgets import live_page  # here: it needs the compiler
+
+            return [nodes.raw("", live_page().data, format="html")]
 
     def take_out(app: Any, config: Any) -> None:
         for event in ("env-before-read-docs", "doctree-resolved"):
@@ -57,6 +68,7 @@ def setup(app: Any) -> dict[str, bool]:
                     app.disconnect(listener.id)
 
     app.connect("config-inited", take_out)
+    app.add_directive("live-board", LiveBoard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -18,8 +18,9 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `chip` | the emulated chip itself |
 | `board` | a flashing session |
 | `hours` | reports in hours of sound, under a threshold |
+| `live` | the emulated board, hearing the reader's microphone |
 | `words` | in what a taught word is heard, under a threshold |
-| `markup` | how templates and scripts become HTML |
+| `markup` | how templates, scripts and the style sheet become HTML |
 """
 
 from tinyspeech.pages.widgets.board import bank_drawing, flashing_explorer, flashing_memory, flashing_page
@@ -27,6 +28,7 @@ from tinyspeech.pages.widgets.chip import chip_page, chip_program
 from tinyspeech.pages.widgets.costs import RACE_MS, RACE_PLACES, cost_page, cycle_race, formats_page, race_page
 from tinyspeech.pages.widgets.features import band_page, panels
 from tinyspeech.pages.widgets.hours import timeline_page
+from tinyspeech.pages.widgets.live import live_page
 from tinyspeech.pages.widgets.lowbit import bits_explorer, bits_page
 from tinyspeech.pages.widgets.memory import byte_page, ram_film
 from tinyspeech.pages.widgets.networks import bars, gate_painter, rejection_book, rejection_page
@@ -37,7 +39,6 @@ from tinyspeech.pages.widgets.words import threshold_page
 __all__ = [
     "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "bits_explorer", "bits_page", "byte_page",
     "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flashing_explorer", "flashing_memory",
-    "flashing_page", "flip_book", "formats_page", "gate_painter", "panels", "player", "race_page", "ram_film",
-    "rejection_book", "rejection_page", "small_sound", "sound",
-    "threshold_page", "timeline_page",
+    "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player", "race_page",
+    "ram_film", "rejection_book", "rejection_page", "small_sound", "sound", "threshold_page", "timeline_page",
 ]

@@ -53,13 +53,13 @@ function chipPage(root, data) {
     const lines = code.slice(Math.max(0, here - 4), Math.max(0, here - 4) + 11).map(([at, text]) => {
       const name = program.functions.find(([start]) => start === at);
       const line = `${at.toString(16).padStart(6)}  ${text}`.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-      return (name ? `<span style="color:#6b7280">${name[2]}:</span>\n` : "") +
+      return (name ? `<span style="color:var(--ts-grey)">${name[2]}:</span>\n` : "") +
         (at === pc ? `<b style="background:#e69f0066">${line.padEnd(36)}</b>` : line);
     });
     part("code").innerHTML = here < 0 ? "(not in the listing)" : lines.join("\n");
     part("registers").innerHTML = data.registers.map((name, i) => {
-      const value = machine.value(i), look = value === before[i] ? "" : "color:#d55e00;font-weight:bold";
-      return `<span style="white-space:pre;${look}">${name.padEnd(4)} ${value.toString(16).padStart(8, "0")}</span>`;
+      const value = machine.value(i), look = value === before[i] ? "" : " class='ts-changed'";
+      return `<span${look}>${name.padEnd(4)} ${value.toString(16).padStart(8, "0")}</span>`;
     }).join("");
     before = data.registers.map((_, i) => machine.value(i));
     part("state").textContent = `cycle ${number(machine.value(17))}, instruction ${number(machine.value(18))}, ` +
@@ -69,8 +69,7 @@ function chipPage(root, data) {
     const logits = machine.logits();
     part("answer").innerHTML = !logits ? "" : logits.map((logit, i) => {
       const best = logit === Math.max(...logits), name = data.classes[i].replace(/_/g, "");
-      return `<span style="white-space:pre;${best ? "color:#d55e00;font-weight:bold" : ""}">` +
-        `${name.padEnd(8)}${String(logit).padStart(7)}</span>`;
+      return `<span${best ? " class='ts-changed'" : ""}>${name.padEnd(8)}${String(logit).padStart(7)}</span>`;
     }).join("");
   };
   const why = (stop) => {
@@ -115,11 +114,12 @@ function chipPage(root, data) {
     part("clips").innerHTML = "";
     for (const [word, samples] of Object.entries(program.clips)) {
       const button = document.createElement("button");
+      button.className = "ts-button";
       button.textContent = `say “${word}”`;
-      button.onclick = () => {
+      button.addEventListener("click", () => {
         machine.say(bytes(samples));
         run();
-      };
+      });
       part("clips").append(button);
     }
     draw();
@@ -127,10 +127,11 @@ function chipPage(root, data) {
   WebAssembly.instantiate(bytes(data.wasm), {}).then(({ instance }) => {
     machine = chipMachine(instance.exports);
     data.programs.forEach((one, i) => part("program").add(new Option(one.name, i)));
-    part("program").onchange = part("reset").onclick = choose;
-    part("step").onclick = () => step(1);
-    part("steps").onclick = () => step(100);
-    part("run").onclick = run;
+    part("program").addEventListener("change", choose);
+    part("reset").addEventListener("click", choose);
+    part("step").addEventListener("click", () => step(1));
+    part("steps").addEventListener("click", () => step(100));
+    part("run").addEventListener("click", run);
     choose();
   });
 }

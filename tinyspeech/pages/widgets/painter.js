@@ -55,8 +55,9 @@ function gatePainter(root, net) {
     moved.forEach((i) => frame(i, "#1f2933"));
     const changed = [...x.keys()].filter((i) => x[i] !== start[i]).length;
     const wide = (of) => (moved.length ? Math.max(...moved.map(of)) - Math.min(...moved.map(of)) + 1 : 0);
+    const where = `, within ${wide((i) => Math.floor(i / bands))} frames and ${wide((i) => i % bands)} coefficients`;
     part("note").textContent = `Painted: ${changed} of ${time * bands} places. Gates that moved: ${moved.length}` +
-      (moved.length ? `, within ${wide((i) => Math.floor(i / bands))} frames and ${wide((i) => i % bands)} coefficients.` : ".");
+      `${moved.length ? where : ""}.`;
   };
   const paint = (i) => {
     if (i === null) return;

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import ipywidgets
 from traitlets import Instance, List
 
+from tinyspeech.pages.widgets.markup import sheet
+
 
 class LinkedSlider(ipywidgets.SelectionSlider):
     """A slider that carries its link to the pages, so that the link is stored with what is shown."""
@@ -38,6 +40,16 @@ def turned_by(slider: ipywidgets.SelectionSlider, children: Sequence[ipywidgets.
     return box, None
 
 
+def boxed(children: Sequence[ipywidgets.Widget], shown: str) -> ipywidgets.VBox:
+    """Widgets in the box that all of the book's have, and behind them, unseen, its style sheet.
+
+    shown : all the HTML in them, for the rules that it uses
+    """
+    look = ipywidgets.HTML(f"<style>{sheet(f'ts-widget {shown}')}</style>", layout=ipywidgets.Layout(display="none"))
+    box = ipywidgets.VBox([*children, look], layout=ipywidgets.Layout(width="100%"))
+    return box.add_class("ts-widget")
+
+
 def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidgets.VBox:
     """A slider over pages of HTML: position i shows page i. The browser does it, with or without Python behind it.
 
@@ -58,7 +70,7 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
     style = ipywidgets.HTML().style  # one layout and one style for all pages: the stored state stays small
     slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
     stack, slider.link = turned_by(slider, [ipywidgets.HTML(page, layout=wide, style=style) for page in pages])
-    return ipywidgets.VBox([slider, stack], layout=ipywidgets.Layout(width="100%"))
+    return boxed([slider, stack], "".join(pages))
 
 
 def explorer(
@@ -85,6 +97,7 @@ def explorer(
     wide = ipywidgets.Layout(width="100%", max_width="36em")
     style = ipywidgets.HTML().style  # one layout and one style for all: the stored state stays small
     links: list[list[ipywidgets.Widget | None]] = [[] for _ in sizes]
+    shown: list[str] = []
     look = {"layout": wide, "style": {"description_width": "8em"}}
     sliders = [ManyLinkedSlider(options=list(labels), index=first, description=name, **look)
                for (name, labels), first in zip(dials.items(), start, strict=True)]
@@ -92,7 +105,8 @@ def explorer(
     def pages(*chosen: int) -> ipywidgets.Widget:
         depth = len(chosen)
         if depth == len(sizes):
-            return ipywidgets.HTML(page(*chosen), layout=wide, style=style)
+            shown.append(page(*chosen))
+            return ipywidgets.HTML(shown[-1], layout=wide, style=style)
         children = [pages(*chosen, i) for i in range(sizes[depth])]
         stack, link = turned_by(sliders[depth], children, layout=wide)
         links[depth].append(link)
@@ -101,4 +115,4 @@ def explorer(
     book = pages()
     for slider, turning in zip(sliders, links, strict=True):
         slider.links = [link for link in turning if link]
-    return ipywidgets.VBox([*sliders, book], layout=ipywidgets.Layout(width="100%"))
+    return boxed([*sliders, book], "".join(shown))

@@ -1,0 +1,132 @@
+"""The emulated board that hears a reader's own microphone, in the page: a button, a light, and words. Chapter 10.
+
+The firmware is the one that the chip runs, unchanged, and so is the board around it (`chip/core`, as WebAssembly).
+Its sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port. Where
+its sums and coefficients lie in its RAM is read from the firmware's ELF file.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from IPython.display import HTML
+from markupsafe import Markup
+
+from tinyspeech import CLASSES, KEYWORDS, toolchain
+from tinyspeech.board import protocol, virtual
+from tinyspeech.board.protocol import Command
+from tinyspeech.chip import emulator
+from tinyspeech.integer import decision, frontend, listening, plan
+from tinyspeech.integer.network import IntegerModel, sigmoid_q7
+from tinyspeech.pages.widgets.markup import render, script
+from tinyspeech.paths import BUNDLED, SHIPPED, model_file
+from tinyspeech.sound import audio, datasets
+
+FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
+         "firmware": "its firmware"}
+"""What is said of the chip, in the page's order."""
+GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
+"""Of the amplifier behind a reader's microphone: an ordinary one, unregulated, gives speech a tenth of full scale."""
+BEGINS_S, ENDS_S = (0.5, 0.513, 0.527, 0.54, 0.553, 0.567), 1.0
+"""Of quiet before and behind a clip, where it is tried whether the board hears it: frames and batches of frames fall on
+other places of the word each time, as they do for a reader."""
+LED = "PD0"
+SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.js")
+"""Each uses what lies before it."""
+
+
+@functools.cache
+def clips() -> dict[str, bytes]:
+    """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else, whenever it
+    comes: of voices that the network was not trained on, where there is one."""
+    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
+
+    def heard(path: Path, begin_s: float) -> list[str]:
+        quiet = [round(seconds * frontend.SAMPLE_RATE_HZ) for seconds in (begin_s, ENDS_S)]
+        sound = np.pad(frontend.to_8khz(audio.load_clip(path)[None])[0], quiet)
+        return [word for _, word in listening.words(model, sound)]
+
+    splits = [datasets.clips_of_split(BUNDLED, split) for split in ("validation", "training")]
+
+    def first(word: str) -> Path | None:
+        paths = (BUNDLED / name for split in splits for name in split[word])
+        return next((path for path in paths if all(heard(path, begin) == [word] for begin in BEGINS_S)), None)
+
+    return {word: path.read_bytes() for word in KEYWORDS if (path := first(word))}
+
+
+def _places(elf: Path, model: IntegerModel) -> dict[str, int | list[int]]:
+    """Where in RAM the board keeps what the panel shows."""
+    objects = {name: start for start, _, name in toolchain.ram_objects(elf)}
+    memory = plan.memory_plan(model)
+    gate = objects["work"] + 4 * memory["widest"] + memory["slots"]["pooled"]
+    return {
+        "missing": objects["listening.stream.missing"],  # samples to the next frame
+        "between": objects["network.between"],  # coefficients that wait
+        "waiting": objects["network.waiting_bytes"],  # how many bytes of them
+        "holds": objects["network.holds"],  # a batch is half done
+        "sums": objects["network.sums.sums"],
+        "gates": [gate + frame * memory["slot_bytes"] for frame in range(2)],
+    }
+
+
+def _settings() -> list[dict]:
+    """Every setting that the board takes, with the bytes that `listen` sends for it."""
+    return [{"sensitivity": sensitivity, "first": first, "bytes": [*protocol.setting(sensitivity, first)]}
+            for sensitivity in decision.SENSITIVITIES for first in (None, *protocol.first_words())]
+
+
+def live_data() -> dict:
+    """What the panel's scripts need: firmware, WebAssembly, clips, protocol, places in RAM."""
+    firmware, model = toolchain.build_firmware(), IntegerModel.load(model_file(SHIPPED, ".npz"))
+
+    def text(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    return {
+        "wasm": text(emulator.wasm().read_bytes()),
+        "image": text(firmware.bin.read_bytes()),
+        "led": LED,
+        "start_s": virtual.START_S,
+        "signal_hz": listening.ADC_HZ,
+        "rate": frontend.SAMPLE_RATE_HZ,
+        "window": frontend.WINDOW,
+        "hop": frontend.HOP,
+        "inputs": model.inputs,
+        "batch": plan.memory_plan(model)["batch"],
+        "classes": [name.strip("_") for name in CLASSES],
+        "words": KEYWORDS,
+        "rejected": decision.REJECTED,
+        "least_leads": decision.LEAST_LEADS,
+        "logit_step": model.logit_step,
+        "sigmoid": [int(weight) + 1 for weight in sigmoid_q7(np.arange(-128, 128))],
+        "ram": _places(firmware.elf, model),
+        "settings": _settings(),
+        "commands": {"listen": [*Command.MICROPHONE], "stop": [*Command.STOP], "version": [*Command.VERSION],
+                     "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},
+        "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
+                  "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
+                  "stopped": str(protocol.Stopped(0)).split(" ")[0]},
+        "clips": {word: text(file) for word, file in clips().items()},
+        "clip_hz": audio.SAMPLE_RATE_HZ,
+        "gains": GAINS,
+    }
+
+
+def live_page() -> HTML:
+    """A panel in which the emulated board, its firmware unchanged, hears the reader's microphone, a clip or a file.
+
+    It needs no Python behind it, loads nothing and sends nothing. One a page.
+    """
+    data = live_data()
+    look = re.sub(r"/\*.*?\*/\s*", "", script("live.css"), flags=re.DOTALL)
+    json_text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    return HTML(render(
+        "live_page.html", look=Markup(look), scripts=Markup("\n".join(map(script, SCRIPTS))), json=Markup(json_text),
+        words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()), first_words=KEYWORDS,
+        sensitivities=decision.SENSITIVITIES, gains=GAINS, usual_gain=USUAL_GAIN))

@@ -1,0 +1,162 @@
+// The emulated board of the live panel (`widgets.live_page`): liveBoard speaks with it over its serial port, as `listen`
+// does, and looks into its RAM; liveClassify asks a second one about a second of sound. No library. Chapter 10.
+
+// A board that listens. told.line(text): each line that it says; told.word({name, frame}); told.settings({sensitivity,
+// first}); told.frame({...}): of 20 ms, as soon as the chip is done with it.
+function liveBoard(board, data, told) {
+  const { commands, ram, lines } = data;
+  const number = (address, bytes) => board.read(address, bytes).reduce((sum, byte, i) => sum + byte * 2 ** (8 * i), 0);
+  const signed = (address, count, Kind) => {
+    const bytes = board.read(address, count * Kind.BYTES_PER_ELEMENT);
+    return new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  };
+  const now = () => board.value("seconds");
+  let text = "", questions = [], frames = null, looked = 0, coefficients = null, spent = 0, seconds = 0, version = "", kept = null;
+
+  const ask = () => { if (questions.length) board.send(Uint8Array.from(questions[0].bytes)); };
+  const question = (bytes, start) => { // each when the one before is answered
+    questions.push({ bytes, start });
+    if (questions.length === 1) ask();
+  };
+  const understand = (line) => {
+    if (questions.length && line.startsWith(questions[0].start)) {
+      questions.shift();
+      ask();
+    }
+    const [what, ...words] = line.split(" ");
+    if (line === lines.listening) frames = looked = 0;
+    else if (what === lines.stopped) frames = null;
+    else if (what === lines.word) told.word({ name: words[0], frame: Number(words[1]) });
+    else if (line.startsWith(lines.version)) version = line;
+    else if (line.startsWith(lines.settings)) {
+      kept = data.settings.find(({ bytes }) => bytes[0] === line.charCodeAt(lines.settings.length)) || null;
+      if (kept) told.settings(kept);
+    }
+    told.line(line);
+  };
+  const receive = () => {
+    for (const byte of board.received()) text += String.fromCharCode(byte);
+    const whole = text.split("\n");
+    text = whole.pop();
+    whole.forEach(understand);
+  };
+  // A frame's coefficients wait in the chip's memory until there are four, and lie there while it begins with these: the
+  // fourth's are seen in the middle of its time, the others' at its end. Then, just before the next frame is due, the chip
+  // is done with all that it does, and its sums and weights lie where the last layers left them.
+  const waiting = () => number(ram.waiting, 1);
+  const between = (last) => signed(ram.between + last - data.inputs, data.inputs, Int8Array);
+  const middle = () => {
+    coefficients = frames > 0 && waiting() === 0 && number(ram.holds, 1) === 0 ? between(data.batch * data.inputs) : null;
+  };
+  const end = () => {
+    if (frames > 0) {
+      const scored = frames > data.batch && waiting() === data.inputs; // a batch was finished with this frame
+      told.frame({
+        frame: frames,
+        coefficients: coefficients || (waiting() ? between(waiting()) : null),
+        sums: signed(ram.sums, data.classes.length, Int32Array),
+        weights: scored ? ram.gates.map((address) => data.sigmoid[signed(address, 1, Int8Array)[0] + 128] / 128) : [],
+        led: board.pin(data.led),
+      });
+    }
+    frames++;
+  };
+  const looks = [[data.hop - 0.008 * data.rate, middle], [4, end]]; // at so many samples to the next frame
+  const WAIT_S = 0.005;
+  const advance = (until) => {
+    const began = performance.now(), from = now();
+    for (let here = from, left; (left = until - here) > 1e-6; here = now()) {
+      let step = WAIT_S;
+      if (frames !== null) {
+        const missing = number(ram.missing, 2);
+        if (looked === looks.length && missing > looks[0][0]) looked = 0; // another frame
+        for (; looked < looks.length && missing <= looks[looked][0]; looked++) looks[looked][1]();
+        step = (1 + (looked < looks.length ? missing - looks[looked][0] : missing)) / data.rate;
+      }
+      if (board.advance(Math.min(step, left)) === "fault") throw new Error(`The chip stopped: ${board.fault()}.`);
+      receive();
+    }
+    spent += (performance.now() - began) / 1000;
+    seconds += now() - from;
+  };
+  const listen = () => question(commands.listen, lines.listening);
+  return {
+    board, now,
+    begin() { // power on, and ask what `listen` asks
+      board.flash(data.image);
+      text = version = "";
+      questions = [];
+      frames = kept = null;
+      advance(now() + data.start_s);
+      question(commands.version, lines.version);
+      question(commands.settings.concat(commands.ask), lines.settings);
+      listen();
+      while (questions.length) advance(now() + WAIT_S);
+    },
+    set(setting) { // one of data.settings
+      question(commands.stop, lines.stopped);
+      question(commands.settings.concat(setting.bytes), lines.settings);
+      listen();
+    },
+    hear(volts) { // and let the time of it pass
+      board.hear(volts);
+      advance(board.heardUntil());
+    },
+    busy: () => questions.length > 0,
+    version: () => version,
+    settings: () => kept,
+    frames: () => frames,
+    speed() { // board's seconds in one of this computer, since the last call
+      const times = spent ? seconds / spent : 0;
+      spent = seconds = 0;
+      return times;
+    },
+  };
+}
+
+// A second of sound, int16 at 8 kHz, to a board of its own with the same firmware, which asks for it piece by piece: its
+// logits.
+function liveClassify(board, data, clip) {
+  const STEP_S = 0.002, MOST_S = 10, ANSWER_BYTES = 4 * data.classes.length + 1;
+  const bytes = new Uint8Array(clip.buffer, clip.byteOffset, clip.byteLength);
+  board.flash(data.image);
+  board.advance(data.start_s);
+  board.received();
+  board.send(Uint8Array.from(data.commands.classify));
+  let at = 0, answer = null;
+  for (let s = 0; s < MOST_S; s += STEP_S) {
+    board.advance(STEP_S);
+    for (const byte of board.received()) {
+      if (answer) answer.push(byte);
+      else if (byte === 0) answer = []; // it asks for no more
+      else board.send(bytes.subarray(at, (at += 2 * byte)));
+    }
+    if (answer && answer.length === ANSWER_BYTES)
+      return Array.from(new Int32Array(Uint8Array.from(answer.slice(0, -1)).buffer));
+  }
+  throw new Error("The chip did not answer.");
+}
+
+// What a converter of 10 bits makes of volts at 32,000 a second: int16 at 8 kHz, as the firmware does it.
+function liveSamples(volts) {
+  return Int16Array.from({ length: Math.floor(volts.length / 4) }, (_, i) => {
+    let sum = 0;
+    for (let k = 4 * i; k < 4 * i + 4; k++) sum += volts[k] >> 6;
+    return (sum - 4 * 512) * 16;
+  });
+}
+
+// The loudest second of what was heard, looked for in steps of 10 ms, as `classify` does it with a long file.
+function liveSecond(samples, rate) {
+  const step = rate / 100, energy = [];
+  for (let at = 0; at + step <= samples.length; at += step)
+    energy.push(samples.subarray(at, at + step).reduce((sum, x) => sum + x * x, 0));
+  let best = 0, most = -1;
+  for (let at = 0; at + 100 <= energy.length; at++) {
+    const sum = energy.slice(at, at + 100).reduce((a, b) => a + b);
+    if (sum > most) [most, best] = [sum, at];
+  }
+  const second = new Int16Array(rate);
+  second.set(samples.subarray(best * step, best * step + rate));
+  return second;
+}
