@@ -54,6 +54,18 @@ def test_blocks_are_what_the_whole_is(rate, channels, tmp_path, monkeypatch):
     assert len(parts) > 4 and np.array_equal(np.concatenate(parts), expected)
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000])
+def test_pieces_of_any_length_are_what_the_whole_is(rate):
+    """Empty ones and single samples too; none is later than the margin."""
+    sound = DICE.normal(0, 0.1, round(0.6 * rate)).astype(np.float32)
+    whole = audio.to_int16(audio.resample(sound, rate))
+    expected = frontend.to_8khz(whole[: len(whole) // 2 * 2])
+    pieces = np.split(sound, np.sort(np.concatenate([DICE.integers(0, len(sound), 12), [0, 1, 2]])))
+    assert np.array_equal(np.concatenate(list(recordings.pieces_at_8khz(pieces, rate))), expected)
+    first = recordings.pieces_at_8khz(iter([sound, sound]), rate)
+    assert len(next(first)) >= len(expected) - (recordings.MARGIN_S + 0.04) * frontend.SAMPLE_RATE_HZ
+
+
 @pytest.mark.parametrize("make, match", [
     (lambda folder: None, "does not exist"), (lambda folder: folder.touch(), "is a file"),
     (lambda folder: folder.mkdir(), "holds no recordings: .wav, .flac, .ogg, .opus"),

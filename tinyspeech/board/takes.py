@@ -1,13 +1,13 @@
-"""A word taught through a board's own microphone: it sends what its front end hears, and the definition does the rest.
-Chapter 12.
+"""A word taught through a microphone, a board's own or the computer's: the definition judges each take. Chapter 12.
 
     with taught.connected("/dev/ttyUSB0") as board:
         word, takes = takes.teach(board.microphone(), board.model(), "lamp", print, print)
         board.keep(word)
 
-The board listens anew for each take, so the word is the one that `words.Teaching` makes of the same samples. How many
-frames it heard it says at the end of each: of a take of which bytes are missing nothing is kept. Samples do not come,
-and so nobody knows of a take that is clipped.
+A board sends what its front end hears. It listens anew for each take, so the word is the one that `words.Teaching`
+makes of the same samples. How many frames it heard it says at the end of each: of a take of which bytes are missing
+nothing is kept. Samples do not come, and so nobody knows of a take that is clipped; of the computer's microphone
+(`sound/capture.py`) they do.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -39,11 +40,25 @@ ADVICE = {
     "empty": "no word was heard: say it louder, or closer to the microphone",
     "cut": "cut: wait until you are asked, then a moment more, and only then say the word",
     "long": "too long: say one word of at most 1.1 s, then be quiet until you are asked again",
+    "clipped": "too loud: say it more softly, or farther from the microphone",
     "unlike": "unlike the others: say the same word again, in the same way",
-    LOST: "some of it was lost on the way from the board: say it again",
+    LOST: "some of it was lost on its way from the microphone: say it again",
 }
 """Why a take is not taken, and what to do."""
 STOPPED = re.compile(rb"stopped (\d+)\n\Z")
+
+
+class Listening(Protocol):
+    """A microphone to which takes are said: a board's, or a computer's (`capture.Microphone`)."""
+
+    whole: bool
+    """Whether nothing was missing of what it heard when it last listened."""
+
+    def listening(self) -> contextlib.AbstractContextManager[None]:
+        """It listens, from nothing, until the block ends."""
+
+    def judged(self, teaching: words.Teaching) -> str | None:
+        """What the definition says of what it heard next: None while a take goes on."""
 
 
 class Microphone:
@@ -77,6 +92,10 @@ class Microphone:
         self._came += size
         return np.frombuffer(data, np.int8).reshape(2, -1)
 
+    def judged(self, teaching: words.Teaching) -> str | None:
+        """What the definition says of the next two frames."""
+        return teaching.hear(self.hear())
+
     def _begin(self) -> None:
         answer = f"{protocol.LISTENING}\n".encode()
         for _ in range(ATTEMPTS):
@@ -98,25 +117,26 @@ class Microphone:
             self._came + stopped.start() == int(stopped[1]) * frontend.N_COEFFICIENTS
 
 
-def teach(microphone: Microphone, model: IntegerModel, name: str, asked: Callable[[int], None],
-          told: Callable[[int, str], None]) -> tuple[words.Word, list[words.Segment]]:
+def teach(microphone: Listening, model: IntegerModel, name: str, asked: Callable[[int], None],
+          told: Callable[[int, str], None], count: int = words.TAKES) -> tuple[words.Word, list[words.Segment]]:
     """The word, and the takes that it is made of.
 
     model : the network that the board runs
-    asked : told the number of the take, from 1 on, that the board now listens for
+    asked : told the number of the take, from 1 on, that is now listened for
     told : and what came of it: `words.OK`, or a key of `ADVICE`
+    count : takes
 
-    Raises `UserError` after `REFUSED` takes in a row that were none, and as `Microphone.listening` does; for a name
-    that is none as well.
+    Raises `UserError` after `REFUSED` takes in a row that were none, and as the microphone does; for a name that is
+    none as well.
     """
-    teaching, takes, refused = words.Teaching(model, name), [], 0
+    teaching, takes, refused = words.Teaching(model, name, count), [], 0
     while not teaching.done:
         number, before, take = len(takes) + 1, replace(teaching.sums), teaching.take
         verdict = None
         with microphone.listening():
             asked(number)
             while verdict is None:
-                verdict = teaching.hear(microphone.hear())
+                verdict = microphone.judged(teaching)
         if not microphone.whole:
             verdict, teaching.sums = LOST, before
         elif verdict == words.OK or (verdict == "unlike" and teaching.sums.count == 1):  # then it takes the place

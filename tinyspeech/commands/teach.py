@@ -10,14 +10,23 @@ from tinyspeech.commands._common import add_command, add_json, add_port, show
 from tinyspeech.errors import UserError
 from tinyspeech.paths import SHIPPED
 
+MOST_TAKES = 20
+"""That anybody will say in a row."""
+
 
 def add(commands) -> None:
     command = add_command(commands, "teach",
-                          "a word of your own, from five takes of it: recordings, or said to a board's microphone")
+                          "a word of your own, from five takes of it: recordings, or said to a microphone, a board's "
+                          "or this computer's")
     command.add_argument("--word", required=True, metavar="NAME", help="what it is called")
     command.add_argument("--wav", default=(), nargs="+", metavar="FILE",
                          help="takes: each holds the word once, with quiet before it and behind it; five make a good "
                               "one; without, the board at --port asks for them and its own microphone hears them")
+    command.add_argument("--microphone", nargs="?", const="", metavar="DEVICE",
+                         help="say them to this computer's microphone: the one in the system's settings, or another by "
+                              "its number or a part of its name; needs PortAudio")
+    command.add_argument("--takes", type=int, metavar="N",
+                         help=f"to say, 1 to {MOST_TAKES} (default: 5); without --port, to this computer's microphone")
     add_port(command)
     command.add_argument("--out", default=None, type=Path, metavar="FILE.npz",
                          help="put the word into this file, for `--words` of other commands; it keeps several words")
@@ -31,21 +40,35 @@ def run(args) -> None:
     from tinyspeech.board import taught  # here, as all below: they load numpy, scipy and sound files
     from tinyspeech.integer import words
 
-    if not args.wav and args.port is None:
+    here = args.microphone is not None or (args.takes is not None and args.port is None)
+    if args.wav and (here or args.takes is not None):
+        raise UserError("--wav gives takes, a file each; --takes and --microphone ask for them: choose")
+    if not args.wav and not here and args.port is None:
         raise UserError("give takes with --wav: say the word five times to any recorder, a file each time, with half a "
-                        "second of quiet before it and behind it; or say it to a board's microphone, with --port")
+                        "second of quiet before it and behind it; or say it to this computer, with --microphone, or to "
+                        "a board's microphone, with --port")
+    if args.takes is not None and not 1 <= args.takes <= MOST_TAKES:
+        raise UserError(f"--takes must be 1 to {MOST_TAKES}, not {args.takes}")
     if args.out is None and args.port is None:
         raise UserError("say where the word goes: --port PORT for a board, --out FILE.npz for `classify --words`")
     words.check_name(args.word)
+    microphone = _of_this_computer(args.microphone or None) if here else None
     if args.port is None:
-        _teach(args, None)
+        _teach(args, None, microphone)
     else:
         with taught.connected(args.port) as board:
-            _teach(args, board)
+            _teach(args, board, microphone)
 
 
-def _teach(args, board) -> None:
-    """board : to put the word on, `board.taught.Board`, or None"""
+def _of_this_computer(device: str | None):
+    """`capture.Microphone`. device : of `--microphone`"""
+    from tinyspeech.sound import capture
+
+    return capture.opened(int(device) if device and device.isdecimal() else device)
+
+
+def _teach(args, board, microphone) -> None:
+    """board : to put the word on, `board.taught.Board`, or None. microphone : this computer's, or None"""
     from tinyspeech.integer import words
     from tinyspeech.integer.network import IntegerModel
     from tinyspeech.paths import model_file
@@ -62,7 +85,9 @@ def _teach(args, board) -> None:
     if args.wav:
         word, takes = _of_recordings(args.word, args.wav, model)
     else:
-        word, takes = _said(args, board, model)
+        if board is not None:
+            board.check_room(args.word)
+        word, takes = _said(args, microphone or board.microphone(), model)
     slot = None if board is None else board.keep(word)
     if args.out is not None:
         words.save(args.out, model, [*before, word])
@@ -92,20 +117,21 @@ def _of_recordings(name: str, paths: list[str], model) -> tuple:
     return words.teach(name, takes), takes
 
 
-def _said(args, board, model) -> tuple:
-    """The same, as said to the board's own microphone; it is told who has to speak, and what came of it."""
+def _said(args, microphone, model) -> tuple:
+    """The same, as said to a microphone; it is told who has to speak, and what came of it."""
     from tinyspeech.board import takes
     from tinyspeech.integer import words
 
+    count = args.takes or words.TAKES
+
     def asked(number: int) -> None:
-        print(f"say {args.word} ({number} of {words.TAKES})", file=sys.stderr if args.json else sys.stdout, flush=True)
+        print(f"say {args.word} ({number} of {count})", file=sys.stderr if args.json else sys.stdout, flush=True)
 
     def told(number: int, verdict: str) -> None:
-        text = f"take {number} of {words.TAKES}" if verdict == words.OK else f"not taken: {takes.ADVICE[verdict]}"
-        print(json.dumps({"take": number, "of": words.TAKES, "verdict": verdict}) if args.json else text, flush=True)
+        text = f"take {number} of {count}" if verdict == words.OK else f"not taken: {takes.ADVICE[verdict]}"
+        print(json.dumps({"take": number, "of": count, "verdict": verdict}) if args.json else text, flush=True)
 
-    board.check_room(args.word)
-    return takes.teach(board.microphone(), model, args.word, asked, told)
+    return takes.teach(microphone, model, args.word, asked, told, count)
 
 
 def _told_of(word, takes: list, paths: list[str]) -> tuple[dict, list[str]]:

@@ -10,7 +10,7 @@ Decoding and resampling go in blocks, so an hour needs its 58 MB at 8 kHz and no
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -90,24 +90,34 @@ def _halved(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     return frontend.to_8khz(samples[: len(samples) // 2 * 2])
 
 
+def pieces_at_8khz(pieces: Iterable[np.ndarray], rate_hz: int) -> Iterator[np.ndarray]:
+    """Sound at 8 kHz as it comes in, int16 [n] each, `MARGIN_S` late; together what it is when resampled whole.
+
+    pieces : int16 or float [m] each, of any length; the last samples are given once there are no more
+    """
+    unit = 2 * (rate_hz // gcd(rate_hz, audio.SAMPLE_RATE_HZ))  # so many give whole samples at 16 and at 8 kHz
+    margin = -(-round(MARGIN_S * rate_hz) // unit) * unit
+    held, start, at = np.empty(0, np.int16), 0, 0  # of the whole: held from `start` on, given up to `at`
+    for piece in pieces:
+        held = np.concatenate([held, piece]) if len(held) else piece
+        end = (start + len(held) - margin) // unit * unit
+        if end > at:
+            begin, stop = ((t - start) * frontend.SAMPLE_RATE_HZ // rate_hz for t in (at, end))
+            yield _halved(held, rate_hz)[begin:stop]
+            keep = max(start, end - margin)
+            held, start, at = held[keep - start :], keep, end
+    yield _halved(held, rate_hz)[(at - start) * frontend.SAMPLE_RATE_HZ // rate_hz :]
+
+
 def blocks(path: Path) -> Iterator[np.ndarray]:
     """A recording at 8 kHz piece by piece, int16 [n] each; together what it is when resampled whole.
 
     Raises `UserError` for a file that cannot be read (`audio.read`).
     """
     with audio.open_sound(path) as file:
-        rate = file.samplerate
-        unit = 2 * (rate // gcd(rate, audio.SAMPLE_RATE_HZ))  # so many give whole samples at 16 and at 8 kHz
-        margin, block = (-(-round(seconds * rate) // unit) * unit for seconds in (MARGIN_S, BLOCK_S))
-        held, start, at = audio.read_next(file, min(block + margin, file.frames)), 0, 0
-        while at < file.frames:
-            end = min(at + block, file.frames)
-            begin, stop = ((t - start) * frontend.SAMPLE_RATE_HZ // rate for t in (at, end))
-            out = _halved(held, rate)
-            yield out[begin : stop if end < file.frames else None]
-            keep = max(start, end - margin)
-            more = audio.read_next(file, min(block, file.frames - start - len(held)))
-            held, start, at = np.concatenate([held[keep - start :], more]), keep, end
+        block = round(BLOCK_S * file.samplerate)
+        lengths = (min(block, file.frames - at) for at in range(0, file.frames, block))
+        yield from pieces_at_8khz((audio.read_next(file, length) for length in lengths), file.samplerate)
 
 
 def at_8khz(path: Path) -> np.ndarray:
