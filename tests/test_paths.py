@@ -22,9 +22,11 @@ def test_the_folders_are_those_of_the_checkout():
 
 def test_the_cache_is_where_the_environment_says_else_in_the_checkout_else_at_home(monkeypatch, tmp_path):
     monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path))
-    assert paths.cache_folder() == tmp_path
+    assert paths.cache_folder() == tmp_path and paths.build_folder() == tmp_path / "build"
     monkeypatch.delenv("TINYSPEECH_CACHE")
     assert paths.cache_folder() == paths.ROOT / ".cache"
-    monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert paths.build_folder() == paths.ROOT / "build"
+    monkeypatch.setattr(paths, "ROOT", paths.WHEEL)
+    monkeypatch.setattr(paths.Path, "home", lambda: tmp_path / "home")
     assert paths.cache_folder() == tmp_path / "home" / ".cache" / "tinyspeech"
+    assert paths.build_folder() == paths.cache_folder() / "build"

@@ -25,15 +25,17 @@ from tinyspeech.commands import (
     measure,
     models,
     probe,
+    sbom,
     teach,
     train,
     words,
 )
 from tinyspeech.commands._common import Parser
 from tinyspeech.errors import UserError
+from tinyspeech.paths import to_install
 
 COMMANDS = (data, train, evaluate, classify, teach, words, forget, models, export, firmware, bench, board, flash,
-            listen, probe, measure, book)
+            listen, probe, measure, book, sbom)
 """In the order of the way: from recordings over a network to a board, then what measures and tells of it."""
 
 
@@ -61,9 +63,10 @@ def main(argv: list[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "tinyspeech":
+        package = (error.name or "").split(".")[0]
+        if package == "tinyspeech":
             raise  # a mistake of ours, which no installation mends
-        print(f"error: the package {error.name} is missing: pip install -r requirements.txt", file=sys.stderr)
+        print(f"error: the package {package} is missing: {to_install(package)}", file=sys.stderr)
         return 2
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):

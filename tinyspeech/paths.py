@@ -1,4 +1,8 @@
-"""Where things are: the repository's folders, the trained networks' files, the cache. Nothing else, and no numpy.
+"""Where things are: the repository's folders, the trained networks' files, the cache, the packages. No numpy.
+
+In a clone these are the repository's own folders. A wheel brings `firmware/` and `data/` inside the package, in
+`_shipped/` (pyproject.toml puts them there), without the book and the tests; what is written goes to the cache of the
+user, or to where the user says.
 
 Code that looks a folder up while it runs says `paths.MODELS`, not `from tinyspeech.paths import MODELS`: then a test
 that puts another folder in its place is seen everywhere.
@@ -11,8 +15,10 @@ from pathlib import Path
 
 from tinyspeech.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
-"""The checkout; of an installed package, the folder that it was installed into."""
+WHEEL = Path(__file__).resolve().with_name("_shipped")
+"""What a wheel brings of the repository; not there in a clone, nor in an installation that points to one (`pip -e`)."""
+ROOT = WHEEL if WHEEL.is_dir() else Path(__file__).resolve().parent.parent
+"""The checkout, or what a wheel brings of one."""
 FIRMWARE = ROOT / "firmware"
 BOOK = ROOT / "book"
 IMAGES = BOOK / "images"
@@ -24,8 +30,9 @@ TALK = DATA / "talk"
 TAKES = DATA / "takes"
 """Synthesised takes of words that are none of the ten; made by `tinyspeech.sound.takes`."""
 CONFIGS = DATA / "configs"
-MODELS = DATA / "models"
-"""Trained networks: NAME_float.pt, NAME.pt (quantised) and NAME.npz (integers)."""
+MODELS = Path(os.environ.get("TINYSPEECH_MODELS") or DATA / "models")
+"""Trained networks: NAME_float.pt, NAME.pt (quantised) and NAME.npz (integers); `$TINYSPEECH_MODELS` names a folder of
+one's own."""
 RESULTS = DATA / "results.json"
 """Every measured figure that prose may quote."""
 RUNS = Path("runs")
@@ -33,6 +40,33 @@ RUNS = Path("runs")
 
 SHIPPED = "tinyspeech_s"
 """The network that `firmware/model.h` holds."""
+
+EXTRAS = {
+    "train": ("torch", "torchaudio", "yaml", "filelock", "PIL"),
+    "book": ("jupyter_book", "sphinx_external_toc", "nbformat", "nbclient", "jupyter_client", "ipykernel", "matplotlib",
+             "matplotlib_inline", "cycler", "ipywidgets", "traitlets", "IPython", "jinja2", "markupsafe"),
+    "sbom": ("cyclonedx", "packageurl"),
+}
+"""Modules of what pyproject.toml lists under an extra: not needed to classify, build, flash, listen and teach."""
+
+
+def is_clone() -> bool:
+    """Whether the repository is here, with its book, and its files are the user's own."""
+    return ROOT != WHEEL
+
+
+def need_clone(what: str) -> None:
+    """Raises `UserError` where only a wheel was installed."""
+    if not is_clone():
+        raise UserError(f"{what} is not in this installation: clone the repository")
+
+
+def to_install(module: str) -> str:
+    """What brings a package that is missing: a line for a shell."""
+    extra = next((f"[{name}]" for name, modules in EXTRAS.items() if module in modules), "")
+    if is_clone():
+        return f"pip install -e '.{extra}'" if extra else "pip install -r requirements.txt"
+    return f"pip install 'tinyspeech{extra}'"
 
 
 def model_file(name: str, suffix: str) -> Path:
@@ -53,4 +87,11 @@ def cache_folder() -> Path:
     """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`."""
     if os.environ.get("TINYSPEECH_CACHE"):
         return Path(os.environ["TINYSPEECH_CACHE"])
-    return ROOT / ".cache" if (ROOT / "pyproject.toml").exists() else Path.home() / ".cache" / "tinyspeech"
+    return ROOT / ".cache" if is_clone() else Path.home() / ".cache" / "tinyspeech"
+
+
+def build_folder() -> Path:
+    """Where compiled programs are kept: with the cache, if `$TINYSPEECH_CACHE` says where that is or there is no
+    checkout, else `build` of the checkout."""
+    aside = os.environ.get("TINYSPEECH_CACHE") or not is_clone()
+    return cache_folder() / "build" if aside else ROOT / "build"

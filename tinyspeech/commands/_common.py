@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from tinyspeech import paths
 from tinyspeech.errors import UserError
 from tinyspeech.paths import SHIPPED
 
@@ -51,8 +52,21 @@ def add_json(command: Parser, text: str = "print JSON") -> None:
     command.add_argument("--json", action="store_true", help=text)
 
 
+def add_out(command: Parser, what: str, ours: str) -> None:
+    """ours : where it goes in a clone if nothing else is said"""
+    command.add_argument("--out", default=None, type=Path, metavar="FOLDER",
+                         help=f"write {what} into this folder; by default, in a clone, {ours}")
+
+
+def out_folder(given: Path | None, ours: Path) -> Path:
+    """Where a command writes: where it is told to, else into the clone, else nowhere, which raises `UserError`."""
+    if given is None and not paths.is_clone():
+        raise UserError("say where to write, with --out FOLDER: the files of this installation stay as they are")
+    return given or ours
+
+
 def write(file: Path, text: str) -> None:
-    """Put a text into a file of the repository. Raises `UserError` where that may not be."""
+    """Put a text into a file. Raises `UserError` where that may not be."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:

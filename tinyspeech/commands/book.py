@@ -19,18 +19,27 @@ def add(commands) -> None:
             ("check", "say what is wrong with stored notebooks; exit code 1 if anything is", run_check)):
         action = add_command(actions, name, text)
         action.add_argument("notebook", nargs="*", type=Path, help="by default all, in reading order")
-        action.set_defaults(run=run)
+        action.set_defaults(run=_in_clone(run))
     numbers = add_command(actions, "numbers", "rewrite the numbers that are quoted from data/results.json")
     numbers.add_argument("--check", action="store_true", help="only compare; exit code 1 if one is stale")
-    numbers.set_defaults(run=run_numbers)
+    numbers.set_defaults(run=_in_clone(run_numbers))
     serve = add_command(actions, "serve", "show the built book to a browser on this machine, until Ctrl-C")
     serve.add_argument("--port", type=int, default=0, help="of the address; 0 takes any free one")
-    serve.set_defaults(run=run_serve)
+    serve.set_defaults(run=_in_clone(run_serve))
     publish = add_command(actions, "publish", "write the book's public address into its settings and notebooks")
     publish.add_argument("address", help="of the repository, as https://github.com/OWNER/NAME")
-    publish.set_defaults(run=run_publish)
+    publish.set_defaults(run=_in_clone(run_publish))
     pictures = add_command(actions, "pictures", "draw anew what code draws in book/images: README's run, plan, wiring")
-    pictures.set_defaults(run=run_pictures)
+    pictures.set_defaults(run=_in_clone(run_pictures))
+
+
+def _in_clone(run: Callable) -> Callable:
+    """The same, where there is a book."""
+    def checked(args):
+        paths.need_clone("the book")
+        return run(args)
+
+    return checked
 
 
 def run_execute(args) -> int:

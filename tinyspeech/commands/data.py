@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyspeech.commands._common import add_actions, add_command, add_json, show
+from tinyspeech.commands._common import add_actions, add_command, add_json, add_out, out_folder, show
 from tinyspeech.errors import UserError
 from tinyspeech.paths import BUNDLED, TAKES, TALK
 
@@ -17,13 +17,13 @@ def add(commands) -> None:
     add_json(info)
     info.set_defaults(run=run_info)
     synthesize = add_command(actions, "synthesize", "make the bundled clips again with offline speech engines")
-    synthesize.add_argument("--out", default=str(BUNDLED), help="folder to write")
+    add_out(synthesize, "them", "data/bundled")
     synthesize.set_defaults(run=run_synthesize)
     talk = add_command(actions, "talk", "make the radio talk of chapter 11 again with two of these engines")
-    talk.add_argument("--out", default=str(TALK), help="folder to write")
+    add_out(talk, "it", "data/talk")
     talk.set_defaults(run=run_talk)
     takes = add_command(actions, "takes", "make the takes of chapter \"Your own words\" again with the same engines")
-    takes.add_argument("--out", default=str(TAKES), help="folder to write")
+    add_out(takes, "them", "data/takes")
     takes.set_defaults(run=run_takes)
     download = add_command(actions, "download", "fetch Speech Commands v0.02 (2.3 GB) from its official address")
     download.add_argument("--out", help="folder to make (default: the archive's name)")
@@ -45,23 +45,26 @@ def run_info(args) -> None:
 def run_synthesize(args) -> None:
     from tinyspeech.sound import synthesis  # here: it loads numpy and soundfile
 
-    for engine, row in sorted(synthesis.synthesize(args.out)["compared"].items()):
+    out = out_folder(args.out, BUNDLED)
+    for engine, row in sorted(synthesis.synthesize(out)["compared"].items()):
         print(f"{engine}: {row['same']} clips the same as before, {row['different']} different")
-    print(f"wrote {args.out}")
+    print(f"wrote {out}")
 
 
 def run_talk(args) -> None:
     from tinyspeech.sound import talk  # here: it loads numpy and soundfile
 
-    same = talk.make(Path(args.out))
-    print(f"wrote {args.out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
+    out = out_folder(args.out, TALK)
+    same = talk.make(out)
+    print(f"wrote {out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
 
 
 def run_takes(args) -> None:
     from tinyspeech.sound import takes  # here: it loads numpy and soundfile
 
-    same = takes.make(Path(args.out))
-    print(f"wrote {args.out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
+    out = out_folder(args.out, TAKES)
+    same = takes.make(out)
+    print(f"wrote {out}: {'the samples that were there before' if same else 'other samples than before, if any'}")
 
 
 def run_download(args) -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tinyspeech import KEYWORDS
+from tinyspeech import KEYWORDS, paths
 from tinyspeech.commands._common import Parser, add_command, add_json, show
 from tinyspeech.errors import UserError
 
 LONGEST = 90
 """Characters of a value that is printed; what is longer is a table, and counted."""
+KEPT = "data/results.json, where what is measured is kept,"
+"""Not in a wheel: said before minutes of measuring."""
 
 
 def add(commands) -> None:
@@ -161,6 +163,7 @@ def run_endurance(args) -> None:
 def run_experiments(args) -> None:
     from tinyspeech.measure import experiments, registry  # here: they load torch
 
+    paths.need_clone(KEPT)
     _check_workers(args)
     keys = [experiments.key_of(name) for name in args.only or experiments.groups()]
     figures = experiments.measure(args.logmel, args.speech, args.only, args.workers)
@@ -170,6 +173,7 @@ def run_experiments(args) -> None:
 def run_bits(args) -> None:
     from tinyspeech.measure import bits, registry  # here: they load torch
 
+    paths.need_clone(KEPT)
     _check_workers(args)
     figures = bits.measure(args.logmel, args.speech, args.only, args.workers)
     _print(registry.record(figures, [bits.KEY]), args.json)
@@ -184,6 +188,7 @@ def _make(args, keys: Iterable[str]) -> list[str]:
     """Measure, record and print; returns the keys that came to nothing."""
     from tinyspeech.measure import registry  # here: it loads all that is measured, torch too
 
+    paths.need_clone(KEPT)
     keys = list(keys)
     data = {name: getattr(args, name, None) for name in registry.FLAGS}
     done = _print(registry.make(keys, **data), args.json)

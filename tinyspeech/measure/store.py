@@ -48,8 +48,9 @@ def record(key: str, value: Any, unit: str, **about: Any) -> None:
     reads it meanwhile finds either the old file or the new one, whole. A figure that is there already leaves the file
     as it is, to the byte.
 
-    Raises `UserError` where the file cannot be written.
+    Raises `UserError` where the file cannot be written, and where there is no clone that it belongs to.
     """
+    paths.need_clone("data/results.json, where what is measured is kept,")
     entry = json.loads(json.dumps({"value": value, "unit": unit, "version": __version__, **about}))
     folder, name = paths.RESULTS.parent, paths.RESULTS.name
     try:

@@ -86,7 +86,7 @@ def load_logmel(path: str | Path) -> LogMelSet:
 def _load_logmel_npz(path: Path) -> LogMelSet:
     wrong = f"{path} is not a log-mel set: arrays x [N, 98, 40], word, name, split [N] and noise [M, 98, 40] are needed"
     try:
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             x, words, names, splits, noise = (arrays[key] for key in ("x", "word", "name", "split", "noise"))
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
         raise UserError(wrong) from error

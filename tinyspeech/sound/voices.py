@@ -210,7 +210,7 @@ def _kokoro(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
     session = onnxruntime.InferenceSession(str(core.model_path()), options, providers=["CPUExecutionProvider"])
     package = Path(core.__file__).parent / "data"
     vocabulary = json.loads((package / "vocab.json").read_text("utf-8"))["vocab"]
-    styles = np.load(package / "voices_ja.npz")
+    styles = np.load(package / "voices_ja.npz", allow_pickle=False)
     sounds = []
     for job in tqdm(jobs, desc="kokoro", unit=" words", disable=None):
         tokens = [vocabulary[c] for c in PHONEMES[job.word] + job.parameters["end"]]

@@ -22,11 +22,11 @@ from pathlib import Path
 
 from tinyspeech import COMPILERS
 from tinyspeech.errors import UserError
-from tinyspeech.paths import FIRMWARE, ROOT
+from tinyspeech.paths import FIRMWARE, ROOT, build_folder, to_install
 from tinyspeech.toolchain.elf import flat_image
 
-CACHE = ROOT / "build"
-"""Where builds are kept; git-ignored."""
+CACHE = build_folder()
+"""Where builds are kept."""
 FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "words.c", "board.c", "listen.c", "handler.S", "usart.c",
                     "decision.c", "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S",
                     "matching.S", "network.c")
@@ -85,7 +85,7 @@ def zig(*arguments: str | Path) -> str:
     It always runs in the repository's root, whose name debug information repeats: give absolute paths.
     """
     if importlib.util.find_spec("ziglang") is None:
-        raise UserError("no C compiler: install the package ziglang (pip install -r requirements.txt)")
+        raise UserError(f"no C compiler: install the package ziglang ({to_install('ziglang')})")
     return _compile([sys.executable, "-m", "ziglang", *map(str, arguments)])
 
 

@@ -15,6 +15,7 @@ import sys
 from types import ModuleType
 
 from tinyspeech.errors import UserError
+from tinyspeech.paths import to_install
 
 
 def _without_extension() -> ModuleType:
@@ -42,7 +43,7 @@ def load() -> ModuleType:
     try:
         return importlib.import_module("torchaudio")
     except ModuleNotFoundError as error:
-        raise UserError(f"no module {error.name}: install what requirements.txt lists") from error
+        raise UserError(f"the package {error.name} is missing: {to_install('torchaudio')}") from error
     except OSError:
         # A failed import leaves half-loaded parts behind; they would hide the stand-in.
         for name in [name for name in sys.modules if name.split(".")[0] == "torchaudio"]:

@@ -263,7 +263,7 @@ def bands_of_file(path: Path) -> np.ndarray:
     """
     kept = paths.cache_folder() / f"bands-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.npy"
     if kept.exists():
-        return np.load(kept)
+        return np.load(kept, allow_pickle=False)
     sound = recordings.at_8khz(path)
     steps, half = (len(sound) - frontend.WINDOW) // (frontend.HOP // 2) + 1, frontend.HOP // 2
     parts = [frontend.log_mel(sound[half * np.arange(i, min(i + BLOCK, steps))[:, None] + np.arange(frontend.WINDOW)])
