@@ -1,5 +1,4 @@
-"""The live panel's scripts without a page: its resampler, its voltage, and its board, which is the virtual board bit for
-bit."""
+"""The live panel's scripts without a page: its resampler, its voltage, and its board, bit for bit the virtual board."""
 
 import base64
 import functools
