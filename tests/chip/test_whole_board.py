@@ -15,12 +15,13 @@ from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.chip import trace
 from tinyspeech.chip.assumptions import Assumptions, assuming
-from tinyspeech.chip.emulator import LINE_BAUD, Chip, Watch
+from tinyspeech.chip.emulator import Chip, Watch
 from tinyspeech.chip.firmware import frame_watches
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel, sigmoid_q7
 from tinyspeech.measure import live
+from tinyspeech.measure.stages import firmware_at_48_mhz
 from tinyspeech.paths import model_file
 from tinyspeech.sound import audio, datasets
 
@@ -109,13 +110,15 @@ def test_whatever_comes_both_builds_do_the_same(image, volts, tmp_path, seed):
                  ["drive", f"PD{rng.integers(8)}", [None, False, True][rng.integers(3)]],
                  ["write", 64 * 200, 1], ["flash", 0], ["blank"]]
         plan.append(steps[rng.choice(len(steps), p=[0.5, 0.1, 0.24, 0.03, 0.03, 0.02, 0.02, 0.03, 0.03])])
-        plan.append(["advance", float(10 ** rng.uniform(-5, -0.7)) if rng.random() < 0.98 else 61.0])
+        plan.append(["advance", float(10 ** rng.uniform(-5, -0.7))])
+    plan += [["blank"], ["advance", 61.0]]  # the bootloader gives up
     images = [image, bytes(range(64))]
     script, native = board_plans.in_node(plan, images, volts, tmp_path), board_plans.natively(plan, images, volts)
     for a, b in zip(script["rows"], native["rows"], strict=True):
         assert {name: a[name] for name in b} == b
     assert (script["memory"], script["info"]) == (native["memory"], native["info"])
     assert {row["in_rom"] for row in script["rows"]} == {0, 1} and max(row["resets"] for row in script["rows"]) > 1
+    assert script["rows"][-1]["fault"] and script["rows"][-1]["resets"] == 2
 
 
 # --- the signal -------------------------------------------------------------------------------------------------------
@@ -152,6 +155,11 @@ def test_more_than_the_c_holds_waits_in_the_script(image, volts, tmp_path):
         chip.run(min(row[1]["cycles"] - chip.cycles, 2_400_000))
         said += chip.received()
     assert said.hex() == row[1]["received"] and chip.state.receive_at == 100_000
+    board = VirtualBoard(image)
+    board.advance(0.02)
+    board.send(b"V" * 100_000)
+    board.advance(9.0)
+    assert board.received() == said
 
 
 def test_power_and_reset_leave_the_signal_where_it_is(image, volts):
@@ -241,15 +249,6 @@ def test_memory_is_read_as_a_debugger_sees_it(image, volts, tmp_path):
     assert read[2] == board.chip.read_memory(0x20000000, 2048) and read[3] == board.chip.read_memory(0x1FFFF800, 16)
 
 
-def test_the_line_of_a_virtual_board_is_not_endless(image):
-    board = VirtualBoard(image)
-    board.send(bytes(board.room - 1))
-    with pytest.raises(UserError, match="takes 1 bytes now, not 2"):
-        board.send(b"VV")
-    board.advance(1.0)
-    assert board.room == pytest.approx(1 + LINE_BAUD / 10, abs=2)
-
-
 # --- watches ----------------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +329,27 @@ def test_the_page_sees_the_same(image, volts, tmp_path):
     script, native = board_plans.in_node(plan, [image], volts, tmp_path), board_plans.natively(plan, [image], volts)
     seen = [[one for row in build["rows"] for one in row["seen"]] for build in (script, native)]
     assert seen[0] == seen[1] and {watch for watch, _, _ in seen[0]} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("mhz", [24, 48])
+def test_watching_every_pass_of_a_loop_takes_no_cycle(mhz):
+    """With and without a wait state, where instructions are fetched ahead; also in the middle of a run."""
+    def after(watches: list[Watch], step: int) -> tuple:
+        chip = Chip(toolchain.build_firmware().bin.read_bytes() if mhz == 24 else firmware_at_48_mhz().bin.read_bytes())
+        chip.watch(watches)
+        chip.send(b"T")
+        seen = 0
+        while chip.cycles < 3_000_000:
+            assert chip.run(min(step, 3_000_000 - chip.cycles)) == "budget"
+            seen += len(chip.seen())
+        return chip.cycles, chip.instructions, chip.registers(), seen
+
+    functions = {name: start for start, _, name in toolchain.function_addresses(
+        (toolchain.build_firmware() if mhz == 24 else firmware_at_48_mhz()).elf)}
+    watches = [Watch(functions[name] + more) for name in ("multiply", "frontend_push") for more in (0, 2)]
+    *plain, none = after([], 10_000_000)
+    *watched, some = after(watches, 10_007)
+    assert watched == plain and none == 0 < 1000 < some
 
 
 @pytest.mark.parametrize("watch", [Watch(0x4000_0000), Watch(0, 16), Watch(0, count=55), Watch(1)])
