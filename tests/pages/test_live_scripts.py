@@ -1,5 +1,4 @@
-"""The live panel's scripts without a page: its resampler, its voltage, and its board, which is the virtual board bit for
-bit."""
+"""The live panel's scripts without a page: resampler, voltage, and a board that is the virtual board bit for bit."""
 
 import base64
 import functools
