@@ -10,6 +10,7 @@ import re
 import pytest
 
 from tinyspeech import CLASSES, paths, toolchain
+from tinyspeech.board import rom, virtual
 from tinyspeech.chip import emulator, native
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, plan
@@ -17,7 +18,8 @@ from tinyspeech.measure import speed
 
 ALIKE = pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
 """A structure without pointers lies the same on both, and Python relies on that."""
-CHIP_H = emulator.SOURCES[0].with_name("chip.h")
+CHIP_H = emulator.CORE / "chip.h"
+BOARD_JS = (paths.ROOT / "tinyspeech" / "pages" / "widgets" / "board.js").read_text("utf-8")
 
 
 def test_the_interpreters_state(layout):
@@ -36,6 +38,27 @@ def test_the_interpreters_numbers(layout):
     numbers |= {"FAULT_FLASH_BUSY + 1": len(emulator.FAULTS), "STOP_BOOT + 1": len(emulator.STOPS)}
     numbers |= {"FLASH_ALIAS": toolchain.FLASH_ALIAS}
     layout.check(CHIP_H, numbers)
+
+
+def test_the_boards_numbers(layout):
+    """Of the ROM bootloader, whose language Python has as well, and of what the board says to Python and the page."""
+    codes = ("IDENTIFY", "END", "KEY", "ERASE", "PROGRAM", "VERIFY", "READ_CONFIG", "WRITE_CONFIG", "OK",
+             "BAD_PASSPHRASE", "MISMATCH", "REFUSED", "FAMILY")
+    seconds = {"PROGRAM": rom.PROGRAM_S, "ERASE": rom.ERASE_S, "TIMEOUT": rom.TIMEOUT_S}
+    numbers = {f"ROM_{name}": getattr(rom, name) for name in codes}
+    numbers |= {f"ROM_{name}_TICKS": f"{round(value * virtual.TICKS)}ull" for name, value in seconds.items()}
+    numbers |= {"PAGE_BYTES": rom.PAGE_BYTES, "UNIQUE_AT": rom.INFO_UNIQUE_ID, "LINE_BAUD": f"{emulator.LINE_BAUD}u",
+                "TICKS_PER_SECOND": f"{virtual.TICKS}ull", "BOARD_STARVED": virtual.STARVED, "BOARD_FULL": virtual.FULL,
+                "HEARD_TICKS * HEARD_HZ": f"{virtual.TICKS}ull"}
+    layout.check(CHIP_H.with_name("board.h"), numbers)
+
+
+def test_what_watches_see(layout):
+    """For Python, and for the page's script."""
+    numbers = layout.of("seen", emulator._Seen) | {"SEEN": emulator.SEEN}
+    assert ctypes.sizeof(emulator._Seen) == int(re.search(r"SEEN_BYTES = (\d+)", BOARD_JS)[1])
+    layout.check(CHIP_H, numbers)
+    layout.check(CHIP_H, numbers, "-target", "wasm32-freestanding")
 
 
 def test_the_offsets_in_the_script_that_measures_webassembly(layout):

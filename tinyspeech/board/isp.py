@@ -2,7 +2,7 @@
 
     python -m tinyspeech flash --port /dev/ttyUSB0
 
-Sources: github.com/basilhussain/ch32v003-bootloader-docs; `rom.py` is the other side. Chapter 14.
+Sources: github.com/basilhussain/ch32v003-bootloader-docs; the other side is `chip/core/rom.c`. Chapter 14.
 
 Whatever a bad cable does, two things hold: success is reported only after every byte was compared on the chip, and a
 board that was left half flashed can be flashed again. Replies carry no number, so a late one could be taken for the

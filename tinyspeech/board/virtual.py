@@ -45,6 +45,8 @@ LAG_S = 0.25
 """A computer that falls behind real time by more gives up the difference."""
 TICKS = TICKS_PER_SECOND << TICK_BITS
 """A second, as the board counts it."""
+SLICE_TICKS = TICKS
+"""The line, which holds more than it carries in a second, is filled this often, where more is to be sent."""
 STARVED, FULL = 1, 2
 """Why `board_advance` stops before the time is over, as in `board.h`."""
 
@@ -56,14 +58,14 @@ def _library() -> ctypes.CDLL:
     loaded.board_now.argtypes, loaded.board_now.restype = (board,), ctypes.c_uint64
     loaded.board_advance.argtypes = (board, ctypes.c_uint64)
     loaded.board_send.argtypes = (board, ctypes.c_char_p, ctypes.c_uint32)
-    for name in ("go_on", "power", "reset", "room", "in_rom", "rom_busy", "stopped"):
+    for name in ("go_on", "power", "reset", "in_rom", "rom_busy", "stopped"):
         getattr(loaded, f"board_{name}").argtypes = (board,)
     return loaded
 
 
 class VirtualBoard:
-    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only. The board is
-    `chip/core/board.c`; this is its face.
+    """A chip, its ROM bootloader and its serial port, on a clock of its own: time passes in `advance` only. All of it
+    is `chip/core/board.c`; this is its face.
 
     image : flash from address 0; None is a blank chip, waiting in the ROM bootloader as only a WCH-Link can make it.
     timed : serial bytes, erasing and programming take their time. Without, a chip that waits for bytes stops the clock.
@@ -82,23 +84,17 @@ class VirtualBoard:
         self.rom = Rom(self)
         self.fault: ChipFault | None = None
         """Why the core stands still, if it does; only power or the reset pin starts it again."""
-        self._out = bytearray()
+        self._out, self._waiting = bytearray(), b""  # the latter for room on the line
 
     @property
     def now(self) -> float:
         """Seconds since the board was made."""
-        return self._library.board_now(self._address) / TICKS
-
-    @property
-    def room(self) -> int:
-        """Bytes that the board's receiving line takes."""
-        return self._library.board_room(self._address)
+        return self._ticks() / TICKS
 
     def send(self, data: bytes) -> None:
-        """Bytes onto the board's receiving line, behind those that are still on it. `UserError` for more than `room`."""
-        if len(data) > self.room:
-            raise UserError(f"the line takes {self.room:,} bytes now, not {len(data):,}: let time pass first")
-        self._library.board_send(self._address, bytes(data), len(data))
+        """Bytes onto the board's receiving line, behind those that are still on it."""
+        self._waiting += data
+        self._waiting = self._waiting[self._library.board_send(self._address, self._waiting, len(self._waiting)) :]
 
     def received(self) -> bytes:
         """What the board has sent since the last call."""
@@ -107,11 +103,13 @@ class VirtualBoard:
 
     def advance(self, seconds: float) -> str:
         """Let time pass. Returns 'budget', or without timing 'starved' when the board waits for bytes before."""
-        stop = self._library.board_advance(self._address, max(0, round(seconds * TICKS)))
-        while stop == FULL:
-            self._out += self.chip.received()
-            stop = self._library.board_go_on(self._address)
-        self._out += self.chip.received()
+        until = self._ticks() + max(0, round(seconds * TICKS))
+        while True:
+            self.send(b"")  # what waits and has room now
+            left = max(0, until - self._ticks())
+            stop = self._pass(min(left, SLICE_TICKS) if self._waiting else left)
+            if not self._waiting or (left <= SLICE_TICKS and stop != STARVED):
+                break
         stopped = STOPS[self._library.board_stopped(self._address)]
         if stopped == "fault" and not self.fault:
             self.fault = self.chip.fault()
@@ -121,13 +119,28 @@ class VirtualBoard:
 
     def power_cycle(self) -> None:
         """Off and on. What the ROM bootloader was writing to flash stays half done; bytes on the line are lost."""
+        self._waiting = b""
         self._library.board_power(self._address)
         self.fault = None
 
     def press_reset(self) -> None:
         """The reset pin."""
+        if self.rom.active:
+            self._waiting = b""
         self._library.board_reset(self._address)
         self.fault = None
+
+    def _ticks(self) -> int:
+        return self._library.board_now(self._address)
+
+    def _pass(self, ticks: int) -> int:
+        """Let ticks pass and collect what the board sends: 0, or `STARVED`."""
+        stop = self._library.board_advance(self._address, ticks)
+        while stop == FULL:
+            self._out += self.chip.received()
+            stop = self._library.board_go_on(self._address)
+        self._out += self.chip.received()
+        return stop
 
 
 class Rom:
@@ -235,8 +248,8 @@ def _serve(board: VirtualBoard, host: int, volts: np.ndarray | None = None) -> N
     began, told = time.monotonic() - board.now, None
     wait: float | None = 0.0
     while True:
-        if select.select([host] if board.room else [], [], [], wait)[0]:
-            asked = os.read(host, min(board.room, 4096))
+        if select.select([host], [], [], wait)[0]:
+            asked = os.read(host, 4096)
             if (board.chip.state.resets, board.rom.active) != firmware:
                 firmware = board.chip.state.resets, board.rom.active
                 commands.restart()

@@ -147,7 +147,7 @@ def wasm() -> Path:
 
 
 def library() -> ctypes.CDLL:
-    """The C, built and loaded: chip_ functions take a `Chip.address`, board_ ones are `tinyspeech/board/virtual.py`'s."""
+    """The C, built and loaded: chip_ functions take a `Chip.address`, board_ ones a board (`board/virtual.py`)."""
     library = ctypes.CDLL(str(toolchain.build_host_library(SOURCES, optimise="-O3")))
     library.chip_size.restype = ctypes.c_size_t
     library.chip_run.argtypes = (ctypes.c_void_p, ctypes.c_uint64)

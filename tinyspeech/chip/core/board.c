@@ -78,19 +78,13 @@ uint32_t board_hear(struct board *board, const uint16_t *volts, uint32_t count)
 
 /* ------------------------------------------------------------------------------------------------ serial line --- */
 
-/* Bytes that the line still takes. */
-uint32_t board_room(const struct board *board)
-{
-    return LINE_BYTES - (board->chip->receive_count - board->chip->receive_at);
-}
-
 /* Bytes onto the board's receiving line, behind those that are still on it. Returns how many there was room for. */
 uint32_t board_send(struct board *board, const uint8_t *bytes, uint32_t count)
 {
     struct chip *chip = board->chip;
     uint32_t left = chip->receive_count - chip->receive_at;
     if (left) __builtin_memmove(board->line, chip->receive + chip->receive_at, left);
-    if (count > board_room(board)) count = board_room(board);
+    if (count > LINE_BYTES - left) count = LINE_BYTES - left;
     memcpy(board->line + left, bytes, count);
     chip->receive = board->line, chip->receive_at = 0, chip->receive_count = left + count;
     if (board->rom.active && board->line_free < board->rom_now) board->line_free = board->rom_now;

@@ -20,6 +20,7 @@ enum board_stop { BOARD_TIME, BOARD_STARVED, BOARD_FULL }; /* time is over; it w
 
 enum { ROM_IDENTIFY = 0xa1, ROM_END, ROM_KEY, ROM_ERASE, ROM_PROGRAM, ROM_VERIFY, ROM_READ_CONFIG, ROM_WRITE_CONFIG };
 enum { ROM_OK = 0x00, ROM_BAD_PASSPHRASE = 0xf1, ROM_MISMATCH = 0xf5, ROM_REFUSED = 0xfe, ROM_FAMILY = 0x21 };
+enum { VARIANT_AT = 0x46, UNIQUE_AT = 0x68 }; /* offsets among the vendor bytes */
 #define ROM_TIMEOUT_TICKS (60 * TICKS_PER_SECOND)       /* without a valid packet it leaves into the user's code */
 #define ROM_PROGRAM_TICKS (3 * TICKS_PER_SECOND / 1000) /* a page */
 #define ROM_ERASE_TICKS (16 * ROM_PROGRAM_TICKS)        /* 16 sectors of 1 KB */
@@ -68,7 +69,6 @@ void board_reset(struct board *board);
 uint32_t board_send(struct board *board, const uint8_t *bytes, uint32_t count);
 uint32_t board_hear(struct board *board, const uint16_t *volts, uint32_t count);
 uint64_t board_heard_until(const struct board *board);
-uint32_t board_room(const struct board *board);
 int board_rom_busy(const struct board *board);
 int board_in_rom(const struct board *board);
 uint32_t board_stopped(const struct board *board);

@@ -6,7 +6,6 @@
    programming take is the datasheet's typical figure. tinyspeech/board/rom.py has the packets. Chapter 14. */
 #include "board.h"
 
-enum { VARIANT_AT = 0x46, UNIQUE_AT = 0x68 }; /* offsets among the vendor bytes */
 enum { SEED_LEAST = 30, SEED_MOST = 60 };
 
 static const uint8_t PASSPHRASE[16] = {'M', 'C', 'U', ' ', 'I', 'S', 'P', ' ', '&', ' ', 'W', 'C', 'H', '.', 'C', 'N'};

@@ -27,7 +27,7 @@ enum op {
     OP_UNDECODED, OP_LUI, OP_AUIPC, OP_JAL, OP_JALR, OP_BEQ, OP_BNE, OP_BLT, OP_BGE, OP_BLTU, OP_BGEU, OP_LB, OP_LH, OP_LW,
     OP_LBU, OP_LHU, OP_SB, OP_SH, OP_SW, OP_ADDI, OP_ADDI_SP, OP_SLTI, OP_SLTIU, OP_XORI, OP_ORI, OP_ANDI, OP_SLLI,
     OP_SRLI, OP_SRAI, OP_ADD, OP_SUB, OP_SLL, OP_SLT, OP_SLTU, OP_XOR, OP_SRL, OP_SRA, OP_OR, OP_AND, OP_FENCE, OP_EBREAK,
-    OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_WATCH, OP_BAD
+    OP_ECALL, OP_CSRRW, OP_CSRRS, OP_CSRRC, OP_CSRRWI, OP_CSRRSI, OP_CSRRCI, OP_MRET, OP_WFI, OP_BAD
 };
 
 enum { AHEAD = 2 }; /* cycles: a word with one wait state. Behind a jump the first word has been brought, and the next */
@@ -296,21 +296,15 @@ static void decode(struct chip *chip, int slot)
     chip->cache[slot] = d;
 }
 
-/* In place of a watched instruction stands one that takes no time and keeps what is watched. Then the instruction itself
-   runs, alone, and is replaced again: what is not watched costs nothing. */
-static void decode_watched(struct chip *chip, int slot)
+/* Execution comes to an instruction that is not decoded. A watched one always is not: what is watched is kept, then the
+   instruction runs alone and is forgotten (see `attend`), so that nothing else costs more. Returns the run's limit. */
+static __attribute__((noinline)) uint64_t decode_or_look(struct chip *chip, int slot, uint64_t cycles, uint64_t limit)
 {
-    static const struct decoded watch = {OP_WATCH, 0, 0, 0, 0, 0, 0, 0, 0};
     decode(chip, slot);
-    for (uint32_t i = 0; i < chip->watches; i++)
-        if (chip->watch[i].slot == (uint32_t)slot) chip->cache[slot] = watch;
-}
-
-static __attribute__((noinline)) void look(struct chip *chip, int slot, uint64_t cycles)
-{
     for (uint32_t i = 0; i < chip->watches; i++) {
         const struct watch *w = chip->watch + i;
         if (w->slot != (uint32_t)slot) continue;
+        chip->rearm = 1 + (uint32_t)slot, limit = cycles + 1;
         if (chip->seen_count == SEEN) {
             chip->unseen++;
             continue;
@@ -321,8 +315,7 @@ static __attribute__((noinline)) void look(struct chip *chip, int slot, uint64_t
         seen->cycle = cycles, seen->ticks = ticks_at(chip, cycles), seen->watch = (uint8_t)i, seen->count = (uint8_t)count;
         if (from) memcpy(seen->bytes, from, count);
     }
-    decode(chip, slot);
-    chip->rearm = 1 + (uint32_t)slot;
+    return limit;
 }
 
 /* One more watch: its number, or -1 where nothing can be executed, or for more than fits. */
@@ -567,7 +560,7 @@ INLINE int run(struct chip *chip, uint64_t until, const int profiling)
     serial_arrivals(chip);
 attend: /* between instructions: events, resets, interrupts, sleep */
     chip->cycles = cycles, chip->pc = pc;
-    if (chip->rearm) chip->cache[chip->rearm - 1].op = OP_UNDECODED, chip->rearm = 0;
+    if (chip->rearm) memset(chip->cache + chip->rearm - 1, 0, sizeof *chip->cache), chip->rearm = 0;
     if (chip->next_event <= cycles) advance(chip);
     cycles += chip->stolen, chip->stolen = 0;
     if (chip->fault) {
@@ -630,12 +623,8 @@ attend: /* between instructions: events, resets, interrupts, sleep */
         cycles += cost;
         switch (d->op) {
         case OP_UNDECODED:
-            decode_watched(chip, (int)(d - chip->cache));
+            limit = decode_or_look(chip, (int)(d - chip->cache), before, limit);
             cycles = before;
-            continue;
-        case OP_WATCH:
-            look(chip, (int)(d - chip->cache), cycles);
-            limit = cycles + 1; /* the instruction itself, and then the core looks up */
             continue;
         case OP_LUI: x[rd] = (uint32_t)imm; break;
         case OP_AUIPC: x[rd] = pc + (uint32_t)imm; break;
