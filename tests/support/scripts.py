@@ -26,7 +26,7 @@ _PROGRAM = """
 const vm = require("vm"), lines = require("readline").createInterface({ input: process.stdin });
 const waiting = [];
 let began = false;
-const say = (what) => process.stdout.write(JSON.stringify(what) + "\\n");
+const say = (what, then) => process.stdout.write(JSON.stringify(what) + "\\n", then);
 globalThis.call = (name, ...values) => new Promise((resolve, reject) => {
   waiting.push([resolve, reject]);
   say({ call: name, values });
@@ -43,8 +43,8 @@ lines.on("line", (line) => {
   globalThis.data = said.data;
   for (const [file, text] of said.scripts) vm.runInThisContext(text, { filename: file });
   Promise.resolve().then(() => vm.runInThisContext(`(async () => (${said.expression}))()`)).then(
-    (value) => say({ value: value === undefined ? null : value }),
-    (error) => say({ error: String(error && error.stack || error) })).finally(() => process.exit());
+    (value) => say({ value: value === undefined ? null : value }, process.exit),
+    (error) => say({ error: String(error && error.stack || error) }, process.exit));
 });
 """
 
