@@ -1,4 +1,4 @@
-"""The live panel's scripts without a page: its resampler, its voltage, and its board, bit for bit the virtual board."""
+"""The live panel's scripts without a page: resampler, voltage, and a board that is the virtual board bit for bit."""
 
 import base64
 import functools

@@ -11,6 +11,7 @@ import base64
 import functools
 import json
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,11 @@ FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulat
 """What is said of the chip, in the page's order."""
 GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
 """Of the amplifier behind a reader's microphone: an ordinary one, unregulated, gives speech a tenth of full scale."""
-BEGINS_S, ENDS_S = (0.5, 0.513, 0.527, 0.54, 0.553, 0.567), 1.0
+BEGINS_S, ENDS_S = (0.5, 0.513, 0.542, 0.563, 0.597, 0.625), 1.0
 """Of quiet before and behind a clip, where it is tried whether the board hears it: frames and batches of frames fall on
 other places of the word each time, as they do for a reader."""
+LEVELS = (1.0, 0.25)
+"""And how loud it is tried."""
 LED = "PD0"
 SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.js")
 """Each uses what lies before it."""
@@ -43,19 +46,21 @@ SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.j
 @functools.cache
 def clips() -> dict[str, bytes]:
     """{word: flac file} of a bundled clip of each word in which the board hears that word and nothing else, whenever it
-    comes: of voices that the network was not trained on, where there is one."""
+    comes and whether it is loud: of voices that the network was not trained on, where there is one."""
     model = IntegerModel.load(model_file(SHIPPED, ".npz"))
 
-    def heard(path: Path, begin_s: float) -> list[str]:
-        quiet = [round(seconds * frontend.SAMPLE_RATE_HZ) for seconds in (begin_s, ENDS_S)]
-        sound = np.pad(frontend.to_8khz(audio.load_clip(path)[None])[0], quiet)
-        return [word for _, word in listening.words(model, sound)]
+    def heard(path: Path, begin_s: float, level: float) -> list[str]:
+        quiet = [round(seconds * audio.SAMPLE_RATE_HZ) for seconds in (begin_s, ENDS_S)]
+        sound = audio.resample(np.pad(audio.load_clip(path) / 32768, quiet), audio.SAMPLE_RATE_HZ, listening.ADC_HZ)
+        codes = np.clip(np.rint(512 * (1 + level * sound)), 0, frontend.ADC_HIGHEST).astype(int)
+        codes = codes[: len(codes) // listening.CONVERSIONS * listening.CONVERSIONS]
+        return [word for _, word in listening.words(model, listening.from_conversions(codes))]
 
     splits = [datasets.clips_of_split(BUNDLED, split) for split in ("validation", "training")]
 
     def first(word: str) -> Path | None:
-        paths = (BUNDLED / name for split in splits for name in split[word])
-        return next((path for path in paths if all(heard(path, begin) == [word] for begin in BEGINS_S)), None)
+        paths, ways = (BUNDLED / name for split in splits for name in split[word]), [*product(BEGINS_S, LEVELS)]
+        return next((path for path in paths if all(heard(path, *way) == [word] for way in ways)), None)
 
     return {word: path.read_bytes() for word in KEYWORDS if (path := first(word))}
 
