@@ -143,7 +143,8 @@ def of_words() -> list[Group]:
     needs = ("takes", "noise", "negatives")
     return [Group(("words.tried",), words.tried, needs),
             Group(named("words", "development", "owner_closed", "owner", "by_takes", "anyone", "warping"),
-                  words.measured, needs)]
+                  words.measured, needs),
+            Group(("words.published",), words.published, ("logmel", "takes"))]
 
 
 def of_language() -> list[Group]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tinyspeech.integer import words as taught
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import words
+from tinyspeech.measure import few_shot, words
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.sound.logmel import load_logmel
 
 DEVELOPED = "words and people of Arabic Speech Commands, and running speech, that the choices were made on"
 ASIDE = ("words and people of Arabic Speech Commands, and running speech, that no choice was made on: takes in a row, "
@@ -64,3 +65,16 @@ def measured(takes: Path, noise: Path, negatives: Sequence[Path]) -> Iterator[Fi
                                    "heard": words.at(margin, trial, far, speech)["heard"]["clean"]},
                  "% of takes, by dynamic time warping in float", **about,
                  note="heard: with 1 % of other words accepted, the threshold read off on the same takes")
+
+
+def published(logmel: Path, takes: Path) -> Iterator[Figure]:
+    """By the protocol of published few-shot spotters, as far as the data allow."""
+    model, pictures = IntegerModel.load(model_file(SHIPPED, ".npz")), load_logmel(logmel)
+    yield figure("words.published", {"their_words": few_shot.over(few_shot.their_words(model, pictures)),
+                                     "drawn_words": few_shot.over(few_shot.drawn_words(model, pictures)),
+                                     "other_language": few_shot.over(few_shot.other_language(model, takes))},
+                 "% of takes; ten words, ten shots by anybody", model_hash=model.digest, shots=few_shot.SHOTS,
+                 draws=few_shot.DRAWS,
+                 data="Speech Commands, log-mel set: shots of training speakers, validation speakers are heard; Arabic "
+                      "Speech Commands: words and people that no choice was made on, others are words of development",
+                 note="; ".join(few_shot.DIFFERS))
