@@ -88,6 +88,7 @@ def _add_hours(parser: Parser) -> None:
                         help="loudness: `recorded`, or the peak as a part of full scale (default: recorded)")
     parser.add_argument("--first", choices=KEYWORDS, metavar="WORD",
                         help="count commands behind this first word alone (default: behind each)")
+    parser.add_argument("--model", metavar="MODEL", help="whose integers listen (default: the network that ships)")
     parser.add_argument("--leads", type=Path, metavar="NPZ",
                         help="write there what leads at every step, as data/hours_leads.npz has it")
 
@@ -126,8 +127,8 @@ def run_all(args) -> None:
 
 
 def run_live(args) -> None:
-    hours = {name: getattr(args, name) for name in ("negatives", "transcripts", "noise", "rooms", "board", "speakers",
-                                                    "levels", "first", "leads") if getattr(args, name) is not None}
+    asked = ("negatives", "transcripts", "noise", "rooms", "board", "speakers", "levels", "first", "leads", "model")
+    hours = {name: getattr(args, name) for name in asked if getattr(args, name) is not None}
     if hours:
         from tinyspeech.measure import report  # here: it loads scipy and what plays to the board
 

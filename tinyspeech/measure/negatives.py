@@ -158,14 +158,16 @@ def pieces(folders: Sequence[Path], who: str, seconds: float) -> Iterator[np.nda
         left -= len(samples)
 
 
-def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", board_hours: float = 1.0) -> dict:
+def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", board_hours: float = 1.0,
+             image: bytes | None = None) -> dict:
     """Play recordings to the virtual board, and compare its words with the definition's, line by line.
 
-    The definition hears what the converter read (`live.listen`). Returns `hours`, `lines` of the board, and
+    The definition hears what the converter read (`live.listen`). image : the firmware, with the same network; by default
+    the one that ships. Returns `hours`, `lines` of the board, and
     `mismatches`: lines that only one of them has. Raises `UserError` for a time that is none.
     """
     seconds = board_seconds(board_hours)
-    image, heard_s, lines, wrong = shipped_image(), 0.0, 0, 0
+    image, heard_s, lines, wrong = shipped_image() if image is None else image, 0.0, 0, 0
     with tqdm(total=round(seconds), desc="board", disable=None, unit="s") as bar:
         for samples in pieces(folders, who, seconds):
             board = VirtualBoard(image)

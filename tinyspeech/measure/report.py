@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyspeech import KEYWORDS
+from tinyspeech.board import virtual
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.integer.network import IntegerModel
@@ -40,6 +41,8 @@ class Request:
     """The only first word to count behind; by default each of the ten."""
     leads: Path | None = None
     """A file to write: what leads at every step (`leads.py`), of all that is heard."""
+    model: str = SHIPPED
+    """Whose integers listen: a name in data/models, or a file."""
 
     def check(self) -> None:
         """Raises `UserError` where one thing is asked for and another, that it needs, is not given or not there."""
@@ -74,8 +77,8 @@ def gather(request: Request) -> dict:
     """
     request.check()
     tracks: dict[str, leads.Track] = {}
-    model = IntegerModel.load(model_file(SHIPPED, ".npz"))
-    out = {"model": SHIPPED, "model_hash": model.digest, "least_lead": decision.LEAST_LEAD,
+    model = IntegerModel.load(model_file(request.model, ".npz"))
+    out = {"model": model.name, "model_hash": model.digest, "least_lead": decision.LEAST_LEAD,
            "speakers": request.speakers}
     whose = "training" if request.speakers == "training" else "validation"
     streams: list[negatives.Stream] = []
@@ -99,7 +102,8 @@ def gather(request: Request) -> dict:
     if request.leads is not None:
         leads.save(tracks, request.leads)
     if request.board is not None:
-        out["board"] = negatives.on_board(model, request.negatives, request.speakers, request.board)
+        image = virtual.our_image(None if request.model == SHIPPED else request.model)
+        out["board"] = negatives.on_board(model, request.negatives, request.speakers, request.board, image)
     return out
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from tinyspeech.errors import UserError
 from tinyspeech.paths import ROOT
+
+FONT_HINT = r'<link rel="preload" as="font"[^>]*>\n?'
 
 
 def toc_files(root: Path = ROOT) -> list[str]:
@@ -67,7 +70,15 @@ def setup(app: Any) -> dict[str, bool]:
                 if listener.handler.__module__ == "sphinx_thebe":
                     app.disconnect(listener.id)
 
+    def without_hints(app: Any, failed: Exception | None) -> None:
+        """The theme's hints to load fonts early: a browser that has the page from a file refuses them aloud."""
+        for page in Path(app.outdir).rglob("*.html") if failed is None else ():
+            text = page.read_text(encoding="utf-8")
+            if (plain := re.sub(FONT_HINT, "", text)) != text:
+                page.write_text(plain, encoding="utf-8")
+
     app.connect("config-inited", take_out)
+    app.connect("build-finished", without_hints)
     app.add_directive("live-board", LiveBoard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
