@@ -162,8 +162,8 @@ def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", boa
              image: bytes | None = None) -> dict:
     """Play recordings to the virtual board, and compare its words with the definition's, line by line.
 
-    The definition hears what the converter read (`live.listen`). image : the firmware, with the same network; by default
-    the one that ships. Returns `hours`, `lines` of the board, and
+    The definition hears what the converter read (`live.listen`). image : the firmware, with the same network; by
+    default the one that ships. Returns `hours`, `lines` of the board, and
     `mismatches`: lines that only one of them has. Raises `UserError` for a time that is none.
     """
     seconds = board_seconds(board_hours)
