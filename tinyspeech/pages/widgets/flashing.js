@@ -284,7 +284,8 @@ function flashPanel(root, data) {
     draw();
   }));
   part("virtual").checked = true; // browsers remember what was chosen before
-  if (!navigator.serial) part("why").textContent = ispText(spec, window.isSecureContext ? "no_serial" : "insecure");
+  part("why").hidden = Boolean(navigator.serial);
+  part("why").textContent = ispText(spec, window.isSecureContext ? "no_serial" : "insecure");
   say(ispText(spec, "blank"));
   draw();
 }

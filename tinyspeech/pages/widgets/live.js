@@ -200,9 +200,10 @@ function livePanel(root, data) {
       changed = true;
     },
     frame(frame) {
-      view.picture.push(liveSamples(volts(4 * data.window, unheard())), frame);
+      const window = volts(4 * data.window, Math.round((board.board.heardUntil() - frame.seconds) * RATE));
+      view.picture.push(liveSamples(window), frame);
       view.led(frame.led);
-      view.sums([...frame.sums], least);
+      if (frame.sums) view.sums([...frame.sums], least);
       changed = true;
       root.dispatchEvent(new CustomEvent("live-frame", { detail: frame }));
     },

@@ -1,8 +1,8 @@
 """The emulated board that hears a reader's own microphone, in the page: a button, a light, and words. Chapter 10.
 
 The firmware is the one that the chip runs, unchanged, and so is the board around it (`chip/core`, as WebAssembly).
-Its sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port. Where
-its sums and coefficients lie in its RAM is read from the firmware's ELF file.
+Its sound goes from the browser's microphone to the emulated converter; what it says comes over its serial port, and
+what it computes on the way is watched in its memory (`firmware.frame_watches`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import base64
 import functools
 import json
 import re
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from tinyspeech import CLASSES, KEYWORDS, toolchain
 from tinyspeech.board import protocol, virtual
 from tinyspeech.board.protocol import Command
 from tinyspeech.chip import emulator
-from tinyspeech.integer import decision, frontend, listening, plan
+from tinyspeech.chip.firmware import frame_watches
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel, sigmoid_q7
 from tinyspeech.pages.widgets.markup import render, script
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
@@ -65,21 +67,6 @@ def clips() -> dict[str, bytes]:
     return {word: path.read_bytes() for word in KEYWORDS if (path := first(word))}
 
 
-def _places(elf: Path, model: IntegerModel) -> dict[str, int | list[int]]:
-    """Where in RAM the board keeps what the panel shows."""
-    objects = {name: start for start, _, name in toolchain.ram_objects(elf)}
-    memory = plan.memory_plan(model)
-    gate = objects["work"] + 4 * memory["widest"] + memory["slots"]["pooled"]
-    return {
-        "missing": objects["listening.stream.missing"],  # samples to the next frame
-        "between": objects["network.between"],  # coefficients that wait
-        "waiting": objects["network.waiting_bytes"],  # how many bytes of them
-        "holds": objects["network.holds"],  # a batch is half done
-        "sums": objects["network.sums.sums"],
-        "gates": [gate + frame * memory["slot_bytes"] for frame in range(2)],
-    }
-
-
 def _settings() -> list[dict]:
     """Every setting that the board takes, with the bytes that `listen` sends for it."""
     return [{"sensitivity": sensitivity, "first": first, "bytes": [*protocol.setting(sensitivity, first)]}
@@ -87,8 +74,9 @@ def _settings() -> list[dict]:
 
 
 def live_data() -> dict:
-    """What the panel's scripts need: firmware, WebAssembly, clips, protocol, places in RAM."""
+    """What the panel's scripts need: firmware, WebAssembly, clips, protocol, what is watched."""
     firmware, model = toolchain.build_firmware(), IntegerModel.load(model_file(SHIPPED, ".npz"))
+    watches = frame_watches(firmware.elf)
 
     def text(data: bytes) -> str:
         return base64.b64encode(data).decode()
@@ -102,15 +90,14 @@ def live_data() -> dict:
         "rate": frontend.SAMPLE_RATE_HZ,
         "window": frontend.WINDOW,
         "hop": frontend.HOP,
-        "inputs": model.inputs,
-        "batch": plan.memory_plan(model)["batch"],
         "classes": [name.strip("_") for name in CLASSES],
         "words": KEYWORDS,
         "rejected": decision.REJECTED,
         "least_leads": decision.LEAST_LEADS,
         "logit_step": model.logit_step,
-        "sigmoid": [int(weight) + 1 for weight in sigmoid_q7(np.arange(-128, 128))],
-        "ram": _places(firmware.elf, model),
+        "watches": [asdict(watch) for watch in watches.values()],
+        "watched": list(watches),
+        "weight_one": int(sigmoid_q7(127)) + 1,
         "settings": _settings(),
         "commands": {"listen": [*Command.MICROPHONE], "stop": [*Command.STOP], "version": [*Command.VERSION],
                      "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},

@@ -2,16 +2,14 @@
 // does, and looks into its RAM; liveClassify asks a second one about a second of sound. No library. Chapter 10.
 
 // A board that listens. told.line(text): each line that it says; told.word({name, frame}); told.settings({sensitivity,
-// first}); told.frame({...}): of 20 ms, as soon as the chip is done with it.
+// first}); told.frame({frame, seconds, coefficients, sums, weights, led}): of 20 ms, before the next one: twelve
+// coefficients, when they were there, and where a batch was finished with it, the sums before a report clears them, and
+// the weights, 0 .. 1, of the frames of scores in that batch; else null and none.
 function liveBoard(board, data, told) {
-  const { commands, ram, lines } = data;
-  const number = (address, bytes) => board.read(address, bytes).reduce((sum, byte, i) => sum + byte * 2 ** (8 * i), 0);
-  const signed = (address, count, Kind) => {
-    const bytes = board.read(address, count * Kind.BYTES_PER_ELEMENT);
-    return new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  };
+  const { commands, lines } = data, WAIT_S = 0.005; // so often it is looked what it says
+  const as = (Kind, bytes) => new Kind(bytes.slice().buffer);
   const now = () => board.value("seconds");
-  let text = "", questions = [], frames = null, looked = 0, coefficients = null, spent = 0, seconds = 0, version = "", kept = null;
+  let text = "", questions = [], frames = null, frame = null, spent = 0, seconds = 0, version = "", kept = null;
 
   const ask = () => { if (questions.length) board.send(Uint8Array.from(questions[0].bytes)); };
   const question = (bytes, start) => { // each when the one before is answered
@@ -24,7 +22,7 @@ function liveBoard(board, data, told) {
       ask();
     }
     const [what, ...words] = line.split(" ");
-    if (line === lines.listening) frames = looked = 0;
+    if (line === lines.listening) [frames, frame] = [0, null];
     else if (what === lines.stopped) frames = null;
     else if (what === lines.word) told.word({ name: words[0], frame: Number(words[1]) });
     else if (line.startsWith(lines.version)) version = line;
@@ -34,46 +32,25 @@ function liveBoard(board, data, told) {
     }
     told.line(line);
   };
+  const look = {
+    coefficients(bytes, when) { // another frame begins, and the last one is over
+      if (frame) told.frame({ ...frame, led: board.pin(data.led) });
+      frame = { frame: ++frames, seconds: when, coefficients: as(Int8Array, bytes), sums: null, weights: [] };
+    },
+    sums(bytes) { frame.sums = as(Int32Array, bytes); },
+    weight(bytes) { frame.weights.push(as(Int32Array, bytes)[0] / data.weight_one); },
+  };
   const receive = () => {
+    for (const one of board.seen()) if (frames !== null) look[data.watched[one.watch]](one.bytes, one.seconds);
     for (const byte of board.received()) text += String.fromCharCode(byte);
     const whole = text.split("\n");
     text = whole.pop();
     whole.forEach(understand);
   };
-  // A frame's coefficients wait in the chip's memory until there are four, and lie there while it begins with these: the
-  // fourth's are seen in the middle of its time, the others' at its end. Then, just before the next frame is due, the chip
-  // is done with all that it does, and its sums and weights lie where the last layers left them.
-  const waiting = () => number(ram.waiting, 1);
-  const between = (last) => signed(ram.between + last - data.inputs, data.inputs, Int8Array);
-  const middle = () => {
-    coefficients = frames > 0 && waiting() === 0 && number(ram.holds, 1) === 0 ? between(data.batch * data.inputs) : null;
-  };
-  const end = () => {
-    if (frames > 0) {
-      const scored = frames > data.batch && waiting() === data.inputs; // a batch was finished with this frame
-      told.frame({
-        frame: frames,
-        coefficients: coefficients || (waiting() ? between(waiting()) : null),
-        sums: signed(ram.sums, data.classes.length, Int32Array),
-        weights: scored ? ram.gates.map((address) => data.sigmoid[signed(address, 1, Int8Array)[0] + 128] / 128) : [],
-        led: board.pin(data.led),
-      });
-    }
-    frames++;
-  };
-  const looks = [[data.hop - 0.008 * data.rate, middle], [4, end]]; // at so many samples to the next frame
-  const WAIT_S = 0.005;
   const advance = (until) => {
     const began = performance.now(), from = now();
-    for (let here = from, left; (left = until - here) > 1e-6; here = now()) {
-      let step = WAIT_S;
-      if (frames !== null) {
-        const missing = number(ram.missing, 2);
-        if (looked === looks.length && missing > looks[0][0]) looked = 0; // another frame
-        for (; looked < looks.length && missing <= looks[looked][0]; looked++) looks[looked][1]();
-        step = (1 + (looked < looks.length ? missing - looks[looked][0] : missing)) / data.rate;
-      }
-      if (board.advance(Math.min(step, left)) === "fault") throw new Error(`The chip stopped: ${board.fault()}.`);
+    for (let left; (left = until - now()) > 1e-6;) {
+      if (board.advance(Math.min(WAIT_S, left)) === "fault") throw new Error(`The chip stopped: ${board.fault()}.`);
       receive();
     }
     spent += (performance.now() - began) / 1000;
@@ -84,9 +61,10 @@ function liveBoard(board, data, told) {
     board, now,
     begin() { // power on, and ask what `listen` asks
       board.flash(data.image);
+      board.watch(data.watches);
       text = version = "";
       questions = [];
-      frames = kept = null;
+      frames = frame = kept = null;
       advance(now() + data.start_s);
       question(commands.version, lines.version);
       question(commands.settings.concat(commands.ask), lines.settings);
@@ -102,7 +80,6 @@ function liveBoard(board, data, told) {
       board.hear(volts);
       advance(board.heardUntil());
     },
-    busy: () => questions.length > 0,
     version: () => version,
     settings: () => kept,
     frames: () => frames,

@@ -51,7 +51,7 @@ function livePicture(canvases, colours, still) {
       for (let row = 0; row < ROWS; row++) values[row * COLUMNS + at] = NOTHING;
       const put = (row, share) => { values[row * COLUMNS + at] = Math.round(100 * share); };
       spectrum(samples).forEach((share, k) => put(BINS - 1 - k, share));
-      if (coefficients) coefficients.forEach((value, k) => put(BINS + COEFFICIENTS - 1 - k, Math.max(-1, value / 127)));
+      coefficients.forEach((value, k) => put(BINS + COEFFICIENTS - 1 - k, Math.max(-1, value / 127)));
       weights.forEach((weight, i) => { // of the batch that is over: frames in pairs, the last one just before this
         for (let back = 1; back <= 2; back++) {
           const column = (at - 2 * (weights.length - 1 - i) - back + COLUMNS) % COLUMNS;
