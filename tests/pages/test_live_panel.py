@@ -164,7 +164,7 @@ def test_the_chip_is_described_while_it_listens(speaking, opened):
     part(page, "microphone").click()
     reported(page, 1)
     page.wait_for_function("document.querySelector('[data-part=asleep]').textContent.includes('%')")
-    busy = float(re.match(r"([\d.]+) of 24 million", part(page, "cycles").inner_text())[1])
+    busy = float(re.match(r"([\d.]+) of 24 million at work", part(page, "cycles").inner_text())[1])
     asleep = int(part(page, "asleep").inner_text().split(" ")[0])
     assert 8 < busy < 14 and abs(100 - asleep - 100 * busy / 24) < 3
     assert part(page, "firmware").inner_text().startswith("tinyspeech_s ")

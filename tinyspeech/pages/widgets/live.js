@@ -224,9 +224,9 @@ function livePanel(root, data) {
     const passed = facts ? here.seconds - facts.seconds : 0, times = board.speed();
     if (passed > 0 && here.cycles > facts.cycles) {
       const cycles = here.cycles - facts.cycles, slept = here.slept - facts.slept;
-      view.text("cycles", `${number((cycles - slept) / passed / 1e6, 1)} of ${number(value("clock") / 1e6, 0)} million`);
+      view.text("cycles", `${number((cycles - slept) / passed / 1e6, 1)} of ${number(value("clock") / 1e6, 0)} million at work`);
       view.text("asleep", `${number(100 * slept / cycles, 0)} % of the time`);
-      view.text("speed", `${number(times, times < 10 ? 1 : 0)} times as fast`);
+      view.text("speed", `${number(times, times < 10 ? 1 : 0)} times its speed`);
     }
     const blocks = Math.ceil(dropped / microphone.block);
     view.text("dropped", blocks ? `${blocks} block${blocks > 1 ? "s" : ""}, ${number(dropped / rate, 2)} s` : "none");

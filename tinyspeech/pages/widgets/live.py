@@ -30,7 +30,7 @@ from tinyspeech.pages.widgets.markup import render, script
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio, datasets
 
-FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
+FACTS = {"cycles": "cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
          "firmware": "its firmware"}
 """What is said of the chip, in the page's order."""
 GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
