@@ -238,6 +238,14 @@ def test_a_word_is_said_to_the_board_and_told_in_json(speaker, capsys):
     assert err.splitlines() == [f"say lamp ({i} of 5)" for i in (1, 2, 2, 3, 4, 5)]
 
 
+def test_as_many_takes_as_are_asked_for(run, speaker):
+    """Of the board, too: it is where its own microphone is."""
+    line = speaker(*LAMPS)
+    lines = run("teach", "--port", "any", "--word", "lamp", "--takes", 2).splitlines()
+    assert lines[:4] == ["say lamp (1 of 2)", "take 1 of 2", "say lamp (2 of 2)", "take 2 of 2"]
+    assert len(line.heard) == 2 and list(Kept("any").pages) == ["lamp"]
+
+
 def test_ctrl_c_while_a_word_is_said_leaves_nothing_taught(speaker, tmp_path, capsys):
     line = speaker(*LAMPS)
     line.interrupt_at = 300
