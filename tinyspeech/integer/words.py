@@ -69,6 +69,7 @@ from __future__ import annotations
 
 import binascii
 import contextlib
+import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -147,6 +148,8 @@ REFUSALS = {
 }
 """Verdicts on a take, as the board says them, and what they mean."""
 NAME_BYTES = 8
+NAME = f"[A-Za-z0-9_-]{{1,{NAME_BYTES}}}"
+"""How a word's name is spelled: a regular expression."""
 PAGE_BYTES, VERSION, CRC_START = 64, 0, 0xFFFF
 """Of the chip's flash; of a word's page, 0 so that it ends the name before it; of its CRC-16 (polynomial 0x1021)."""
 LARGEST_THRESHOLD = 255
@@ -416,7 +419,7 @@ class Word:
 
 def check_name(name: str) -> str:
     """The name itself. Raises `UserError` for one that the board cannot print in a line."""
-    if not name or len(name) > NAME_BYTES or not name.isascii() or not all(c.isalnum() or c in "_-" for c in name):
+    if not re.fullmatch(NAME, name):
         raise UserError(f"a word's name is 1 to {NAME_BYTES} letters and digits of ASCII, '-' or '_', not {name!r}")
     return name
 

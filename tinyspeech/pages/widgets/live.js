@@ -71,6 +71,7 @@ function livePanel(root, data) {
       board.hear(wave);
     } catch (error) {
       board.begin();
+      root.dispatchEvent(new CustomEvent("live-begin"));
       stop();
       say(`${error.message} It was switched on anew.`);
     }
@@ -167,6 +168,18 @@ function livePanel(root, data) {
       stop();
       say(`Your browser cannot read that as sound (${error.message}): try a wav, mp3 or flac file.`);
     }
+  };
+  const recite = async (files, fileHz) => { // recordings one behind the other, as a microphone would hear them
+    const here = { name: "recordings", gain: 1, end: () => {} }, up = soundResampler(fileHz, RATE);
+    begin(here);
+    let all = new Float32Array(0);
+    for (const file of files) all = joined(all, await soundOfFile(file.buffer.slice(0), fileHz));
+    if (source !== here) return;
+    say("The chip hears the recordings.");
+    here.end = liveSounds(joined(up.push(all), up.end()), RATE, false, (piece, share) => {
+      sound(piece);
+      view.progress(share);
+    }, stop);
   };
 
   // ---- what it says, and what did it hear?
@@ -267,6 +280,12 @@ function livePanel(root, data) {
   const instance = async () => boardOf((await WebAssembly.instantiate(module, {})).exports);
   const panel = {
     sound, stop, keep, view,
+    listen: async () => { if (!speaking()) await speak(); },
+    play: (files) => recite(files, data.rate),
+    word(page, place, answer) {
+      board.word(page, place, answer);
+      if (!source) settle();
+    },
     classifiers: [{ name: "the chip", classify: async (clip) => liveClassify(await instance(), data, clip) }], // of a second
     board: () => board,
     source: () => source,
@@ -277,6 +296,7 @@ function livePanel(root, data) {
     data.image = bytes(data.image);
     board = liveBoard(await instance(), data, told);
     board.begin();
+    await liveTeaching(panel, root, data.teach);
     for (const button of root.querySelectorAll("[data-clip]")) {
       const file = new Blob([bytes(data.clips[button.dataset.clip])], { type: "audio/flac" });
       on(button, "click", () => play("clip", file, data.clip_hz));

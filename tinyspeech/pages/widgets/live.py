@@ -20,15 +20,17 @@ from IPython.display import HTML
 from markupsafe import Markup
 
 from tinyspeech import CLASSES, KEYWORDS, toolchain
-from tinyspeech.board import protocol, virtual
+from tinyspeech.board import protocol, takes, virtual
 from tinyspeech.board.protocol import Command
 from tinyspeech.chip import emulator
 from tinyspeech.chip.firmware import frame_watches
-from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel, sigmoid_q7
+from tinyspeech.pages.widgets import engines
 from tinyspeech.pages.widgets.markup import render, script
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio, datasets
+from tinyspeech.sound import takes as said
 
 FACTS = {"cycles": "cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
          "firmware": "its firmware"}
@@ -40,8 +42,10 @@ BEGINS_S, ENDS_S = (0.5, 0.513, 0.542, 0.563, 0.597, 0.625), 1.0
 other places of the word each time, as they do for a reader."""
 LEVELS = (1.0, 0.25)
 """And how loud it is tried."""
+TAUGHT, SPEAKER = "lamp", "heart"
+"""Of data/takes: a word that the board can be taught in the page, and who says it; once more than it takes."""
 LED = "PD0"
-SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.js")
+SCRIPTS = ("board.js", "engine.js", "microphone.js", "live_board.js", "live_view.js", "live_teach.js", "live.js")
 """Each uses what lies before it."""
 
 
@@ -100,13 +104,32 @@ def live_data() -> dict:
         "weight_one": int(sigmoid_q7(127)) + 1,
         "settings": _settings(),
         "commands": {"listen": [*Command.MICROPHONE], "stop": [*Command.STOP], "version": [*Command.VERSION],
-                     "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},
+                     "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY],
+                     "word": [*Command.WORD]},
         "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
                   "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
                   "stopped": str(protocol.Stopped(0)).split(" ")[0]},
         "clips": {word: text(file) for word, file in clips().items()},
         "clip_hz": audio.SAMPLE_RATE_HZ,
         "gains": GAINS,
+        "teach": _teach(),
+    }
+
+
+def _teach() -> dict:
+    """What `live_teach.js` needs: the firmware's C, what its verdicts mean, and recordings of a word."""
+    advice = {**takes.ADVICE, "clipped": words.REFUSALS["clipped"].removeprefix("the take is ")}
+    return {
+        "wasm": base64.b64encode(engines.engine_wasm().read_bytes()).decode(),
+        "verdicts": engines.VERDICTS,
+        "advice": {verdict: text for verdict, text in advice.items() if verdict in engines.VERDICTS},
+        "takes": words.TAKES,
+        "words": words.MAX_WORDS,
+        "spelling": words.NAME,
+        "forgotten": [*protocol.FORGOTTEN],
+        "name": TAUGHT,
+        "recordings": [base64.b64encode(path.read_bytes()).decode()
+                       for path in said.files(TAUGHT, SPEAKER)[: words.TAKES + 1]],
     }
 
 
@@ -121,4 +144,5 @@ def live_page() -> HTML:
     return HTML(render(
         "live_page.html", look=Markup(look), scripts=Markup("\n".join(map(script, SCRIPTS))), json=Markup(json_text),
         words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()), first_words=KEYWORDS,
+        taught=TAUGHT, by_taught=protocol.TAUGHT,
         sensitivities=decision.SENSITIVITIES, gains=GAINS, usual_gain=USUAL_GAIN))

@@ -12,15 +12,16 @@ function liveBoard(board, data, told) {
   let text = "", questions = [], frames = null, frame = null, spent = 0, seconds = 0, version = "", kept = null;
 
   const ask = () => { if (questions.length) board.send(Uint8Array.from(questions[0].bytes)); };
-  const question = (bytes, start) => { // each when the one before is answered
-    questions.push({ bytes, start });
+  const question = (bytes, start, more) => { // each when the one before is answered
+    questions.push({ bytes, start, ...more });
     if (questions.length === 1) ask();
   };
+  const answered = () => {
+    questions.shift();
+    ask();
+  };
   const understand = (line) => {
-    if (questions.length && line.startsWith(questions[0].start)) {
-      questions.shift();
-      ask();
-    }
+    if (questions.length && line.startsWith(questions[0].start)) answered();
     const [what, ...words] = line.split(" ");
     if (line === lines.listening) [frames, frame] = [0, null];
     else if (what === lines.stopped) frames = null;
@@ -42,7 +43,14 @@ function liveBoard(board, data, told) {
   };
   const receive = () => {
     for (const one of board.seen()) if (frames !== null) look[data.watched[one.watch]](one.bytes, one.seconds);
-    for (const byte of board.received()) text += String.fromCharCode(byte);
+    for (const byte of board.received()) {
+      const { got, count, told: answer } = questions[0] || {};
+      if (!got) text += String.fromCharCode(byte);
+      else if (got.push(byte) === count) {
+        answered();
+        answer(got);
+      }
+    }
     const whole = text.split("\n");
     text = whole.pop();
     whole.forEach(understand);
@@ -74,6 +82,11 @@ function liveBoard(board, data, told) {
     set(setting) { // one of data.settings
       question(commands.stop, lines.stopped);
       question(commands.settings.concat(setting.bytes), lines.settings);
+      listen();
+    },
+    word(page, place, answer) { // keep a taught word's page there; answer(what the board has there then)
+      question(commands.stop, lines.stopped);
+      question([...commands.word, ...page, place, place ^ 0xff], null, { got: [], count: page.length, told: answer });
       listen();
     },
     hear(volts) { // and let the time of it pass
