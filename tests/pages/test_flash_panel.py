@@ -1,9 +1,11 @@
 """The page's way to flash a board: its script against isp.py, byte by byte over the same cables, and its panel."""
 
+import base64
 import binascii
 import functools
 import json
 import random
+import re
 from collections import Counter
 
 import pytest
@@ -18,10 +20,11 @@ from tinyspeech.board import isp, monitor, protocol, rom, taught
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
+from tinyspeech.chip import emulator
 from tinyspeech.chip.emulator import FLASH_BYTES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend, words
-from tinyspeech.pages.widgets import flashing
+from tinyspeech.pages.widgets import flashing, live
 
 SPEC = json.loads(json.dumps(flashing.spec(isp.WORDS)))
 Cable = functools.partial(board_cable.Cable, usb_frame_s=0.005)
@@ -120,7 +123,8 @@ def test_packets_keys_and_sums_are_pythons():
 
 def test_texts_are_pythons():
     values = {"trouble": "no answer", "attempts": 4, "left": "; x", "port": "it", "family": "0x01", "variant": "0x02",
-              "most": 16384, "size": 1234567, "answer": "0xfe", "version": "v", "samples": 98765, "line": "'x'"}
+              "most": 16384, "size": 1234567, "answer": "0xfe", "version": "v", "samples": 98765, "line": "'x'",
+              "why": "so", "count": 2}
     every = "Object.keys(data.spec.texts).map((key) => ispText(data.spec, key, data.values))"
     said = scripts.evaluate(["isp.js"], every, {"spec": SPEC, "values": values})
     assert said == [isp.in_words(text, **values) for text in SPEC["texts"].values()]
@@ -183,7 +187,7 @@ MANY = "(async () => {" + BRIDGE + """
 def test_bad_cables_have_the_verdicts_of_python(old, new):
     """Bytes dropped, doubled, changed, late; the plug pulled; the power gone. The same verdict in the same words, the
     same progress, the same bytes at the same time on the line and in the chip; and with a good cable once more."""
-    seeds = range(150)
+    seeds = range(100)
 
     class Side:
         """Boards, cables and what became of them: for Python's client and for the script."""
@@ -249,12 +253,12 @@ def test_what_is_no_image_and_what_is_no_board_are_refused_in_the_same_words(new
 
     def protected() -> VirtualBoard:
         board = VirtualBoard(None)
-        board.chip.state.info[rom.INFO_OPTIONS] = 0
+        board.chip.state.info[128] = 0  # the option byte RDPR
         return board
 
     def foreign() -> VirtualBoard:
         board = VirtualBoard(None)
-        board.chip.state.info[rom.INFO_CHIP_ID + 2] = 0x77
+        board.chip.state.info[0x46] = 0x77  # the vendor's byte of the variant
         return board
 
     for board, part in ((protected, "protected"), (foreign, "0x77"), (lambda: VirtualBoard(b"\xff" * 64), "--link")):
@@ -407,3 +411,383 @@ def test_a_board_that_is_reset_or_goes_away_while_it_listens_is_told():
         cable = Cable(board, {("to", 3): fault})  # after 0x7f, V and L: the command that stops it
         said = in_script(cable, LISTEN, seconds=3)
         assert said["frames"]["name"] == name and part in said["frames"]["error"], said
+
+
+# --- words that come back ---------------------------------------------------------------------------------------------
+
+
+FLASH_ALL = """(async () => {
+  const memory = data.memory || { words: null, network: "" };
+  const told = { progress: () => null, giveUp: () => data.giveUp };
+  const said = { spec: { ...spec, image_version: data.version } };
+  said.result = await outcome(ispFlashAll(line, Uint8Array.from(data.image), said.spec, memory, told));
+  const kept = Object.entries(memory.words || {}).map(([slot, page]) => [Number(slot), [...page]]);
+  return { result: said.result, kept, network: memory.network };
+})()"""
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return toolchain.build_firmware().bin.read_bytes()
+
+
+def test_taught_words_are_on_the_board_again(ours):
+    board = with_words()
+    said = in_script(Cable(board), FLASH_ALL, image=[*ours], version=isp.ask_version(Cable(with_words())), giveUp=False)
+    assert said["result"]["words"] == 2 and said["result"]["answer"].startswith(protocol.VERSION_START)
+    assert said["kept"] == []
+    assert taught.Board(Cable(board), lambda: board.now).names() == {1: "tea", 3: "lamp"}
+
+
+def test_words_that_the_firmware_cannot_use_are_not_lost_unasked(ours):
+    board = with_words()
+    before = bytes(board.chip.state.flash)
+    said = in_script(Cable(board), FLASH_ALL, image=[*ours], version="tinyspeech other 0123456789ab", giveUp=False)
+    assert said["result"]["name"] == "UserError" and "give them up" in said["result"]["error"] and "2" in \
+        said["result"]["error"]
+    assert bytes(board.chip.state.flash) == before and len(said["kept"]) == 2
+    said = in_script(Cable(board), FLASH_ALL, image=[*ours], version="tinyspeech other 0123456789ab", giveUp=True)
+    assert said["result"]["verified"] and said["result"]["words"] == 0 and said["kept"] == []
+    assert taught.Board(Cable(board), lambda: board.now).names() == {}
+
+
+def test_words_outlive_a_cable_that_is_pulled(ours):
+    """The page keeps them for the next try."""
+    board, version = with_words(), isp.ask_version(Cable(with_words()))
+    cable = Cable(board, {("to", 9_000): "unplug"})
+    said = in_script(cable, FLASH_ALL, image=[*ours], version=version, giveUp=False)
+    assert said["result"]["name"] == "PortLost" and "no whole program" in said["result"]["error"]
+    assert SPEC["texts"]["kept_words"] in said["result"]["error"] and len(said["kept"]) == 2
+    board.power_cycle()
+    memory = {"words": {slot: page for slot, page in said["kept"]}, "network": said["network"]}
+    said = in_script(Cable(board), FLASH_ALL, image=[*ours], version=version, giveUp=False, memory=memory)
+    assert said["result"]["words"] == 2
+    assert taught.Board(Cable(board), lambda: board.now).names() == {1: "tea", 3: "lamp"}
+
+
+# --- a port of the browser's ------------------------------------------------------------------------------------------
+
+
+PORT = """(async () => {
+  const fake = { sent: [], controllers: [], readable: null, writable: null, opened: null };
+  const stream = () => { fake.readable = new ReadableStream({ start: (c) => fake.controllers.push(c) }); };
+  fake.open = async (options) => {
+    if (data.refuses) throw Object.assign(new Error("no"), { name: data.refuses });
+    fake.opened = options;
+    stream();
+    fake.writable = new WritableStream({ write: (bytes) => { fake.sent.push(...bytes); } });
+  };
+  fake.close = async () => {
+    if (fake.readable.locked || fake.writable.locked) throw new TypeError("locked");
+    fake.closed = true;
+  };
+  const say = (...bytes) => fake.controllers.at(-1).enqueue(Uint8Array.from(bytes));
+  const line = serialLine(fake, { ...data.spec, ...data.times });
+  const outcome = (promise) => promise.then((value) => [...value || []], (error) => `${error.name}: ${error.message}`);
+  return (%s)(fake, line, say, outcome, stream);
+})()"""
+
+
+def with_port(expression: str, times: dict[str, float] | None = None, refuses: str = ""):
+    """The value of a function of a fake of the browser's port, its line, what lets it say bytes, what tells a promise's
+    outcome, and what gives it a new stream."""
+    text = PORT.replace("%s", expression)
+    return scripts.evaluate(["isp.js", "flashing.js"], text, {"spec": SPEC, "times": times or {}, "refuses": refuses})
+
+
+def test_a_port_is_read_as_bytes_come_and_waited_for_no_longer_than_asked():
+    said = with_port("""async (fake, line, say, outcome) => {
+      await line.open();
+      const first = outcome(line.read(5, 60));
+      say(1, 2, 3);
+      say(4, 5, 6);
+      const all = [await first, await outcome(line.read(9, 0.01)), await outcome(line.read(9, 0))];
+      await line.write(Uint8Array.of(7, 8));
+      await line.write([]);
+      await line.close();
+      return [all, fake.sent, fake.opened.baudRate, fake.closed, fake.readable.locked];
+    }""")
+    assert said == [[[1, 2, 3, 4, 5], [6], []], [7, 8], 115_200, True, False]
+
+
+def test_a_garbled_byte_is_not_the_end_of_a_port():
+    """As when a board is reset: the stream breaks, and the port has a new one."""
+    said = with_port("""async (fake, line, say, outcome, stream) => {
+      await line.open();
+      const waits = outcome(line.read(2, 60)), broken = fake.controllers[0];
+      say(1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      stream();
+      broken.error(Object.assign(new Error("framing"), { name: "FramingError" }));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      say(2);
+      return waits;
+    }""")
+    assert said == [1, 2]
+
+
+@pytest.mark.parametrize(("what", "how"), [
+    ("line.read(1, 60)", "fake.readable = fake.writable = null; fake.controllers[0].error(new Error('lost'))"),
+    ("line.read(1, 60)", "fake.readable = null; fake.controllers[0].close()"),
+    ("line.write([1])", "fake.writable = null"),
+    ("line.write([1])", "fake.writable = new WritableStream({ write: () => { throw new Error('lost'); } })"),
+    ("line.write([1])", "fake.writable = new WritableStream({ write: () => new Promise(() => null) })"),  # never taken
+])
+def test_a_port_that_is_gone_says_so(what, how):
+    said = with_port(f"""async (fake, line, say, outcome) => {{
+      await line.open();
+      {how if "line.write" in what else ""};
+      const waits = outcome({what});
+      {how if "line.read" in what else ""};
+      const said = [await waits, await outcome(line.read(1, 60))];
+      await line.close();
+      return said;
+    }}""", {"write_s": 0.05})
+    assert said[0] == "PortLost: " + isp.in_words(isp.TEXTS["lost"], port="the port")
+    assert said[1] == said[0]
+
+
+@pytest.mark.parametrize(("refuses", "text"), [("NetworkError", "busy"), ("InvalidStateError", "open")])
+def test_a_port_that_cannot_be_opened_is_one_line(refuses, text):
+    said = with_port("async (fake, line, say, outcome) => [await outcome(line.open()), await outcome(line.close())][0]",
+                     refuses=refuses)
+    assert said == "UserError: " + isp.in_words(flashing.TEXTS[text])
+
+
+# --- the panel in a browser -------------------------------------------------------------------------------------------
+
+
+PACE = 10
+"""The virtual boards' clocks go so much faster than this computer's."""
+BOARD = """async ([wasm, image, faults, pace]) => {
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const { instance } = await WebAssembly.instantiate(bytes(wasm), {}), board = boardOf(instance.exports);
+  if (image) board.flash(bytes(image));
+  else board.blank();
+  const count = { to: 0, from: 0 };
+  const through = (way, data) => Uint8Array.from([...data].flatMap((byte) => { // as cable.py does it
+    const fault = faults[`${way} ${count[way]++}`];
+    if (fault === "drop") return [];
+    return fault === "double" ? [byte, byte] : [byte ^ (fault || 0)];
+  }));
+  const port = virtualPort({ ...board, send: (data) => board.send(through("to", data)),
+    received: () => through("from", board.received()) }, pace);
+  window.asked = 0;
+  window.mine = { board, port };
+  window.serial = { requestPort: async () => { window.asked++; return port; } };
+}"""
+READ = "(root) => [...root.flashing.board.read(0x08000000, 16384)]"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not scripts.CHROMIUM:
+        pytest.skip("no Chromium is installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=scripts.CHROMIUM, args=scripts.QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return {word: sound for word, sound in live.clips().items() if word in ("yes", "no")}
+
+
+@pytest.fixture(scope="module")
+def panel_file(tmp_path_factory, ours, clips):
+    file = tmp_path_factory.mktemp("panel") / "panel.html"
+    page = flashing.flash_panel(ours, clips, PACE).data
+    file.write_text(f"<!doctype html><meta charset=utf-8><title>panel</title><body>{page}", encoding="utf-8")
+    return file
+
+
+class Panel:
+    """The panel in a page from a file, and what a reader does with it."""
+
+    def __init__(self, page, file):
+        self.page, self.wrong = page, []
+        page.on("console", lambda message: message.type == "error" and self.wrong.append(message.text))
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or self.wrong.append(request.url))
+        page.set_default_timeout(120_000)  # for the slowest computer
+        page.goto(file.as_uri())
+
+    def part(self, name: str):
+        return self.page.locator(f"#flash-panel [data-part={name}]")
+
+    def note(self, *starts: str) -> str:
+        """What it says, once that begins or ends with one of these."""
+        self.page.wait_for_function("""(parts) => {
+            const said = document.querySelector("#flash-panel [data-part=note]").textContent;
+            return parts.some((part) => said.includes(part));
+        }""", arg=starts)
+        return self.part("note").text_content()
+
+    def log(self, count: int) -> list[str]:
+        """The words in its log, once there are so many."""
+        self.page.wait_for_function("""(count) => {
+            const said = document.querySelector("#flash-panel [data-part=log]").textContent;
+            return said.split("\\n").filter((line) => / s  /.test(line)).length >= count;
+        }""", arg=count)
+        return [line.split()[-1] for line in self.part("log").text_content().split("\n") if " s  " in line]
+
+    def own_board(self, image: bytes | None, faults: dict | None = None) -> None:
+        """A board behind a port of the browser's, which the reader chooses."""
+        wasm = base64.b64encode(emulator.wasm(small=True).read_bytes()).decode()
+        coded = image and base64.b64encode(image).decode()
+        self.page.evaluate(BOARD, [wasm, coded, faults or {}, PACE])
+        self.part("mine").check()
+
+
+@pytest.fixture
+def panel(browser, panel_file):
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'serial', { get: () => window.serial || {} })")
+    shown = Panel(context.new_page(), panel_file)
+    yield shown
+    context.close()
+    assert shown.wrong == []
+
+
+def test_a_blank_board_in_the_page_is_flashed_and_hears_words(panel, ours):
+    assert "blank chip" in panel.note("blank chip") and panel.part("listen").is_enabled()
+    panel.part("flash").click()
+    said = panel.note("It listens")
+    assert said.startswith(f"{len(ours):,} bytes flashed and verified: CH32V003F4U6, ROM bootloader 2.30. It runs: "
+                           f"{protocol.VERSION_START}")
+    assert panel.part("progress").get_attribute("aria-valuenow") == "100"
+    flash = panel.page.evaluate(f"({READ})(document.getElementById('flash-panel'))")
+    assert bytes(flash) == ours.ljust(FLASH_BYTES, b"\xff")
+    for count, word in enumerate(("yes", "no"), start=1):
+        panel.page.locator(f"[data-clip={word}]").click()
+        assert panel.log(count)[-1] == word
+    panel.part("listen").click()
+    assert panel.note("waits for commands") and panel.part("flash").is_enabled()
+    panel.part("flash").click()  # again, over our firmware, which goes to the bootloader on a command
+    assert "flashed and verified" in panel.note("It listens")
+    panel.part("listen").click()
+    panel.note("waits for commands")
+
+
+def test_a_plug_that_is_pulled_leaves_a_board_that_can_be_flashed(panel, ours):
+    panel.part("flash").click()
+    panel.page.wait_for_function("document.querySelector('[data-part=progress]').getAttribute('aria-valuenow') > 20")
+    panel.part("plug").click()
+    said = panel.note("went away")
+    assert said == (isp.TEXTS["lost"] + isp.TEXTS["left"] + ".").format(port="The port", **flashing.WORDS)
+    assert "ts-error" in panel.part("note").get_attribute("class")
+    panel.part("listen").click()
+    assert "waits in its ROM bootloader" in panel.note("waits in its ROM")  # where its first page's code went
+    panel.part("flash").click()
+    assert "flashed and verified" in panel.note("It listens")
+    flash = panel.page.evaluate(f"({READ})(document.getElementById('flash-panel'))")
+    assert bytes(flash).startswith(ours)
+
+
+def test_a_readers_board_is_flashed_over_its_port(panel, ours):
+    panel.own_board(ours)
+    assert panel.part("plug").is_hidden() and not panel.page.locator("[data-clip=yes]").is_visible()
+    panel.part("listen").click()
+    panel.note("It listens to its microphone")
+    panel.part("listen").click()
+    panel.note("waits for commands")
+    panel.part("flash").click()
+    assert "flashed and verified" in panel.note("It listens to its microphone")
+    panel.part("listen").click()
+    panel.note("waits for commands")
+    assert panel.page.evaluate("asked") == 1  # the port is chosen once
+    panel.part("other").click()
+    panel.part("listen").click()
+    panel.note("It listens")
+    assert panel.page.evaluate("asked") == 2
+
+
+@pytest.mark.parametrize("faults", [{"to 20000": 1}, {"from 2500": 128, "to 12000": "drop", "from 3000": "double"}])
+def test_a_readers_board_is_flashed_over_a_bad_cable(panel, ours, faults):
+    """In several sessions; at the end every byte is in place."""
+    panel.own_board(None, faults)
+    panel.part("flash").click()
+    assert re.search("flashed and verified, after [234] sessions", panel.note("It listens", "failed", "went away"))
+    flash = panel.page.evaluate("[...mine.board.read(0x08000000, 16384)]")
+    assert bytes(flash) == ours.ljust(FLASH_BYTES, b"\xff")
+
+
+def test_a_readers_board_that_is_unplugged_is_flashed_later(panel):
+    panel.own_board(None)
+    panel.part("flash").click()
+    panel.page.wait_for_function("document.querySelector('[data-part=progress]').getAttribute('aria-valuenow') > 60")
+    panel.page.evaluate("mine.port.unplug()")
+    assert "no whole program now: press the button again" in panel.note("went away")
+    panel.part("flash").click()
+    assert "flashed and verified" in panel.note("It listens")
+    assert panel.page.evaluate("asked") == 2  # it may have another name now
+
+
+@pytest.mark.parametrize(("name", "part"), [("NotFoundError", "No port was chosen"), ("SecurityError", "(not here)")])
+def test_a_reader_who_chooses_no_port_is_told_what_to_do(panel, ours, name, part):
+    panel.own_board(ours)
+    panel.page.evaluate("""(name) => {
+        const { requestPort } = serial;
+        serial.requestPort = async () => {
+            serial.requestPort = requestPort;
+            throw Object.assign(new Error("not here"), { name });
+        };
+    }""", name)
+    panel.part("flash").click()
+    assert part in panel.note(part) and panel.part("flash").is_enabled()
+    panel.part("listen").click()
+    assert panel.note("It listens")
+
+
+def test_a_device_that_is_no_board_is_told_from_one(panel):
+    """It sends back what it is sent, and says its own between."""
+    panel.page.evaluate("""() => {
+        const port = { async open() {
+            let out = null;
+            port.readable = new ReadableStream({ start: (controller) => { out = controller; } });
+            const say = (text) => out.enqueue(new TextEncoder().encode(text));
+            port.writable = new WritableStream({ write: (bytes) => { out.enqueue(bytes); say("T:21.4 ok\\n"); } });
+        }, async close() {} };
+        window.serial = { requestPort: async () => port };
+    }""")
+    panel.part("mine").check()
+    panel.page.evaluate("""() => { // whoever waits longer is told no more
+        const { setTimeout: real } = window;
+        window.setTimeout = (what, time, ...rest) => real(what, time / 20, ...rest);
+        const now = performance.now.bind(performance);
+        performance.now = () => 20 * now();
+    }""")
+    panel.part("flash").click()
+    said = panel.note("does not answer")
+    assert "`python -m tinyspeech flash --link` in a terminal first" in said and panel.part("flash").is_enabled()
+
+
+@pytest.mark.parametrize(("secure", "text"), [(True, "no_serial"), (False, "insecure")])
+def test_without_web_serial_the_panel_says_which_browsers_have_it(browser, panel_file, secure, text):
+    context = browser.new_context()
+    context.add_init_script("Object.defineProperty(Navigator.prototype, 'serial', { get: () => undefined });"
+                            f"Object.defineProperty(window, 'isSecureContext', {{ get: () => {str(secure).lower()} }})")
+    panel = Panel(context.new_page(), panel_file)
+    assert panel.part("mine").is_disabled() and panel.part("virtual").is_enabled()
+    assert panel.part("why").text_content() == flashing.TEXTS[text] and "flash --port" in flashing.TEXTS[text]
+    context.close()
+    assert panel.wrong == []
+
+
+def test_the_panel_fits_a_phone_and_is_worked_by_keys(browser, panel_file):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    panel = Panel(context.new_page(), panel_file)
+    assert panel.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    panel.page.keyboard.press("Tab")
+    seen = []
+    for _ in range(6):
+        seen.append(panel.page.evaluate("document.activeElement.dataset.part || document.activeElement.tagName"))
+        panel.page.keyboard.press("Tab")
+    assert seen[:3] == ["virtual", "flash", "listen"] and "log" in seen
+    panel.part("flash").focus()
+    panel.page.keyboard.press("Enter")
+    panel.note("Asking the board", "Flashing", "flashed")
+    context.close()

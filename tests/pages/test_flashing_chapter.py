@@ -210,7 +210,8 @@ def test_the_chapter_takes_no_real_board_unless_it_is_asked_to(monkeypatch, edit
 
 def test_messages_in_troubleshooting_are_the_programs_own():
     said = "".join((paths.ROOT / "tinyspeech" / name).read_text(encoding="utf-8")
-                   for name in ("board/isp.py", "board/virtual.py", "commands/flash.py", "__main__.py"))
+                   for name in ("board/isp.py", "board/virtual.py", "commands/flash.py", "__main__.py",
+                                "pages/widgets/flashing.py", "pages/widgets/templates/flash_panel.html"))
     said = re.sub(r'"\s*\n\s*f?"', "", said)
     said += "Failed to identify chip" + "WCH-Link firmware needs to be updated"  # rvprog's
     said += "".join(cell.source for cell in code_cells(load(BOOK / "14_flashing.ipynb")))

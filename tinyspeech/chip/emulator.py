@@ -141,9 +141,10 @@ SEEN = 512
 """What the chip keeps of what its watches see, between two looks."""
 
 
-def wasm() -> Path:
-    """The whole board as WebAssembly, for `pages/widgets/board.js`: it needs nothing from its host."""
-    return toolchain.build_wasm([CORE / "script.c", *SOURCES], SCRIPT, "board")
+def wasm(small: bool = False) -> Path:
+    """The whole board as WebAssembly, for `pages/widgets/board.js`: it needs nothing from its host. small : rather than
+    fast, for a page with little room"""
+    return toolchain.build_wasm([CORE / "script.c", *SOURCES], SCRIPT, "board", "-Os" if small else "-O3")
 
 
 def library() -> ctypes.CDLL:

@@ -40,7 +40,7 @@ RV32EC = ("-target", "riscv32-freestanding-none", "-mcpu=generic_rv32-i+e+c+rela
 """The QingKe V2A core: 16 registers, compressed instructions, no multiplier."""
 XW = "+xwchc"
 """And WCH's own: loads and stores of bytes and halfwords in 16 bits. gcc does not know them."""
-WASM = ("-target", "wasm32-freestanding", "-O3", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
+WASM = ("-target", "wasm32-freestanding", "-nostdlib", "-mbulk-memory", "-fno-sanitize=all", "-Wl,--strip-all",
         *WARNINGS)
 """For a browser: no C library, no names, memory filled and copied by the machine's own instructions."""
 FIRMWARE_FLAGS = (
@@ -196,13 +196,14 @@ def build_host_library(sources: Sequence[Path], sanitize: bool = False, optimise
     return _cached("host", digest, lambda out: zig("cc", *flags, *sources, "-o", out / name)) / name
 
 
-def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str) -> Path:
+def build_wasm(sources: Sequence[Path], exports: Sequence[str], name: str, optimise: str = "-O3") -> Path:
     """Compile C sources to WebAssembly that needs nothing from its host; returns the path of `name`.wasm.
 
-    exports : functions (and `__heap_base`, where free memory begins) that the page calls.
+    exports : functions (and `__heap_base`, where free memory begins) that the page calls. optimise : for speed, or with
+    "-Os" for size
     """
     sources = [Path(source).resolve() for source in sources]
-    flags = [*WASM, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
+    flags = [*WASM, optimise, "-Wl,--no-entry", *(f"-Wl,--export={export}" for export in exports)]
     digest = _digest([*flags, *sources], [source.parent for source in sources])
     return _cached("wasm", digest, lambda out: zig("cc", *flags, *sources, "-o", out / f"{name}.wasm")) / f"{name}.wasm"
 

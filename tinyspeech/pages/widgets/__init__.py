@@ -17,6 +17,7 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `memory` | RAM byte by byte |
 | `chip` | the emulated chip itself |
 | `board` | a flashing session |
+| `flashing` | a board that is flashed from the page |
 | `hours` | reports in hours of sound, under a threshold |
 | `live` | the emulated board, hearing the reader's microphone |
 | `words` | in what a taught word is heard, under a threshold |
@@ -27,6 +28,7 @@ from tinyspeech.pages.widgets.board import bank_drawing, flashing_explorer, flas
 from tinyspeech.pages.widgets.chip import chip_page, chip_program
 from tinyspeech.pages.widgets.costs import RACE_MS, RACE_PLACES, cost_page, cycle_race, formats_page, race_page
 from tinyspeech.pages.widgets.features import band_page, panels
+from tinyspeech.pages.widgets.flashing import flash_panel
 from tinyspeech.pages.widgets.hours import timeline_page
 from tinyspeech.pages.widgets.live import live_page
 from tinyspeech.pages.widgets.lowbit import bits_explorer, bits_page
@@ -38,7 +40,8 @@ from tinyspeech.pages.widgets.words import threshold_page
 
 __all__ = [
     "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "bits_explorer", "bits_page", "byte_page",
-    "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flashing_explorer", "flashing_memory",
-    "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player", "race_page",
-    "ram_film", "rejection_book", "rejection_page", "small_sound", "sound", "threshold_page", "timeline_page",
+    "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flash_panel", "flashing_explorer",
+    "flashing_memory", "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player",
+    "race_page", "ram_film", "rejection_book", "rejection_page", "small_sound", "sound", "threshold_page",
+    "timeline_page",
 ]

@@ -34,20 +34,24 @@ def bank_drawing(pages: Sequence[int], text: str, columns: int = 32) -> str:
     text : what one would see, for readers who cannot
     """
     size, rows = 14, -(-len(pages) // columns)
-    paths: dict[int, list[str]] = {}
-    for row in range(rows):  # neighbours of one kind are one rectangle: the page stays small
+    tiles: list[list[int]] = []  # kind, left, right, top, bottom: neighbours are one, and the page stays small
+    for row in range(rows):
         start = row * columns
-        while start < min((row + 1) * columns, len(pages)):
-            end = start
-            while end < min((row + 1) * columns, len(pages)) and pages[end] == pages[start]:
-                end += 1
-            run = f"M{start % columns * size} {row * size}h{(end - start) * size}v{size}H{start % columns * size}z"
-            paths.setdefault(pages[start], []).append(run)
+        while start < (stop := min((row + 1) * columns, len(pages))):
+            end = next((at for at in range(start, stop) if pages[at] != pages[start]), stop)
+            run = [pages[start], start - row * columns, end - row * columns]
+            above = next((tile for tile in tiles if tile[:3] == run and tile[4] == row), None)
+            if above:
+                above[4] += 1
+            else:
+                tiles.append([*run, row, row + 1])
             start = end
-    lines = "".join(f"M{size * i} 0v{rows * size}" for i in range(columns + 1))
-    lines += "".join(f"M0 {size * i}h{columns * size}" for i in range(rows + 1))
+    paths: dict[int, list[str]] = {}
+    for kind, left, right, top, bottom in tiles:
+        run = f"M{left * size} {top * size}h{(right - left) * size}v{(bottom - top) * size}H{left * size}z"
+        paths.setdefault(kind, []).append(run)
     fills = [(BANK_COLORS[kind], "".join(runs)) for kind, runs in paths.items()]
-    return render("bank.svg", text=text, width=columns * size, height=rows * size, fills=fills, lines=lines)
+    return render("bank.svg", text=text, width=columns * size, height=rows * size, size=size, fills=fills)
 
 
 def flashing_page(title: str, pages: Sequence[int], lines: Sequence[tuple[str, str]]) -> str:

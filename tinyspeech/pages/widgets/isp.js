@@ -339,6 +339,45 @@ async function ispWords(line, spec) {
   return silent ? null : { version, read, put };
 }
 
+// Flash, and bring the taught words back, which the ROM erases with all else: `taught.flash_port`. memory: { words: {slot:
+// page}, network }, what is yet to come back, filled and emptied here. told.giveUp() -> true: words that mean nothing to
+// this firmware may go. -> as ispFlash, and { answer: what the program says of itself, or null; words: how many came back }
+async function ispFlashAll(line, image, spec, memory, told) {
+  const networkOf = (version) => version.split(" ").at(-1);
+  try {
+    const board = await ispWords(line, spec), words = {}, places = board ? spec.taught.places : 0;
+    for (let slot = 0; slot < places; slot++) {
+      const page = await board.read(slot);
+      if (page) words[slot] = page;
+    }
+    if (Object.keys(words).length) Object.assign(memory, { words, network: networkOf(board.version) });
+  } catch (error) {
+    if (error.name === "PortLost") throw error;
+  }
+  const count = Object.keys(memory.words || {}).length, sameNetwork = memory.network === networkOf(spec.image_version);
+  if (count && !sameNetwork && !told.giveUp()) throw ispError("UserError", ispText(spec, "other_words", { count }));
+  if (!sameNetwork) memory.words = null;
+  let result;
+  try {
+    result = await ispFlash(line, image, spec, told);
+  } catch (error) {
+    throw ispError(error.name, error.message + (memory.words ? ispText(spec, "kept_words") : ""));
+  }
+  const answer = result.started ? await ispAskVersion(line, spec) : null;
+  let back = 0;
+  try {
+    const board = memory.words && await ispWords(line, spec);
+    for (const [slot, page] of Object.entries((board && memory.words) || {})) {
+      await board.put(Number(slot), page);
+      back++;
+    }
+    if (board) memory.words = null;
+  } catch (error) {
+    if (error.name === "PortLost") throw ispError(error.name, error.message + ispText(spec, "kept_words"));
+  }
+  return { ...result, answer, words: back };
+}
+
 // Let a board listen to its microphone and tell what it says: `monitor.listen`. told.word(name, seconds),
 // told.notice(text), told.line(text): all that it says; ended() -> true: it shall stop. -> the frames that it heard
 async function ispListen(line, spec, told, ended) {

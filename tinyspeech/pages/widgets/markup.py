@@ -78,5 +78,5 @@ def sheet(html: str) -> Markup:
 
 
 def script(name: str) -> Markup:
-    """The text of a script beside this file, to stand in a page as it is."""
-    return Markup((HERE / name).read_text(encoding="utf-8"))
+    """The text of a script beside this file, to stand in a page; indentation and lines of comment stay here."""
+    return Markup(re.sub(r"^ *(//.*\n)?", "", (HERE / name).read_text(encoding="utf-8"), flags=re.MULTILINE))
