@@ -119,8 +119,7 @@ def wait_for_frames(page, more: int) -> int:
 
 def wait_for_status(page, text: str) -> str:
     said = "document.querySelector('[data-part=status]').textContent"
-    page.wait_for_function(f"(text) => {said}.includes(text)", arg=text)
-    return part(page, "status").inner_text()
+    return page.wait_for_function(f"(text) => {said}.includes(text) && {said}", arg=text).json_value()
 
 
 def reported(page, count: int) -> list[str]:
@@ -247,6 +246,23 @@ def test_sound_that_the_page_was_too_late_for_is_left_out_and_counted(speaking, 
     assert page.evaluate(f"{LIVE}.board().board.value('gaps')") == 0
 
 
+def test_a_slow_computer_is_told(speaking, opened):
+    """Each second of the chip's time takes two of this computer's: half of the sound is left out, no word is late."""
+    page, _ = opened(speaking)
+    page.evaluate(f"""() => {{
+      const {{ board }} = {LIVE}.board(), {{ advance }} = board;
+      board.advance = (seconds) => {{
+        const until = performance.now() + 2000 * seconds, stop = advance(seconds);
+        while (performance.now() < until);
+        return stop;
+      }};
+    }}""")
+    part(page, "microphone").click()
+    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", wait_for_status(page, "emulates the chip"))
+    page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
+    assert "blocks" in part(page, "dropped").inner_text()
+
+
 def test_what_it_heard_can_be_played_saved_and_classified(speaking, opened, tmp_path):
     page, wrong = opened(speaking)
     part(page, "microphone").click()
@@ -349,6 +365,39 @@ def test_a_file_that_is_no_sound_is_one_line(mute, opened, tmp_path):
     assert "try a wav, mp3 or flac file" in wait_for_status(page, "cannot read that as sound")
     page.get_by_role("button", name="yes", exact=True).click()
     assert reported(page, 1) == ["yes"] and wrong == []
+
+
+# ---------------------------------------------------------------- in the book
+
+
+@pytest.mark.parametrize("name", ["intro", "10_streaming"])
+def test_the_book_has_it(site, mute, name):
+    """On the front page, and where streaming is taught: served as `make book` serves it, with nothing from outside."""
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    file = site / "book" / f"{name}.html"
+    assert file.stat().st_size < 1_500_000
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address, context = f"http://127.0.0.1:{server.server_port}/", mute.new_context()
+    try:
+        page, wrong = context.new_page(), []
+        page.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or wrong.append(f"asks {r.url}"))
+        page.on("console", lambda m: m.type == "error" and wrong.append(m.text))
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.goto(f"{address}book/{name}.html")
+        page.evaluate(f"() => {{ {LISTEN} }}")
+        page.locator("#live-board").get_by_role("button", name="yes", exact=True).click()
+        assert reported(page, 1) == ["yes"] and wrong == []
+        top = page.locator("#live-board").bounding_box()["y"] + page.evaluate("scrollY")
+        assert name != "intro" or top < 720  # where a reader begins
+    finally:
+        context.close()
+        server.shutdown()
+        server.server_close()
 
 
 # ---------------------------------------------------------------- hands and eyes

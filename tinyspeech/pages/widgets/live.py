@@ -108,7 +108,7 @@ def live_data() -> dict:
                      "word": [*Command.WORD]},
         "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
                   "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
-                  "stopped": str(protocol.Stopped(0)).split(" ")[0]},
+                  "lost": str(protocol.Lost(0)).split(" ")[0], "stopped": str(protocol.Stopped(0)).split(" ")[0]},
         "clips": {word: text(file) for word, file in clips().items()},
         "clip_hz": audio.SAMPLE_RATE_HZ,
         "gains": GAINS,
