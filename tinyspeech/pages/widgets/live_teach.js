@@ -10,23 +10,24 @@ function liveTeaching(panel, root, data) { // data: live_data's `teach`
   const places = Array.from({ length: words }, () => ""); // the names of what the board keeps
   let engine, teaching = null, first = null, settles = 0; // frames to go until there is a sound to be judged
 
-  const taught = () => places.filter(Boolean);
+  const forget = (name) => {
+    const place = places.indexOf(name);
+    panel.word(data.forgotten, place, (kept) => {
+      if (kept[0]) return void say(`The board still knows ${name}: try again.`);
+      places[place] = "";
+      list();
+      say(`The board has forgotten ${name}.`);
+    });
+  };
   const list = () => {
-    part("teach-words").replaceChildren(...taught().map((name) => {
+    part("teach-words").replaceChildren(...places.filter(Boolean).map((name) => {
       const item = document.createElement("li"), bold = document.createElement("b"), button = document.createElement("button");
       bold.textContent = name;
       button.type = "button";
       button.className = "ts-button";
       button.textContent = "forget it";
       button.setAttribute("aria-label", `forget ${name}`);
-      button.onclick = () => {
-        const place = places.indexOf(name);
-        panel.word(data.forgotten, place, (kept) => {
-          places[place] = "";
-          list();
-          say(kept[0] ? `The board still knows ${name}: try again.` : `The board has forgotten ${name}.`);
-        });
-      };
+      button.addEventListener("click", () => forget(name));
       item.append(bold, button);
       return item;
     }));
@@ -80,18 +81,20 @@ function liveTeaching(panel, root, data) { // data: live_data's `teach`
     return false;
   };
 
-  part("teach-voice").onclick = async () => {
+  part("teach-voice").addEventListener("click", async () => {
     if (!begin(part("teach-name").value.trim())) return;
     await panel.listen();
-    if (!panel.source()) end(); // no microphone: the panel says why
-  };
-  part("teach-recordings").onclick = () => {
+    if (panel.source()) return;
+    end();
+    say("Nothing was taught: there is no microphone, and above it says why.");
+  });
+  part("teach-recordings").addEventListener("click", () => {
     if (begin(recorded)) panel.play(data.recordings.map(bytes));
-  };
-  part("teach-stop").onclick = () => {
+  });
+  part("teach-stop").addEventListener("click", () => {
     end();
     say("Nothing was taught.");
-  };
+  });
   root.addEventListener("live-frame", hear);
   root.addEventListener("live-begin", () => { // a board switched on anew knows nothing
     places.fill("");
