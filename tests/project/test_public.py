@@ -159,7 +159,7 @@ def test_what_a_page_links_to_is_there(name):
 
 ALLOWED = {"book", "tinyspeech", "firmware", "data", "tests", "_config.yml", "_toc.yml", "requirements.txt",
            "README.md", "pyproject.toml", "Makefile", "LICENSE", "CITATION.cff", "CHANGELOG.md", "SECURITY.md", ".ci",
-           ".gitignore", ".github", ".devcontainer", ".binder"}
+           ".gitignore", ".gitattributes", ".github", ".devcontainer", ".binder"}
 
 
 def test_the_top_level_is_tidy():
