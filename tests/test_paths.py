@@ -1,6 +1,9 @@
 """The repository's folders are worked out in one place, and what stands there is there."""
 
+import os
 import re
+import subprocess
+import sys
 
 from tinyspeech import paths
 
@@ -30,3 +33,10 @@ def test_the_cache_is_where_the_environment_says_else_in_the_checkout_else_at_ho
     monkeypatch.setattr(paths.Path, "home", lambda: tmp_path / "home")
     assert paths.cache_folder() == tmp_path / "home" / ".cache" / "tinyspeech"
     assert paths.build_folder() == paths.cache_folder() / "build"
+
+
+def test_networks_of_ones_own_lie_where_the_environment_says(tmp_path):
+    code = "from tinyspeech import paths; print(paths.MODELS)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, text=True, capture_output=True,
+                          env={**os.environ, "TINYSPEECH_MODELS": str(tmp_path)})
+    assert done.stdout.strip() == str(tmp_path) and paths.MODELS == paths.DATA / "models"

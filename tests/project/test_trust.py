@@ -104,6 +104,14 @@ def test_what_the_data_is_made_of_and_of_whom_is_said():
     assert {name for name in folders if f"`{name}/`" not in text} == set()
 
 
+def test_the_page_on_trust_says_whose_everything_is():
+    page = (BOOK / "trust.md").read_text(encoding="utf-8").split("## Whose it is")[1].split("\n## ")[0]
+    places = re.findall(r"`([\w./]+)`", re.sub(r"`python[^`]*`|`rvprog`", "", page))
+    assert len(places) == 4 and all((ROOT / place).is_file() for place in places)
+    table = (BOOK / "vendor" / "README.md").read_text(encoding="utf-8")
+    assert all(licence in page for licence in re.findall(r"\| ([\w.-]+), `\w+/LICENSE", table))
+
+
 @pytest.fixture(scope="module")
 def listed() -> dict:
     return json.loads(bill())

@@ -8,6 +8,7 @@ Its cycles are exact, its time is not real: that is `virtual.py`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -162,7 +163,7 @@ def classify_many(elf: Path, x8k: np.ndarray, features: bool = False, workers: i
 
 def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0], xw: bool | None = None) -> dict:
     """Build the firmware and say what it needs: `flash_bytes, data_bytes, bss_bytes, stack_bytes, symbols`, and
-    `cycles_per_audio_second`, of the clip of noise.
+    `cycles_per_audio_second`, of the clip of noise; and which bytes it is, `sha256`.
 
     folder : the firmware's, by default the shipped one's. compiler, xw : as in `toolchain.build_firmware`. The stack
     is measured: a clip of noise and one of silence are run, with and without features, a version request, the
@@ -179,4 +180,5 @@ def report_firmware(folder: Path | None = None, compiler: str = COMPILERS[0], xw
         board.classify(np.zeros(frontend.CLIP_SAMPLES, np.int16), features)
     sizes = toolchain.sizes(firmware.elf)
     return {**{key: sizes[key] for key in ("flash_bytes", "data_bytes", "bss_bytes")},
-            "stack_bytes": board.chip.stack_bytes, "cycles_per_audio_second": cycles, "symbols": sizes["symbols"]}
+            "stack_bytes": board.chip.stack_bytes, "cycles_per_audio_second": cycles,
+            "sha256": hashlib.sha256(firmware.bin.read_bytes()).hexdigest(), "symbols": sizes["symbols"]}

@@ -61,7 +61,7 @@ class Row:
 @cache
 def rows() -> tuple[Row, ...]:
     """The table, in the order of the C."""
-    text = TABLE.read_text()
+    text = TABLE.read_text("utf-8")
     text = re.sub(r"\\\n", "\n", text[text.index("#define ASSUMPTIONS(ROW)") :])
     string = r'((?:"[^"]*"\s*)+)'
     pattern = rf"ROW\((\w+), (-?\d+), {string}, {string},\s*{string},\s*{string}\)"

@@ -24,7 +24,7 @@ def firmware_folder(model: IntegerModel) -> Path:
 def exported_hash(firmware: Path = FIRMWARE) -> str:
     """The hash of the network in `model.h`; `UserError` where nothing has been exported."""
     try:
-        return re.search(r'#define MODEL_HASH "(\w+)"', (firmware / "model.h").read_text()).group(1)
+        return re.search(r'#define MODEL_HASH "(\w+)"', (firmware / "model.h").read_text("utf-8")).group(1)
     except (OSError, AttributeError) as error:
         raise UserError("firmware/model.h is missing or foreign: run `python -m tinyspeech export` first") from error
 

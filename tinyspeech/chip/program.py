@@ -63,11 +63,12 @@ class Program:
         given = [paths.FIRMWARE / source for source in ("startup.S", "formats/layer_main.c", *sources)]
         with tempfile.TemporaryDirectory() as folder:
             for file, text in files.items():
-                (Path(folder) / file).write_text(text)
+                (Path(folder) / file).write_text(text, encoding="utf-8")
             script = None
             if in_sram:
                 script = Path(folder) / "sram.ld"
-                script.write_text(code_to_sram((paths.FIRMWARE / "ch32v003.ld").read_text(), in_sram))
+                plain = (paths.FIRMWARE / "ch32v003.ld").read_text("utf-8")
+                script.write_text(code_to_sram(plain, in_sram), encoding="utf-8")
             built = toolchain.build_firmware([*given, *(Path(folder) / file for file in files)], name, script,
                                              runtime)
         sizes = toolchain.sizes(built.elf)

@@ -135,7 +135,7 @@ def calls(steps: Iterable[Step], functions: Iterable[tuple[int, int, str]]) -> l
 
 def register_names() -> dict[int, str]:
     """{address: name} of the peripherals' registers that the firmware uses, from its header."""
-    text = (FIRMWARE / "ch32v003.h").read_text()
+    text = (FIRMWARE / "ch32v003.h").read_text("utf-8")
     return {int(at, 16): name for name, at in re.findall(r"(\w+) (?:= )?(0x[0-9a-fA-F]{8})", text)}
 
 

@@ -34,6 +34,7 @@ def run(args) -> None:
     lines = [f"flash  {result['flash_bytes']:6,} of {FLASH_BYTES:,} bytes",
              f"RAM    {ram:6,} of {SRAM_BYTES:6,} bytes: .data {result['data_bytes']}, .bss {result['bss_bytes']}, "
              f"deepest stack {result['stack_bytes']}"]
+    lines += [f"sha256 {result['sha256']}"]
     lines += [f"  {size:6,}  {name}" for name, size in sorted(result["symbols"].items(), key=lambda i: -i[1])]
     show(result, args.json, "\n".join(lines))
 

@@ -75,13 +75,13 @@ def plain(config: TrainConfig) -> dict:
 def finished(name: str, config: dict) -> dict | None:
     """What an earlier run of this name and config measured, if there was one."""
     path = RUNS / f"{name}.json"
-    row = json.loads(path.read_text()) if path.exists() else None
+    row = json.loads(path.read_text("utf-8")) if path.exists() else None
     return row["result"] if row and row["config"] == config else None
 
 
 def keep(name: str, config: dict, result: dict) -> dict:
     """Write down what was measured, for `finished`."""
-    (RUNS / f"{name}.json").write_text(json.dumps({"config": config, "result": result}))
+    (RUNS / f"{name}.json").write_text(json.dumps({"config": config, "result": result}), encoding="utf-8")
     return result
 
 

@@ -87,7 +87,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
     for done in sorted(RUNS.glob("*.json")):
-        if what_counts((row := json.loads(done.read_text()))["config"]) == what_counts(config_now):
+        if what_counts((row := json.loads(done.read_text("utf-8")))["config"]) == what_counts(config_now):
             return row
     checkpoint = out.with_suffix(".checkpoint")
     corpus = LOADED.corpus(config.features)
@@ -114,7 +114,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
             features, labels = LOADED.speech
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
     checkpoint.unlink(missing_ok=True)
-    report.write_text(json.dumps(row))
+    report.write_text(json.dumps(row), encoding="utf-8")
     return row
 
 

@@ -97,7 +97,7 @@ def of_network(model: str) -> list[Group]:
                     "cycles_per_clip_max"), partial(network.engines_compared, model), ("speech",)),
         Group(named(model, "weights", "zeros_dense", "parameters", "macs", "state_bytes", "scratch_bytes"),
               partial(network.counts, model), cheap=True),
-        Group(named(firmware_name, "flash_bytes", "data_bytes", "bss_bytes", "stack_bytes", "ram_bytes",
+        Group(named(firmware_name, "flash_bytes", "data_bytes", "bss_bytes", "stack_bytes", "sha256", "ram_bytes",
                     "cycles_per_audio_second", "duty", "cycles_per_mac"), partial(firmware.costs, model), cheap=True),
         *(gated if condensers.has_gates(model) else []),
     ]

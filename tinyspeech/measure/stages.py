@@ -93,8 +93,8 @@ def firmware_at_48_mhz() -> toolchain.Firmware:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(shutil.copytree(paths.FIRMWARE, Path(folder) / "firmware"))
         for slow, fast in changes.items():
-            setting = [path for path in copy.glob("*.[ch]") if slow in path.read_text()]
+            setting = [path for path in copy.glob("*.[ch]") if slow in path.read_text("utf-8")]
             if len(setting) != 1:
                 raise AssertionError(f"the clock is set in {len(setting)} files by `{slow}`, not in one")
-            setting[0].write_text(setting[0].read_text().replace(slow, fast))
+            setting[0].write_text(setting[0].read_text("utf-8").replace(slow, fast), encoding="utf-8")
         return toolchain.build_firmware(copy)

@@ -305,8 +305,8 @@ def _make(folder: Path, seed: int, versions: dict[str, str]) -> list[dict]:
     rows.sort(key=lambda row: row["file"])
     for split in ("validation", "testing"):
         listed = [row["file"] for row in rows if row["split"] == split]
-        (folder / f"{split}_list.txt").write_text("\n".join(listed) + "\n")
-    with (folder / "manifest.csv").open("w", newline="") as file:
+        (folder / f"{split}_list.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -328,7 +328,7 @@ def read_manifest(folder: str | Path = BUNDLED) -> list[dict[str, str]]:
     path = Path(folder) / "manifest.csv"
     if not path.is_file():
         raise UserError(f"{path} does not exist: give a folder made by `tinyspeech data synthesize`")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

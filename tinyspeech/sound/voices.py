@@ -165,7 +165,7 @@ def _festival(jobs: list[Job], folder: Path) -> list[tuple[np.ndarray, int]]:
             script.append(f"(set! int_lr_params '((target_f0_mean {p['pitch']}) (target_f0_std {p['spread']})")
             script.append("  (model_f0_mean 170) (model_f0_std 34)))")
         script.append(f'(speak "{job.word}" "{folder}/{i}.wav")')
-    (folder / "speak.scm").write_text("\n".join(script))
+    (folder / "speak.scm").write_text("\n".join(script), encoding="utf-8")
     run(["festival", "-b", str(folder / "speak.scm")])
     return [load(folder / f"{i}.wav") for i in range(len(jobs))]
 

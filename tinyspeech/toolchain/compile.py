@@ -103,7 +103,7 @@ def has_gcc() -> bool:
 
 def _compile(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=ROOT)
     except OSError as error:
         raise UserError(f"the C compiler cannot be run: {error}") from error
     if done.returncode:
@@ -151,7 +151,7 @@ def firmware_with(header: str) -> Path:
     def build(out: Path) -> None:
         for path in sources:
             shutil.copy(path, out)
-        (out / "model.h").write_text(header)
+        (out / "model.h").write_text(header, encoding="utf-8")
 
     return _cached("network", _digest([header, *sources], []), build)
 
@@ -269,5 +269,6 @@ def assemble(text: str) -> bytes:
     """
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "program.S"
-        source.write_text(f'.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n{text}\n')
+        start = '.option norelax\n.section .init, "ax", @progbits\n.globl reset\nreset:\n'
+        source.write_text(f"{start}{text}\n", encoding="utf-8")
         return build_firmware([source], "program").bin.read_bytes()

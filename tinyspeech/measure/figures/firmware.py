@@ -23,6 +23,7 @@ def costs(model: str) -> Iterator[Figure]:
     name = "firmware" if model == SHIPPED else f"{model}.firmware"
     for key in ("flash_bytes", "data_bytes", "bss_bytes", "stack_bytes"):
         yield figure(f"{name}.{key}", report[key], "bytes", **about)
+    yield figure(f"{name}.sha256", report["sha256"], "of the bytes that are flashed", **about)
     ram = report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"]
     yield figure(f"{name}.ram_bytes", ram, "bytes", note=".data + .bss + deepest measured stack", **about)
     yield figure(f"{name}.cycles_per_audio_second", figures["cycles_per_audio_second"], "cycles", **about)
@@ -38,7 +39,7 @@ def compilers(model: str = SHIPPED) -> Iterator[Figure]:
     rows = {}
     for name in there:
         report = report_firmware(firmware_folder(integer), name)
-        del report["symbols"]
+        del report["symbols"], report["sha256"]
         rows[name] = {"version": toolchain.compiler_version(name), **report}
     missing = [name for name in COMPILERS if name not in there]
     note = f"not installed where this was measured: {', '.join(missing)}" if missing else "the same sources"
