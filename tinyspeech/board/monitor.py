@@ -34,6 +34,8 @@ PACE_S, BURST = 0.005, frontend.HOP // 2
 """Samples are sent this often, 40 at a time, and never more than half a frame of them, however late this computer is:
 so no two frames are due as close as the line could bring them, 160 bytes, when the board may still be at work on the
 first of them, above all with eight taught words; and to wait for samples does it no harm."""
+LONGEST_S = 1e9
+"""Of listening: three decades."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5
@@ -69,7 +71,7 @@ def recording(path: str | Path, seconds: float | None = None) -> bytes:
     Raises `UserError` as `audio.read` does.
     """
     samples, rate_hz = audio.read(path)
-    if seconds is not None:
+    if seconds is not None and seconds < len(samples) / rate_hz:
         samples = samples[: max(1, round(seconds * rate_hz))]
     samples = audio.resample(samples, rate_hz)
     if samples.dtype != np.int16:
@@ -240,8 +242,9 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
     keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
     word_files : files of taught words, which are put on the board and stay there
     """
-    if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
-        raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
+    if seconds is not None and not 0 < seconds <= LONGEST_S:  # written so that NaN is refused too
+        raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0 and at most {LONGEST_S:g}, or "
+                        "leave it out")
     if keep is not None and path is None:
         raise UserError("--keep needs the sound, which a board with a microphone does not send: record it with any "
                         "recorder, then give the file with --wav")

@@ -10,6 +10,8 @@ Chapter 1.
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Iterable
 from math import gcd
 from pathlib import Path
@@ -62,7 +64,7 @@ def open_sound(path: str | Path) -> soundfile.SoundFile:
     try:
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty (0 bytes): give a sound file (wav, flac or ogg)")
-        file = soundfile.SoundFile(path)
+        file = soundfile.SoundFile(path if sys.platform == "win32" else os.fsencode(path))  # any bytes are a name
     except (OSError, RuntimeError, TypeError, ValueError) as error:  # TypeError: headerless formats, which need a rate
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as sound ({reason}): give a wav, flac or ogg file") from error

@@ -1,0 +1,70 @@
+"""Files of others: regular ones, of a bounded size, and one line for whatever a parser makes of what they hold."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tinyspeech.errors import UserError
+
+TEXT_BYTES = 64 << 20
+"""Of a list, a table or a config: the largest that we know, the transcripts of a corpus, has 12 MB."""
+
+
+def regular(path: str | Path, wanted: str) -> Path:
+    """The path, if a file is there that can be read to an end. Raises `UserError` for a folder, a pipe or a device, and
+    the system's own error where there is nothing, or nothing that may be opened.
+
+    wanted : what would be right, as in "give a YAML config"
+    """
+    path = Path(path)
+    if "\0" in str(path):
+        raise UserError(f"{path} is no name of a file: {wanted}")
+    mode = path.stat()  # raises what `open` would
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: {wanted}")
+    if not path.is_file():
+        raise UserError(f"{path} is not a regular file: {wanted}")
+    if not mode.st_size:
+        raise UserError(f"{path} is empty (0 bytes): {wanted}")
+    return path
+
+
+def content(path: str | Path, wanted: str, most: int) -> bytes:
+    """All bytes of a file, at most so many. Raises as `regular`, and `UserError` for a larger one."""
+    with regular(path, wanted).open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UserError(f"{path} has more than {most:,} bytes: {wanted}")
+    return data
+
+
+def text(path: str | Path, wanted: str, most: int = TEXT_BYTES) -> str:
+    """A text in UTF-8, or as Windows' programs save it, with a byte-order mark. Raises as `content`."""
+    data = content(path, wanted, most)
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a text file in UTF-8 (byte {error.start + 1}): {wanted}") from error
+
+
+@contextlib.contextmanager
+def parsing(path: str | Path, wrong: str) -> Iterator[None]:
+    """Around what reads a file of others: whatever a parser raises is that the file is not what it should be.
+
+    Libraries raise dozens of types for a damaged file, too deep a nesting and too large a number among them; nobody can
+    list them all. Errors of the system about a path, and lines that are clear already, pass.
+
+    wrong : the line, which follows the path
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise UserError(f"{path} {wrong}") from error
+    except Exception as error:
+        raise UserError(f"{path} {wrong}") from error
