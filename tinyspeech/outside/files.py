@@ -21,13 +21,11 @@ def regular(path: str | Path, wanted: str) -> Path:
     path = Path(path)
     if "\0" in str(path):
         raise UserError(f"{path} is no name of a file: {wanted}")
-    mode = path.stat()  # raises what `open` would
+    path.stat()  # raises what `open` would
     if path.is_dir():
-        raise UserError(f"{path} is a folder: {wanted}")
+        raise UserError(f"{path} is a folder (a directory): {wanted}")
     if not path.is_file():
         raise UserError(f"{path} is not a regular file: {wanted}")
-    if not mode.st_size:
-        raise UserError(f"{path} is empty (0 bytes): {wanted}")
     return path
 
 
