@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import sys
+import warnings
 
 from tinyspeech import __version__
 from tinyspeech.commands import (
@@ -31,7 +32,7 @@ from tinyspeech.commands import (
     words,
 )
 from tinyspeech.commands._common import Parser
-from tinyspeech.errors import UserError
+from tinyspeech.errors import Notice, UserError
 from tinyspeech.outside import shown
 
 COMMANDS = (data, train, evaluate, classify, teach, words, forget, models, export, firmware, bench, board, flash,
@@ -51,6 +52,12 @@ def build_parser() -> Parser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0, 2 for bad input, 130 for Ctrl-C, and 1 where a check failed."""
+    with warnings.catch_warnings():
+        _show_notices()
+        return _main(argv)
+
+
+def _main(argv: list[str] | None) -> int:
     try:
         _prepare_output()
         args = build_parser().parse_args(argv)
@@ -75,6 +82,23 @@ def main(argv: list[str] | None = None) -> int:
         if error.errno == errno.EPIPE:  # its reader went away
             return 0
         return _refused(f"the output cannot be written: {error.strerror}")
+
+
+def _show_notices() -> None:
+    """Each `Notice` is a line on standard error, once; other warnings, which tell of mistakes of ours, stay as they
+    are."""
+    others = warnings.showwarning
+
+    def show(message, category, *where) -> None:
+        if not issubclass(category, Notice):
+            others(message, category, *where)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"note: {shown.one_line(str(message))}", file=sys.stderr, flush=True)
+
+    told: set[str] = set()
+    warnings.simplefilter("always", Notice)
+    warnings.showwarning = show
 
 
 def _prepare_output() -> None:

@@ -99,20 +99,31 @@ def blocks(path: Path) -> Iterator[np.ndarray]:
         rate = file.samplerate
         unit = 2 * (rate // gcd(rate, audio.SAMPLE_RATE_HZ))  # so many give whole samples at 16 and at 8 kHz
         margin, block = (-(-round(seconds * rate) // unit) * unit for seconds in (MARGIN_S, BLOCK_S))
-        held, start, at = audio.read_next(file, min(block + margin, file.frames)), 0, 0
-        while at < file.frames:
-            end = min(at + block, file.frames)
+        held, start, at = file.read(block + margin), 0, 0
+        if not len(held):
+            raise UserError(f"{path} holds 0 samples: give a recording with sound in it")
+        ended = len(held) < block + margin
+        while True:
+            last = ended and at + block >= start + len(held)
+            end = start + len(held) if last else at + block
             begin, stop = ((t - start) * frontend.SAMPLE_RATE_HZ // rate for t in (at, end))
-            out = _halved(held, rate)
-            yield out[begin : stop if end < file.frames else None]
-            keep = max(start, end - margin)
-            more = audio.read_next(file, min(block, file.frames - start - len(held)))
+            yield _halved(held, rate)[begin : None if last else stop]
+            if last:
+                return
+            keep, more = max(start, end - margin), held[:0] if ended else file.read(block)
+            ended = len(more) < block
             held, start, at = np.concatenate([held[keep - start :], more]), keep, end
 
 
 def at_8khz(path: Path) -> np.ndarray:
-    """A whole recording, int16 [n] at 8 kHz."""
-    return np.concatenate(list(blocks(path)))
+    """A whole recording, int16 [n] at 8 kHz. Raises `UserError` as `blocks`, and for one of more than a day."""
+    parts, length = [], 0
+    for part in blocks(path):
+        parts.append(part)
+        length += len(part)
+        if length > audio.LONGEST_S * frontend.SAMPLE_RATE_HZ:
+            raise UserError(f"{path} is longer than {audio.LONGEST_S // 3600} hours: cut it into parts")
+    return np.concatenate(parts)
 
 
 def scaled(samples: np.ndarray, level: float | None) -> np.ndarray:
