@@ -76,6 +76,8 @@ def _main(argv: list[str] | None) -> int:
     except MemoryError:
         return _refused("there is not enough memory for this: give less at a time, or a smaller file")
     except OSError as error:
+        if error.errno is None:
+            raise  # not of the system: a library that does not load, say
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO) or error.filename is not None:
             return _refused(shown.os_error(error))
         _drop_output()  # or the flush at exit fails once more

@@ -49,8 +49,16 @@ def model_file(name: str, suffix: str) -> Path:
     return path
 
 
+def build_folder() -> Path:
+    """Where builds are kept: in `$TINYSPEECH_CACHE`, else `build` of the checkout, else in `~/.cache/tinyspeech`."""
+    if not os.environ.get("TINYSPEECH_CACHE") and (ROOT / "pyproject.toml").exists():
+        return ROOT / "build"
+    return cache_folder() / "build"
+
+
 def cache_folder() -> Path:
-    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`."""
+    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`.
+    The variable moves all that is kept to be made again, builds too (`build_folder`)."""
     if os.environ.get("TINYSPEECH_CACHE"):
         return Path(os.environ["TINYSPEECH_CACHE"])
     return ROOT / ".cache" if (ROOT / "pyproject.toml").exists() else Path.home() / ".cache" / "tinyspeech"

@@ -86,7 +86,7 @@ def _add_hours(parser: Parser) -> None:
 
 
 def _hours(text: str) -> float:
-    """Hours of `--board`; argparse says which flag it is."""
+    """Hours of `--board`."""
     hours = float(text)
     if not 0 < hours <= MOST_HOURS:
         raise ValueError(text)

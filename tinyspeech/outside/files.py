@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tinyspeech.errors import UserError
+from tinyspeech.errors import Notice, UserError
 
 TEXT_BYTES = 64 << 20
 """Of a list, a table or a config: the largest that we know, the transcripts of a corpus, has 12 MB."""
@@ -66,3 +68,22 @@ def parsing(path: str | Path, wrong: str) -> Iterator[None]:
         raise UserError(f"{path} {wrong}") from error
     except Exception as error:
         raise UserError(f"{path} {wrong}") from error
+
+
+def keep(path: Path, write: Callable[[Path], None]) -> None:
+    """Put into a cache what can be made again: whole or not at all. A cache that cannot be written is no reason to
+    stop: it is said.
+
+    write : writes to the path that it is given, which has the same suffix
+    """
+    partial = path.with_name(f"{path.stem}.{os.getpid()}{path.suffix}")  # two runs at once do not write one file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # the latter are torch's
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        warnings.warn(f"{path.parent} cannot be written ({reason}), and so this has to be made again next time: "
+                      "TINYSPEECH_CACHE names another folder", Notice, stacklevel=2)

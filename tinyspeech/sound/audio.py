@@ -47,6 +47,8 @@ HEARD_HZ = 8_000
 """Rate of what the front end hears."""
 QUIET_SHARE, LOUDNESS_UNITS = 1e-3, 1024
 """Of the loudest 10 ms, 30 dB below it: what is softer hardly counts. And of an octave, to which it is rounded."""
+STRAIGHT = 1e-9
+"""What the power of slopes counts beside that of their changes."""
 LARGEST_FLOAT, CANCELLED = 16.0, 1e-3
 """Float samples may be beyond full scale, 1, after mixing, but not by 24 dB; the mean of channels may be softer than
 one of them, but not by 30 dB."""
@@ -58,6 +60,18 @@ CLAIM = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", r
 """libsndfile's log of a header that says more than there is."""
 HEADER_BYTES = 1 << 16
 """Looked at of a file, at its beginning or its end."""
+
+
+def hidden(path: Path) -> bool:
+    """Whether it is a file that no person put there, such as `._yes.wav`, which a Mac leaves beside each it copies."""
+    return path.name.startswith(".")
+
+
+def sounds_in(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """The sound files of a folder that are not hidden, by name; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.name.lower().endswith(suffixes) and not hidden(path))
 
 
 def to_int16(samples: np.ndarray) -> np.ndarray:
@@ -254,11 +268,14 @@ class Sound:
 
 
 def _ogg_ends(path: Path) -> bool:
-    """Whether the last page of an Ogg file says that it is the last one (RFC 3533)."""
+    """Whether the last page of an Ogg file says that it is the last one, and is whole (RFC 3533)."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - HEADER_BYTES))
         page = file.read().rpartition(b"OggS")[2]
-    return len(page) > 1 and bool(page[1] & 4)
+    if len(page) < 23 or not page[1] & 4:
+        return False
+    segments = page[23 : 23 + page[22]]
+    return len(page) >= 23 + page[22] + sum(segments)
 
 
 def _length_left_out(path: Path) -> tuple[int, bytes] | None:
@@ -383,13 +400,15 @@ def fit_to_second(samples: np.ndarray, rate_hz: int = SAMPLE_RATE_HZ) -> np.ndar
 
 def heard_energy(samples: np.ndarray, rate_hz: int) -> np.ndarray:
     """What the front end hears of each 10 ms, float64 [ceil(N / step)]: the power of second differences of samples that
-    are an 8,000th of a second apart, within the 10 ms. An offset, and the settling of one, give nothing; hum hardly.
+    are an 8,000th of a second apart, within the 10 ms. An offset, and the settling of one, give nothing; hum hardly;
+    what only rises or falls is better than nothing.
     """
     step, lag = rate_hz // GRIDS_PER_SECOND, max(1, round(rate_hz / HEARD_HZ))
     if not len(samples):
         return np.zeros(0)
     padded = np.concatenate([np.full(2 * lag, samples[0], np.float64), samples])
-    squares = np.square(padded[2 * lag :] - 2 * padded[lag:-lag] + padded[: -2 * lag])
+    slopes = padded[lag:] - padded[:-lag]
+    squares = np.square(slopes[lag:] - slopes[:-lag]) + STRAIGHT * np.square(slopes[lag:])
     inside = len(samples) - len(samples) % step  # the last step may be shorter than that
     squares[:inside].reshape(-1, step)[:, : 2 * lag] = 0
     return np.add.reduceat(squares, np.arange(0, len(squares), step))

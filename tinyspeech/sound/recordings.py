@@ -20,6 +20,7 @@ from scipy.signal import fftconvolve
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.outside import files as outside
 from tinyspeech.sound import audio
 from tinyspeech.sound.noise import BACKGROUND_SHARE
 from tinyspeech.sound.splits import speaker_split
@@ -52,7 +53,8 @@ def found(folder: Path) -> list[Path]:
     """The sound files in a folder and below it, by name. Raises `UserError` where there is none, or no folder."""
     if not folder.is_dir():
         raise UserError(f"{folder} {'is a file' if folder.exists() else 'does not exist'}: give a folder of recordings")
-    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES))
+    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES)
+                   and not any(part.startswith(".") for part in path.relative_to(folder).parts))
     if not files:
         raise UserError(f"{folder} holds no recordings: {', '.join(audio.SUFFIXES)} are looked for, in it and below")
     return files
@@ -152,9 +154,9 @@ def kinds(folder: Path) -> dict[Path, str]:
     files = found(folder)
     if table.exists():
         try:
-            with table.open(encoding="utf-8", newline="") as file:
-                listed = {row["file"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
-        except (OSError, UnicodeDecodeError, KeyError) as error:
+            rows = csv.DictReader(outside.text(table, "").splitlines(), delimiter="\t")
+            listed = {row["file"]: row["kind"] for row in rows}
+        except (KeyError, csv.Error) as error:
             raise UserError(f"{table} cannot be read ({error}): it needs the columns file and kind") from None
     return {path: "babble" if any(word in path.stem.lower() for word in BABBLE)
             else listed.get(path.name) or path.stem for path in files}
