@@ -60,7 +60,7 @@ def setup(app: Any) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-class _Pages(http.server.SimpleHTTPRequestHandler):
+class Pages(http.server.SimpleHTTPRequestHandler):
     """The files of a folder. A path that no file can have is not found, and what lies in a folder is not told."""
 
     def send_head(self):
@@ -90,7 +90,7 @@ def serve(port: int, say: Callable[[str], None], root: Path = ROOT) -> None:
     built = root / "_build" / "html"
     if not (built / "index.html").exists():
         raise UserError("the book is not built yet: make html")
-    handler = functools.partial(_Pages, directory=built)
+    handler = functools.partial(Pages, directory=built)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
