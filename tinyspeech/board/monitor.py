@@ -102,7 +102,7 @@ class Monitor:
                  now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None):
         self.line, self._heard, self._notice, self._now, self._sent = line, heard, notice, now, sent
         self._lines = Lines(line, now)
-        self._fed = 0
+        self._fed = self._lost = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
         self.network: IntegerModel | None = None
@@ -173,8 +173,8 @@ class Monitor:
             if (line := self._lines.next(until)) is None:
                 raise UserError("the board no longer answers: look at its cable and power, then reset it")
             self._understand(line)
-        sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
-        if self._fed and self.frames != sent:
+        sent = max(0, 1 + (self._fed - self._lost - frontend.WINDOW) // frontend.HOP)
+        if self._fed and abs(self.frames - sent) > (self._lost > 0):  # what it lost itself it has told
             self._notice(f"the board heard {self.frames:,} frames of {sent:,}: bytes were lost on the way to it")
 
     def _tell(self, seconds: float) -> None:
@@ -190,6 +190,7 @@ class Monitor:
             case protocol.Word(word, frame):
                 self._heard(Heard(word, frame))
             case protocol.Lost(samples):
+                self._lost += samples
                 self._notice(f"the board lost {samples:,} samples")
             case protocol.Stopped(frames):
                 self.frames = frames

@@ -278,7 +278,15 @@ def probe_port(port: str, flash: bool = True, progress: bool = True,
         notice(f"the board's taught words are in {file}: afterwards, `listen --words` puts them on it again")
     line = isp.SerialLine(port)
     try:
-        with files.parsing(port, "gives answers that are not those of the probe's image: flash it without --no-flash"):
-            return report(Trials(line, time.monotonic))
+        return asked(line, port)
     finally:
         line.close()
+
+
+def asked(line: isp.Line, port: str) -> list[Finding]:
+    """The report of the board on a line; `UserError` where what answers is not the probe's image. port : its name"""
+    with files.parsing(port, "gives answers that are not those of the probe's image: flash it without --no-flash"):
+        try:
+            return report(Trials(line, getattr(line, "now", time.monotonic)))
+        except Restarted as error:
+            raise UserError(f"the board at {port} starts anew in the middle: look at its power") from error
