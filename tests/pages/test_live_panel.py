@@ -258,7 +258,8 @@ def test_a_slow_computer_is_told(speaking, opened):
       }};
     }}""")
     part(page, "microphone").click()
-    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", wait_for_status(page, "emulates the chip"))
+    told = wait_for_status(page, "emulates the chip")
+    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", told)
     page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
     assert "blocks" in part(page, "dropped").inner_text()
 

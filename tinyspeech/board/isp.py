@@ -7,6 +7,9 @@ Sources: github.com/basilhussain/ch32v003-bootloader-docs; the other side is `ch
 Whatever a bad cable does, two things hold: success is reported only after every byte was compared on the chip, and a
 board that was left half flashed can be flashed again. Replies carry no number, so a late one could be taken for the
 next; hence any doubt starts the whole session anew (erased, programmed, compared), nothing is repeated within one.
+
+At the other end of a port may be anything: a printer, a board that logs. So every wait here has an end, whatever comes
+or does not, and the line that is then said quotes what was heard.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ from tinyspeech.board.protocol import Command
 from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.outside import shown
 
 try:
     from termios import error as TerminalError
@@ -41,6 +46,12 @@ QUIET_S = 0.6
 """A line that was silent for this long holds no late bytes; longer than any wait for a reply but the erasure's."""
 VERSION_S = 2.0
 """Longest wait for each byte of the answer to 'V'."""
+HUSHES = 8
+"""Waits of `QUIET_S` for silence, of which each brings something, until a device is thought to talk for ever."""
+WRITE_S = 10.0
+"""Longest wait for a port to take what is written: at this baud it is 115 KB."""
+LINK_S = 120
+"""Longest wait for rvprog: it flashes a whole chip in a few seconds."""
 START_S = 0.05
 """From its reset our firmware needs a millisecond until it listens."""
 REQUEST, REPLY = b"\x57\xab", b"\x55\xaa"
@@ -50,8 +61,8 @@ BROKEN_CLIP_BYTES = 3 * frontend.CLIP_SAMPLES
 """Two bytes for each sample of a second, and half as much again for those that come while the firmware computes."""
 CHATTER_BYTES = 400
 """So much may come before the answer to 'V': words that a listening board had still to say."""
-WRITE_S = 10
-"""Longest wait until a port takes what is sent."""
+QUOTED_BYTES = 60
+"""Of what was heard at a port, in the line that says that it is no board of ours."""
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
 TEXTS = {
@@ -87,6 +98,10 @@ class PortLost(UserError):
     """The port does not work any more: unplugged, or its driver gave up."""
 
 
+class Talking(UserError):
+    """The device at the port says something of its own, and does not stop."""
+
+
 class Line(Protocol):
     """A serial line: what the client needs of one, real or simulated."""
 
@@ -103,21 +118,28 @@ class SerialLine:
     def __init__(self, port: str):
         import serial  # only a real port needs it: the virtual board is flashed without
 
-        self.port = port
+        self.port, self.heard = port, b""
+        self._full = serial.SerialTimeoutException
         try:
             self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=WRITE_S, exclusive=True)
-        except (OSError, ValueError, TypeError) as error:  # SerialException is an OSError
+        except (OSError, ValueError, TypeError, TerminalError) as error:  # SerialException is an OSError
             raise UserError(_why_not(port, error)) from error
 
     def write(self, data: bytes) -> None:
         with self._errors():
+            until = time.monotonic() + WRITE_S
             self._serial.write(data)
-            self._serial.flush()
+            while self._serial.out_waiting:  # as its own flush, which waits for ever
+                if time.monotonic() > until:
+                    raise self._full("nothing is taken")
+                time.sleep(0.0005)
 
     def read(self, count: int, seconds: float) -> bytes:
         with self._errors():
             self._serial.timeout = seconds
-            return self._serial.read(count)
+            data = self._serial.read(count)
+        self.heard = (self.heard + data)[-CHATTER_BYTES:]
+        return data
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # a port that went away cannot be closed, and need not be
@@ -127,8 +149,22 @@ class SerialLine:
     def _errors(self):
         try:
             yield
+        except self._full as error:
+            raise UserError(f"{self.port} takes no bytes, so that no board of ours is there{said(self)}") from error
         except (OSError, TerminalError, TypeError) as error:  # TypeError: closed under pyserial's hands
             raise PortLost(_text("lost", port=self.port)) from error
+
+
+def said(line: Line) -> str:
+    """What was last heard on a line, to be put behind what is wrong; nothing where nothing was, or nobody listened."""
+    heard = getattr(line, "heard", b"")
+    if not heard:
+        return ""
+    lines = [one.strip() for one in heard.split(b"\n")]
+    text = next((one for one in reversed(lines[:-1]) if one), lines[-1])[-QUOTED_BYTES:].decode("latin-1")
+    legible = text.isascii() and sum(c.isprintable() for c in text) > len(text) // 2
+    what = repr(shown.printable(text)) if legible else f"bytes such as {heard[-8:].hex(' ')}"
+    return f"; what is there says {what}"
 
 
 def _why_not(port: str, error: Exception) -> str:
@@ -203,9 +239,12 @@ class Client:
         return variant
 
     def hush(self) -> None:
-        """Wait until the line is silent, and forget what came."""
-        while self.line.read(4096, QUIET_S):
-            pass
+        """Wait until the line is silent, and forget what came. `Talking` where it never is."""
+        for _ in range(HUSHES):
+            if not self.line.read(4096, QUIET_S):
+                return
+        raise Talking(f"the device at this port does not stop to talk: it is no board that runs our firmware, or waits "
+                      f"in its ROM bootloader{said(self.line)}")
 
     def end_clip(self) -> None:
         """Fill up a clip that was broken off with silence."""
@@ -336,20 +375,21 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
                 continue
             return {"variant": rom.VARIANTS[device.variant], "bootloader": device.version, "bytes": len(image),
                     "verified": True, "sessions": sessions, "started": client.run()}
-    except PortLost as lost:
-        raise PortLost(f"{lost}{_text('left') if gone else ''}") from lost
+    except (PortLost, Talking) as lost:
+        raise type(lost)(f"{lost}{_text('left') if gone else ''}") from lost
     if not gone:
-        raise UserError(_text("silent", trouble=trouble))
+        raise UserError(_text("silent", trouble=trouble) + said(line))
     raise UserError(_text("failed", attempts=ATTEMPTS, trouble=trouble, left=_text("left")))
 
 
 def ask_version(line: Line, seconds: float = VERSION_S) -> str | None:
     """The line with which our firmware answers 'V', or None. A board that listens is stopped for that."""
+    now = getattr(line, "now", time.monotonic)
     line.read(4096, START_S)
     line.write(Command.STOP + Command.VERSION)
-    answer = bytearray()
+    answer, until = bytearray(), now() + 2 * seconds
     for _ in range(CHATTER_BYTES):
-        if not (new := line.read(1, seconds)):
+        if not (new := line.read(1, max(0.0, min(seconds, until - now())))):
             break
         answer += new
         if new == b"\n":
@@ -367,11 +407,12 @@ def find_version(line: Line) -> str:
     try:
         client.identify()
     except _Trouble:
+        client.hush()  # a printer shall not get what ends a clip
         client.end_clip()
         client.hush()
         if version := ask_version(line):
             return version
-        raise UserError(_text("nobody")) from None
+        raise UserError(_text("nobody") + said(line)) from None
     raise UserError(_text("waits"))
 
 
@@ -437,15 +478,19 @@ def flash_link(image: bytes) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "firmware.bin"
         file.write_bytes(image)
-        done = subprocess.run([sys.executable, "-m", "rvprog.rvprog", "-f", str(file), "-R"], capture_output=True,
-                              text=True, check=False)
-    said = done.stdout + done.stderr
-    if done.returncode == 0 and "written and verified" in said:
+        try:
+            done = subprocess.run([sys.executable, "-m", "rvprog.rvprog", "-f", str(file), "-R"], check=False,
+                                  capture_output=True, text=True, errors="replace", timeout=LINK_S)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"rvprog did not end within {LINK_S} s: unplug the WCH-Link and the board, plug them in "
+                            "and try again") from error
+    told = done.stdout + done.stderr
+    if done.returncode == 0 and "written and verified" in told:
         return {"bytes": len(image), "verified": True}
     for sign, meaning in LINK_PROBLEMS:
-        if sign in said:
+        if sign in told:
             raise UserError(meaning)
-    lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
-    told = [line for line in lines if line.startswith("WARNING")]
-    told += [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-    raise UserError(f"rvprog failed: {' '.join(told)}")
+    lines = [line for line in told.splitlines() if line.strip()] or ["nothing"]
+    main = [line for line in lines if line.startswith("WARNING")]
+    main += [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+    raise UserError(f"rvprog failed: {' '.join(main)}")

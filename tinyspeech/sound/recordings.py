@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from math import gcd
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from scipy.signal import fftconvolve
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.outside import files as outside
 from tinyspeech.sound import audio
 from tinyspeech.sound.noise import BACKGROUND_SHARE
 from tinyspeech.sound.splits import speaker_split
@@ -52,7 +54,8 @@ def found(folder: Path) -> list[Path]:
     """The sound files in a folder and below it, by name. Raises `UserError` where there is none, or no folder."""
     if not folder.is_dir():
         raise UserError(f"{folder} {'is a file' if folder.exists() else 'does not exist'}: give a folder of recordings")
-    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES))
+    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES)
+                   and not any(part.startswith(".") for part in path.relative_to(folder).parts))
     if not files:
         raise UserError(f"{folder} holds no recordings: {', '.join(audio.SUFFIXES)} are looked for, in it and below")
     return files
@@ -116,13 +119,22 @@ def blocks(path: Path) -> Iterator[np.ndarray]:
     """
     with audio.open_sound(path) as file:
         block = round(BLOCK_S * file.samplerate)
-        lengths = (min(block, file.frames - at) for at in range(0, file.frames, block))
-        yield from pieces_at_8khz((audio.read_next(file, length) for length in lengths), file.samplerate)
+        first = file.read(block)
+        if not len(first):
+            raise UserError(f"{path} holds 0 samples: give a recording with sound in it")
+        rest = iter(lambda: file.read(block), None)
+        yield from pieces_at_8khz(chain([first], takewhile(len, rest)), file.samplerate)
 
 
 def at_8khz(path: Path) -> np.ndarray:
-    """A whole recording, int16 [n] at 8 kHz."""
-    return np.concatenate(list(blocks(path)))
+    """A whole recording, int16 [n] at 8 kHz. Raises `UserError` as `blocks`, and for one of more than a day."""
+    parts, length = [], 0
+    for part in blocks(path):
+        parts.append(part)
+        length += len(part)
+        if length > audio.LONGEST_S * frontend.SAMPLE_RATE_HZ:
+            raise UserError(f"{path} is longer than {audio.LONGEST_S // 3600} hours: cut it into parts")
+    return np.concatenate(parts)
 
 
 def scaled(samples: np.ndarray, level: float | None) -> np.ndarray:
@@ -151,9 +163,9 @@ def kinds(folder: Path) -> dict[Path, str]:
     files = found(folder)
     if table.exists():
         try:
-            with table.open(encoding="utf-8", newline="") as file:
-                listed = {row["file"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
-        except (OSError, UnicodeDecodeError, KeyError) as error:
+            rows = csv.DictReader(outside.text(table, "").splitlines(), delimiter="\t")
+            listed = {row["file"]: row["kind"] for row in rows}
+        except (KeyError, csv.Error) as error:
             raise UserError(f"{table} cannot be read ({error}): it needs the columns file and kind") from None
     return {path: "babble" if any(word in path.stem.lower() for word in BABBLE)
             else listed.get(path.name) or path.stem for path in files}
