@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, takewhile
 from math import gcd
 from pathlib import Path
 
@@ -118,12 +117,17 @@ def blocks(path: Path) -> Iterator[np.ndarray]:
     Raises `UserError` for a file that cannot be read (`audio.read`).
     """
     with audio.open_sound(path) as file:
-        block = round(BLOCK_S * file.samplerate)
-        first = file.read(block)
-        if not len(first):
-            raise UserError(f"{path} holds 0 samples: give a recording with sound in it")
-        rest = iter(lambda: file.read(block), None)
-        yield from pieces_at_8khz(chain([first], takewhile(len, rest)), file.samplerate)
+        yield from pieces_at_8khz(_pieces(file, path), file.samplerate)
+
+
+def _pieces(file: audio.Sound, path: Path) -> Iterator[np.ndarray]:
+    """A recording as it is, `BLOCK_S` of it at a time: nobody need know how long it is."""
+    count = 0
+    while len(piece := file.read(round(BLOCK_S * file.samplerate))):
+        count += len(piece)
+        yield piece
+    if not count:
+        raise UserError(f"{path} holds 0 samples: give a recording with sound in it")
 
 
 def at_8khz(path: Path) -> np.ndarray:
