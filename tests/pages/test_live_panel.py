@@ -11,8 +11,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+from support.panels import natively
 from support.scripts import CHROMIUM, QUIET
 
+from tinyspeech.board.protocol import Command
 from tinyspeech.integer import frontend
 from tinyspeech.pages import widgets
 from tinyspeech.pages.widgets import live
@@ -23,8 +25,13 @@ SAID = ("yes", "up", "left", "on", "right")
 PAUSE_S, SILENCE_S = 1.5, 2.0
 """Before each word, and at the end of the file: there it begins anew."""
 LISTEN = """
-  window.heard = { lines: [], frames: [] };
-  const root = document.getElementById("live-board");
+  window.heard = { lines: [], frames: [], volts: [] };
+  const root = document.getElementById("live-board"), volts = window.microphoneVolts;
+  window.microphoneVolts = (samples, gain) => {
+    const wave = volts(samples, gain);
+    heard.volts.push(wave);
+    return wave;
+  };
   root.addEventListener("live-line", ({ detail }) => heard.lines.push([detail, root.live.board().frames()]));
   root.addEventListener("live-frame", ({ detail }) =>
     heard.frames.push([detail.frame, detail.coefficients && detail.coefficients[0]]));
@@ -139,14 +146,19 @@ def at_rate(rate_hz: int) -> str:
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
 def test_words_appear_in_order_and_at_once(speaking, opened, rate_hz):
     """The file may be anywhere when the page begins to hear it; from there on its words come one after the other, each
-    within a second of the chip's time after somebody spoke. One in a round may be missed: where the chip's frames fall
-    on it is chance here (that what is said is what `listen` says is tested bit for bit, in test_live_scripts.py)."""
+    within a second of the chip's time after somebody spoke. (One in a round may be missed: where the chip's frames fall
+    on it is chance here.) And what it says is what the virtual board says of the same samples."""
     page, wrong = opened(speaking, at_rate(rate_hz))
     part(page, "microphone").click()
     words = reported(page, len(SAID) + 2)
     assert page.evaluate(f"{LIVE}.microphone().rate") == rate_hz
     steps = [(SAID.index(word) - SAID.index(before)) % len(SAID) for before, word in pairwise(words)]
     assert set(steps) <= {1, 2} and steps.count(2) <= 2, words
+    part(page, "microphone").click()
+    wait_for_status(page, "Press the button")
+    lines, parts = page.evaluate("[heard.lines.map(([line]) => line), heard.volts.map((wave) => [...wave])]")
+    by_board = natively(np.concatenate(parts).astype(np.uint16), Command.MICROPHONE).decode().splitlines()
+    assert by_board[: len(lines)] == lines and len(by_board) <= len(lines) + 1
 
     loud = [frame for frame, loudness in page.evaluate("heard.frames") if loudness is not None and loudness > LOUD]
     for _, frame in page.evaluate(WORDS):
@@ -258,7 +270,8 @@ def test_a_slow_computer_is_told(speaking, opened):
       }};
     }}""")
     part(page, "microphone").click()
-    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", wait_for_status(page, "emulates the chip"))
+    said = wait_for_status(page, "emulates the chip")
+    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", said)
     page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
     assert "blocks" in part(page, "dropped").inner_text()
 
