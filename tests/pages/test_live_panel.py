@@ -194,9 +194,11 @@ def test_the_chip_is_described_while_it_listens(speaking, opened):
 def test_the_light_goes_on_with_a_word_and_off_again(speaking, opened):
     page, _ = opened(speaking)
     lit = "document.querySelector('[data-part=board]').classList.contains('live-lit')"
+    colour = "getComputedStyle(document.querySelector('.live-light')).fill"
+    dark = page.evaluate(colour)
     assert not page.evaluate(lit)
     part(page, "microphone").click()
-    page.wait_for_function(lit, timeout=60_000)
+    assert page.wait_for_function(f"{lit} && {colour}", timeout=60_000).json_value() != dark
     page.wait_for_function(f"!{lit}", timeout=60_000)
     assert page.evaluate(WORDS)
 
