@@ -148,7 +148,7 @@ function livePanel(root, data) {
     try {
       const up = soundResampler(fileHz, RATE), samples = await soundOfFile(await file.arrayBuffer(), fileHz);
       if (source !== here) return;
-      const ready = joined(up.push(samples), up.end());
+      const ready = fileHz === RATE ? samples : joined(up.push(samples), up.end());
       if (!fast) {
         player.src = URL.createObjectURL(file);
         player.play().catch(() => {}); // where the browser wants no sound, the chip hears it all the same
