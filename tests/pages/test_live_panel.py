@@ -436,6 +436,7 @@ def test_settings_are_kept_by_the_board_and_shown(mute, opened):
     part(page, "first").select_option("yes")
     page.wait_for_function(f"{LIVE}.board().settings().first === 'yes'")
     assert page.evaluate(f"{LIVE}.board().settings().sensitivity") == "high"
+    wait_for_status(page, "say yes first: then one word counts, for 3 seconds")
     for word, heard in (("no", []), ("yes", ["yes"])):  # armed: only the first word counts until it has been said
         page.get_by_role("button", name=word, exact=True).click()
         wait_for_status(page, "The chip hears it")
