@@ -11,8 +11,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+from support.panels import natively
 from support.scripts import CHROMIUM, QUIET
 
+from tinyspeech.board.protocol import Command
 from tinyspeech.integer import frontend
 from tinyspeech.pages import widgets
 from tinyspeech.pages.widgets import live
@@ -23,8 +25,13 @@ SAID = ("yes", "up", "left", "on", "right")
 PAUSE_S, SILENCE_S = 1.5, 2.0
 """Before each word, and at the end of the file: there it begins anew."""
 LISTEN = """
-  window.heard = { lines: [], frames: [] };
-  const root = document.getElementById("live-board");
+  window.heard = { lines: [], frames: [], volts: [] };
+  const root = document.getElementById("live-board"), volts = window.microphoneVolts;
+  window.microphoneVolts = (samples, gain) => {
+    const wave = volts(samples, gain);
+    heard.volts.push(wave);
+    return wave;
+  };
   root.addEventListener("live-line", ({ detail }) => heard.lines.push([detail, root.live.board().frames()]));
   root.addEventListener("live-frame", ({ detail }) =>
     heard.frames.push([detail.frame, detail.coefficients && detail.coefficients[0]]));
@@ -119,8 +126,7 @@ def wait_for_frames(page, more: int) -> int:
 
 def wait_for_status(page, text: str) -> str:
     said = "document.querySelector('[data-part=status]').textContent"
-    page.wait_for_function(f"(text) => {said}.includes(text)", arg=text)
-    return part(page, "status").inner_text()
+    return page.wait_for_function(f"(text) => {said}.includes(text) && {said}", arg=text).json_value()
 
 
 def reported(page, count: int) -> list[str]:
@@ -140,14 +146,19 @@ def at_rate(rate_hz: int) -> str:
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
 def test_words_appear_in_order_and_at_once(speaking, opened, rate_hz):
     """The file may be anywhere when the page begins to hear it; from there on its words come one after the other, each
-    within a second of the chip's time after somebody spoke. One in a round may be missed: where the chip's frames fall
-    on it is chance here (that what is said is what `listen` says is tested bit for bit, in test_live_scripts.py)."""
+    within a second of the chip's time after somebody spoke. (One in a round may be missed: where the chip's frames fall
+    on it is chance here.) And what it says is what the virtual board says of the same samples."""
     page, wrong = opened(speaking, at_rate(rate_hz))
     part(page, "microphone").click()
     words = reported(page, len(SAID) + 2)
     assert page.evaluate(f"{LIVE}.microphone().rate") == rate_hz
     steps = [(SAID.index(word) - SAID.index(before)) % len(SAID) for before, word in pairwise(words)]
     assert set(steps) <= {1, 2} and steps.count(2) <= 2, words
+    part(page, "microphone").click()
+    wait_for_status(page, "Press the button")
+    lines, parts = page.evaluate("[heard.lines.map(([line]) => line), heard.volts.map((wave) => [...wave])]")
+    by_board = natively(np.concatenate(parts).astype(np.uint16), Command.MICROPHONE).decode().splitlines()
+    assert by_board[: len(lines)] == lines and len(by_board) <= len(lines) + 1
 
     loud = [frame for frame, loudness in page.evaluate("heard.frames") if loudness is not None and loudness > LOUD]
     for _, frame in page.evaluate(WORDS):
@@ -164,7 +175,7 @@ def test_the_chip_is_described_while_it_listens(speaking, opened):
     part(page, "microphone").click()
     reported(page, 1)
     page.wait_for_function("document.querySelector('[data-part=asleep]').textContent.includes('%')")
-    busy = float(re.match(r"([\d.]+) of 24 million", part(page, "cycles").inner_text())[1])
+    busy = float(re.match(r"([\d.]+) of 24 million at work", part(page, "cycles").inner_text())[1])
     asleep = int(part(page, "asleep").inner_text().split(" ")[0])
     assert 8 < busy < 14 and abs(100 - asleep - 100 * busy / 24) < 3
     assert part(page, "firmware").inner_text().startswith("tinyspeech_s ")
@@ -183,9 +194,11 @@ def test_the_chip_is_described_while_it_listens(speaking, opened):
 def test_the_light_goes_on_with_a_word_and_off_again(speaking, opened):
     page, _ = opened(speaking)
     lit = "document.querySelector('[data-part=board]').classList.contains('live-lit')"
+    colour = "getComputedStyle(document.querySelector('.live-light')).fill"
+    dark = page.evaluate(colour)
     assert not page.evaluate(lit)
     part(page, "microphone").click()
-    page.wait_for_function(lit, timeout=60_000)
+    assert page.wait_for_function(f"{lit} && {colour}", timeout=60_000).json_value() != dark
     page.wait_for_function(f"!{lit}", timeout=60_000)
     assert page.evaluate(WORDS)
 
@@ -245,6 +258,24 @@ def test_sound_that_the_page_was_too_late_for_is_left_out_and_counted(speaking, 
     page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
     assert re.fullmatch(r"\d+ blocks, \d\.\d\d s", part(page, "dropped").inner_text())
     assert page.evaluate(f"{LIVE}.board().board.value('gaps')") == 0
+
+
+def test_a_slow_computer_is_told(speaking, opened):
+    """Each second of the chip's time takes two of this computer's: half of the sound is left out, no word is late."""
+    page, _ = opened(speaking)
+    page.evaluate(f"""() => {{
+      const {{ board }} = {LIVE}.board(), {{ advance }} = board;
+      board.advance = (seconds) => {{
+        const until = performance.now() + 2000 * seconds, stop = advance(seconds);
+        while (performance.now() < until);
+        return stop;
+      }};
+    }}""")
+    part(page, "microphone").click()
+    said = wait_for_status(page, "emulates the chip")
+    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", said)
+    page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
+    assert "blocks" in part(page, "dropped").inner_text()
 
 
 def test_what_it_heard_can_be_played_saved_and_classified(speaking, opened, tmp_path):
@@ -349,6 +380,39 @@ def test_a_file_that_is_no_sound_is_one_line(mute, opened, tmp_path):
     assert "try a wav, mp3 or flac file" in wait_for_status(page, "cannot read that as sound")
     page.get_by_role("button", name="yes", exact=True).click()
     assert reported(page, 1) == ["yes"] and wrong == []
+
+
+# ---------------------------------------------------------------- in the book
+
+
+@pytest.mark.parametrize("name", ["intro", "10_streaming"])
+def test_the_book_has_it(site, mute, name):
+    """On the front page, and where streaming is taught: served as `make book` serves it, with nothing from outside."""
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    file = site / "book" / f"{name}.html"
+    assert file.stat().st_size < 1_500_000
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Silent, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address, context = f"http://127.0.0.1:{server.server_port}/", mute.new_context()
+    try:
+        page, wrong = context.new_page(), []
+        page.on("request", lambda r: r.url.startswith((address, "data:", "blob:")) or wrong.append(f"asks {r.url}"))
+        page.on("console", lambda m: m.type == "error" and wrong.append(m.text))
+        page.on("pageerror", lambda e: wrong.append(str(e)))
+        page.goto(f"{address}book/{name}.html")
+        page.evaluate(f"() => {{ {LISTEN} }}")
+        page.locator("#live-board").get_by_role("button", name="yes", exact=True).click()
+        assert reported(page, 1) == ["yes"] and wrong == []
+        top = page.locator("#live-board").bounding_box()["y"] + page.evaluate("scrollY")
+        assert name != "intro" or top < 720  # where a reader begins
+    finally:
+        context.close()
+        server.shutdown()
+        server.server_close()
 
 
 # ---------------------------------------------------------------- hands and eyes

@@ -59,6 +59,7 @@ def setup(app: Any) -> dict[str, bool]:
         def run(self) -> list[nodes.Node]:
             from tinyspeech.pages.widgets import live_page  # here: it needs the compiler
 
+            self.env.note_reread()  # whatever of it has changed since the last build
             return [nodes.raw("", live_page().data, format="html")]
 
     def take_out(app: Any, config: Any) -> None:

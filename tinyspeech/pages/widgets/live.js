@@ -29,6 +29,7 @@ function livePanel(root, data) {
   const RATE = data.signal_hz, KEPT_S = 2, AFTER_S = 1.2, FACTS_MS = 500, PASSING_MS = 8000;
   const BEHIND_S = 0.3, DROP_S = 1.5, WORTH_S = 0.05; // late, too late, and what is worth a word
   const QUIET = 0.05, QUIET_S = 8; // of the converter's range, for so long
+  const SPARE = 1.2; // times the chip's speed: with less it does not keep up
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const kept = new Uint16Array((KEPT_S + 2) * RATE).fill(32768); // the newest volts; some of them the board has yet to hear
   const view = liveView(root, data), { part } = view;
@@ -185,6 +186,7 @@ function livePanel(root, data) {
   const told = {
     line(text) {
       view.text("line", text);
+      if (text.startsWith(data.lines.lost)) mention(`The board says that it lost samples: ${text}.`);
       root.dispatchEvent(new CustomEvent("live-line", { detail: text }));
     },
     settings(setting) {
@@ -224,20 +226,21 @@ function livePanel(root, data) {
     const passed = facts ? here.seconds - facts.seconds : 0, times = board.speed();
     if (passed > 0 && here.cycles > facts.cycles) {
       const cycles = here.cycles - facts.cycles, slept = here.slept - facts.slept;
-      view.text("cycles", `${number((cycles - slept) / passed / 1e6, 1)} of ${number(value("clock") / 1e6, 0)} million`);
+      view.text("cycles", `${number((cycles - slept) / passed / 1e6, 1)} of ${number(value("clock") / 1e6, 0)} million at work`);
       view.text("asleep", `${number(100 * slept / cycles, 0)} % of the time`);
-      view.text("speed", `${number(times, times < 10 ? 1 : 0)} times as fast`);
+      view.text("speed", `${number(times, times < 10 ? 1 : 0)} times its speed`);
     }
     const blocks = Math.ceil(dropped / microphone.block);
     view.text("dropped", blocks ? `${blocks} block${blocks > 1 ? "s" : ""}, ${number(dropped / rate, 2)} s` : "none");
     view.text("firmware", board.version().slice(data.lines.version.length));
-    if (speaking() && facts && dropped - facts.dropped > WORTH_S * rate)
-      mention(times < 1.2
-        ? `Your computer emulates the chip only ${number(times, 1)} times as fast as it is: sound is left out, so that ` +
-          "no word is late."
-        : "The page was held up: a piece of sound was left out, so that no word is late.");
-    else if (speaking() && microphone.late > BEHIND_S)
-      mention(`It is ${number(microphone.late, 1)} s behind and catches up.`);
+    const left = facts && dropped - facts.dropped > WORTH_S * rate, { late } = microphone;
+    if (speaking() && (left || late > BEHIND_S)) {
+      if (times < SPARE)
+        mention(`Your computer emulates the chip only ${number(times, 1)} times as fast as it is: sound is left out, so ` +
+          "that no word is late.");
+      else if (left) mention("The page was held up: a piece of sound was left out, so that no word is late.");
+      else mention(`It is ${number(late, 1)} s behind and catches up.`);
+    }
     quiet = speaking() && peak < QUIET ? quiet + passed : 0;
     if (quiet > QUIET_S && gain < Math.max(...data.gains)) {
       quiet = 0;

@@ -30,7 +30,7 @@ from tinyspeech.pages.widgets.markup import render, script
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound import audio, datasets
 
-FACTS = {"cycles": "busy, cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
+FACTS = {"cycles": "cycles a second", "asleep": "asleep", "speed": "emulated here", "dropped": "sound left out",
          "firmware": "its firmware"}
 """What is said of the chip, in the page's order."""
 GAINS, USUAL_GAIN = (1, 2, 4, 8, 16), 2
@@ -103,7 +103,7 @@ def live_data() -> dict:
                      "settings": [*Command.SETTINGS], "ask": [*protocol.ASK], "classify": [*Command.CLASSIFY]},
         "lines": {"listening": protocol.LISTENING, "settings": protocol.SETTINGS_START,
                   "version": protocol.VERSION_START, "word": str(protocol.Word("", 0)).split(" ")[0],
-                  "stopped": str(protocol.Stopped(0)).split(" ")[0]},
+                  "lost": str(protocol.Lost(0)).split(" ")[0], "stopped": str(protocol.Stopped(0)).split(" ")[0]},
         "clips": {word: text(file) for word, file in clips().items()},
         "clip_hz": audio.SAMPLE_RATE_HZ,
         "gains": GAINS,

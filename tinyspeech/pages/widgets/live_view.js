@@ -106,7 +106,8 @@ function liveView(root, data) {
   const canvases = Object.fromEntries(["spectrum", "coefficients", "weights"].map((name) => [name, part(name)]));
   const picture = livePicture(canvases, colours, still);
   const bars = [...part("sums").querySelectorAll(".live-sum")], SUMS = 320000; // at the end of a bar's track
-  const WORDS = 5;
+  const WORDS = 5, WORD_MS = 400; // in the list; and how long a word's sums stay
+  let shown = 0;
   return {
     part, picture, still,
     text(name, text) { if (part(name).textContent !== text) part(name).textContent = text; },
@@ -120,8 +121,10 @@ function liveView(root, data) {
       part("level").classList.toggle("live-loud", peak >= 1);
       part("microphone").style.setProperty("--live-level", Math.min(9, share / 11));
     },
-    sums(sums, least) {
+    sums(sums, least) { // those of a word are forgotten at once: they stay in sight a little longer
       const leader = sums.indexOf(Math.max(...sums)), second = Math.max(...sums.filter((_, c) => c !== leader));
+      if (performance.now() < shown) return;
+      if (leader >= data.rejected && sums[leader] - second >= least) shown = performance.now() + WORD_MS;
       bars.forEach((bar, c) => {
         const share = Math.min(1, Math.max(-1, sums[c] / SUMS)), [fill, mark] = bar.children;
         fill.style.transform = `scaleX(${share})`;

@@ -70,10 +70,10 @@ function microphoneTrouble(error) {
   return `The microphone cannot be had (${(error && error.message) || name}). ${way}`;
 }
 
-// The part that runs on the browser's audio thread, as an address: blocks of `count` samples, each with the number of its
-// first one on the context's clock. A data: address is the one kind that works in a page from a file, too.
+// The part that runs on the browser's audio thread: blocks of `count` samples, each with the number of its first one on the
+// context's clock.
 function microphoneWorklet(count) {
-  return "data:text/javascript," + encodeURIComponent(`registerProcessor("microphone", class extends AudioWorkletProcessor {
+  return `registerProcessor("microphone", class extends AudioWorkletProcessor {
   constructor() { super(); this.block = new Float32Array(${count}); this.filled = 0; }
   process([channels]) {
     const sound = channels[0];
@@ -84,7 +84,7 @@ function microphoneWorklet(count) {
     if (this.filled === ${count}) { this.port.postMessage([this.first, this.block.slice()]); this.filled = 0; }
     return true;
   }
-});`);
+});`;
 }
 
 // The reader's microphone. told.heard(samples, missing, late): a block at `rate`, how many samples never came before it, and
@@ -99,7 +99,8 @@ async function openMicrophone(told) {
     stream = await navigator.mediaDevices.getUserMedia({ // as it is: a chip's microphone does none of these either
       audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
-    await context.audioWorklet.addModule(microphoneWorklet(BLOCK));
+    const code = microphoneWorklet(BLOCK), address = "data:text/javascript," + encodeURIComponent(code);
+    await context.audioWorklet.addModule(address); // the one kind of address that a page from a file may load, too
   } catch (error) {
     if (stream) stream.getTracks().forEach((track) => track.stop());
     context.close();
@@ -130,6 +131,7 @@ async function openMicrophone(told) {
     told.gone("The microphone went away: plug it in or allow it again, then press the button again.");
   }, { signal });
   source.connect(node);
+  if (context.state !== "running") context.resume(); // some wait until the microphone is allowed
   return { context, rate, block: BLOCK, resume: () => context.resume(), close };
 }
 
