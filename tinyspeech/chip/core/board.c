@@ -5,8 +5,8 @@
    tinyspeech/board/virtual.py, a web page's script.c and pages/widgets/board.js. Chapter 14. */
 #include "board.h"
 
-/* The chip runs at most so long between two looks at what it sent: half of the 4,096 bytes that its owner has room for,
-   at 3 Mbaud, which is the most that it can send. */
+/* The chip runs at most so long between two looks at what it sent: at 3 Mbaud, the most that it can, that is 1,500 bytes,
+   and its owner has room for 2,048 more. */
 #define SLICE_TICKS (TICKS_PER_SECOND / 200)
 /* Less than this is no time: one byte's end and the next one's beginning. */
 #define MOMENT_TICKS (TICKS_PER_SECOND / 10000000)
@@ -30,8 +30,8 @@ uint32_t board_stopped(const struct board *board) { return board->stopped; }
 
 static int hears(const struct board *board) { return board->chip->analogue == board->heard; }
 
-/* Second samples behind `now` are no longer needed, nor those from before the chip's own time. Between two samples the
-   ADC sees a straight line: the last one that is over stays. */
+/* Samples whose time is over are no longer needed, nor those from before the chip's own time began; but between two of them
+   the ADC sees a straight line, so the last one that is over stays. The others move up by whole samples, which is exact. */
 static void forget_heard(struct board *board)
 {
     struct chip *chip = board->chip;
