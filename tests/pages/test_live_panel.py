@@ -11,8 +11,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
+from support.panels import natively
 from support.scripts import CHROMIUM, QUIET
 
+from tinyspeech.board.protocol import Command
 from tinyspeech.integer import frontend
 from tinyspeech.pages import widgets
 from tinyspeech.pages.widgets import live
@@ -23,8 +25,13 @@ SAID = ("yes", "up", "left", "on", "right")
 PAUSE_S, SILENCE_S = 1.5, 2.0
 """Before each word, and at the end of the file: there it begins anew."""
 LISTEN = """
-  window.heard = { lines: [], frames: [] };
-  const root = document.getElementById("live-board");
+  window.heard = { lines: [], frames: [], volts: [] };
+  const root = document.getElementById("live-board"), volts = window.microphoneVolts;
+  window.microphoneVolts = (samples, gain) => {
+    const wave = volts(samples, gain);
+    heard.volts.push(wave);
+    return wave;
+  };
   root.addEventListener("live-line", ({ detail }) => heard.lines.push([detail, root.live.board().frames()]));
   root.addEventListener("live-frame", ({ detail }) =>
     heard.frames.push([detail.frame, detail.coefficients && detail.coefficients[0]]));
@@ -139,14 +146,20 @@ def at_rate(rate_hz: int) -> str:
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
 def test_words_appear_in_order_and_at_once(speaking, opened, rate_hz):
     """The file may be anywhere when the page begins to hear it; from there on its words come one after the other, each
-    within a second of the chip's time after somebody spoke. One in a round may be missed: where the chip's frames fall
-    on it is chance here (that what is said is what `listen` says is tested bit for bit, in test_live_scripts.py)."""
+    within a second of the chip's time after somebody spoke. (One in a round may be missed: where the chip's frames fall
+    on it is chance here.) And what it says is what the virtual board says of the same samples."""
     page, wrong = opened(speaking, at_rate(rate_hz))
     part(page, "microphone").click()
     words = reported(page, len(SAID) + 2)
     assert page.evaluate(f"{LIVE}.microphone().rate") == rate_hz
     steps = [(SAID.index(word) - SAID.index(before)) % len(SAID) for before, word in pairwise(words)]
-    assert set(steps) <= {1, 2} and steps.count(2) <= 2, words
+    held_up = page.evaluate(f"{LIVE}.microphone().dropped > 0")  # a computer that does much else besides
+    assert held_up or (set(steps) <= {1, 2} and steps.count(2) <= 2), words
+    part(page, "microphone").click()
+    wait_for_status(page, "Press the button")
+    lines, parts = page.evaluate("[heard.lines.map(([line]) => line), heard.volts.map((wave) => [...wave])]")
+    by_board = natively(np.concatenate(parts).astype(np.uint16), Command.MICROPHONE).decode().splitlines()
+    assert by_board[: len(lines)] == lines and len(by_board) <= len(lines) + 1
 
     loud = [frame for frame, loudness in page.evaluate("heard.frames") if loudness is not None and loudness > LOUD]
     for _, frame in page.evaluate(WORDS):
@@ -182,9 +195,11 @@ def test_the_chip_is_described_while_it_listens(speaking, opened):
 def test_the_light_goes_on_with_a_word_and_off_again(speaking, opened):
     page, _ = opened(speaking)
     lit = "document.querySelector('[data-part=board]').classList.contains('live-lit')"
+    colour = "getComputedStyle(document.querySelector('.live-light')).fill"
+    dark = page.evaluate(colour)
     assert not page.evaluate(lit)
     part(page, "microphone").click()
-    page.wait_for_function(lit, timeout=60_000)
+    assert page.wait_for_function(f"{lit} && {colour}", timeout=60_000).json_value() != dark
     page.wait_for_function(f"!{lit}", timeout=60_000)
     assert page.evaluate(WORDS)
 
@@ -258,8 +273,8 @@ def test_a_slow_computer_is_told(speaking, opened):
       }};
     }}""")
     part(page, "microphone").click()
-    told = wait_for_status(page, "emulates the chip")
-    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", told)
+    said = wait_for_status(page, "emulates the chip")
+    assert re.search(r"only 0\.\d times as fast as it is: sound is left out", said)
     page.wait_for_function(f"{LIVE}.microphone().late < 1.5")
     assert "blocks" in part(page, "dropped").inner_text()
 
@@ -359,6 +374,15 @@ def test_a_file_of_the_reader_is_heard_as_fast_as_it_goes(mute, opened, folder):
     assert wrong == []
 
 
+def test_channels_of_a_file_are_averaged(mute, opened, tmp_path):
+    page, _ = opened(mute)
+    sound = np.random.default_rng(0).uniform(-0.4, 0.4, (640, 2))
+    soundfile.write(tmp_path / "stereo.wav", sound, 32_000, subtype="FLOAT")
+    mixed = page.evaluate("async (bytes) => [...await soundOfFile(Uint8Array.from(bytes).buffer, 32000)]",
+                          [*(tmp_path / "stereo.wav").read_bytes()])
+    np.testing.assert_allclose(mixed, sound.mean(axis=1), atol=1e-6)
+
+
 def test_a_file_that_is_no_sound_is_one_line(mute, opened, tmp_path):
     page, wrong = opened(mute)
     (tmp_path / "letter.txt").write_text("Dear reader")
@@ -412,6 +436,7 @@ def test_settings_are_kept_by_the_board_and_shown(mute, opened):
     part(page, "first").select_option("yes")
     page.wait_for_function(f"{LIVE}.board().settings().first === 'yes'")
     assert page.evaluate(f"{LIVE}.board().settings().sensitivity") == "high"
+    wait_for_status(page, "say yes first: then one word counts, for 3 seconds")
     for word, heard in (("no", []), ("yes", ["yes"])):  # armed: only the first word counts until it has been said
         page.get_by_role("button", name=word, exact=True).click()
         wait_for_status(page, "The chip hears it")

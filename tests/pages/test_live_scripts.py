@@ -7,10 +7,11 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from support.panels import natively
 from support.scripts import evaluate
 
-from tinyspeech import CLASSES, paths, toolchain
-from tinyspeech.board import protocol, virtual
+from tinyspeech import CLASSES, paths
+from tinyspeech.board import protocol
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command
 from tinyspeech.integer import decision, frontend, listening, network
@@ -19,8 +20,6 @@ from tinyspeech.pages.widgets import live
 from tinyspeech.sound import audio
 
 RATES_HZ = (8_000, 16_000, 22_050, 44_100, 48_000, 96_000)
-WAIT_S = 0.005
-"""How often the panel looks for an answer of the board before there is any sound."""
 
 
 @functools.cache
@@ -146,35 +145,9 @@ def heard(volts: np.ndarray, **settings) -> dict:
     return evaluate(["board.js", "live_board.js"], HEARS, {**data, **settings})
 
 
-def native(volts: np.ndarray, command: Command) -> bytes:
-    """What the virtual board sends, asked the same at the same times, while it hears the same."""
-    board, asked = virtual.VirtualBoard(toolchain.build_firmware().bin.read_bytes()), 0.0
-
-    def advance(seconds: float) -> bytes:
-        nonlocal asked
-        asked += seconds
-        board.advance(asked - board.now)  # what an instruction took longer is not added up
-        return board.received()
-
-    advance(virtual.START_S)
-    for request, start in ((Command.VERSION, protocol.VERSION_START), (Command.SETTINGS + protocol.ASK,
-                           protocol.SETTINGS_START), (command, protocol.LISTENING)):
-        board.send(request)
-        said = b""
-        while not said.endswith(b"\n"):
-            said += advance(WAIT_S)
-        assert said.startswith(start.encode())
-    silence = np.full(2, 32768, np.uint16)  # with which a signal begins
-    board.chip.connect_microphone(np.append(silence, volts), listening.ADC_HZ)
-    said, until = b"", board.now + len(volts) / listening.ADC_HZ
-    while board.now < until - WAIT_S:
-        said += advance(WAIT_S)
-    return said
-
-
 def test_the_panel_says_what_the_virtual_board_says():
     volts = volts_of(words_in_a_row())
-    ours, theirs = heard(volts), native(volts, Command.MICROPHONE).decode().splitlines()
+    ours, theirs = heard(volts), natively(volts, Command.MICROPHONE).decode().splitlines()
     assert ours["version"].startswith(protocol.VERSION_START) and ours["gaps"] == 0
     assert ours["lines"][2:] == [protocol.LISTENING, *theirs]
     words = [protocol.parse(line) for line in theirs]
@@ -188,7 +161,7 @@ def test_what_the_panel_shows_is_what_the_definition_computes():
     """Coefficients: of a board that sends them. Sums and weights: by the definition, of these coefficients."""
     volts, model = volts_of(words_in_a_row()), IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
     frames = heard(volts)["frames"]
-    sent = np.frombuffer(native(volts, Command.COEFFICIENTS), np.int8)
+    sent = np.frombuffer(natively(volts, Command.COEFFICIENTS), np.int8)
     features = sent[: len(sent) // model.inputs * model.inputs].reshape(-1, model.inputs)
     assert len(features) > 500 and abs(len(frames) - len(features)) <= 1
     assert [frame for frame, *_ in frames] == list(range(1, len(frames) + 1))

@@ -45,6 +45,8 @@ LEVELS = (1.0, 0.25)
 TAUGHT, SPEAKER = "lamp", "heart"
 """Of data/takes: a word that the board can be taught in the page, and who says it; once more than it takes."""
 LED = "PD0"
+OPEN_S = decision.WINDOW_STEPS * listening.BATCH_FRAMES * frontend.HOP / frontend.SAMPLE_RATE_HZ
+"""For how long an armed board is open: there is a step of the decision for each batch."""
 SCRIPTS = ("board.js", "engine.js", "microphone.js", "live_board.js", "live_view.js", "live_teach.js", "live.js")
 """Each uses what lies before it."""
 
@@ -98,6 +100,7 @@ def live_data() -> dict:
         "words": KEYWORDS,
         "rejected": decision.REJECTED,
         "least_leads": decision.LEAST_LEADS,
+        "open_s": OPEN_S,
         "logit_step": model.logit_step,
         "watches": [asdict(watch) for watch in watches.values()],
         "watched": list(watches),

@@ -63,11 +63,12 @@ def _rules() -> tuple[tuple[str, str, str], ...]:
 
 
 def sheet(html: str) -> Markup:
-    """The rules of `widgets.css` that a page uses: those of which every class of ours is somewhere in it, its scripts
-    included; before them the colours that they and the page name."""
+    """The rules of `widgets.css` that a page uses: those of which every class of ours and every attribute is somewhere
+    in it, its scripts included; before them the colours that they and the page name."""
     used, parts = set(re.findall(r"(?<![\w-])ts-[a-z]+", html)), []
     for condition, selectors, declarations in _rules():
-        kept = [one for one in selectors.split(",") if {*re.findall(r"\.(ts-[a-z]+)", one)} <= used]
+        kept = [one for one in selectors.split(",") if {*re.findall(r"\.(ts-[a-z]+)", one)} <= used
+                and all(name in html for name in re.findall(r"\[([a-z-]+)", one))]
         if kept:
             rule = f"{','.join(kept)}{{{declarations}}}"
             parts.append(f"{condition}{{{rule}}}" if condition else rule)

@@ -40,12 +40,14 @@ def turned_by(slider: ipywidgets.SelectionSlider, children: Sequence[ipywidgets.
     return box, None
 
 
-def boxed(children: Sequence[ipywidgets.Widget], shown: str) -> ipywidgets.VBox:
-    """Widgets in the box that all of the book's have, and behind them, unseen, its style sheet.
+def boxed(children: Sequence[ipywidgets.Widget], pages: Sequence[ipywidgets.HTML]) -> ipywidgets.VBox:
+    """Widgets in the box that all of the book's have, and behind them the style sheet, which hides itself.
 
-    shown : all the HTML in them, for the rules that it uses
+    pages : all in them, for the rules that they use
     """
-    look = ipywidgets.HTML(f"<style>{sheet(f'ts-widget {shown}')}</style>", layout=ipywidgets.Layout(display="none"))
+    shown = "".join(page.value for page in pages)
+    style = f"<style>{sheet(f'ts-widget {shown}')}</style>"
+    look = ipywidgets.HTML(style, layout=pages[0].layout, style=pages[0].style)
     box = ipywidgets.VBox([*children, look], layout=ipywidgets.Layout(width="100%"))
     return box.add_class("ts-widget")
 
@@ -69,8 +71,9 @@ def flip_book(pages: Sequence[str], labels: Sequence[str], name: str) -> ipywidg
     wide = ipywidgets.Layout(width="100%", max_width="36em")
     style = ipywidgets.HTML().style  # one layout and one style for all pages: the stored state stays small
     slider = LinkedSlider(options=list(labels), description=name, layout=wide, style={"description_width": "initial"})
-    stack, slider.link = turned_by(slider, [ipywidgets.HTML(page, layout=wide, style=style) for page in pages])
-    return boxed([slider, stack], "".join(pages))
+    shown = [ipywidgets.HTML(page, layout=wide, style=style) for page in pages]
+    stack, slider.link = turned_by(slider, shown)
+    return boxed([slider, stack], shown)
 
 
 def explorer(
@@ -97,7 +100,7 @@ def explorer(
     wide = ipywidgets.Layout(width="100%", max_width="36em")
     style = ipywidgets.HTML().style  # one layout and one style for all: the stored state stays small
     links: list[list[ipywidgets.Widget | None]] = [[] for _ in sizes]
-    shown: list[str] = []
+    shown: list[ipywidgets.HTML] = []
     look = {"layout": wide, "style": {"description_width": "8em"}}
     sliders = [ManyLinkedSlider(options=list(labels), index=first, description=name, **look)
                for (name, labels), first in zip(dials.items(), start, strict=True)]
@@ -105,8 +108,8 @@ def explorer(
     def pages(*chosen: int) -> ipywidgets.Widget:
         depth = len(chosen)
         if depth == len(sizes):
-            shown.append(page(*chosen))
-            return ipywidgets.HTML(shown[-1], layout=wide, style=style)
+            shown.append(ipywidgets.HTML(page(*chosen), layout=wide, style=style))
+            return shown[-1]
         children = [pages(*chosen, i) for i in range(sizes[depth])]
         stack, link = turned_by(sliders[depth], children, layout=wide)
         links[depth].append(link)
@@ -115,4 +118,4 @@ def explorer(
     book = pages()
     for slider, turning in zip(sliders, links, strict=True):
         slider.links = [link for link in turning if link]
-    return boxed([*sliders, book], "".join(shown))
+    return boxed([*sliders, book], shown)
