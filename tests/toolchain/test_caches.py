@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tinyspeech import toolchain
+from tinyspeech import paths, toolchain
 from tinyspeech.errors import Notice, UserError
 from tinyspeech.toolchain import compile as compiling
 
@@ -80,3 +80,18 @@ def test_a_compiler_that_dies_without_a_word_is_told(code, cache, tmp_path, monk
     monkeypatch.setattr(compiling.sys, "executable", shutil.which("false"))
     with pytest.raises(UserError, match=r"says nothing and ends with 1.*room on the disks"):
         toolchain.build_host_library([code])
+
+
+def test_so_does_the_compilers_own_cache_in_a_home_that_cannot_be_written(code, cache, tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("no folder")
+    for name in ("TINYSPEECH_CACHE", "ZIG_GLOBAL_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home" / "cache"))
+    assert toolchain.build_host_library([code]).is_file()
+
+
+def test_one_setting_moves_them_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("TINYSPEECH_CACHE", str(tmp_path))
+    monkeypatch.delenv("ZIG_GLOBAL_CACHE_DIR", raising=False)
+    assert paths.cache_folder() == tmp_path and paths.build_folder() == tmp_path / "build"
+    assert compiling._compiler_environment()["ZIG_GLOBAL_CACHE_DIR"].startswith(str(tmp_path))

@@ -124,11 +124,21 @@ def _compile(command: list[str]) -> str:
 
 
 def _compiler_environment() -> dict[str, str] | None:
-    """zig keeps a cache of its own, in the home folder: `TINYSPEECH_CACHE` moves that, too."""
-    if not os.environ.get("TINYSPEECH_CACHE") or "ZIG_GLOBAL_CACHE_DIR" in os.environ:
+    """zig keeps a cache of its own, in the home folder: `TINYSPEECH_CACHE` moves that, too, and where it cannot be
+    written it lasts as long as the program."""
+    if "ZIG_GLOBAL_CACHE_DIR" in os.environ:
         return None
-    own = str(build_folder() / "zig")
-    return {**os.environ, "ZIG_GLOBAL_CACHE_DIR": own, "ZIG_LOCAL_CACHE_DIR": own}
+    own = build_folder() / "zig" if os.environ.get("TINYSPEECH_CACHE") else None
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    if not _may_write(own or home):
+        own = _spare_folder() / "zig"
+    return None if own is None else {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(own), "ZIG_LOCAL_CACHE_DIR": str(own)}
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether files can be made in it, or it can be made itself."""
+    there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def compiler_version(compiler: str) -> str:
