@@ -10,8 +10,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tinyspeech import KEYWORDS, paths
 from tinyspeech.commands._common import Parser, add_command, add_json, show
 from tinyspeech.errors import UserError
@@ -161,6 +159,8 @@ def run_speed(args) -> None:
 
 
 def run_endurance(args) -> None:
+    from tqdm import tqdm  # here: `--help` needs nobody else's package
+
     from tinyspeech.measure import endurance  # here: it loads scipy and what plays to the board
 
     form = "{l_bar}{bar}| {n:.2f}/{total:.2f} h [{elapsed}<{remaining}]"

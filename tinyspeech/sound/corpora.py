@@ -96,7 +96,9 @@ class SpeechCommands(Corpus):
     def _lists(self) -> dict[str, set[str]]:
         paths = {s: self.folder / f"{s}_list.txt" for s in ("validation", "testing")}
         lists = {s: read_list(path) for s, path in paths.items() if path.exists()}
+        noise = noise_folder(self.folder)
         there = {stem(name) for names in self._words.values() for name in names}
+        there |= {f"{noise.name}/{path.stem}" for path in (noise.iterdir() if noise.is_dir() else ())}
         for split, listed in lists.items():
             if lost := sorted(listed - there):
                 self._say(f"lists {len(lost):,} of {len(listed):,} clips in {split}_list.txt that no file has, such as "
