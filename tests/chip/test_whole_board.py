@@ -177,6 +177,21 @@ def packet(command: int, data: bytes) -> bytes:
     return b"\x57\xab" + bytes([command, len(data), 0]) + data + bytes([(command + len(data) + sum(data)) & 255])
 
 
+@pytest.mark.parametrize("step", [0.0001, 0.0007, 0.0056])
+@pytest.mark.parametrize("first", [7, 66])
+def test_a_bytes_time_is_its_own(first, step, volts):
+    """66 bytes take 5.73 ms and an answer's first three 0.26 more, whatever steps time is cut into, and whether all was
+    sent at once or the rest while the first bytes were on the line."""
+    key, count = packet(rom.KEY, bytes(60)), round(0.0056 / step)
+    plan = [["send", key[:first].hex()], ["advance", 0.0004], ["send", key[first:].hex()], *[["advance", step]] * count]
+    board = VirtualBoard(None)
+    for what, how in plan:
+        board.send(bytes.fromhex(how)) if what == "send" else board.advance(how)
+    assert board.now == pytest.approx(0.006) and board.received() == b"\x55\xaa\xa3"
+    rows = board_plans.natively([["blank"], *plan], [], volts)["rows"]
+    assert "".join(row["received"] for row in rows) == "55aaa3"
+
+
 class Recorded(VirtualBoard):
     """A board that writes down what is done to it, as a plan."""
 

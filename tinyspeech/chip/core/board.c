@@ -87,7 +87,7 @@ uint32_t board_send(struct board *board, const uint8_t *bytes, uint32_t count)
     if (count > LINE_BYTES - left) count = LINE_BYTES - left;
     memcpy(board->line + left, bytes, count);
     chip->receive = board->line, chip->receive_at = 0, chip->receive_count = left + count;
-    if (board->rom.active && board->line_free < board->rom_now) board->line_free = board->rom_now;
+    if (!left && board->line_free < board->rom_now) board->line_free = board->rom_now; /* it was idle */
     return count;
 }
 

@@ -13,7 +13,7 @@ enum {
     ANSWERS = 64             /* of the ROM that may wait for one another */
 };
 #define LINE_BAUD 115200u
-#define BYTE_TICKS ((10 * TICKS_PER_SECOND + LINE_BAUD / 2) / LINE_BAUD)
+#define BYTE_TICKS (10 * TICKS_PER_SECOND / LINE_BAUD) /* rounded down: whoever looks when a byte ends finds it */
 #define HEARD_TICKS (TICKS_PER_SECOND / HEARD_HZ) /* of one sample: a whole number */
 
 enum board_stop { BOARD_TIME, BOARD_STARVED, BOARD_FULL }; /* time is over; it waits for bytes; those it sent must be fetched */
