@@ -55,7 +55,13 @@ function livePanel(root, data) {
     passing = setTimeout(() => view.text("status", standing), PASSING_MS);
     view.text("status", text);
   };
-  const invitation = `Press the button and say ${data.words.slice(0, -1).join(", ")} or ${data.words.at(-1)}.`;
+  const word = () => { // that is waited for
+    const { first } = (board && board.settings()) || { first: null };
+    return first === null
+      ? `say ${data.words.slice(0, -1).join(", ")} or ${data.words.at(-1)}`
+      : `say ${first} first: then one word counts, for ${Math.round(data.open_s)} seconds`;
+  };
+  const invitation = () => `Press the button and ${word()}.`;
 
   // ---- what the board hears
 
@@ -97,7 +103,7 @@ function livePanel(root, data) {
     gain = 1;
     view.playing(false);
     view.speaking(false, "Speak to the chip");
-    say(invitation);
+    say(invitation());
     settle();
   };
 
@@ -110,7 +116,7 @@ function livePanel(root, data) {
   const state = (now) => {
     if (now === "running") {
       view.speaking(true, "Stop listening");
-      say("It listens. Say a word.");
+      say(`It listens: ${word()}.`);
     } else if (now !== "closed") {
       view.speaking(true, "Go on");
       say(`The browser holds the sound back (the audio is ${now}): press the button to go on.`);
@@ -148,7 +154,7 @@ function livePanel(root, data) {
     try {
       const up = soundResampler(fileHz, RATE), samples = await soundOfFile(await file.arrayBuffer(), fileHz);
       if (source !== here) return;
-      const ready = joined(up.push(samples), up.end());
+      const ready = fileHz === RATE ? samples : joined(up.push(samples), up.end());
       if (!fast) {
         player.src = URL.createObjectURL(file);
         player.play().catch(() => {}); // where the browser wants no sound, the chip hears it all the same
@@ -192,6 +198,8 @@ function livePanel(root, data) {
     settings(setting) {
       least = data.least_leads[setting.sensitivity];
       view.settings(setting);
+      if (!source && board) say(invitation());
+      else if (speaking() && source.opened) state(source.opened.context.state);
     },
     word({ name, frame }) {
       const wave = volts(KEPT_S * RATE, unheard());
@@ -296,7 +304,7 @@ function livePanel(root, data) {
     for (const control of root.querySelectorAll("[disabled]")) control.disabled = false;
     on(document, "visibilitychange", away);
     requestAnimationFrame(draw);
-    say(navigator.mediaDevices ? invitation : microphoneTrouble(null));
+    say(navigator.mediaDevices ? invitation() : microphoneTrouble(null));
   };
   root.live = panel;
   panel.ready = start().catch((error) => say(`This browser cannot run the chip (${error.message}): try a newer one.`));

@@ -41,6 +41,8 @@ other places of the word each time, as they do for a reader."""
 LEVELS = (1.0, 0.25)
 """And how loud it is tried."""
 LED = "PD0"
+OPEN_S = decision.WINDOW_STEPS * listening.BATCH_FRAMES * frontend.HOP / frontend.SAMPLE_RATE_HZ
+"""For how long an armed board is open: there is a step of the decision for each batch."""
 SCRIPTS = ("board.js", "microphone.js", "live_board.js", "live_view.js", "live.js")
 """Each uses what lies before it."""
 
@@ -94,6 +96,7 @@ def live_data() -> dict:
         "words": KEYWORDS,
         "rejected": decision.REJECTED,
         "least_leads": decision.LEAST_LEADS,
+        "open_s": OPEN_S,
         "logit_step": model.logit_step,
         "watches": [asdict(watch) for watch in watches.values()],
         "watched": list(watches),

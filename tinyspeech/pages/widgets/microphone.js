@@ -139,9 +139,11 @@ async function openMicrophone(told) {
 async function soundOfFile(bytes, rate) {
   const decoder = new (window.OfflineAudioContext || window.webkitOfflineAudioContext)(1, 1, rate);
   const sound = await decoder.decodeAudioData(bytes);
-  const mixed = Float32Array.from(sound.getChannelData(0));
-  for (let c = 1; c < sound.numberOfChannels; c++) sound.getChannelData(c).forEach((x, i) => { mixed[i] += x; });
-  return sound.numberOfChannels > 1 ? mixed.map((x) => x / sound.numberOfChannels) : mixed;
+  const first = sound.getChannelData(0), channels = sound.numberOfChannels;
+  if (channels === 1) return first;
+  const mixed = Float32Array.from(first);
+  for (let c = 1; c < channels; c++) sound.getChannelData(c).forEach((x, i) => { mixed[i] += x; });
+  return mixed.map((x) => x / channels);
 }
 
 // Samples -1 .. 1 as a wav file of 16 bits.
