@@ -341,6 +341,20 @@ def test_a_blank_chip_and_a_protected_one_are_told_apart(new):
         isp.flash(Cable(board), new)
 
 
+def test_a_device_that_talks_all_the_time_is_one_line(new):
+    """As a thermometer: it was waited for until it is silent, which it never is."""
+    class Thermometer:
+        def write(self, data):
+            pass
+
+        def read(self, count, seconds):
+            return b"21.4 degrees\n"[:count] if seconds else b""
+
+    for function, arguments in ((isp.flash, [new]), (isp.find_version, [])):
+        with pytest.raises(UserError, match="talks all the time"):
+            function(Thermometer(), *arguments)
+
+
 def test_ports_that_cannot_be_used_are_one_line(capsys, tmp_path):
     refused(capsys, "no port", "--port", tmp_path / "none")
     text = tmp_path / "text"

@@ -53,7 +53,7 @@ def test_no_wait_is_for_ever(says):
 
 
 def test_what_was_heard_is_quoted():
-    with pytest.raises(isp.Talking, match=r"does not stop to talk.*says 'PRINTER READY, NO PAPER'"):
+    with pytest.raises(isp.Talking, match=r"talks all the time.*says 'PRINTER READY, NO PAPER'"):
         isp.flash(Endless(), bytes(64))
     with pytest.raises(isp.Talking, match="says bytes such as ff ff"):
         isp.find_version(Endless(b"\xff"))

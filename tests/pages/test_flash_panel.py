@@ -285,12 +285,15 @@ class Echo:
         return "budget"
 
 
-def test_a_device_that_echoes_is_told_from_a_board(new):
+def test_devices_that_echo_and_that_talk_are_told_from_a_board(new):
     flash = "ispFlash(line, Uint8Array.from(data.image), spec, { progress: () => null })"
     said = in_script(Cable(Echo()), flash, image=[*new])
     assert said == failed(isp.flash, Cable(Echo()), new) and "does not answer" in said["error"]
+    said = in_script(Cable(Echo(b"21.4 degrees\n")), flash, image=[*new])
+    assert said == failed(isp.flash, Cable(Echo(b"21.4 degrees\n")), new) and "talks all the time" in said["error"]
     find = "ispFindVersion(line, spec)"
-    assert in_script(Cable(Echo()), find) == failed(isp.find_version, Cable(Echo()))
+    for device in (Echo, functools.partial(Echo, b"21.4 degrees\n")):
+        assert in_script(Cable(device()), find) == failed(isp.find_version, Cable(device()))
     said = in_script(Cable(VirtualBoard(None)), find)
     assert said == failed(isp.find_version, Cable(VirtualBoard(None))) and "waits in its ROM" in said["error"]
 
@@ -742,17 +745,19 @@ def test_a_reader_who_chooses_no_port_is_told_what_to_do(panel, ours, name, part
     assert panel.note("It listens")
 
 
-def test_a_device_that_is_no_board_is_told_from_one(panel):
-    """It sends back what it is sent, and says its own between."""
-    panel.page.evaluate("""() => {
+@pytest.mark.parametrize(("talks", "part"), [(False, "does not answer"), (True, "talks all the time")])
+def test_a_device_that_is_no_board_is_told_from_one(panel, talks, part):
+    """It sends back what it is sent, and may say its own between."""
+    panel.page.evaluate("""(talks) => {
         const port = { async open() {
             let out = null;
             port.readable = new ReadableStream({ start: (controller) => { out = controller; } });
             const say = (text) => out.enqueue(new TextEncoder().encode(text));
-            port.writable = new WritableStream({ write: (bytes) => { out.enqueue(bytes); say("T:21.4 ok\\n"); } });
-        }, async close() {} };
+            port.writable = new WritableStream({ write: (bytes) => out.enqueue(bytes) });
+            if (talks) port.timer = setInterval(say, 20, "T:21.4 ok\\n");
+        }, async close() { clearInterval(port.timer); } };
         window.serial = { requestPort: async () => port };
-    }""")
+    }""", talks)
     panel.part("mine").check()
     panel.page.evaluate("""() => { // whoever waits longer is told no more
         const { setTimeout: real } = window;
@@ -761,8 +766,7 @@ def test_a_device_that_is_no_board_is_told_from_one(panel):
         performance.now = () => 20 * now();
     }""")
     panel.part("flash").click()
-    said = panel.note("does not answer")
-    assert "`python -m tinyspeech flash --link` in a terminal first" in said and panel.part("flash").is_enabled()
+    assert "`python -m tinyspeech flash --link` in a terminal" in panel.note(part) and panel.part("flash").is_enabled()
 
 
 @pytest.mark.parametrize(("secure", "text"), [(True, "no_serial"), (False, "insecure")])

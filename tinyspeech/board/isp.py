@@ -44,10 +44,10 @@ ANSWER_S, ERASE_ANSWER_S = 0.5, 2.0
 """Longest wait for a reply: the ROM needs 3 ms a page; the rest is for slow adapters and busy computers."""
 QUIET_S = 0.6
 """A line that was silent for this long holds no late bytes; longer than any wait for a reply but the erasure's."""
+HUSHES = 10
+"""Whoever still talks after so many of these waits is no board of ours: it would stop at the first byte."""
 VERSION_S = 2.0
 """Longest wait for each byte of the answer to 'V'."""
-HUSHES = 8
-"""Waits of `QUIET_S` for silence, of which each brings something, until a device is thought to talk for ever."""
 WRITE_S = 10.0
 """Longest wait for a port to take what is written: at this baud it is 115 KB."""
 LINK_S = 120
@@ -77,6 +77,7 @@ TEXTS = {
     "size": "an image has 1 .. {most:,} bytes, not {size:,}",
     "foreign": "the chip is no CH32V003 (family {family}, variant {variant})",
     "protected": "the chip is protected against reading or writing: `rvprog -u` over a WCH-Link unlocks it",
+    "talks": "something at this port talks all the time: it is another device, or a program that only {link} replaces",
     "silent": "the board does not answer ({trouble}): it must run our firmware, which enters the ROM bootloader on "
               "'B'; a blank chip, or one with another program, cannot be entered over the serial port: "
               "use {link} first",
@@ -243,8 +244,7 @@ class Client:
         for _ in range(HUSHES):
             if not self.line.read(4096, QUIET_S):
                 return
-        raise Talking(f"the device at this port does not stop to talk: it is no board that runs our firmware, or waits "
-                      f"in its ROM bootloader{said(self.line)}")
+        raise Talking(_text("talks") + said(self.line))
 
     def end_clip(self) -> None:
         """Fill up a clip that was broken off with silence."""

@@ -90,7 +90,8 @@ function ispClient(line, spec) {
     return variant;
   };
   const hush = async () => { // until the line is silent
-    while ((await line.read(4096, spec.quiet_s)).length);
+    for (let i = 0; i < spec.hushes; i++) if (!(await line.read(4096, spec.quiet_s)).length) return;
+    throw ispError("UserError", ispText(spec, "talks"));
   };
   const endClip = async () => { // fill up one that was broken off
     for (let i = 0; i < Math.floor(spec.broken_clip_bytes / 1000); i++) {
