@@ -98,7 +98,8 @@ class SpeechCommands(Corpus):
         lists = {s: read_list(path) for s, path in paths.items() if path.exists()}
         there = {stem(name) for names in self._words.values() for name in names}
         for split, listed in lists.items():
-            if lost := sorted(listed - there):
+            if lost := sorted(name for name in listed - there
+                              if not any((self.folder / f"{name}{suffix}").exists() for suffix in SUFFIXES)):
                 self._say(f"lists {len(lost):,} of {len(listed):,} clips in {split}_list.txt that no file has, such as "
                           f"{lost[0]}")
         return lists
