@@ -127,9 +127,10 @@ def networks(draw) -> tuple[dict, dict]:
                 row[draw(key)] = draw(JSON)
         else:
             key = draw(st.sampled_from(sorted(held)))
+            was = HELD[key]
             held[key] = draw(st.sampled_from([
-                held[key].astype(float), held[key][:1], held[key].astype(np.int64) * 100, np.array("x"),
-                np.full_like(held[key], 127), held[key].T, np.zeros((0, 3), np.int8), held[key][None]]))
+                was.astype(float), was[:1], was.astype(np.int64) * 100, np.array("x"), np.full_like(was, 127), was.T,
+                np.zeros((0, 3), np.int8), was[None]]))
     return meta, held
 
 

@@ -48,9 +48,16 @@ def test_a_list_as_any_editor_saves_it(folder, encoding, end, start):
 
 
 def test_what_is_listed_and_is_not_there_is_said(folder):
-    (folder / "validation_list.txt").write_text("yes/a_nohash_0.wav\nyes/z_nohash_0.wav\nyess/a_nohash_0.wav\n")
+    listed = ["yes/a_nohash_0.wav", "yes/z_nohash_0.wav", "no/c_nohash_0.wav", "_background_noise_/hum.wav"]
+    (folder / "validation_list.txt").write_text("\n".join(listed))
     line, = said(folder)
-    assert re.search(r"lists 2 of 3 clips in validation_list.txt that no file has, such as yes/z_nohash_0$", line)
+    assert re.search(r"lists 1 of 4 clips in validation_list\.txt that no file has, such as yes/z_nohash_0$", line)
+    assert datasets.info(folder)["listed_without_file"] == {"validation": 1}
+
+
+def test_an_extract_may_come_with_the_whole_list(folder):
+    (folder / "testing_list.txt").write_text("\n".join(["yes/a_nohash_0.wav", *(f"yes/{i}.wav" for i in range(9))]))
+    assert said(folder) == [] and datasets.info(folder)["listed_without_file"] == {"testing": 9}
 
 
 def test_hidden_files_are_skipped_everywhere(folder):

@@ -14,8 +14,6 @@ from tinyspeech import KEYWORDS, paths
 from tinyspeech.commands._common import Parser, add_command, add_json, show
 from tinyspeech.errors import UserError
 
-MOST_HOURS = 10_000
-"""Of sound that is played to the board: it takes a tenth of the time."""
 LONGEST = 90
 """Characters of a value that is printed; what is longer is a table, and counted."""
 KEPT = "data/results.json, where what is measured is kept,"
@@ -80,7 +78,7 @@ def _add_hours(parser: Parser) -> None:
     """What `measure live` is told beside folders where it counts in hours of sound."""
     parser.add_argument("--transcripts", type=Path, nargs="+", metavar="TSV",
                         help="what is said in the recordings: file, start, end, and word or text")
-    parser.add_argument("--board", type=_hours, nargs="?", const=1.0, metavar="HOURS",
+    parser.add_argument("--board", type=float, nargs="?", const=1.0, metavar="HOURS",
                         help="also play so much of them, or an hour, to the virtual board, line by line")
     parser.add_argument("--speakers", choices=("all", "validation", "training"),
                         help="whose recordings; the file's name is the speaker's (default: all)")
@@ -91,14 +89,6 @@ def _add_hours(parser: Parser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="whose integers listen (default: the network that ships)")
     parser.add_argument("--leads", type=Path, metavar="NPZ",
                         help="write there what leads at every step, as data/hours_leads.npz has it")
-
-
-def _hours(text: str) -> float:
-    """Hours of `--board`."""
-    hours = float(text)
-    if not 0 < hours <= MOST_HOURS:
-        raise ValueError(text)
-    return hours
 
 
 def _level(text: str) -> float | None:

@@ -283,7 +283,7 @@ class IntegerModel:
         need(len(set(self.classes)) == len(self.classes), "two classes have one name")
         need(len(self.layers) <= MOST_LAYERS, f"{len(self.layers):,} layers are too many: {MOST_LAYERS} at most")
         need(type(self.inputs) is int and 1 <= self.inputs <= 255, "a frame has 1 to 255 features")
-        need(type(self.flush) is int and 0 <= self.flush <= 32767, "a flush is 0 to 32767 frames")
+        need(type(self.flush) is int and 0 <= self.flush < 1 << 31, "a flush is 0 frames or more")
         need(type(self.logit_step) in (int, float) and math.isfinite(self.logit_step) and self.logit_step > 0,
              f"a step of the logits is a number above 0, not {self.logit_step!r}")
         need(isinstance(self.provenance, dict), "the provenance is keys and values")

@@ -73,6 +73,10 @@ class Corpus(ABC):
         """The folder of recordings of noise, which need not be there."""
         return noise_folder(self.folder)
 
+    def missing(self) -> dict[str, list[str]]:
+        """{split: names of clips that its list has, and no file}, of corpora whose lists may name others."""
+        return {}
+
     def of_split(self, split: str) -> dict[str, list[str]]:
         """{word: names of its clips} of one of `SPLITS`; every word is there, if only with an empty list."""
         words = self.by_word()
@@ -96,14 +100,20 @@ class SpeechCommands(Corpus):
     def _lists(self) -> dict[str, set[str]]:
         paths = {s: self.folder / f"{s}_list.txt" for s in ("validation", "testing")}
         lists = {s: read_list(path) for s, path in paths.items() if path.exists()}
-        noise = noise_folder(self.folder)
-        there = {stem(name) for names in self._words.values() for name in names}
-        there |= {f"{noise.name}/{path.stem}" for path in (noise.iterdir() if noise.is_dir() else ())}
-        for split, listed in lists.items():
-            if lost := sorted(listed - there):
+        for split, listed in lists.items():  # an extract comes with the whole list: it lacks most, and may
+            if (lost := self._lost(listed)) and 2 * len(lost) <= len(listed):
                 self._say(f"lists {len(lost):,} of {len(listed):,} clips in {split}_list.txt that no file has, such as "
                           f"{lost[0]}")
         return lists
+
+    def _lost(self, listed: set[str]) -> list[str]:
+        """Names of a list that no file has."""
+        there = {stem(name) for names in self._words.values() for name in names}
+        return sorted(name for name in listed - there
+                      if not any((self.folder / f"{name}{suffix}").exists() for suffix in SUFFIXES))
+
+    def missing(self) -> dict[str, list[str]]:
+        return {split: lost for split, listed in self._lists.items() if (lost := self._lost(listed))}
 
     @property
     def split_rule(self) -> str:

@@ -234,6 +234,7 @@ def info(folder: str | Path = BUNDLED) -> dict:
         "words": len(by_word),
         "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
         "split_rule": "none: every file is used, its folder is its label" if official_test else corpus.split_rule,
+        "listed_without_file": {split: len(names) for split, names in corpus.missing().items()},
         "splits": {s: sum(c.values()) for s, c in count.items()},
         "speakers": {
             s: len({corpus.speaker(name) for names in words.values() for name in names}) for s, words in splits.items()
