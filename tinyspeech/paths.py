@@ -84,7 +84,8 @@ def model_file(name: str, suffix: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`."""
+    """Where decoded sets are kept: `$TINYSPEECH_CACHE`, else `.cache` of the checkout, else `~/.cache/tinyspeech`.
+    The variable moves all that is kept to be made again, builds too (`build_folder`)."""
     if os.environ.get("TINYSPEECH_CACHE"):
         return Path(os.environ["TINYSPEECH_CACHE"])
     return ROOT / ".cache" if is_clone() else Path.home() / ".cache" / "tinyspeech"

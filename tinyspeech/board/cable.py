@@ -45,6 +45,10 @@ class Cable:
         self._free = 0.0
         self._unplugged = False
 
+    def now(self) -> float:
+        """Seconds on the board's clock, by which it is waited for here."""
+        return self.board.now
+
     def write(self, data: bytes) -> None:
         """Send. `PortLost` once the cable is pulled."""
         for byte in data:

@@ -7,6 +7,9 @@ Sources: github.com/basilhussain/ch32v003-bootloader-docs; `rom.py` is the other
 Whatever a bad cable does, two things hold: success is reported only after every byte was compared on the chip, and a
 board that was left half flashed can be flashed again. Replies carry no number, so a late one could be taken for the
 next; hence any doubt starts the whole session anew (erased, programmed, compared), nothing is repeated within one.
+
+At the other end of a port may be anything: a printer, a board that logs. So every wait here has an end, whatever comes
+or does not, and the line that is then said quotes what was heard.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,7 @@ from tinyspeech.board.protocol import Command
 from tinyspeech.chip.emulator import FLASH_BYTES, LINE_BAUD
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.outside import shown
 
 try:
     from termios import error as TerminalError
@@ -39,6 +44,12 @@ ANSWER_S, ERASE_ANSWER_S = 0.5, 2.0
 """Longest wait for a reply: the ROM needs 3 ms a page; the rest is for slow adapters and busy computers."""
 QUIET_S = 0.6
 """A line that was silent for this long holds no late bytes; longer than any wait for a reply but the erasure's."""
+HUSHES = 8
+"""Waits of `QUIET_S` for silence, of which each brings something, until a device is thought to talk for ever."""
+WRITE_S = 10.0
+"""Longest wait for a port to take what is written: at this baud it is 115 KB."""
+LINK_S = 120
+"""Longest wait for rvprog: it flashes a whole chip in a few seconds."""
 START_S = 0.05
 """From its reset our firmware needs a millisecond until it listens."""
 LONGEST_PACKET = 2 + 3 + 255 + 1
@@ -46,6 +57,8 @@ BROKEN_CLIP_BYTES = 3 * frontend.CLIP_SAMPLES
 """Two bytes for each sample of a second, and half as much again for those that come while the firmware computes."""
 CHATTER_BYTES = 400
 """So much may come before the answer to 'V': words that a listening board had still to say."""
+QUOTED_BYTES = 60
+"""Of what was heard at a port, in the line that says that it is no board of ours."""
 SEED = bytes(range(60))
 """Of the key; any would do, secrecy is not the point."""
 RVPROG = "rvprog==1.11.0"
@@ -55,6 +68,10 @@ LINK_VENDOR, LINK_PRODUCT = 0x1A86, 0x8010
 
 class PortLost(UserError):
     """The port does not work any more: unplugged, or its driver gave up."""
+
+
+class Talking(UserError):
+    """The device at the port says something of its own, and does not stop."""
 
 
 class Line(Protocol):
@@ -73,21 +90,28 @@ class SerialLine:
     def __init__(self, port: str):
         import serial  # only a real port needs it: the virtual board is flashed without
 
-        self.port = port
+        self.port, self.heard = port, b""
+        self._full = serial.SerialTimeoutException
         try:
-            self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=10, exclusive=True)
-        except (OSError, ValueError, TypeError) as error:  # SerialException is an OSError
+            self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=WRITE_S, exclusive=True)
+        except (OSError, ValueError, TypeError, TerminalError) as error:  # SerialException is an OSError
             raise UserError(_why_not(port, error)) from error
 
     def write(self, data: bytes) -> None:
         with self._errors():
+            until = time.monotonic() + WRITE_S
             self._serial.write(data)
-            self._serial.flush()
+            while self._serial.out_waiting:  # as its own flush, which waits for ever
+                if time.monotonic() > until:
+                    raise self._full("nothing is taken")
+                time.sleep(0.0005)
 
     def read(self, count: int, seconds: float) -> bytes:
         with self._errors():
             self._serial.timeout = seconds
-            return self._serial.read(count)
+            data = self._serial.read(count)
+        self.heard = (self.heard + data)[-CHATTER_BYTES:]
+        return data
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # a port that went away cannot be closed, and need not be
@@ -97,8 +121,22 @@ class SerialLine:
     def _errors(self):
         try:
             yield
+        except self._full as error:
+            raise UserError(f"{self.port} takes no bytes, so that no board of ours is there{said(self)}") from error
         except (OSError, TerminalError, TypeError) as error:  # TypeError: closed under pyserial's hands
             raise PortLost(f"{self.port} went away: plug the board in and run the same command again") from error
+
+
+def said(line: Line) -> str:
+    """What was last heard on a line, to be put behind what is wrong; nothing where nothing was, or nobody listened."""
+    heard = getattr(line, "heard", b"")
+    if not heard:
+        return ""
+    lines = [one.strip() for one in heard.split(b"\n")]
+    text = next((one for one in reversed(lines[:-1]) if one), lines[-1])[-QUOTED_BYTES:].decode("latin-1")
+    legible = text.isascii() and sum(c.isprintable() for c in text) > len(text) // 2
+    what = repr(shown.printable(text)) if legible else f"bytes such as {heard[-8:].hex(' ')}"
+    return f"; what is there says {what}"
 
 
 def _why_not(port: str, error: Exception) -> str:
@@ -164,9 +202,12 @@ class Client:
         return variant
 
     def hush(self) -> None:
-        """Wait until the line is silent, and forget what came."""
-        while self.line.read(4096, QUIET_S):
-            pass
+        """Wait until the line is silent, and forget what came. `Talking` where it never is."""
+        for _ in range(HUSHES):
+            if not self.line.read(4096, QUIET_S):
+                return
+        raise Talking(f"the device at this port does not stop to talk: it is no board that runs our firmware, or waits "
+                      f"in its ROM bootloader{said(self.line)}")
 
     def end_clip(self) -> None:
         """Fill up a clip that was broken off with silence."""
@@ -297,12 +338,13 @@ def flash(line: Line, image: bytes, progress: Callable[[int, int], None] = lambd
                 continue
             return {"variant": rom.VARIANTS[device.variant], "bootloader": device.version, "bytes": len(image),
                     "verified": True, "sessions": sessions, "started": client.run()}
-    except PortLost as lost:
-        raise PortLost(f"{lost}{_LEFT_EMPTY if gone else ''}") from lost
+    except (PortLost, Talking) as lost:
+        raise type(lost)(f"{lost}{_LEFT_EMPTY if gone else ''}") from lost
     if not gone:
         raise UserError(
             f"the board does not answer ({trouble}): it must run our firmware, which enters the ROM bootloader on 'B'; "
-            "a blank chip, or one with another program, cannot be entered over the serial port: use --link first")
+            "a blank chip, or one with another program, cannot be entered over the serial port: use --link first"
+            f"{said(line)}")
     raise UserError(f"flashing failed {ATTEMPTS} times, last with: {trouble}{_LEFT_EMPTY}")
 
 
@@ -311,11 +353,12 @@ _LEFT_EMPTY = "; the board holds no whole program now: run the same command agai
 
 def ask_version(line: Line, seconds: float = 2.0) -> str | None:
     """The line with which our firmware answers 'V', or None. A board that listens is stopped for that."""
+    now = getattr(line, "now", time.monotonic)
     line.read(4096, START_S)
     line.write(Command.STOP + Command.VERSION)
-    answer = bytearray()
+    answer, until = bytearray(), now() + 2 * seconds
     for _ in range(CHATTER_BYTES):
-        if not (new := line.read(1, seconds)):
+        if not (new := line.read(1, max(0.0, min(seconds, until - now())))):
             break
         answer += new
         if new == b"\n":
@@ -333,12 +376,13 @@ def find_version(line: Line) -> str:
     try:
         client.identify()
     except _Trouble:
+        client.hush()  # a printer shall not get what ends a clip
         client.end_clip()
         client.hush()
         if version := ask_version(line):
             return version
         raise UserError("the board does not answer: is this its port, and does it run our firmware? Reset it, or flash "
-                        "it with `python -m tinyspeech flash`") from None
+                        f"it with `python -m tinyspeech flash`{said(line)}") from None
     raise UserError("the board waits in its ROM bootloader: `python -m tinyspeech flash` brings its firmware")
 
 
@@ -404,15 +448,19 @@ def flash_link(image: bytes) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "firmware.bin"
         file.write_bytes(image)
-        done = subprocess.run([sys.executable, "-m", "rvprog.rvprog", "-f", str(file), "-R"], capture_output=True,
-                              text=True, check=False)
-    said = done.stdout + done.stderr
-    if done.returncode == 0 and "written and verified" in said:
+        try:
+            done = subprocess.run([sys.executable, "-m", "rvprog.rvprog", "-f", str(file), "-R"], check=False,
+                                  capture_output=True, text=True, errors="replace", timeout=LINK_S)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"rvprog did not end within {LINK_S} s: unplug the WCH-Link and the board, plug them in "
+                            "and try again") from error
+    told = done.stdout + done.stderr
+    if done.returncode == 0 and "written and verified" in told:
         return {"bytes": len(image), "verified": True}
     for sign, meaning in LINK_PROBLEMS:
-        if sign in said:
+        if sign in told:
             raise UserError(meaning)
-    lines = [line for line in said.splitlines() if line.strip()] or ["nothing"]
-    told = [line for line in lines if line.startswith("WARNING")]
-    told += [line for line in lines if line.startswith("ERROR")] or lines[-1:]
-    raise UserError(f"rvprog failed: {' '.join(told)}")
+    lines = [line for line in told.splitlines() if line.strip()] or ["nothing"]
+    main = [line for line in lines if line.startswith("WARNING")]
+    main += [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+    raise UserError(f"rvprog failed: {' '.join(main)}")

@@ -11,6 +11,9 @@ from tinyspeech.board import isp
 POLL_S = 0.05
 """So late a line is read at most."""
 
+CLEARED = 64
+"""Reads of 4 KB at most: more than any system keeps of a port."""
+
 
 class Lines:
     """The lines of a board at a serial line. now : the clock by which it is waited for, in seconds"""
@@ -42,8 +45,9 @@ class Lines:
         return found
 
     def clear(self) -> None:
-        """Forget what has come."""
-        while self.line.read(4096, 0):
-            pass
+        """Forget what has come: of a device that says more than can be read, as much as it says meanwhile."""
+        for _ in range(CLEARED):
+            if not self.line.read(4096, 0):
+                break
         self._rest = b""
         self._whole.clear()

@@ -34,6 +34,8 @@ PACE_S, BURST = 0.005, frontend.HOP // 2
 """Samples are sent this often, 40 at a time, and never more than half a frame of them, however late this computer is:
 so no two frames are due as close as the line could bring them, 160 bytes, when the board may still be at work on the
 first of them, above all with eight taught words; and to wait for samples does it no harm."""
+LONGEST_S = 1e9
+"""Of listening: three decades."""
 LEGIBLE = 60
 """Characters that are shown of what is not understood."""
 QUIET_S = 0.5
@@ -69,7 +71,7 @@ def recording(path: str | Path, seconds: float | None = None) -> bytes:
     Raises `UserError` as `audio.read` does.
     """
     samples, rate_hz = audio.read(path)
-    if seconds is not None:
+    if seconds is not None and seconds < len(samples) / rate_hz:
         samples = samples[: max(1, round(seconds * rate_hz))]
     samples = audio.resample(samples, rate_hz)
     if samples.dtype != np.int16:
@@ -100,7 +102,7 @@ class Monitor:
                  now: Callable[[], float] = time.monotonic, sent: Callable[[int], None] = lambda samples: None):
         self.line, self._heard, self._notice, self._now, self._sent = line, heard, notice, now, sent
         self._lines = Lines(line, now)
-        self._fed = 0
+        self._fed = self._lost = 0
         self.frames: int | None = None
         """How long the board listened; None until it has said that it stopped."""
         self.network: IntegerModel | None = None
@@ -171,8 +173,8 @@ class Monitor:
             if (line := self._lines.next(until)) is None:
                 raise UserError("the board no longer answers: look at its cable and power, then reset it")
             self._understand(line)
-        sent = max(0, 1 + (self._fed - frontend.WINDOW) // frontend.HOP)
-        if self._fed and self.frames != sent:
+        sent = max(0, 1 + (self._fed - self._lost - frontend.WINDOW) // frontend.HOP)
+        if self._fed and abs(self.frames - sent) > (self._lost > 0):  # what it lost itself it has told
             self._notice(f"the board heard {self.frames:,} frames of {sent:,}: bytes were lost on the way to it")
 
     def _tell(self, seconds: float) -> None:
@@ -188,6 +190,7 @@ class Monitor:
             case protocol.Word(word, frame):
                 self._heard(Heard(word, frame))
             case protocol.Lost(samples):
+                self._lost += samples
                 self._notice(f"the board lost {samples:,} samples")
             case protocol.Stopped(frames):
                 self.frames = frames
@@ -240,8 +243,9 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
     keep : a folder for the sound around every report and near miss (`keeping.py`), which a recording has to be for
     word_files : files of taught words, which are put on the board and stay there
     """
-    if seconds is not None and not 0 < seconds < math.inf:  # written so that NaN is refused too
-        raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0, or leave it out")
+    if seconds is not None and not 0 < seconds <= LONGEST_S:  # written so that NaN is refused too
+        raise UserError(f"{seconds:g} seconds are no time to listen: give more than 0 and at most {LONGEST_S:g}, or "
+                        "leave it out")
     if keep is not None and path is None:
         raise UserError("--keep needs the sound, which a board with a microphone does not send: record it with any "
                         "recorder, then give the file with --wav")

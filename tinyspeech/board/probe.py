@@ -22,11 +22,13 @@ from tinyspeech.board.cable import Cable
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.chip.assumptions import Assumptions, assuming, rows
 from tinyspeech.errors import UserError
+from tinyspeech.outside import files
 
 SOURCES = ("startup.S", "probe/probe.c", "usart.c", "multiply.c")
 CLOCK_HZ = 24_000_000
 ANSWER_S = 6.0
 """Longest wait for an answer: the longest trial takes three seconds, and a reset leads through the ROM."""
+DRAIN_S = 2.0
 POWER, WATCHDOG, SOFTWARE = 1 << 27, 1 << 29, 1 << 28
 """Bits of RSTSCKR, as in `emulator.RESETS`."""
 ORE = 1 << 3
@@ -89,7 +91,8 @@ class Trials:
                 raise Restarted(_numbers(text))
             if text.startswith(letter) and re.fullmatch(r"\w( [0-9a-f]{8})+|[dz]", text):  # a letter alone broke off
                 return _numbers(text)
-        raise UserError("the board does not answer as the probe's image does: flash it without --no-flash")
+        raise UserError("the board does not answer as the probe's image does: flash it without --no-flash"
+                        f"{isp.said(self.line)}")
 
     def next_line(self, seconds: float) -> bytes:
         """A line, or nothing if none has ended by then."""
@@ -102,7 +105,9 @@ class Trials:
         return line
 
     def _drain(self) -> None:
-        while self.line.read(256, 0.02):
+        """What has come is forgotten: what a device says within `DRAIN_S`, if it does not stop."""
+        until = self.now() + DRAIN_S
+        while self.line.read(256, 0.02) and self.now() < until:
             pass
         self._rest = b""
 
@@ -273,6 +278,15 @@ def probe_port(port: str, flash: bool = True, progress: bool = True,
         notice(f"the board's taught words are in {file}: afterwards, `listen --words` puts them on it again")
     line = isp.SerialLine(port)
     try:
-        return report(Trials(line, time.monotonic))
+        return asked(line, port)
     finally:
         line.close()
+
+
+def asked(line: isp.Line, port: str) -> list[Finding]:
+    """The report of the board on a line; `UserError` where what answers is not the probe's image. port : its name"""
+    with files.parsing(port, "gives answers that are not those of the probe's image: flash it without --no-flash"):
+        try:
+            return report(Trials(line, getattr(line, "now", time.monotonic)))
+        except Restarted as error:
+            raise UserError(f"the board at {port} starts anew in the middle: look at its power") from error

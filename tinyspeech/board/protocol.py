@@ -25,6 +25,7 @@ noise or such an end, or for a minute after a command, the board listens to its 
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -68,6 +69,11 @@ SETTINGS_START = "settings "
 """So the answer to `S` begins."""
 VERSION_START = "tinyspeech "
 """So the answer to `V` begins."""
+LONGEST_VERSION = 120
+"""Characters: a network's name has 64 at most, its hash 12."""
+_WORD = re.compile(rf"[A-Za-z0-9_-]{{1,{words.NAME_BYTES}}}")
+"""What a board calls a word: one of its network's, of at most 8 letters, or a taught one (`words.check_name`)."""
+_COUNT = re.compile("[0-9]{1,12}")
 NO_WORD = bytes(words.PAGE_BYTES)
 """In a word's place: the board sees that it is none and keeps what it has."""
 TAUGHT = "taught"
@@ -184,19 +190,20 @@ def transcript(words: Iterable[tuple[int, str]], frames: int) -> list[str]:
 def parse(line: str) -> Word | Lost | Stopped | None:
     """What a line of a board that listens says; None of any other line, of `LISTENING` as well."""
     match line.split(" "):
-        case ["word", name, frame] if frame.isdecimal():
+        case ["word", name, frame] if _WORD.fullmatch(name) and _COUNT.fullmatch(frame):
             return Word(name, int(frame))
-        case ["lost", samples] if samples.isdecimal():
+        case ["lost", samples] if _COUNT.fullmatch(samples):
             return Lost(int(samples))
-        case ["stopped", frames] if frames.isdecimal():
+        case ["stopped", frames] if _COUNT.fullmatch(frames):
             return Stopped(int(frames))
     return None
 
 
 def version_line(data: bytes) -> str | None:
-    """A line, its end included, if it is the answer to `V`; otherwise None."""
-    text = data.decode("ascii", "replace").strip()
-    return text if data.endswith(b"\n") and text.startswith(VERSION_START) else None
+    """A line, its end included, if it is the answer to `V`; otherwise None: also for one that cannot be printed."""
+    text = data.decode("latin-1").strip()
+    whole = data.endswith(b"\n") and text.startswith(VERSION_START) and len(text) <= LONGEST_VERSION
+    return text if whole and text.isascii() and text.isprintable() else None
 
 
 class CommandStream:

@@ -244,12 +244,17 @@ def flash_port(port: str, image: bytes, progress: bool = True) -> dict:
     `UserError` as it does; the line says where words are that were on the board.
     """
     before, file, spare = {}, None, paths.cache_folder() / "taught-words.npz"
-    with contextlib.suppress(UserError), connected(port) as board:  # no words where another program runs
-        network, before = board.network, board.words()
-        if before:
-            spare.parent.mkdir(parents=True, exist_ok=True)
-            words.save(spare, board.model(), [*before.values()])
-            file = str(spare)
+    try:
+        with connected(port) as board:
+            network, before = board.network, board.words()
+            if before:
+                spare.parent.mkdir(parents=True, exist_ok=True)
+                words.save(spare, board.model(), [*before.values()])
+                file = str(spare)
+    except isp.Talking:
+        raise
+    except (UserError, OSError):
+        pass  # no words where another program runs; and where they cannot be kept in a file, they may come back still
     if not before:
         return {**isp.flash_port(port, image, progress), "words": 0, "file": None}
     try:

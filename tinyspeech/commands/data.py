@@ -39,6 +39,8 @@ def run_info(args) -> None:
     lines = [f"{result['folder']}: {result['clips']} clips of {result['words']} words, {result['bytes'] / 1e6:.1f} MB",
              "clips: " + ", ".join(f"{n} {s}" for s, n in result["splits"].items()),
              "speakers: " + ", ".join(f"{n} {s}" for s, n in result["speakers"].items())]
+    lines += [f"{split}_list.txt names {n} clips more that are not here"
+              for split, n in result["listed_without_file"].items()]
     show(result, args.json, "\n".join(lines))
 
 

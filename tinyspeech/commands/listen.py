@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 from tinyspeech.commands._common import add_command, add_json, add_port
+from tinyspeech.outside import shown
 
 
 def add(commands) -> None:
@@ -55,7 +56,7 @@ def run(args) -> None:
         print(json.dumps(line) if args.json else f"{word.seconds:8.2f} s  {word.word}", flush=True)
 
     def notice(text: str) -> None:
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        print(f"warning: {shown.one_line(text)}", file=sys.stderr, flush=True)
 
     monitor.listen_port(args.port, heard, notice, args.wav, args.seconds, change if sets else None, told,
                         args.keep, args.words)

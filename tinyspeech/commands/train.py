@@ -71,7 +71,7 @@ def run(args) -> None:
     try:
         metrics = train.train(config, data, out, device, args.resume, args.quiet, sounds)
     except KeyboardInterrupt:
-        if (checkpoint := out.with_suffix(".checkpoint")).exists():
+        if (checkpoint := saved.beside(out, ".checkpoint")).exists():
             print(f"{checkpoint} holds the last whole epoch: --resume goes on from there", file=sys.stderr)
         raise
     del metrics["history"]

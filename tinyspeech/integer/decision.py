@@ -50,6 +50,8 @@ WINDOW_STEPS = 38
 """3.04 s in which an armed board is open after the first word."""
 REFRACTORY_STEPS = 8
 """0.64 s in which nothing is reported after a word."""
+LISTENS = "weighed_classifier"
+"""Kind of the last layer of networks with which a board can listen."""
 REJECTED = 2
 """The first classes, silence and unknown, are no words."""
 TAUGHT = 1
@@ -134,7 +136,7 @@ def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:
 
     Raises `UserError` for a network whose frames are not weighed: its scores have no common unit with `LEAST_LEAD`.
     """
-    if model.layers[-1].kind != "weighed_classifier":
+    if model.layers[-1].kind != LISTENS:
         raise UserError(f"{model.name} does not weigh its frames, and the decision needs their weights")
     record: dict[str, np.ndarray] = {}
     model.run(features[None], record)

@@ -157,7 +157,8 @@ def _program(model: IntegerModel) -> tuple[str, list[str]]:
 
 
 def _comment(text: str) -> str:
-    """Lines of a C comment that no text can end."""
+    """Lines of a C comment that no text can end: of ASCII, without what could join two of them."""
+    text = "".join(c if c.isspace() or (c.isascii() and c.isprintable() and c != "\\") else "?" for c in text)
     text = " ".join(text.replace("*/", "* /").replace("/*", "/ *").split())
     return wrapped + "\n" if (wrapped := fill(text, 116, initial_indent="   ", subsequent_indent="      ")) else ""
 

@@ -30,6 +30,8 @@ SAMPLING_CYCLES = 43 * 2
 """From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
 CLOCK_HZ = 24_000_000
 BATCH_FRAMES = 4
+PIECE_SAMPLES = 60 * frontend.SAMPLE_RATE_HZ
+"""The front end takes so much of a long recording at a time."""
 
 
 def from_conversions(codes: np.ndarray) -> np.ndarray:
@@ -60,7 +62,9 @@ def words(model: IntegerModel, samples: np.ndarray, **settings: int | str | None
 
 def scored_frames(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """(FRAME, weighed scores int64 [12]) of every frame that the decision takes, for samples as in `words`."""
-    features = frontend.FrontendStream().push(samples)
+    stream = frontend.FrontendStream()
+    features = np.concatenate([stream.push(samples[at : at + PIECE_SAMPLES])
+                               for at in range(0, max(1, len(samples)), PIECE_SAMPLES)])
     batches = max(0, (len(features) - 1) // BATCH_FRAMES)
     if not batches:
         return []

@@ -39,8 +39,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,7 @@ import numpy as np
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import N_FRAMES
+from tinyspeech.outside import arrays, files
 
 SIGMOID_BITS = 7
 """Fraction bits of the sigmoid's table and of the finished gate."""
@@ -75,6 +76,12 @@ WITHIN_PRODUCT = 7 * 128
 """How far a running sum of `kernel_depthwise` can be beyond the sums before and after one product."""
 FORMER = ("bands", "span", "band_stride")
 """Keys of a layer in files from when frames could have bands; 1 is what a layer without any had, and means nothing."""
+NAME = re.compile("[A-Za-z0-9_]{1,64}")
+"""Of networks, layers and classes: they are written into C, and a board prints some of them."""
+MOST_LAYERS, MOST_BYTES = 255, 16 << 20
+"""Of a network, and of its file: the chip's flash has a thousandth of that."""
+MOST_VALUES = 1 << 20
+"""That a layer looks at in a clip, of all frames: the numpy here takes 8 MB for so many, ours need a twentieth."""
 DTYPES = {"weight": np.int8, "bias": np.int16, "multiplier": np.uint8, "shift": np.uint8, "scale": np.int8}
 
 
@@ -154,8 +161,11 @@ class Layer:
             if not holds:
                 raise UserError(f"layer {self.name}: {what}")
 
+        need(isinstance(self.name, str) and NAME.fullmatch(self.name) and self.name.isidentifier(),
+             "its name must be a word, as in C")
         need(self.kind in KINDS, f"unknown kind '{self.kind}'; known: {', '.join(KINDS)}")
-        need(self.name.isidentifier(), "its name must be a word, as in C")
+        numbers = [self.kernel, self.stride, self.low] + ([] if self.memory is None else [self.memory])
+        need(all(type(number) is int for number in numbers), "kernel, stride, lower clamp and memory are whole numbers")
         need(self.source in SLOTS and self.target in SLOTS, f"slots are {', '.join(SLOTS)}")
         need(self.kernel >= 1 and self.stride >= 1, "kernel and stride count frames: 1 or more")
         need(-128 <= self.low <= 0, f"the lower clamp must be -128 to 0, not {self.low}")
@@ -253,11 +263,30 @@ class IntegerModel:
     def check(self, frames: int = N_FRAMES) -> None:
         """Prove that the program is one that the C can run and that nothing overflows, whatever a clip of `frames`
         holds; raises `UserError`, which names the layer, otherwise."""
+        self._check_names()
         for layer in self.layers:
             layer.check()
         for row in self.worst(frames):
             row.check()
-        self._check_wiring()
+        self._check_wiring(frames)
+
+    def _check_names(self) -> None:
+        """What belongs to no layer: names are words of ASCII, for they are written into C; numbers are numbers."""
+        def need(holds: bool, what: str) -> None:
+            if not holds:
+                raise UserError(what)
+
+        named = "is made of letters and digits of ASCII and '_'"
+        need(isinstance(self.name, str) and NAME.fullmatch(self.name), f"a network's name {named}, not {self.name!r}")
+        for word in self.classes:
+            need(isinstance(word, str) and NAME.fullmatch(word), f"a class {named}, not {word!r}")
+        need(len(set(self.classes)) == len(self.classes), "two classes have one name")
+        need(len(self.layers) <= MOST_LAYERS, f"{len(self.layers):,} layers are too many: {MOST_LAYERS} at most")
+        need(type(self.inputs) is int and 1 <= self.inputs <= 255, "a frame has 1 to 255 features")
+        need(type(self.flush) is int and 0 <= self.flush < 1 << 31, "a flush is 0 frames or more")
+        need(type(self.logit_step) in (int, float) and math.isfinite(self.logit_step) and self.logit_step > 0,
+             f"a step of the logits is a number above 0, not {self.logit_step!r}")
+        need(isinstance(self.provenance, dict), "the provenance is keys and values")
 
     def worst(self, frames: int = N_FRAMES) -> list[Worst]:
         """How large each layer's numbers can become, whatever its operands: the proof behind `check`."""
@@ -301,7 +330,7 @@ class IntegerModel:
         return Worst(layer.name, four, int(max(np.abs(sums).max(), np.abs(biased).max())),
                      int(max(np.abs(product).max(), np.abs(rounded).max())), int(total))
 
-    def _check_wiring(self) -> None:
+    def _check_wiring(self, frames: int) -> None:
         """Every layer reads what has been written in the same frame, in the shape that it needs."""
         width = {"stream": self.inputs}
         names = [layer.name for layer in self.layers]
@@ -314,6 +343,7 @@ class IntegerModel:
 
             need(inputs is not None, f"nothing has been written to its source, {layer.source}")
             need(names.count(layer.name) == 1, "two layers have this name")
+            need((frames + self.flush) * layer.kernel * inputs <= MOST_VALUES, "it looks at too many frames")
             need(layer.kernel == 1 or layer.kind in ("dense", "depthwise", "pool"), f"a {layer.kind} sees one frame")
             need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
             need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
@@ -387,18 +417,24 @@ class IntegerModel:
 
     @classmethod
     def load(cls, path: str | Path) -> IntegerModel:
-        """Read what `save` wrote; a missing or foreign file raises `UserError`."""
+        """Read what `save` wrote. Raises `UserError` for a missing or foreign file, and for a network that is not what
+        `check` allows or has other than `CLASSES`' number of answers: so none gets to any engine."""
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                meta = json.loads(str(archive["meta"]))
-                layers = []
-                for row in meta["layers"]:
-                    row = {key: value for key, value in row.items() if key not in FORMER or value != 1}
-                    own = {k.rsplit(".", 1)[1]: archive[k] for k in archive.files if k.rsplit(".", 1)[0] == row["name"]}
-                    layers.append(Layer(**row, **own))
-            return cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"],
-                       meta["flush"], meta["provenance"])
+            held = arrays.load(path, MOST_BYTES, "is not an integer model of this program")
         except FileNotFoundError as error:
             raise UserError(f"no integer model at {path}: run `python -m tinyspeech export` first") from error
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"{path} is not an integer model of this program") from error
+        with files.parsing(path, "is not an integer model of this program"):
+            meta, layers = json.loads(str(held["meta"])), []
+            for row in meta["layers"]:
+                row = {key: value for key, value in row.items() if key not in FORMER or value != 1}
+                own = {k.rsplit(".", 1)[1]: held[k] for k in held if k.rsplit(".", 1)[0] == row["name"]}
+                layers.append(Layer(**row, **own))
+            model = cls(meta["name"], tuple(meta["classes"]), layers, meta["inputs"], meta["logit_step"],
+                        meta["flush"], meta["provenance"])
+        try:
+            model.check()
+            if len(model.classes) != len(CLASSES) or model.classes[:2] != CLASSES[:2]:
+                raise UserError(f"it must tell {len(CLASSES)} classes apart, {' and '.join(CLASSES[:2])} first")
+        except UserError as error:
+            raise UserError(f"{path} is not an integer model that the chip could compute: {error}") from error
+        return model

@@ -69,8 +69,6 @@ from __future__ import annotations
 
 import binascii
 import contextlib
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,6 +78,7 @@ import numpy as np
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.outside import arrays, files
 
 PARTS = 4
 """Of a template. With 3 fewer words are heard, and with 5 no more, which would not fit a page (`words.tried` in
@@ -105,6 +104,8 @@ LONGEST_COUNT = 255
 SPAN, STEEPEST = 24, 48
 """Of the first coefficient, of which 32 are 20 dB: the peak is thought at least so far above the floor; what lies so
 far below it, 30 dB, has no weight: of 40 dB, soft ends of words count more than they are worth (`words.tried`)."""
+FILE_BYTES = 1 << 20
+"""Of a file of words, at most: a board keeps 512 bytes of them."""
 LARGEST_CODE = 5
 CODE_BITS, CODES_KEPT = 3, 10
 COST_BITS, START = 6, 127
@@ -781,13 +782,13 @@ def load(path: str | Path, model: IntegerModel) -> list[Word]:
     """Words of a file that `save` wrote. Raises `UserError` for a missing or foreign file, and for words that were
     taught with another network."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            network, rows = str(archive["network"]), np.asarray(archive["words"], np.uint8).reshape(-1, PAGE_BYTES)
+        held = arrays.load(path, FILE_BYTES, "holds no taught words")
     except FileNotFoundError as error:
         raise UserError(f"no taught words at {path}: run `python -m tinyspeech teach` first") from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
-            zlib.error) as error:
-        raise UserError(f"{path} holds no taught words") from error
+    with files.parsing(path, "holds no taught words"):
+        network, rows = str(held["network"]), held["words"]
+        if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1:] not in ((PAGE_BYTES,), (0,)):
+            raise ValueError(f"a word is {PAGE_BYTES} bytes")
     if network != model.digest:
         raise UserError(f"{path} was taught with another network than {model.name}: teach its words again")
     return [Word.unpack(row.tobytes()) for row in rows]

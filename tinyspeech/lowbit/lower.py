@@ -19,6 +19,7 @@ from tinyspeech.lowbit.fixed_point import multiplier_and_shift, wiring
 from tinyspeech.lowbit.grids import nearest
 from tinyspeech.lowbit.saved import classes_of, load_checkpoint, load_model
 from tinyspeech.networks.streaming import StreamingCondenser, TinySpeechS
+from tinyspeech.outside import files
 
 
 def _requantiser(ratio: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -122,11 +123,13 @@ def lowered(name: str) -> IntegerModel:
     config = content["config"]
     classes = classes_of(config.get("words", KEYWORDS))
     judges = "the log-mel validation set it was chosen on" if classes == CLASSES else "its corpus's validation speakers"
-    provenance = {
-        "accuracy": f"{content['metrics']['accuracy']:.2f} % on {judges}",
-        "checkpoint": f"data/models/{path.name}",
-        "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
-        "weight_bits": content["weight_bits"], "version": content["version"],
-        "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items())) or "the defaults",
-    }
+    with files.parsing(path, "does not say what it was trained by: train it again"):
+        provenance = {
+            "accuracy": f"{content['metrics']['accuracy']:.2f} % on {judges}",
+            "checkpoint": f"data/models/{path.name}",
+            "seed": config["seed"], "epochs": f"{config['epochs']} float, {config['qat_epochs']} quantised",
+            "weight_bits": content["weight_bits"], "version": content["version"],
+            "config": ", ".join(f"{key} {value}" for key, value in sorted(config["network"].items()))
+                      or "the defaults",
+        }
     return integer_twin(trained, name, provenance, classes)

@@ -93,7 +93,7 @@ def float_network(name: str, network: dict, data) -> Path:
     identity = plain(config)
     if not path.exists() or finished(f"{name}_float", identity) is None:
         train.train(config, data, path, quiet=True)
-        path.with_suffix(".checkpoint").unlink(missing_ok=True)
+        saved.beside(path, ".checkpoint").unlink(missing_ok=True)
         keep(f"{name}_float", identity, {})
     return path
 
@@ -141,8 +141,8 @@ def rows_with_training(name: str, path: Path, model, config, seeds: list[int], d
             if done is None:
                 out = RUNS / f"{key}.pt"
                 done = keep(key, identity, train.train(run, data, out, quiet=True))
-                out.with_suffix(".checkpoint").unlink(missing_ok=True)
-                out.with_name(f"{out.stem}_float.pt").unlink(missing_ok=True)
+                saved.beside(out, ".checkpoint").unlink(missing_ok=True)
+                saved.beside(out, "_float.pt").unlink(missing_ok=True)
             values.append(done["accuracy"])
         lines.append(row(name, model, values, len(validation_set(data)[1]), bits, **way))
     return lines

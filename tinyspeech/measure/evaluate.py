@@ -48,7 +48,6 @@ calibration error, and what a threshold on the winner's probability, or on its m
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,18 +59,18 @@ from tqdm import tqdm
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
-from tinyspeech.integer import words as taught_words
 from tinyspeech.integer.decision import REJECTED
-from tinyspeech.integer.network import IntegerModel
 from tinyspeech.integer.words import Word
-from tinyspeech.measure import engines, metrics
-from tinyspeech.paths import SHIPPED, model_file
-from tinyspeech.sound import audio, datasets, recordings
+from tinyspeech.measure import engines, metrics, spoken
+from tinyspeech.measure.spoken import known_words
+from tinyspeech.sound import datasets
 from tinyspeech.sound.mulaw import mulaw_decode, mulaw_encode
 from tinyspeech.sound.noise import Noise, mix, noise_folder
 
 NONE = -1
 """In place of a taught word: none was heard."""
+classify = spoken.classify
+"""One recording in place of a folder: the same engines, and no truth to compare with."""
 SNR_LIMIT_DB = 100.0
 """Largest ratio, either way, that is taken for meant: int16 itself spans 96 dB."""
 
@@ -178,18 +177,6 @@ def confidence_of(runner: engines.Engine, logits: np.ndarray, labels: np.ndarray
     }
 
 
-def known_words(model: str, files: Sequence[str | Path]) -> list[Word]:
-    """The taught words of some files, for a network. Raises `UserError` for what is no such file, for words that were
-    taught with another network, and for more than a board keeps."""
-    if not files:
-        return []
-    network = IntegerModel.load(model_file(model, ".npz"))
-    known = [word for file in files for word in taught_words.load(file, network)]
-    if len(known) > taught_words.MAX_WORDS:
-        raise UserError(f"{len(known)} words are too many: a board keeps {taught_words.MAX_WORDS}")
-    return known
-
-
 def evaluate(
     model: str, engine: str, data: str | Path, split: str = "validation", limit: int | None = None, seed: int = 0,
     dump: str | Path | None = None, progress: bool = False, batch: int = 64, snr_db: float | None = None,
@@ -254,26 +241,3 @@ def evaluate(
     if answers.cycles is not None:
         result["cycles_per_clip"] = {"mean": float(answers.cycles.mean()), "max": int(answers.cycles.max())}
     return result
-
-
-def classify(path: str | Path, engine: str = "chip", model: str = SHIPPED, words: Sequence[str | Path] = ()) -> dict:
-    """The word in one recording: {"word", "scores" {class: 0 .. 1}, "logits", "engine", "model", "seconds", "cycles"}.
-
-    words : files of taught words (`integer.words.save`): "word" is then the taught word that is heard in the recording,
-        where there is one, and "taught" is it, or None
-
-    Any rate, length and channel count goes in (`audio.load_clip`). `seconds` is this computer's time from samples to
-    answer; `cycles` the chip's, None on other engines.
-    """
-    clip, known = audio.load_clip(path), known_words(model, words)
-    runner = engines.engine(engine, model)
-    found = runner.heard([recordings.at_8khz(Path(path))], known)[0] if known else []
-    taught = known[found[-1][1]].name if found else None
-    began = time.perf_counter()
-    _, logits, cycles = runner.run(frontend.to_8khz(clip[None]))
-    seconds = time.perf_counter() - began
-    scores = runner.probabilities(logits)[0]
-    return {"word": taught or runner.classes[int(logits[0].argmax())], **({"taught": taught} if words else {}),
-            "scores": dict(zip(runner.classes, map(float, scores), strict=True)),
-            "logits": logits[0].tolist(), "engine": engine, "model": model, "seconds": seconds,
-            "cycles": int(cycles[0]) if cycles is not None else None}

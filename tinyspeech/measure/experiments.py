@@ -89,7 +89,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
     for done in sorted(RUNS.glob("*.json")):
         if what_counts((row := json.loads(done.read_text("utf-8")))["config"]) == what_counts(config_now):
             return row
-    checkpoint = out.with_suffix(".checkpoint")
+    checkpoint = saved.beside(out, ".checkpoint")
     corpus = LOADED.corpus(config.features)
     metrics = train.train(config, corpus, out, resume=left_by(checkpoint, config_now), quiet=True)
     network = saved.build_saved(saved.load_checkpoint(out))
@@ -102,7 +102,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
                       for key in ("loss", "accuracy")}}
     row["n"] = len(labels)
     if config.prune:
-        row["zeros_float"] = round(100 * prune.zeros(saved.load_model(out.with_name(out.stem + "_float.pt")
+        row["zeros_float"] = round(100 * prune.zeros(saved.load_model(saved.beside(out, "_float.pt")
                                                                       if config.qat_epochs else out)), 1)
     if config.qat_epochs:
         integer = lower.integer_twin(saved.load_model(out), name)

@@ -20,6 +20,7 @@ from tinyspeech import CLASSES, paths
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.measure import live, negatives, positives
+from tinyspeech.outside import arrays, files
 
 FILE = paths.DATA / "hours_leads.npz"
 """Of the network that ships, on speakers, noise and rooms that it did not train on."""
@@ -29,6 +30,8 @@ LEAST_SHARE = 4
 """Only leads of at least this part of the least lead that ships are kept."""
 GAP_STEPS = 10
 """Between two recordings, so that a report in one does not rest in the next."""
+MOST_BYTES = 1 << 28
+"""Of a file of leads."""
 NO_WORD = 255
 """In `spans`: an utterance that holds a keyword somewhere."""
 
@@ -112,11 +115,10 @@ def save(tracks: Mapping[str, Track], path: Path) -> None:
 
 def load(path: Path = FILE) -> dict[str, Track]:
     """Read them. Raises `UserError` for a file that is none of these."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = dict.fromkeys(key.split("/")[0] for key in file.files)
-            return {name: Track(float(file[f"{name}/hours"]),
-                                *(file[f"{name}/{key}"] for key in ("step", "word", "lead", "spans")))
-                    for name in names}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} holds no leads ({error}): make it with measure live --leads FILE") from None
+    wrong = "holds no leads: make it with measure live --leads FILE"
+    held = arrays.load(path, MOST_BYTES, wrong)
+    with files.parsing(path, wrong):
+        names = dict.fromkeys(key.split("/")[0] for key in held)
+        return {name: Track(float(held[f"{name}/hours"]),
+                            *(held[f"{name}/{key}"] for key in ("step", "word", "lead", "spans")))
+                for name in names}

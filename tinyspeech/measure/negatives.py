@@ -139,10 +139,14 @@ def armed(streams: Sequence[Stream], firsts: Iterable[str] = KEYWORDS) -> dict[s
 # ---------------------------------------------------------------- on the board
 
 
+MOST_HOURS = 10_000
+"""Of sound that is played to the board."""
+
+
 def board_seconds(board_hours: float) -> float:
     """Hours in seconds. Raises `UserError` for a time that is none."""
-    if not 0 < board_hours < float("inf"):
-        raise UserError(f"--board takes hours above 0, not {board_hours:g}")
+    if not 0 < board_hours <= MOST_HOURS:
+        raise UserError(f"--board takes hours above 0, not {board_hours:g}: {MOST_HOURS:,} at most")
     return 3600 * board_hours
 
 

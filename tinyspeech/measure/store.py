@@ -14,10 +14,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tinyspeech import __version__, paths
 from tinyspeech.errors import UserError
+from tinyspeech.outside import files
+
+WRONG = "does not hold figures: bring it back from the repository, or remove it and measure anew"
+PATIENCE_S = 60
+"""For another program that records a figure: it takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,17 @@ def figure(key: str, value: Any, unit: str, **about: Any) -> Figure:
 
 
 def load() -> dict[str, dict]:
-    """All figures: {key: {"value", "unit", "data", "command", ...}}."""
-    return json.loads(paths.RESULTS.read_text("utf-8")) if paths.RESULTS.exists() else {}
+    """All figures: {key: {"value", "unit", "data", "command", ...}}. Raises `UserError` for a file that is none."""
+    path = paths.RESULTS
+    if not path.exists():
+        return {}
+    text = files.text(path, WRONG)
+    with files.parsing(path, WRONG):
+        results = json.loads(text)
+        if not isinstance(results, dict) or not all(isinstance(entry, dict) and "value" in entry
+                                                    for entry in results.values()):
+            raise ValueError("no figures")
+    return results
 
 
 def record(key: str, value: Any, unit: str, **about: Any) -> None:
@@ -54,13 +68,19 @@ def record(key: str, value: Any, unit: str, **about: Any) -> None:
     entry = json.loads(json.dumps({"value": value, "unit": unit, "version": __version__, **about}))
     folder, name = paths.RESULTS.parent, paths.RESULTS.name
     try:
-        with FileLock(folder / f"{name}.lock"):
+        with FileLock(folder / f"{name}.lock", timeout=PATIENCE_S):
             results = load()
             if results.get(key) == entry:
                 return
             results[key] = entry
-            new = folder / f"{name}.new"
-            new.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n", encoding="utf-8")
-            os.replace(new, paths.RESULTS)
+            new = folder / f"{name}.{os.getpid()}.new"
+            try:
+                new.write_text(json.dumps(dict(sorted(results.items())), indent=2) + "\n", encoding="utf-8")
+                os.replace(new, paths.RESULTS)
+            finally:
+                new.unlink(missing_ok=True)  # half written, on a full disk
+    except Timeout as error:
+        raise UserError(f"cannot write {paths.RESULTS}: another program holds {name}.lock for {PATIENCE_S} s; end it, "
+                        "or remove that file") from error
     except OSError as error:
         raise UserError(f"cannot write {paths.RESULTS}: {error.strerror}") from error

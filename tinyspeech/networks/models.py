@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from tinyspeech.errors import UserError
@@ -39,6 +40,10 @@ _streaming.__signature__ = inspect.signature(StreamingConfig)  # type: ignore[at
 MODELS: dict[str, Callable[..., nn.Module]] = {
     **{name: _family_builder(name) for name in FAMILY}, "tinyspeech_s": _streaming, "teacher": Teacher}
 """Every network by name: a function of keyword settings that returns it, freshly initialised from torch's seed."""
+
+
+MOST_NUMBER, MOST_LISTED, MOST_PARAMETERS = 1024, 64, 20_000_000
+"""In a network's settings, and of the network: the teacher, far too large for any chip here, has 260 thousand."""
 
 
 def model_name(name: str) -> str:
@@ -76,7 +81,23 @@ def build_model(name: str, **settings) -> nn.Module:
     for setting in settings:
         if setting not in known:
             raise UserError(f"{key} has no setting {setting!r}; there are {', '.join(known)}")
+        _check_size(setting, settings[setting])
+    with torch.device("meta"):  # counted before memory is taken for it
+        parameters = count_parameters(MODELS[key](**settings))
+    if parameters > MOST_PARAMETERS:
+        raise UserError(f"{key} would have {parameters:,} parameters: at most {MOST_PARAMETERS:,} are built")
     return MODELS[key](**settings)
+
+
+def _check_size(setting: str, value: object, depth: int = 0) -> None:
+    """`UserError` for numbers and lists beyond what any network here needs; what they mean is checked elsewhere."""
+    if isinstance(value, (list, tuple)):
+        if len(value) > MOST_LISTED or depth > 2:
+            raise UserError(f"{setting} lists too much: {MOST_LISTED} numbers at most")
+        for one in value:
+            _check_size(setting, one, depth + 1)
+    elif isinstance(value, (int, float)) and not -MOST_NUMBER <= value <= MOST_NUMBER:
+        raise UserError(f"{setting} must be at most {MOST_NUMBER}, not {value}")
 
 
 def family_table(input_shape: tuple[int, int] = (N_FRAMES, N_COEFFICIENTS)) -> str:

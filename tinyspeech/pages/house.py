@@ -19,8 +19,9 @@ PICTURE = IMAGES / "house.svg"
 WIDTH, ROW, GAP = 866, 58, 12
 """Of the picture, of a floor and between floors; in units of the drawing."""
 ALT = ("The library as a house of nine floors. From the top: commands; measure; pages on the left and training on the "
-       "right; board and lowbit; chip, sound and networks; integer, the definition; toolchain; paths; errors. Chip, "
-       "board and pages are one wing, networks, lowbit and training the other. Each floor uses only what lies below.")
+       "right; board and lowbit; chip, sound and networks; integer, the definition; outside and toolchain; paths; "
+       "errors. Chip, board and pages are one wing, networks, lowbit and training the other. Each floor uses only what "
+       "lies below.")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ FLOORS = (
     (Room("chip", "emulator, programs on it", "chip"), Room("sound", "clips, splits, noise"),
      Room("networks", "condensers, family, streaming", "torch")),
     (Room("integer", "the definition: front end, network, decision, listening, and their form in C; numpy only"),),
-    (Room("toolchain", "compilers, and what lies in a built program"),),
+    (Room("outside", "files and words of others: a value, or one clear line"),
+     Room("toolchain", "compilers, and what lies in a built program")),
     (Room("paths", "where files lie: the repository's folders, the trained networks, the cache"),),
     (Room("errors", "what a user did wrong, in one clear line"),),
 )

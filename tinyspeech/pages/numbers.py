@@ -15,6 +15,7 @@ from typing import Any
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.outside import files
 from tinyspeech.pages.notebooks import dumps, load, markdown_cells, where
 from tinyspeech.pages.site import notebook_files
 from tinyspeech.paths import ROOT
@@ -122,7 +123,11 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
     """Compare (or rewrite) the marked numbers of README.md and of the book's pages, drawings and notebooks; a line for
     each stale text, and for each figure of the official test set that could be taken for another network's."""
     path = root / "data" / "results.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results = {}
+    if path.exists():
+        text = files.text(path, "give the measured figures")
+        with files.parsing(path, "does not hold figures: bring it back from the repository"):
+            results = dict(json.loads(text))
     results = with_owners(results, root / "data" / "models")
     stale = []
     for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:

@@ -60,6 +60,20 @@ def setup(app: Any) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
+class Pages(http.server.SimpleHTTPRequestHandler):
+    """The files of a folder. A path that no file can have is not found, and what lies in a folder is not told."""
+
+    def send_head(self):
+        try:
+            return super().send_head()
+        except (ValueError, OSError):
+            self.send_error(404, "File not found")
+            return None
+
+    def list_directory(self, path):
+        self.send_error(404, "File not found")
+
+
 def serve(port: int, say: Callable[[str], None], root: Path = ROOT) -> None:
     """Serve the built book on this machine until Ctrl-C.
 
@@ -76,7 +90,7 @@ def serve(port: int, say: Callable[[str], None], root: Path = ROOT) -> None:
     built = root / "_build" / "html"
     if not (built / "index.html").exists():
         raise UserError("the book is not built yet: make html")
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=built)
+    handler = functools.partial(Pages, directory=built)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:

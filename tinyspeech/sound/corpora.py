@@ -13,6 +13,7 @@ config. A corpus that came with lists of its own needs a class like `ArabicComma
 from __future__ import annotations
 
 import csv
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import cached_property
@@ -20,10 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyspeech.errors import UserError
+from tinyspeech import CLASSES, KEYWORDS
+from tinyspeech.errors import Notice, UserError
+from tinyspeech.outside import files
 from tinyspeech.sound import audio
+from tinyspeech.sound.audio import hidden
 from tinyspeech.sound.noise import BACKGROUNDS, noise_folder
 from tinyspeech.sound.splits import SPLITS, SUFFIXES, hash_split, read_list, speaker, stem
+
+OTHER_SOUNDS = (".ogg", ".opus", ".oga", ".mp3", ".m4a", ".aac", ".aif", ".aiff", ".wma", ".webm", ".amr", ".au")
+"""Which people may take for clips; wav and flac are."""
+KNOWN_FOLDERS = frozenset({*KEYWORDS, *CLASSES, *BACKGROUNDS})
 
 
 class Corpus(ABC):
@@ -65,6 +73,10 @@ class Corpus(ABC):
         """The folder of recordings of noise, which need not be there."""
         return noise_folder(self.folder)
 
+    def missing(self) -> dict[str, list[str]]:
+        """{split: names of clips that its list has, and no file}, of corpora whose lists may name others."""
+        return {}
+
     def of_split(self, split: str) -> dict[str, list[str]]:
         """{word: names of its clips} of one of `SPLITS`; every word is there, if only with an empty list."""
         words = self.by_word()
@@ -87,7 +99,21 @@ class SpeechCommands(Corpus):
     @cached_property
     def _lists(self) -> dict[str, set[str]]:
         paths = {s: self.folder / f"{s}_list.txt" for s in ("validation", "testing")}
-        return {s: read_list(path) for s, path in paths.items() if path.exists()}
+        lists = {s: read_list(path) for s, path in paths.items() if path.exists()}
+        for split, listed in lists.items():  # an extract comes with the whole list: it lacks most, and may
+            if (lost := self._lost(listed)) and 2 * len(lost) <= len(listed):
+                self._say(f"lists {len(lost):,} of {len(listed):,} clips in {split}_list.txt that no file has, such as "
+                          f"{lost[0]}")
+        return lists
+
+    def _lost(self, listed: set[str]) -> list[str]:
+        """Names of a list that no file has."""
+        there = {stem(name) for names in self._words.values() for name in names}
+        return sorted(name for name in listed - there
+                      if not any((self.folder / f"{name}{suffix}").exists() for suffix in SUFFIXES))
+
+    def missing(self) -> dict[str, list[str]]:
+        return {split: lost for split, listed in self._lists.items() if (lost := self._lost(listed))}
 
     @property
     def split_rule(self) -> str:
@@ -95,22 +121,34 @@ class SpeechCommands(Corpus):
 
     @cached_property
     def _words(self) -> dict[str, list[str]]:
-        found = {}
-        try:
-            for word in sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir()):
-                files = sorted(
-                    f.name
-                    for f in (self.folder / word).iterdir()
-                    if f.name.lower().endswith(SUFFIXES) and not f.name.startswith(".")
-                )
-                if files and word not in BACKGROUNDS and not word.startswith("."):
-                    found[word] = [f"{word}/{file}" for file in files]
-        except PermissionError as error:
-            raise UserError(f"{error.filename} may not be read: give a folder that you can open") from None
+        found, twice, left = {}, [], []
+        for word in sorted(entry.name for entry in self.folder.iterdir() if entry.is_dir() and not hidden(entry)):
+            if word in BACKGROUNDS:
+                continue
+            names: dict[str, str] = {}
+            for file in sorted(entry.name for entry in (self.folder / word).iterdir() if not hidden(entry)):
+                if not file.lower().endswith(SUFFIXES):
+                    left += [f"{word}/{file}"] if file.lower().endswith(OTHER_SOUNDS) else []
+                elif (of := stem(file)) in names:
+                    twice.append(f"{word}/{file}")
+                else:
+                    names[of] = f"{word}/{file}"
+            if names:
+                found[word] = sorted(names.values())
         if not found:
             raise UserError(f"{self.folder} holds no word folder with wav or flac files: it should look like "
-                            f"{self.folder}/yes/x.wav")
+                            f"{self.folder}/yes/x.wav" + (f" ({left[0]} is neither)" if left else ""))
+        if twice:
+            self._say(f"holds {len(twice):,} clips in two formats, which count once, such as {twice[0]}")
+        if left:
+            self._say(f"holds {len(left):,} sounds that are neither wav nor flac and are left out, such as {left[0]}")
+        for word in found:
+            if (small := word.lower().strip()) != word and small in KNOWN_FOLDERS:
+                self._say(f"holds a folder {word!r}, which counts as another word: {small!r} is meant?")
         return found
+
+    def _say(self, what: str) -> None:
+        warnings.warn(f"{self.folder} {what}", Notice, stacklevel=2)
 
     def by_word(self) -> dict[str, list[str]]:
         return self._words
@@ -257,8 +295,6 @@ def index_of(folder: Path, columns: Iterable[str]) -> list[dict[str, str]]:
 
 def _rows(path: Path, delimiter: str) -> list[list[str]]:
     """All rows of a table, the heading too. Raises `UserError` where it cannot be read."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.reader(file, delimiter=delimiter))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}): give the corpus with its lists") from None
+    with files.parsing(path, "cannot be read: give the corpus with its lists"):
+        text = files.text(path, "give the corpus with its lists")
+        return list(csv.reader(text.splitlines(), delimiter=delimiter))

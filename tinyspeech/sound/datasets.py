@@ -30,7 +30,7 @@ from tinyspeech.paths import BUNDLED
 from tinyspeech.sound import audio
 from tinyspeech.sound.corpora import Corpus, open_corpus
 from tinyspeech.sound.noise import noise_spans, read_noise
-from tinyspeech.sound.splits import SPLITS, SUFFIXES, by_hash
+from tinyspeech.sound.splits import SPLITS, by_hash
 
 SILENCE, UNKNOWN = "_silence_", "_unknown_"
 EXTRA_PERCENT = 10
@@ -222,10 +222,9 @@ def info(folder: str | Path = BUNDLED) -> dict:
     corpus = open_corpus(folder)
     by_word, folder = corpus.by_word(), corpus.folder
     noise = {}
-    for path in sorted(corpus.noise.glob("*")):
-        if path.name.lower().endswith(SUFFIXES):
-            with audio.open_sound(path) as file:
-                noise[path.stem] = round(file.frames / file.samplerate, 3)
+    for path in audio.sounds_in(corpus.noise):
+        with audio.open_sound(path) as file:
+            noise[path.stem] = round(file.frames / file.samplerate, 3)
     official_test = SILENCE in by_word or UNKNOWN in by_word
     splits = {s: corpus.of_split(s) for s in (("all",) if official_test else SPLITS[:3])}
     count = {s: Counter({w: len(n) for w, n in words.items() if n}) for s, words in splits.items()}
@@ -235,6 +234,7 @@ def info(folder: str | Path = BUNDLED) -> dict:
         "words": len(by_word),
         "bytes": sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()),
         "split_rule": "none: every file is used, its folder is its label" if official_test else corpus.split_rule,
+        "listed_without_file": {split: len(names) for split, names in corpus.missing().items()},
         "splits": {s: sum(c.values()) for s, c in count.items()},
         "speakers": {
             s: len({corpus.speaker(name) for names in words.values() for name in names}) for s, words in splits.items()

@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tinyspeech.errors import UserError
+from tinyspeech.outside import shown
 
 URL = "http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz"
 SHA256 = "af14739ee7dc311471de98f5f9d2c9191b18aedfe957f4a6ff791c709868ff58"
@@ -49,6 +50,8 @@ def download(out: str | Path, url: str = URL, sha256: str = SHA256, timeout_s: f
         if any(out.iterdir()):
             return out
     part = out.with_name(out.name + ".tar.gz.part")
+    if part.is_symlink() or (part.exists() and not part.is_file()):
+        raise UserError(f"{part} is a link, or no file, and nothing is written through it: remove it")
     try:
         _fetch(url, part, timeout_s)
         with part.open("rb") as file:
@@ -79,7 +82,7 @@ def _fetch(url: str, part: Path, timeout_s: float) -> None:
             part.parent.mkdir(parents=True, exist_ok=True)
             again = f"run the command again to go on from {part}"
             length = reply.headers.get("Content-Length")
-            total = have + int(length) if length else None
+            total = have + int(length) if length and length.isdecimal() else None
             with (
                 part.open("ab" if have else "wb") as file,
                 tqdm(total=total, initial=have, desc=url.rsplit("/", 1)[-1], unit="B", unit_scale=True) as bar,
@@ -91,9 +94,10 @@ def _fetch(url: str, part: Path, timeout_s: float) -> None:
                     raise UserError(f"{url} stopped after {file.tell()} of {total} bytes: {again}")
     except urllib.error.HTTPError as error:
         if error.code != 416:  # 416: nothing is missing; the checksum will tell
-            raise UserError(f"{url} answered {error.code} {error.reason}: try later, or give another address") from None
+            raise UserError(f"{url} answered {error.code} {shown.one_line(str(error.reason), 200)}: try later, or give "
+                            "another address") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", error)
+        reason = shown.one_line(str(getattr(error, "reason", error)), 200)
         raise UserError(f"{url} cannot be reached ({reason}): a network connection is needed; then {again}") from None
 
 
@@ -102,7 +106,7 @@ def _read_block(reply: http.client.HTTPResponse, url: str, again: str) -> bytes:
     try:
         return reply.read(1 << 20)
     except (OSError, http.client.HTTPException) as error:
-        raise UserError(f"{url} broke off ({error}): {again}") from None
+        raise UserError(f"{url} broke off ({shown.one_line(str(error), 200)}): {again}") from None
 
 
 def _unpack(archive: Path, out: Path) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import bz2
+import contextlib
+import gzip
 import hashlib
 import io
-import os
+import lzma
 import tarfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from tqdm import tqdm
 
 from tinyspeech.errors import UserError
+from tinyspeech.outside import arrays, files
 from tinyspeech.paths import cache_folder
 from tinyspeech.sound.noise import BACKGROUND
 from tinyspeech.sound.splits import hash_split
 
 LOGMEL_SHAPE = (98, 40)
 """Frames and bands of one of its pictures."""
+
+MOST_BYTES, MOST_CLIPS = 1 << 30, 250_000
+"""Of an archive, unpacked, and of its pictures: the whole of Speech Commands has 106 thousand, in 415 MB."""
 
 
 @dataclass(frozen=True)
@@ -72,52 +79,77 @@ def load_logmel(path: str | Path) -> LogMelSet:
     if cached.is_file():
         try:
             return _load_logmel_npz(cached)
-        except UserError:
-            cached.unlink()  # damaged: decode again
-    decoded = _decode_logmel(path)
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    partial = cached.with_name(f"{cached.stem}.{os.getpid()}.npz")  # two runs at once do not write one file
-    s = decoded
-    np.savez_compressed(partial, x=s.x, word=s.words, name=s.names, split=s.splits, noise=s.noise)
-    partial.replace(cached)
-    return decoded
+        except (UserError, OSError):
+            with contextlib.suppress(OSError):
+                cached.unlink()  # damaged: decode again
+    s = _decode_logmel(path)
+    files.keep(cached, lambda partial: np.savez_compressed(partial, x=s.x, word=s.words, name=s.names, split=s.splits,
+                                                           noise=s.noise))
+    return s
 
 
 def _load_logmel_npz(path: Path) -> LogMelSet:
-    wrong = f"{path} is not a log-mel set: arrays x [N, 98, 40], word, name, split [N] and noise [M, 98, 40] are needed"
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            x, words, names, splits, noise = (arrays[key] for key in ("x", "word", "name", "split", "noise"))
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zipfile.zlib.error) as error:
-        raise UserError(wrong) from error
+    wrong = "is not a log-mel set: arrays x [N, 98, 40], word, name, split [N] and noise [M, 98, 40] are needed"
+    held = arrays.load(path, MOST_BYTES, wrong)
+    with files.parsing(path, wrong):
+        x, words, names, splits, noise = (held[key] for key in ("x", "word", "name", "split", "noise"))
     shapes_fit = (
         x.shape[1:] == noise.shape[1:] == LOGMEL_SHAPE and words.shape == names.shape == splits.shape == x.shape[:1]
     )
-    if not shapes_fit or x.dtype != np.uint8 or noise.dtype != np.uint8:
-        raise UserError(wrong)
+    if not shapes_fit or x.dtype != np.uint8 or noise.dtype != np.uint8 or any(
+            text.dtype.kind != "U" for text in (words, names, splits)):
+        raise UserError(f"{path} {wrong}")
     return LogMelSet(x, words, names, splits, noise)
+
+
+class _Limited:
+    """A stream that ends with an error where it gives more than it may. opened : what decompresses it"""
+
+    def __init__(self, opened: IO[bytes], most: int):
+        self._opened, self._left = opened, most
+
+    def read(self, count: int) -> bytes:
+        data = self._opened.read(min(count, self._left + 1))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError(f"it unpacks to more than {MOST_BYTES:,} bytes")
+        return data
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    """An archive's own bytes, whatever packs them."""
+    with path.open("rb") as file:
+        magic = file.read(6)
+    for start, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+        if magic.startswith(start):
+            return opener(path)
+    return path.open("rb")
 
 
 def _decode_logmel(path: Path) -> LogMelSet:
     from PIL import Image  # only the archive needs it
 
     clips, noise = {}, {}
+    wrong = "is not an archive of log-mel pictures"
     try:
-        with tarfile.open(path, "r:*") as tar, tqdm(desc=f"decoding {path.name}", unit=" clips", disable=None) as bar:
+        with _unpacked(path) as opened, tarfile.open(fileobj=_Limited(opened, MOST_BYTES), mode="r|") as tar, \
+                tqdm(desc=f"decoding {path.name}", unit=" clips", disable=None) as bar:
             for member in tar:
                 if not member.isfile() or not member.name.endswith(".jpg"):
                     continue
                 folder, file = member.name.removeprefix("./").split("/")[-2:]
-                pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile(member).read())))
-                if pixels.shape != LOGMEL_SHAPE:
-                    raise ValueError(f"{member.name} has shape {pixels.shape}, not {LOGMEL_SHAPE}")
-                (noise if folder == BACKGROUND else clips)[folder, file.removesuffix(".jpg")] = pixels
+                image = Image.open(io.BytesIO(tar.extractfile(member).read()), formats=("JPEG",))
+                if image.size[::-1] != LOGMEL_SHAPE or image.mode != "L":  # before any memory is taken for it
+                    raise ValueError(f"{member.name} has shape {image.size[::-1]} {image.mode}, not {LOGMEL_SHAPE} L")
+                (noise if folder == BACKGROUND else clips)[folder, file.removesuffix(".jpg")] = np.asarray(image)
+                if len(clips) + len(noise) > MOST_CLIPS:
+                    raise ValueError(f"it holds more than {MOST_CLIPS:,} pictures")
                 bar.update()
-    except (OSError, EOFError, ValueError, tarfile.TarError, zipfile.zlib.error) as error:
+    except Exception as error:  # of five libraries; what is wrong is the archive
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} is not an archive of log-mel pictures ({reason}): give the .tar.gz or an .npz"
-        ) from error
+        raise UserError(f"{path} {wrong} ({reason}): give the .tar.gz or an .npz") from error
     if not clips:
         raise UserError(f"{path} holds no log-mel picture: word/name.jpg is needed, 98 rows by 40 columns")
     empty = np.zeros((0, *LOGMEL_SHAPE), np.uint8)

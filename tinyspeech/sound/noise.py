@@ -51,13 +51,7 @@ def noise_spans(folder: str | Path, split: str) -> list[tuple[Path, int, int]]:
     """
     folder, (begin, end) = Path(folder), BACKGROUND_SHARE[split]
     spans = []
-    try:
-        there = sorted(folder.iterdir()) if folder.is_dir() else []
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}): give a folder that you can open") from None
-    for path in there:
-        if not path.name.lower().endswith(audio.SUFFIXES):
-            continue
+    for path in audio.sounds_in(folder):
         with audio.open_sound(path) as file:
             length = file.frames * audio.SAMPLE_RATE_HZ // file.samplerate
         first, last = round(begin * length), round(end * length) - audio.CLIP_SAMPLES

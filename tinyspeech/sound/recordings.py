@@ -20,6 +20,7 @@ from scipy.signal import fftconvolve
 
 from tinyspeech.errors import UserError
 from tinyspeech.integer import frontend
+from tinyspeech.outside import files as outside
 from tinyspeech.sound import audio
 from tinyspeech.sound.noise import BACKGROUND_SHARE
 from tinyspeech.sound.splits import speaker_split
@@ -52,7 +53,8 @@ def found(folder: Path) -> list[Path]:
     """The sound files in a folder and below it, by name. Raises `UserError` where there is none, or no folder."""
     if not folder.is_dir():
         raise UserError(f"{folder} {'is a file' if folder.exists() else 'does not exist'}: give a folder of recordings")
-    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES))
+    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(audio.SUFFIXES)
+                   and not any(part.startswith(".") for part in path.relative_to(folder).parts))
     if not files:
         raise UserError(f"{folder} holds no recordings: {', '.join(audio.SUFFIXES)} are looked for, in it and below")
     return files
@@ -99,20 +101,31 @@ def blocks(path: Path) -> Iterator[np.ndarray]:
         rate = file.samplerate
         unit = 2 * (rate // gcd(rate, audio.SAMPLE_RATE_HZ))  # so many give whole samples at 16 and at 8 kHz
         margin, block = (-(-round(seconds * rate) // unit) * unit for seconds in (MARGIN_S, BLOCK_S))
-        held, start, at = audio.read_next(file, min(block + margin, file.frames)), 0, 0
-        while at < file.frames:
-            end = min(at + block, file.frames)
+        held, start, at = file.read(block + margin), 0, 0
+        if not len(held):
+            raise UserError(f"{path} holds 0 samples: give a recording with sound in it")
+        ended = len(held) < block + margin
+        while True:
+            last = ended and at + block >= start + len(held)
+            end = start + len(held) if last else at + block
             begin, stop = ((t - start) * frontend.SAMPLE_RATE_HZ // rate for t in (at, end))
-            out = _halved(held, rate)
-            yield out[begin : stop if end < file.frames else None]
-            keep = max(start, end - margin)
-            more = audio.read_next(file, min(block, file.frames - start - len(held)))
+            yield _halved(held, rate)[begin : None if last else stop]
+            if last:
+                return
+            keep, more = max(start, end - margin), held[:0] if ended else file.read(block)
+            ended = len(more) < block
             held, start, at = np.concatenate([held[keep - start :], more]), keep, end
 
 
 def at_8khz(path: Path) -> np.ndarray:
-    """A whole recording, int16 [n] at 8 kHz."""
-    return np.concatenate(list(blocks(path)))
+    """A whole recording, int16 [n] at 8 kHz. Raises `UserError` as `blocks`, and for one of more than a day."""
+    parts, length = [], 0
+    for part in blocks(path):
+        parts.append(part)
+        length += len(part)
+        if length > audio.LONGEST_S * frontend.SAMPLE_RATE_HZ:
+            raise UserError(f"{path} is longer than {audio.LONGEST_S // 3600} hours: cut it into parts")
+    return np.concatenate(parts)
 
 
 def scaled(samples: np.ndarray, level: float | None) -> np.ndarray:
@@ -141,9 +154,9 @@ def kinds(folder: Path) -> dict[Path, str]:
     files = found(folder)
     if table.exists():
         try:
-            with table.open(encoding="utf-8", newline="") as file:
-                listed = {row["file"]: row["kind"] for row in csv.DictReader(file, delimiter="\t")}
-        except (OSError, UnicodeDecodeError, KeyError) as error:
+            rows = csv.DictReader(outside.text(table, "").splitlines(), delimiter="\t")
+            listed = {row["file"]: row["kind"] for row in rows}
+        except (KeyError, csv.Error) as error:
             raise UserError(f"{table} cannot be read ({error}): it needs the columns file and kind") from None
     return {path: "babble" if any(word in path.stem.lower() for word in BABBLE)
             else listed.get(path.name) or path.stem for path in files}

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from tinyspeech.errors import UserError
+from tinyspeech.outside import files
 
 SPLITS = ("training", "validation", "testing", "all")
 SUFFIXES = (".wav", ".flac")
@@ -72,13 +72,9 @@ def stem(name: str) -> str:
 
 
 def read_list(path: Path) -> set[str]:
-    """Clips named in `validation_list.txt` or `testing_list.txt`, as `word/stem`."""
-    try:
-        return {stem(line.strip().replace("\\", "/")) for line in path.read_text("utf-8").splitlines() if line.strip()}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}): one clip a line is needed, as in yes/x_nohash_0.wav"
-        ) from None
+    """Clips named in `validation_list.txt` or `testing_list.txt`, as `word/stem`. Raises `UserError` for no text."""
+    text = files.text(path, "one clip a line is needed, as in yes/x_nohash_0.wav")
+    return {stem(line.strip().replace("\\", "/").removeprefix("./")) for line in text.splitlines() if line.strip()}
 
 
 def by_hash(names: list[str], *salt: object) -> list[str]:

@@ -16,7 +16,10 @@ from pathlib import Path, PurePosixPath
 
 from tinyspeech import KEYWORDS
 from tinyspeech.errors import UserError
+from tinyspeech.outside import files
 
+LONGEST_S = 1e7
+"""Of a recording: what ends later is no time."""
 MARGIN_S = 0.5
 """Around a true occurrence: left out of the count and of the hours."""
 
@@ -38,9 +41,9 @@ def read(tables: Iterable[Path]) -> dict[str, list[Span]]:
     spans: dict[str, list[Span]] = {}
     for table in tables:
         try:
-            with table.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        except (OSError, UnicodeDecodeError) as error:
+            text = files.text(table, "give a tab-separated table")
+            rows = list(csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+        except (OSError, csv.Error) as error:
             raise UserError(f"{table} cannot be read ({error}): give a tab-separated table") from None
         for line, row in enumerate(rows, 2):
             what = row.get("word") or row.get("text")
@@ -49,7 +52,7 @@ def read(tables: Iterable[Path]) -> dict[str, list[Span]]:
                 name = PurePosixPath(row["file"].replace("\\", "/")).name
             except (KeyError, TypeError, ValueError, AttributeError):
                 begin, end, what = 0.0, -1.0, None
-            if what is None or not 0 <= begin <= end:
+            if what is None or not 0 <= begin <= end < LONGEST_S:
                 raise UserError(f"{table}, line {line}: needs the columns file, start, end, and word or text")
             if row.get("word") in KEYWORDS:
                 spans.setdefault(name, []).append(Span(begin, end, row["word"]))

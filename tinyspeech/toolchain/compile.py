@@ -2,31 +2,38 @@
 Debian's gcc builds the firmware as well.
 
 Builds are kept in a cache folder under the hash of everything that went in, so that a second call costs nothing and
-processes that build at once do not disturb each other.
+processes that build at once do not disturb each other. What is no longer whole there is built anew, and where the
+folder cannot be written, builds last as long as the program.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tinyspeech import COMPILERS
-from tinyspeech.errors import UserError
+from tinyspeech.errors import Notice, UserError
 from tinyspeech.paths import FIRMWARE, ROOT, build_folder, to_install
 from tinyspeech.toolchain.elf import flat_image
 
 CACHE = build_folder()
-"""Where builds are kept."""
+"""Where builds are kept; git-ignored."""
+WHOLE = ".whole.json"
+"""In each build: the size and hash of every file, so that what somebody removed or a full disk cut is seen."""
 FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "words.c", "board.c", "listen.c", "handler.S", "usart.c",
                     "decision.c", "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S",
                     "matching.S", "network.c")
@@ -103,14 +110,35 @@ def has_gcc() -> bool:
 
 def _compile(command: list[str]) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False, cwd=ROOT)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False,
+                              cwd=ROOT, env=_compiler_environment())
     except OSError as error:
         raise UserError(f"the C compiler cannot be run: {error}") from error
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no message"]
+        lines = done.stderr.strip().splitlines() or [
+            f"it says nothing and ends with {done.returncode}. Is there room on the disks of {CACHE} and of the "
+            "compiler's own cache (zig env tells it)? What lies in both may be removed"]
         first = next((line for line in lines if "error" in line), lines[0])
         raise UserError(f"the C compiler failed: {first.strip()}")
     return done.stdout
+
+
+def _compiler_environment() -> dict[str, str] | None:
+    """zig keeps a cache of its own, in the home folder: `TINYSPEECH_CACHE` moves that, too, and where it cannot be
+    written it lasts as long as the program."""
+    if "ZIG_GLOBAL_CACHE_DIR" in os.environ:
+        return None
+    own = build_folder() / "zig" if os.environ.get("TINYSPEECH_CACHE") else None
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    if not _may_write(own or home):
+        own = _spare_folder() / "zig"
+    return None if own is None else {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(own), "ZIG_LOCAL_CACHE_DIR": str(own)}
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether files can be made in it, or it can be made itself."""
+    there = next(path for path in (folder, *folder.parents) if path.exists() or path == path.parent)
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def compiler_version(compiler: str) -> str:
@@ -157,15 +185,63 @@ def firmware_with(header: str) -> Path:
 
 
 def _cached(name: str, digest: str, build) -> Path:
-    """The folder build/name-digest, made by `build(folder)` in a temporary place and moved there in one step."""
+    """The folder build/name-digest, made by `build(folder)` in a temporary place and moved there in one step; anew
+    where what is there is not whole. Where a read-only `build_folder` has no room for it, it lasts as long as the
+    program; otherwise `UserError`."""
     folder = CACHE / f"{name}-{digest}"
-    if folder.exists():
+    if _is_whole(folder):
         return folder
     try:
         CACHE.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            _remove(folder)
         return _build(folder, name, build)
     except OSError as error:
-        raise UserError(f"cannot write the build {folder}: {error.strerror}") from error
+        if CACHE != build_folder() or (os.access(CACHE, os.W_OK) and CACHE.is_dir()):
+            raise UserError(f"cannot write the build {folder}: {error.strerror or error}; what lies in {CACHE} may be "
+                            "removed") from error
+        if not (folder := _spare(error) / folder.name).exists():
+            folder.mkdir()
+            build(folder)
+        return folder
+
+
+@cache
+def _spare_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="tinyspeech-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _spare(error: OSError) -> Path:
+    """A folder for builds that do not last, which is said."""
+    warnings.warn(f"{CACHE} cannot be written ({error.strerror}), and so builds are made again each time: "
+                  "TINYSPEECH_CACHE names another folder", Notice, stacklevel=2)
+    return _spare_folder()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a build is there and every file of it is what it was."""
+    try:
+        kept = json.loads((folder / WHOLE).read_text("utf-8"))
+        return all(_hash_of(folder / name) == digest for name, digest in kept.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove(folder: Path) -> None:
+    """Away with what is not whole: at once, so that others that build the same see it whole or not at all."""
+    with contextlib.suppress(OSError):
+        away = folder.with_name(f".{folder.name}-{os.getpid()}")
+        os.replace(folder, away)
+        shutil.rmtree(away, ignore_errors=True)
+    if folder.exists() and not _is_whole(folder):
+        shutil.rmtree(folder)
 
 
 def _build(folder: Path, name: str, build) -> Path:
@@ -174,6 +250,8 @@ def _build(folder: Path, name: str, build) -> Path:
         work = Path(temporary) / "out"
         work.mkdir()
         build(work)
+        kept = {path.name: _hash_of(path) for path in sorted(work.iterdir()) if path.is_file()}
+        (work / WHOLE).write_text(json.dumps(kept), "utf-8")
         try:
             os.replace(work, folder)
         except OSError:

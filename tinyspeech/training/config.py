@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from tinyspeech import KEYWORDS
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import quant, saved
 from tinyspeech.lowbit.prune import PruneConfig
+from tinyspeech.outside import files
 from tinyspeech.training.augment import AugmentConfig
 from tinyspeech.training.data import VIEWS
 
-PRINTED = "[a-z]{1,8}"
-"""A word on the serial port, where a space ends it; the chip has some bytes for ten of them."""
+MOST_EPOCHS, MOST_CLIPS = 1_000_000, 65_536
+"""Slips of the finger beyond: of a run's passes, and of a batch."""
+CONFIG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,14 @@ class TrainConfig:
                       "int | str": (int, str)}[item.type]
             if not isinstance(value, wanted) or isinstance(value, bool):
                 raise UserError(f"config key '{item.name}' must be of type {item.type}, not {value!r}")
-        spelled = [word for word in self.words if isinstance(word, str) and re.fullmatch(PRINTED, word)]
-        if len(set(spelled)) != len(KEYWORDS) or len(self.words) != len(KEYWORDS):
+        if not saved.are_words(self.words):
             raise UserError(f"config key 'words' must be {len(KEYWORDS)} different words of 1 to 8 letters a to z, as "
                             f"the chip prints them, not {self.words!r}")
         if self.batch_size < 1:
             raise UserError(f"config key 'batch_size' must be 1 or more, not {self.batch_size}")
+        for key, most in (("batch_size", MOST_CLIPS), ("epochs", MOST_EPOCHS), ("qat_epochs", MOST_EPOCHS)):
+            if getattr(self, key) > most:
+                raise UserError(f"config key '{key}' must be at most {most:,}, not {getattr(self, key)}")
         if self.epochs < 1 and (self.epochs < 0 or not self.start or self.prune):
             raise UserError(f"config key 'epochs' must be 1 or more, not {self.epochs}; 0 with 'start' and no 'prune'")
         if self.qat_epochs < 0 or not 0 < self.lr <= 10 or not 0 < self.qat_lr <= 10:
@@ -208,17 +211,19 @@ class TrainConfig:
 def load_config(path: str | Path, **overrides) -> TrainConfig:
     """Read a YAML file; `overrides` that are not None win. Unknown keys and unreadable files raise `UserError`."""
     try:
-        values = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+        text = files.text(path, "give a YAML config", CONFIG_BYTES)
     except OSError as error:
         raise UserError(f"cannot read config {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not a text file: give a YAML config") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    with files.parsing(path, "is not valid YAML: it nests too deep, or holds a value that is none"):
+        try:
+            values = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold 'key: value' lines")
     known = [item.name for item in fields(TrainConfig)]
     for key in values:
         if key not in known:
             raise UserError(f"unknown key '{key}' in {path}; known: {', '.join(known)}")
-    return TrainConfig(**{**values, **{key: value for key, value in overrides.items() if value is not None}})
+    with files.parsing(path, "holds a value that is none"):
+        return TrainConfig(**{**values, **{key: value for key, value in overrides.items() if value is not None}})

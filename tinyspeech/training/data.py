@@ -232,12 +232,9 @@ class Passes:
         number %= self.count
         if number not in self.made:
             path = self.folder / f"pass-{self.key}-{number}.pt" if self.folder is not None else None
-            if path is not None and path.exists():
-                self.made[number] = tuple(t.to(self.data.x.device) for t in torch.load(path, weights_only=True))
-            else:
-                self.made[number] = self._make(number)
-                if path is not None:
-                    self._keep(path, number)
+            self.made[number] = self._kept(path) or self._make(number)
+            if path is not None and not path.exists():
+                self._keep(path, number)
         return self.made[number]
 
     @torch.no_grad()
@@ -251,6 +248,18 @@ class Passes:
             parts.append((x.to(torch.int8), y, answer.half()))
         features, labels, answers = (torch.cat(part) for part in zip(*parts, strict=True))
         return features, labels, answers
+
+    def _kept(self, path: Path | None) -> tuple[Tensor, Tensor, Tensor] | None:
+        """What lies in a file of the folder; nothing where it is not whole, and then it goes, to be made again."""
+        if path is None or not path.exists():
+            return None
+        try:
+            features, labels, answers = torch.load(path, weights_only=True)
+            return tuple(t.to(self.data.x.device) for t in (features, labels, answers))
+        except Exception:  # torch raises many types for what was half written
+            with contextlib.suppress(OSError):
+                path.unlink()
+            return None
 
     def _keep(self, path: Path, number: int) -> None:
         partial = path.with_suffix(f".{os.getpid()}")

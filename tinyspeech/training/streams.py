@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -34,6 +33,7 @@ from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.network import SIGMOID_BITS
 from tinyspeech.lowbit import grids
 from tinyspeech.networks.streaming import leaking_mean
+from tinyspeech.outside import files
 from tinyspeech.sound import audio, recordings, truth
 from tinyspeech.sound.noise import noise_spans
 from tinyspeech.training.augment import gain_factors, tilt_factors, warp_power
@@ -259,16 +259,18 @@ def bands_of_file(path: Path) -> np.ndarray:
     """
     kept = paths.cache_folder() / f"bands-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}.npy"
     if kept.exists():
-        return np.load(kept, allow_pickle=False)
+        try:
+            bands = np.load(kept, allow_pickle=False, mmap_mode=None)
+            if bands.dtype == np.float16 and bands.shape[1:] == (frontend.N_BANDS,):
+                return bands
+        except (OSError, ValueError, EOFError):
+            pass  # half written or foreign: it is made again
     sound = recordings.at_8khz(path)
     steps, half = (len(sound) - frontend.WINDOW) // (frontend.HOP // 2) + 1, frontend.HOP // 2
     parts = [frontend.log_mel(sound[half * np.arange(i, min(i + BLOCK, steps))[:, None] + np.arange(frontend.WINDOW)])
              for i in range(0, steps, BLOCK)]
     bands = (np.concatenate([np.zeros((0, frontend.N_BANDS)), *parts]) / (1 << frontend.LOG_BITS)).astype(np.float16)
-    partial = kept.with_suffix(f".{os.getpid()}.npy")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    np.save(partial, bands)
-    partial.replace(kept)
+    files.keep(kept, lambda partial: np.save(partial, bands))
     return bands
 
 

@@ -30,7 +30,15 @@ from tinyspeech import CLASSES, KEYWORDS, paths
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import grids, quant
 from tinyspeech.lowbit.prune import Pruner, shrink
-from tinyspeech.lowbit.saved import accuracy, bundle, check_writable, load_checkpoint, load_model, save_atomically
+from tinyspeech.lowbit.saved import (
+    accuracy,
+    beside,
+    bundle,
+    check_writable,
+    load_checkpoint,
+    load_model,
+    save_atomically,
+)
 from tinyspeech.networks.family import TinySpeech
 from tinyspeech.networks.models import build_model
 from tinyspeech.training import streams
@@ -208,7 +216,7 @@ class Run:
     @property
     def checkpoint(self) -> Path:
         """Where a run that was interrupted goes on."""
-        return self.out.with_suffix(".checkpoint")
+        return beside(self.out, ".checkpoint")
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """(features [B, T, 12] in int8 units, labels [B], a teacher's answers [B, 12] or [B, 0]) of epoch 0, 1, ..."""
@@ -331,7 +339,7 @@ def few_bits_stage(run: Run, saved: dict | None) -> None:
     if run.progress.stage == "float":
         run.progress.stage, run.progress.epoch = "qat", 0
         save_atomically(finished(run, "float", run.progress.float_accuracy),
-                        run.out.with_name(run.out.stem + "_float.pt"))
+                        beside(run.out, "_float.pt"))
         quant.prepare(run.model, quantisation).to(run.device)
         quant.calibrate(run.model.eval(), next(run.batches(0, run.generator))[0] * grids.INPUT_STEP)
     else:  # taken up in this stage: the steps of the quantisers are in the checkpoint

@@ -59,7 +59,7 @@ def levers(speech: Path, logmel: Path, negatives: Sequence[Path], noise: Path, r
     rows = []
     for i, (label, config) in enumerate(tqdm(configs().items(), "levers", disable=None, unit="network")):
         out = paths.RUNS / f"lever_{i}.pt"
-        before = left_by(out.with_suffix(".checkpoint"), json.loads(json.dumps(vars(config))))
+        before = left_by(saved.beside(out, ".checkpoint"), json.loads(json.dumps(vars(config))))
         train.train(config, data, out, resume=before, quiet=True, sounds=sounds if config.streams else None)
         model = lower.integer_twin(saved.load_model(out), label)
         right = model.run(features.numpy().astype(np.int8)).argmax(1) == labels.numpy()
