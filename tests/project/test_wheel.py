@@ -1,6 +1,7 @@
 """The library without a clone: an sdist, the wheel that is built from it, and its commands in an environment that has
 the dependencies of that wheel and nothing else, started in an empty folder."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -155,22 +157,39 @@ def test_it_builds_the_firmware_that_the_clone_builds(installed):
     assert built.read_bytes() == toolchain.build_firmware().bin.read_bytes() and len(built.read_bytes()) == flash
 
 
-def test_it_flashes_a_board_and_listens_to_it_and_teaches_it(installed):
-    board = installed.start("board", "--blank", "--fast")
+@contextlib.contextmanager
+def board(installed: Installed, *arguments) -> Iterator[str]:
+    """A virtual board in a process of its own; its port."""
+    process = installed.start("board", *arguments)
     try:
-        assert select.select([board.stdout], [], [], 60)[0], "no port within a minute"
-        port = board.stdout.readline().removeprefix("port: ").strip()
+        yield first_line(process).removeprefix("port: ")
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen) -> str:
+    assert select.select([process.stdout], [], [], 120)[0], "no line within two minutes"
+    return process.stdout.readline().strip()
+
+
+def test_it_flashes_a_board_and_teaches_it(installed):
+    lamps = sorted((DATA / "takes").glob("lamp_heart_0[1-5].flac"))
+    with board(installed, "--blank", "--fast") as port:
         assert "bytes flashed and verified" in installed.run("flash", "--port", port)
-        lamps = sorted((DATA / "takes").glob("lamp_heart_0[1-5].flac"))
         taught = installed.run("teach", "--word", "lamp", "--port", port, "--wav", *lamps)
         assert "lamp is taught, in 64 bytes: place 1" in taught
         assert "1  lamp" in installed.run("words", "--port", port)
-        listening = installed.start("listen", "--port", port, "--wav", YES, "--json")
-        out, err = listening.communicate()
-        assert listening.returncode == 0 and [json.loads(line)["word"] for line in out.splitlines()] == ["yes"], err
-    finally:
-        board.send_signal(signal.SIGINT)
-        board.communicate()
+
+
+def test_it_listens_to_a_board(installed):
+    with board(installed, "--wav", YES) as port:
+        listening = installed.start("listen", "--port", port, "--json")
+        try:
+            assert json.loads(first_line(listening))["word"] == "yes"
+        finally:
+            listening.send_signal(signal.SIGINT)
+            listening.communicate()
 
 
 def test_a_word_goes_into_a_file_of_the_users(installed):
