@@ -268,7 +268,7 @@ class IntegerModel:
             layer.check()
         for row in self.worst(frames):
             row.check()
-        self._check_wiring(frames)
+        self._check_wiring()
 
     def _check_names(self) -> None:
         """What belongs to no layer: names are words of ASCII, for they are written into C; numbers are numbers."""
@@ -330,7 +330,7 @@ class IntegerModel:
         return Worst(layer.name, four, int(max(np.abs(sums).max(), np.abs(biased).max())),
                      int(max(np.abs(product).max(), np.abs(rounded).max())), int(total))
 
-    def _check_wiring(self, frames: int) -> None:
+    def _check_wiring(self) -> None:
         """Every layer reads what has been written in the same frame, in the shape that it needs."""
         width = {"stream": self.inputs}
         names = [layer.name for layer in self.layers]
@@ -343,7 +343,7 @@ class IntegerModel:
 
             need(inputs is not None, f"nothing has been written to its source, {layer.source}")
             need(names.count(layer.name) == 1, "two layers have this name")
-            need((frames + self.flush) * layer.kernel * inputs <= MOST_VALUES, "it looks at too many frames")
+            need((N_FRAMES + self.flush) * layer.kernel * inputs <= MOST_VALUES, "it looks at too many frames")
             need(layer.kernel == 1 or layer.kind in ("dense", "depthwise", "pool"), f"a {layer.kind} sees one frame")
             need(layer.stride == 1 or layer.kind == "depthwise", "only depthwise layers may leave frames out")
             need(layer.kind.endswith("classifier") == last, "the last layer, and no other, is a classifier")
