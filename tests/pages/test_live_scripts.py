@@ -107,8 +107,8 @@ def test_what_is_kept_is_what_the_converter_made_of_it_cut_as_the_library_cuts_i
     samples = listening.from_conversions(volts >> 6)
     ours = evaluate(["live_board.js"], """(() => {
       const samples = liveSamples(Uint16Array.from(data.volts));
-      return [[...samples], [...liveSecond(samples, data.rate)]];
-    })()""", {"volts": volts.tolist(), "rate": frontend.SAMPLE_RATE_HZ})
+      return [[...samples], [...liveSecond(samples, data.second)]];
+    })()""", {"volts": volts.tolist(), "second": live.second()})
     assert ours[0] == samples.tolist()
     assert ours[1] == audio.fit_to_second(samples, frontend.SAMPLE_RATE_HZ).tolist()
 

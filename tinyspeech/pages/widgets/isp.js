@@ -5,7 +5,7 @@
 //   const result = await ispFlash(line, image, spec, { progress: (done, total) => { ... } });
 //
 // A line is { write(bytes), read(count, seconds) -> Uint8Array, now() -> seconds }, the first two awaited: `isp.Line`.
-// What goes wrong is an Error whose message is one line for the reader; its name is UserError, or PortLost.
+// What goes wrong is an Error whose message is one line for the reader; its name is UserError, or of that PortLost or Talking.
 
 function ispError(kind, text) {
   return Object.assign(new Error(text), { name: kind });
@@ -91,7 +91,7 @@ function ispClient(line, spec) {
   };
   const hush = async () => { // until the line is silent
     for (let i = 0; i < spec.hushes; i++) if (!(await line.read(4096, spec.quiet_s)).length) return;
-    throw ispError("UserError", ispText(spec, "talks"));
+    throw ispError("Talking", ispText(spec, "talks"));
   };
   const endClip = async () => { // fill up one that was broken off
     for (let i = 0; i < Math.floor(spec.broken_clip_bytes / 1000); i++) {
@@ -218,7 +218,7 @@ async function ispFlash(line, image, spec, told) {
       }
     }
   } catch (error) {
-    if (error.name === "PortLost") throw ispError("PortLost", error.message + left);
+    if (["PortLost", "Talking"].includes(error.name)) throw ispError(error.name, error.message + left);
     throw error;
   }
   if (!gone) throw ispError("UserError", ispText(spec, "silent", { trouble: trouble.message }));

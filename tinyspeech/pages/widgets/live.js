@@ -35,7 +35,7 @@ function livePanel(root, data) {
   const view = liveView(root, data), { part } = view;
   const microphone = { block: 1, rate: RATE, resampler: null, dropped: 0, behind: false, late: 0 };
   let module, board, source = null, settling = null, gain = 1, least = 0, changed = true;
-  let peak = 0, quiet = 0, facts = null, hidden = null, standing = "", passing = null;
+  let peak = 0, quiet = 0, facts = null, hidden = null, standing = "", passing = null, asked = 0;
 
   const joined = (one, other) => {
     const all = new Float32Array(one.length + other.length);
@@ -191,16 +191,18 @@ function livePanel(root, data) {
 
   // ---- what it says, and what did it hear?
 
-  const keep = (wave) => {
+  const keep = async (wave) => {
     const samples = Float32Array.from(wave, (v) => v / 32768 - 1), down = soundResampler(RATE, data.clip_hz);
-    const second = liveSecond(liveSamples(wave), data.rate);
+    const second = liveSecond(liveSamples(wave), data.second);
     view.kept(wavFile(joined(down.push(samples), down.end()), data.clip_hz));
-    for (const { name, classify } of panel.classifiers)
-      classify(second).then((logits) => {
-        const powers = logits.map((logit) => Math.exp((logit - Math.max(...logits)) * data.logit_step));
-        const sum = powers.reduce((a, b) => a + b);
-        view.answer(name, powers.map((power) => power / sum));
-      });
+    const turn = ++asked;
+    for (const { name, classify } of panel.classifiers) { // one after the other, so that they stand in their order
+      const logits = await classify(second);
+      if (turn !== asked) return; // about something else, meanwhile
+      const powers = logits.map((logit) => Math.exp((logit - Math.max(...logits)) * data.logit_step));
+      const sum = powers.reduce((a, b) => a + b);
+      view.answer(name, powers.map((power) => power / sum));
+    }
   };
   const told = {
     line(text) {

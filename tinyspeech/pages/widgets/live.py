@@ -79,6 +79,13 @@ def _settings() -> list[dict]:
             for sensitivity in decision.SENSITIVITIES for first in (None, *protocol.first_words())]
 
 
+def second() -> dict:
+    """How the page chooses a second of sound: `audio.fit_to_second`'s constants, at the chip's rate."""
+    rate = frontend.SAMPLE_RATE_HZ
+    return {"rate": rate, "grids": audio.GRIDS_PER_SECOND, "lag": max(1, round(rate / audio.HEARD_HZ)),
+            "straight": audio.STRAIGHT, "quiet": audio.QUIET_SHARE, "units": audio.LOUDNESS_UNITS}
+
+
 def live_data() -> dict:
     """What the panel's scripts need: firmware, WebAssembly, clips, protocol, what is watched."""
     firmware, model = toolchain.build_firmware(), IntegerModel.load(model_file(SHIPPED, ".npz"))
@@ -94,6 +101,7 @@ def live_data() -> dict:
         "start_s": virtual.START_S,
         "signal_hz": listening.ADC_HZ,
         "rate": frontend.SAMPLE_RATE_HZ,
+        "second": second(),
         "window": frontend.WINDOW,
         "hop": frontend.HOP,
         "classes": [name.strip("_") for name in CLASSES],

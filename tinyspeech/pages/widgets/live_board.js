@@ -136,17 +136,27 @@ function liveSamples(volts) {
   });
 }
 
-// The loudest second of what was heard, looked for in steps of 10 ms, as `classify` does it with a long file.
-function liveSecond(samples, rate) {
-  const step = rate / 100, energy = [];
-  for (let at = 0; at + step <= samples.length; at += step)
-    energy.push(samples.subarray(at, at + step).reduce((sum, x) => sum + x * x, 0));
-  let best = 0, most = -1;
-  for (let at = 0; at + 100 <= energy.length; at++) {
-    const sum = energy.slice(at, at + 100).reduce((a, b) => a + b);
-    if (sum > most) [most, best] = [sum, at];
+// The second in which there is most to hear, looked for in steps of 10 ms, as `classify` does it with a long file
+// (`audio.fit_to_second`): of each step the power of second differences, in octaves above a share of the loudest one's.
+// how: {rate, grids, lag, straight, quiet, units}
+function liveSecond(samples, how) {
+  const step = how.rate / how.grids, { lag } = how, energy = [];
+  const at = (i) => samples[Math.max(i, 0)], slope = (i) => at(i) - at(i - lag);
+  for (let from = 0; from < samples.length; from += step) {
+    let sum = 0;
+    for (let i = from; i < Math.min(from + step, samples.length); i++)
+      if (i >= from + 2 * lag || from + step > samples.length)
+        sum += (slope(i) - slope(i - lag)) ** 2 + how.straight * slope(i) ** 2;
+    energy.push(sum);
   }
-  const second = new Int16Array(rate);
-  second.set(samples.subarray(best * step, best * step + rate));
+  const most = Math.max(...energy), loud = energy.map((one) =>
+    most ? Math.round(Math.log2(1 + one / (how.quiet * most)) * how.units) : 0);
+  let best = 0, largest = -1;
+  for (let first = 0; first + how.grids <= loud.length; first++) {
+    const sum = loud.slice(first, first + how.grids).reduce((a, b) => a + b);
+    if (sum > largest) [largest, best] = [sum, first];
+  }
+  const second = new Int16Array(how.rate), start = Math.min(best * step, Math.max(0, samples.length - how.rate));
+  second.set(samples.subarray(start, start + how.rate));
   return second;
 }
