@@ -43,9 +43,11 @@ SHIPPED = "tinyspeech_s"
 
 EXTRAS = {
     "train": ("torch", "torchaudio", "yaml", "filelock", "PIL"),
-    "book": ("jupyter_book", "sphinx_external_toc", "nbformat", "nbclient", "jupyter_client", "ipykernel", "matplotlib",
-             "matplotlib_inline", "cycler", "ipywidgets", "traitlets", "IPython", "jinja2", "markupsafe"),
+    "book": ("jupyter_book", "sphinx", "docutils", "sphinx_external_toc", "nbformat", "nbclient", "jupyter_client",
+             "ipykernel", "matplotlib", "matplotlib_inline", "cycler", "ipywidgets", "traitlets", "IPython", "jinja2",
+             "markupsafe"),
     "sbom": ("cyclonedx", "packageurl"),
+    "microphone": ("sounddevice",),
 }
 """Modules of what pyproject.toml lists under an extra: not needed to classify, build, flash, listen and teach."""
 

@@ -125,7 +125,7 @@ def installed(wheel, tmp_path_factory):
 
 def test_the_wheel_brings_all_that_commands_read(wheel):
     code = {path.relative_to(ROOT) for path in (ROOT / "tinyspeech").rglob("*") if path.is_file()
-            and "__pycache__" not in path.parts}
+            and "__pycache__" not in path.parts and not path.name.startswith(".")}
     shipped = {Path("tinyspeech", "_shipped") / path.relative_to(ROOT) for folder in (FIRMWARE, DATA)
                for path in folder.rglob("*") if path.is_file() and path.name not in NOT_SHIPPED}
     with zipfile.ZipFile(wheel) as archive:

@@ -26,7 +26,7 @@ def test_words_and_utterances(tmp_path):
 def test_a_broken_table_is_one_line(tmp_path, text):
     with pytest.raises(UserError, match=r"t\.tsv, line 2: needs the columns"):
         truth.read([table(tmp_path, text)])
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="is a folder"):
         truth.read([tmp_path])
 
 

@@ -51,7 +51,7 @@ RESETS = {"pin": 1 << 26, "power": 1 << 27, "software": 1 << 28, "watchdog": 1 <
 STOPS = ("running", "budget", "transmit", "starved", "fault", "break", "boot")
 CORE = Path(__file__).with_name("core")
 """The emulated chip's C."""
-FAULTS = ("", *re.findall(r'ROW\(FAULT_\w+, "([^"]+)"\)', (CORE / "faults.h").read_text()))
+FAULTS = ("", *re.findall(r'ROW\(FAULT_\w+, "([^"]+)"\)', (CORE / "faults.h").read_text(encoding="utf-8")))
 """Why the chip stops, by the number that it gives."""
 NOT_HERE = ("access to a peripheral register that is not emulated", "setting of a register that is not emulated")
 

@@ -105,7 +105,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
         row["zeros_float"] = round(100 * prune.zeros(saved.load_model(saved.beside(out, "_float.pt")
                                                                       if config.qat_epochs else out)), 1)
     if config.qat_epochs:
-        integer = lower.integer_twin(saved.load_model(out), name)
+        integer = lower.integer_twin(saved.load_model(out), name.replace("-", "_"))
         guess = integer.run(features.numpy().astype(np.int8)).argmax(1)
         row["int"] = float(100 * (guess == labels.numpy()).mean())
         if config.start:

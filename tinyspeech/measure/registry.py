@@ -176,7 +176,6 @@ def of_rest() -> list[Group]:
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
         Group(("chip.mips",), firmware.interpreter),
-        Group(("firmware.endurance",), firmware.endurance, long=True),
         Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), long=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
         Group(("data.pictures",), corpus.pictures, ("logmel",)),

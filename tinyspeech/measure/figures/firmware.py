@@ -8,7 +8,6 @@ from tinyspeech import COMPILERS, toolchain
 from tinyspeech.board.direct import report_firmware
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import endurance as hours_on_end
 from tinyspeech.measure import formats, speed
 from tinyspeech.measure.figures.network import of_model
 from tinyspeech.measure.stages import bench
@@ -67,10 +66,3 @@ def interpreter() -> Iterator[Figure]:
     rates = {"native": speed.native_mips(), "wasm": speed.wasm_mips()}
     yield figure("chip.mips", {name: round(rate[0]) for name, rate in rates.items() if rate},
                  "million instructions a second", note="one core of the computer at hand; wasm: in node")
-
-
-def endurance() -> Iterator[Figure]:
-    """A day and a night of listening, on the virtual board (chapter 13)."""
-    yield figure("firmware.endurance", hours_on_end.endure(24), "of a board's 24 hours",
-                 model_hash=IntegerModel.load(model_file(SHIPPED, ".npz")).digest,
-                 note="bundled words and noise, and what no microphone should give; the port busy between")

@@ -241,7 +241,7 @@ function flashPanel(root, data) {
       await listen(line, what === "flash" ? await flash(line) : "");
       refused = false;
     } catch (error) {
-      const known = error.name === "UserError" || error.name === "PortLost";
+      const known = ["UserError", "PortLost", "Talking"].includes(error.name);
       if (!known) console.error(error);
       refused = what === "flash" && error.message.startsWith(ispText(spec, "other_words").split("{")[0]);
       if (error.name === "PortLost" || !line) chosen = null; // the next time the reader chooses anew
