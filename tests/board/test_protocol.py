@@ -61,7 +61,7 @@ def test_no_sample_of_a_recording_is_the_byte_that_ends_it():
     assert Command.STOP[0] not in every and len({*every.tolist()}) == 255
 
 
-@pytest.mark.parametrize("line", [Word("yes", 0), Word("_unknown_", 12_345), Lost(1), Stopped(0)])
+@pytest.mark.parametrize("line", [Word("yes", 0), Word("my-word_", 12_345), Lost(1), Stopped(0)])
 def test_a_line_is_read_as_it_was_written(line):
     assert protocol.parse(str(line)) == line
 
