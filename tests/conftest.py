@@ -30,6 +30,17 @@ def pytest_configure(config):
         os.environ[assumptions.VARIABLE] = said
 
 
+def pytest_sessionfinish(session):
+    """Where `$TINYSPEECH_MOST_SKIPPED` is set, as .ci/run does, more skipped tests than that are a failure: something
+    that ought to be installed is not, and nobody would notice."""
+    most = os.environ.get("TINYSPEECH_MOST_SKIPPED")
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", ())) if reporter else 0
+    if most and skipped > int(most):
+        reporter.write_line(f"\n{skipped} tests were skipped, {most} may be: see why below", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture
 def the_table():
     """Chips assume what the table has, whatever the run's option says: for tests of the emulated chip itself."""

@@ -10,18 +10,20 @@ import time
 import numpy as np
 import pytest
 import soundfile
+from support.played import clips_in_a_row
 
 from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
-from tinyspeech.board import isp
+from tinyspeech.board import isp, monitor
 from tinyspeech.board.direct import Board
 from tinyspeech.board.microphone import SIGNAL_HZ, microphone
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard, in_background, load_image, shipped_image
 from tinyspeech.chip import firmware
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend
-from tinyspeech.sound import datasets
+from tinyspeech.integer import frontend, listening
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets, mulaw
 
 
 @pytest.fixture(scope="module")
@@ -264,3 +266,17 @@ def test_a_firmware_with_another_baud_rate_is_understood_at_that_rate_only(baud,
     board = VirtualBoard(toolchain.assemble(AT_9600), baud=baud)
     board.advance(0.01)
     assert (board.received() == b"U") == understood
+
+
+def test_a_fast_board_hears_a_recording_of_the_host_whole(tmp_path):
+    """Its bytes take no time, but samples have to, for it computes while they come: nothing is lost, or said to be."""
+    path, words, notices = tmp_path / "row.wav", [], []
+    audio.write(path, clips_in_a_row(12), frontend.SAMPLE_RATE_HZ)
+    port = in_background(VirtualBoard(shipped_image(), timed=False))
+    monitor.listen_port(port, lambda word: words.append((word.frame, word.word)), notices.append, path)
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    sound = mulaw.mulaw_decode(np.frombuffer(monitor.recording(path), np.uint8))
+    assert words == listening.words(model, sound) != [] and notices == []
+    line = isp.SerialLine(port)
+    assert isp.ask_version(line) is not None  # and it waits for commands, as before
+    line.close()

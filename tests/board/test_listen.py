@@ -418,7 +418,7 @@ def test_ports_and_files_that_cannot_be_used_are_one_line(board, beeps, capsys, 
     line.close()
 
 
-def test_a_board_that_is_unplugged_is_one_line(board, beeps, capsys):
+def test_a_board_that_is_unplugged_is_one_line(board, beeps, capsys, monkeypatch):
     class Unplugged(Firmware):
         def take(self, byte):
             if len(self.samples) > 3000 or (self.mode == "" and byte == ord("L")):
@@ -427,8 +427,37 @@ def test_a_board_that_is_unplugged_is_one_line(board, beeps, capsys):
 
     boards = [board(Unplugged())]
     refused(capsys, "went away", "--port", boards[0].port, "--wav", beeps)
+    monkeypatch.setattr(monitor, "RETURN_S", 0.3)
     boards.append(board(Unplugged()))
-    refused(capsys, "went away", "--port", boards[1].port)
+    assert main(["listen", "--port", boards[1].port]) == 2
+    _, told, error = capsys.readouterr().err.splitlines()
+    assert "went away: plug the board in again within 0.3 s" in told and error.startswith("error: ")
+    assert "went away" in error
+
+
+def test_a_board_that_is_plugged_in_again_is_listened_to_again(board, capsys, tmp_path):
+    """As often as it happens; a port keeps its name, as a rule of udev or the system gives it."""
+    port, boards = tmp_path / "ttyBoard", []
+
+    class Pulled(Firmware):
+        def take(self, byte):
+            answer = super().take(byte)
+            if byte == ord("L") and len(boards) < 3:
+                plug_in()
+            return answer
+
+    def plug_in() -> None:
+        if boards:
+            boards[-1].unplug()
+            port.unlink()
+        boards.append(board(Pulled(hears=f"word {('go', 'yes', 'no')[len(boards)]} 31\n".encode())))
+        port.symlink_to(boards[-1].port)
+
+    plug_in()
+    assert main(["listen", "--port", str(port), "--seconds", "6"]) == 0
+    out, err = capsys.readouterr()
+    assert out.split() == ["0.62", "s", "no"] and len(boards) == 3
+    assert err.count("went away: plug the board in again") == err.count("is back, and time counts from 0 s") == 2
 
 
 def heeds_ctrl_c() -> None:

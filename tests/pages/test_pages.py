@@ -149,7 +149,7 @@ def test_figures_can_be_read_on_a_phone(opened):
 def test_figures_stay_readable_in_either_mode(opened, scheme):
     """Figures are opaque and light: what is drawn on them in black is seen on a dark page, too."""
     page, _ = opened("book/00_one_word.html", scheme=scheme)
-    assert page.evaluate("document.documentElement.dataset.theme") == scheme
+    page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")  # a script of the theme sets it
     corner = page.evaluate("""() => {
         const image = document.querySelector('.cell_output img'), canvas = document.createElement('canvas');
         canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;

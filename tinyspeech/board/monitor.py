@@ -46,6 +46,8 @@ TEXTS = {
     "strange": "the board says what is not understood: {line}",
 }
 """What goes wrong, in words, for `isp.in_words`: here, and in the page that listens (`pages/widgets/isp.js`)."""
+RETURN_S, RETRY_S = 60.0, 0.25
+"""So long a port that went away is waited for, and so often it is tried."""
 QUIET_S = 0.5
 """Of silence follows a recording: a word at its end is reported a little later."""
 
@@ -239,6 +241,43 @@ def _taught_to(line: isp.Line) -> list[words.Word]:
         return []
 
 
+def _listen_on(port: str, line: isp.SerialLine, heard: Callable[[Heard], None], notice: Callable[[str], None],
+               seconds: float | None) -> None:
+    """`listen` to the microphone, and on when the board was unplugged and plugged in again, as often as that happens.
+    Raises `PortLost` where it is not plugged in within `RETURN_S`."""
+    until = math.inf if seconds is None else time.monotonic() + seconds
+    try:
+        while (left := until - time.monotonic()) > 0:
+            try:
+                listen(line, heard, notice, None, None if seconds is None else left)
+                return
+            except isp.PortLost:
+                line.close()
+                notice(f"{port} went away: plug the board in again within {RETURN_S:g} s, and it is listened to again")
+                line = _back(port, min(until, time.monotonic() + RETURN_S)) or line
+                if line.closed:
+                    raise
+                notice(f"{port} is back, and time counts from 0 s again")
+    except KeyboardInterrupt:  # while it is waited for
+        pass
+    finally:
+        line.close()
+
+
+def _back(port: str, until: float) -> isp.SerialLine | None:
+    """The port again, once our firmware answers there; None where it does not until then."""
+    while time.monotonic() < until:
+        time.sleep(RETRY_S)
+        with contextlib.suppress(UserError):  # not yet there, or not yet awake
+            line = isp.SerialLine(port)
+            try:
+                isp.find_version(line)
+                return line
+            except UserError:
+                line.close()
+    return None
+
+
 def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str], None],
                 path: str | Path | None = None, seconds: float | None = None,
                 change: Change | None = None,
@@ -284,7 +323,10 @@ def listen_port(port: str, heard: Callable[[Heard], None], notice: Callable[[str
             model = asked.network or IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
             sound = mulaw.mulaw_decode(np.frombuffer(samples, np.uint8))
             session = keeping.Session(keeper, model, sound, _taught_to(line), **settings.constants())
-        frames = listen(line, hear, notice, samples, seconds, sent=session.sent if session else lambda samples: None)
+        if samples is None:
+            _listen_on(port, line, hear, notice, seconds)
+            return
+        frames = listen(line, hear, notice, samples, sent=session.sent if session else lambda samples: None)
     finally:
         line.close()
     if session is not None and frames and (different := {*session.heard(frames)} ^ {*reports}):

@@ -217,6 +217,11 @@ class CommandStream:
         self._data_bytes = 0
         self._until_stop = self._for_bootloader = self._may_set = False
 
+    @property
+    def recording(self) -> bool:
+        """Whether what comes next are samples of a recording, until it is stopped."""
+        return self._until_stop
+
     def take(self, data: bytes) -> list[Command]:
         """The commands in the next bytes, in their order; noise is none. What follows `B` is not for the firmware."""
         found = []
