@@ -7,7 +7,6 @@ import os
 import re
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -164,7 +163,7 @@ def board(installed: Installed, *arguments) -> Iterator[str]:
     try:
         yield first_line(process).removeprefix("port: ")
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()  # Ctrl-C is ignored where tests run in the background
         process.communicate()
 
 
@@ -188,7 +187,7 @@ def test_it_listens_to_a_board(installed):
         try:
             assert json.loads(first_line(listening))["word"] == "yes"
         finally:
-            listening.send_signal(signal.SIGINT)
+            listening.terminate()
             listening.communicate()
 
 
