@@ -109,7 +109,7 @@ def test_people_who_teach_another_language_are_not_heard(model, folder):
 
 
 def test_data_that_is_not_there_is_one_line(model, logmel, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"index\.tsv"):  # a line, as of every path
+    with pytest.raises(UserError, match=r"index\.tsv"):
         next(few_shot.other_language(model, tmp_path))
     few = LogMelSet(logmel.x[:4], logmel.words[:4], logmel.names[:4], logmel.splits[:4], logmel.noise)
     with pytest.raises(UserError, match="no validation clip of yes, no, up"):

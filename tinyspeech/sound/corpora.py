@@ -286,7 +286,9 @@ def open_corpus(folder: str | Path) -> Corpus:
 
 
 def index_of(folder: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    """The rows of an extract's table, by column. Raises `UserError` where it cannot be read or lacks one of these."""
+    """The rows of an extract's table, by column. Raises `UserError` where it is not there or lacks one of these."""
+    if not (folder / INDEX).exists():
+        raise UserError(f"{folder / INDEX} does not exist: give an extract's folder, with its table")
     heads, *rows = _rows(folder / INDEX, "\t") or [[]]
     if missing := set(columns) - set(heads):
         raise UserError(f"{folder / INDEX} has no column {min(missing)}: it needs {', '.join(sorted(columns))}")
