@@ -6,6 +6,7 @@ import pytest
 from support.scripts import CHROMIUM, QUIET
 
 from tinyspeech import paths
+from tinyspeech.board import taught
 from tinyspeech.integer import listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.pages import widgets
@@ -86,7 +87,8 @@ def test_five_recordings_make_the_word_of_the_definition_and_the_board_says_it(p
     got = heard(page)
     verdicts, want = defined(got["frames"], "lamp")
     assert got["verdicts"] == verdicts and verdicts[-1][0] == words.OK
-    kept = page.evaluate("[...document.getElementById('live-board').live.board().board.read(0x3dc0, 64)]")
+    kept = page.evaluate("(place) => [...document.getElementById('live-board').live.board().board.read(...place)]",
+                         [taught.PLACES, words.PAGE_BYTES])
     assert bytes(kept) == want
     assert part(page, "words").inner_text().split() == ["lamp", "forget", "it"]
     assert "Say it" in part(page, "status").inner_text()

@@ -6,7 +6,7 @@ from tinyspeech.board.cable import Cable
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
-from tinyspeech.integer import frontend, listening, words
+from tinyspeech.integer import frontend, words
 from tinyspeech.measure import live
 from tinyspeech.paths import ROOT
 from tinyspeech.sound import audio
@@ -75,13 +75,8 @@ class Speaker(Cable):
         return data
 
     def _samples(self) -> np.ndarray:
-        chip, state, every = self.board.chip, self.board.chip.state, listening.CLOCK_HZ // listening.ADC_HZ
-        count = state.conversions - self._before
-        if not count:  # the board did not get to it
-            return np.zeros(0, np.int16)
-        first = state.converted_at - (count - 1) * every + listening.SAMPLING_CYCLES
-        cycles = first + every * np.arange(count // listening.CONVERSIONS * listening.CONVERSIONS)
-        return listening.from_conversions(live.codes_at(self._playing, SIGNAL_HZ, chip.heard_at(cycles)))
+        chip = self.board.chip
+        return live.converted(chip, self._playing, SIGNAL_HZ, chip.state.conversions - self._before)
 
 
 def defined(model, name: str, heard: list[np.ndarray]) -> tuple[list[str], words.Word | None]:

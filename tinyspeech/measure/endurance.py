@@ -23,7 +23,7 @@ from tinyspeech.board import protocol
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer import decision, frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import hours as by_definition
 from tinyspeech.measure import live
@@ -40,8 +40,6 @@ PIECE_S = (0.5, 12.0)
 """Of one kind of sound."""
 STEP_S = 0.5
 """Of the board's time between two looks at what it said: 58 lines fit its port's buffer."""
-CHUNK = 1 << 20
-"""Samples at 8 kHz that are computed at a time, so that memory does not grow with hours."""
 GUARD_BYTES, GUARD = 32, 0xA5
 """Of RAM that nobody may touch, between the variables and the deepest stack; what stands in them."""
 MUST_BE_0 = ("lines_differ", "samples_lost", "answers_wrong", "resets", "guard_bytes_changed", "flash_bytes_changed")
@@ -184,28 +182,18 @@ class _Device:
         self._compare(text.decode("ascii", "replace").splitlines(), volts, before)
 
     def _compare(self, lines: list[str], volts: np.ndarray, before: int) -> None:
-        samples = self._samples(volts, self.board.chip.state.conversions - before)
+        chip = self.board.chip
+        samples = live.converted(chip, volts, RATE_HZ, chip.state.conversions - before)
         stopped = protocol.parse(lines[-1]) if lines else None
         frames = stopped.frames if isinstance(stopped, protocol.Stopped) else 0
         scores = by_definition.scores_of(self.model, samples[: frontend.WINDOW + frames * frontend.HOP])
-        words = by_definition.reports(scores, **self.settings.constants())
-        want = protocol.transcript(words, listening.frame_count(len(samples)))
-        self.counts["words"] += len(words)
+        said = by_definition.reports(scores, **self.settings.constants())
+        want = protocol.transcript(said, listening.frame_count(len(samples)))
+        self.counts["words"] += len(said)
         self.counts["samples_lost"] += sum(lost.samples for line in lines
                                            if isinstance(lost := protocol.parse(line), protocol.Lost))
         pairs = zip_longest(lines, want)
         self.counts["lines_differ"] += sum(got != defined for got, defined in pairs)
-
-    def _samples(self, volts: np.ndarray, count: int) -> np.ndarray:
-        """What the converter read since it began, int16 at 8 kHz."""
-        chip, every, found = self.board.chip, listening.CLOCK_HZ // listening.ADC_HZ, [np.zeros(0, np.int16)]
-        first = chip.state.converted_at - (count - 1) * every + listening.SAMPLING_CYCLES
-        for at in range(0, count // listening.CONVERSIONS, CHUNK):
-            rows = np.arange(at * listening.CONVERSIONS,
-                             min(at + CHUNK, count // listening.CONVERSIONS) * listening.CONVERSIONS)
-            found.append(listening.from_conversions(
-                live.codes_at(volts, RATE_HZ, chip.heard_at(first + every * rows))))
-        return np.concatenate(found)
 
     def _wait(self, seconds: float) -> bytes:
         self.board.advance(seconds)
@@ -253,7 +241,8 @@ class _Device:
         return np.frombuffer(self.board.chip.state.sram, np.uint8)[address - SRAM_BASE :][:count]
 
     def _flash_now(self) -> bytes:
-        return bytes(self.board.chip.state.flash[:SETTINGS_PAGE])
+        """But the last page, which keeps the settings."""
+        return bytes(self.board.chip.state.flash[: -words.PAGE_BYTES])
 
     def figures(self) -> dict:
         """As `endure` returns them."""
@@ -269,5 +258,3 @@ class _Device:
 
 CHATTER = ("version", "test", "set", "half_set", "no_word", "broken_clip", "noise")
 NOISE = np.setdiff1d(np.arange(256), [command[0] for command in Command]).astype(np.uint8)
-SETTINGS_PAGE = 0x3FC0
-"""Behind it nothing: the flash's last page (firmware/ch32v003.h)."""

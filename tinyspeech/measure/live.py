@@ -17,6 +17,7 @@ import numpy as np
 from tinyspeech import CLASSES
 from tinyspeech.board.protocol import Command
 from tinyspeech.board.virtual import VirtualBoard
+from tinyspeech.chip.emulator import Chip
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend
 from tinyspeech.integer.listening import ADC_HZ, CLOCK_HZ, CONVERSIONS, SAMPLING_CYCLES, from_conversions
@@ -42,6 +43,8 @@ class Heard:
     stack_bytes: int
 
 
+CHUNK = 1 << 20
+"""Samples at 8 kHz that are computed at a time."""
 STEP_S = 0.001
 """A line's time is known to within so much, and the time that its last byte takes."""
 
@@ -55,6 +58,17 @@ def codes_at(volts: np.ndarray, rate_hz: int, ticks: np.ndarray) -> np.ndarray:
     a, b = volts[i].astype(np.int64), volts[np.minimum(i + 1, len(volts) - 1)].astype(np.int64)
     level = np.where(inside, (a * (TICKS_HZ - part) + b * part) // TICKS_HZ, 32768)  # else at rest
     return level >> frontend.ADC_SHIFT
+
+
+def converted(chip: Chip, volts: np.ndarray, rate_hz: int, count: int) -> np.ndarray:
+    """What the converter read in its last `count` conversions of a signal, uint16 at rate_hz, by the definition and
+    from the voltage alone: int16 samples at 8 kHz. Memory does not grow with hours."""
+    every, found = CLOCK_HZ // ADC_HZ, [np.zeros(0, np.int16)]
+    first = chip.state.converted_at - (count - 1) * every + SAMPLING_CYCLES
+    for at in range(0, count // CONVERSIONS, CHUNK):
+        rows = np.arange(at * CONVERSIONS, min(at + CHUNK, count // CONVERSIONS) * CONVERSIONS)
+        found.append(from_conversions(codes_at(volts, rate_hz, chip.heard_at(first + every * rows))))
+    return np.concatenate(found)
 
 
 def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
@@ -78,10 +92,7 @@ def listen(board: VirtualBoard, volts: np.ndarray, rate_hz: int) -> Heard:
         heard += [(board.now - began, line.decode()) for line in whole]
         if board.fault or state.dropped_triggers > dropped:
             raise UserError(f"the board does not listen any more: {board.fault or 'the ADC is too slow'}")
-    count = state.conversions - conversions
-    first = state.converted_at - (count - 1) * (CLOCK_HZ // ADC_HZ)
-    cycles = first + SAMPLING_CYCLES + CLOCK_HZ // ADC_HZ * np.arange(count // CONVERSIONS * CONVERSIONS)
-    samples = from_conversions(codes_at(volts, rate_hz, chip.heard_at(cycles)))
+    samples = converted(chip, volts, rate_hz, state.conversions - conversions)
     return Heard(heard, samples, state.cycles - start, state.slept - slept, state.longest_awake,
                  chip.stack_bytes)
 

@@ -129,11 +129,10 @@ def live_data() -> dict:
 
 def _teach() -> dict:
     """What `live_teach.js` needs: the firmware's C, what its verdicts mean, and recordings of a word."""
-    advice = {**takes.ADVICE, "clipped": words.REFUSALS["clipped"].removeprefix("the take is ")}
     return {
         "wasm": base64.b64encode(engines.engine_wasm().read_bytes()).decode(),
         "verdicts": engines.VERDICTS,
-        "advice": {verdict: text for verdict, text in advice.items() if verdict in engines.VERDICTS},
+        "advice": {verdict: text for verdict, text in takes.ADVICE.items() if verdict in engines.VERDICTS},
         "takes": words.TAKES,
         "words": words.MAX_WORDS,
         "spelling": words.NAME,
@@ -155,5 +154,6 @@ def live_page() -> HTML:
     return HTML(render(
         "live_page.html", look=Markup(look), scripts=Markup("\n".join(map(script, SCRIPTS))), json=Markup(json_text),
         words=list(data["clips"]), classes=data["classes"], facts=list(FACTS.items()), first_words=KEYWORDS,
-        taught=TAUGHT, by_taught=protocol.TAUGHT,
+        taught=TAUGHT, by_taught=protocol.TAUGHT, takes=words.TAKES, most_words=words.MAX_WORDS,
+        page_bytes=words.PAGE_BYTES,
         sensitivities=decision.SENSITIVITIES, gains=GAINS, usual_gain=USUAL_GAIN))

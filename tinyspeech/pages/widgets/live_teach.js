@@ -43,7 +43,7 @@ function liveTeaching(panel, root, data) { // data: live_data's `teach`
   const keep = () => {
     const { name } = teaching, page = teaching.of.page(), place = places.indexOf("");
     end();
-    say(`Five takes of “${name}”: the board gets it …`);
+    say(`${takes} takes of “${name}”: the board gets it …`);
     panel.word([...page], place, (kept) => {
       if (kept.some((byte, i) => byte !== page[i])) return void say("The board did not keep it: teach it again.");
       places[place] = name;
