@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tinyspeech import paths
+from tinyspeech.measure import store
 from tinyspeech.paths import ROOT
 
 TEXT = (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -80,6 +81,12 @@ def test_every_line_is_one_exact_pin_and_no_package_has_two():
 def test_every_package_that_is_asked_for_says_what_for():
     assert [one.name for one, why in lines(DIRECT) if len(why.split()) < 1] == []
     assert [one.name for one, why in lines(INDIRECT) if why] == []
+
+
+def test_what_the_readme_says_of_downloads_is_of_these_packages():
+    of = store.load()["setup.downloads"]["value"]
+    markers = [one.marker for one, _ in lines(DIRECT) + lines(INDIRECT) if one.marker and not one.marker.evaluate()]
+    assert of["environment"]["packages"] + of["torch"]["packages"] == len(PINS) - len(markers)
 
 
 def test_what_is_imported_is_asked_for():

@@ -63,6 +63,8 @@ class Group:
 
 
 BY_HAND = {
+    "setup.downloads": "python -m pip download --no-deps --only-binary=:all: -d FOLDER -r requirements.txt; "
+                       "python -m pip wheel --no-deps -w FOLDER ., the files' sizes summed",
     "frontend.attempts": "python -m tinyspeech bench, after each change",
     "frontend.attempts_24_mhz": "python -m tinyspeech bench, after the change",
     "frontend.attempts_offset": "evaluate with the front end changed",
@@ -72,7 +74,8 @@ BY_HAND = {
     "official_test.before": "python -m tinyspeech measure --only tinyspeech_z_causal.official_test --test-set FOLDER, "
                             "of a network that was replaced",
 }
-"""History: figures of sources that are no longer there, and how they were measured. Nothing makes them again."""
+"""How they were measured: figures of sources that are no longer there, which nothing makes again; and what an index of
+packages has to be asked."""
 
 
 def named(name: str, *parts: str) -> tuple[str, ...]:
