@@ -9,9 +9,8 @@ from tinyspeech import paths
 from tinyspeech.chip.native import Native
 from tinyspeech.integer import frontend, trials, words
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.pages.widgets.engines import VERDICTS
 from tinyspeech.sound import datasets
-
-VERDICTS = (None, words.OK, "empty", "cut", "long", "clipped", "unlike")
 
 
 class Take(ctypes.Structure):

@@ -119,7 +119,7 @@ class SerialLine:
     def __init__(self, port: str):
         import serial  # only a real port needs it: the virtual board is flashed without
 
-        self.port, self.heard, self.closed = port, b"", False
+        self.port, self.heard = port, b""
         self._full = serial.SerialTimeoutException
         try:
             self._serial = serial.Serial(port, LINE_BAUD, timeout=0, write_timeout=WRITE_S, exclusive=True)
@@ -143,7 +143,6 @@ class SerialLine:
         return data
 
     def close(self) -> None:
-        self.closed = True
         with contextlib.suppress(Exception):  # a port that went away cannot be closed, and need not be
             self._serial.close()
 

@@ -254,9 +254,10 @@ def _listen_on(port: str, line: isp.SerialLine, heard: Callable[[Heard], None], 
             except isp.PortLost:
                 line.close()
                 notice(f"{port} went away: plug the board in again within {RETURN_S:g} s, and it is listened to again")
-                line = _back(port, min(until, time.monotonic() + RETURN_S)) or line
-                if line.closed:
+                back = _back(port, min(until, time.monotonic() + RETURN_S))
+                if back is None:
                     raise
+                line = back
                 notice(f"{port} is back, and time counts from 0 s again")
     except KeyboardInterrupt:  # while it is waited for
         pass

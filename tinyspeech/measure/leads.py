@@ -114,7 +114,7 @@ def save(tracks: Mapping[str, Track], path: Path) -> None:
 
 
 def load(path: Path = FILE) -> dict[str, Track]:
-    """Read them. Raises `UserError` for a file that is none of these."""
+    """Read them. Raises `UserError` for a file that is none of these, and the system's error where there is none."""
     wrong = "holds no leads: make it with measure live --leads FILE"
     held = arrays.load(path, MOST_BYTES, wrong)
     with files.parsing(path, wrong):
