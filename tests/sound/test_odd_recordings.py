@@ -91,6 +91,31 @@ def test_ogg_that_is_cut_off_is_damaged_or_said(tmp_path, part):
         assert "damaged" in str(error)
 
 
+@pytest.mark.parametrize("kind, more, whole", [("ogg", 104, True), ("ogg", 9_600, False), ("wav", 104, False)])
+def test_ogg_whose_samples_begin_below_zero_is_whole(tmp_path, monkeypatch, kind, more, whole):
+    """Vorbis of some cutters begins with sample -104, and libsndfile counts from there to its end; such a file does not
+    come out of libsndfile itself, and so only its count is as it would be."""
+    path = tmp_path / f"x.{kind}"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 48_000), 48_000)
+    monkeypatch.setattr(soundfile.SoundFile, "frames", property(lambda _: 48_000 + more))
+    with audio.open_sound(path) as sound:
+        if whole:
+            assert len(sound.read(96_000)) == 48_000
+        else:
+            with pytest.raises(UserError, match="damaged"):
+                sound.read(96_000)
+
+
+def test_of_mp3_is_counted_what_is_there(tmp_path):
+    """Its first frame's bit rate tells how long it would be."""
+    path = tmp_path / "x.mp3"
+    x = np.concatenate([np.zeros(96_000), np.random.default_rng(0).normal(0, 0.2, 96_000)])
+    soundfile.write(path, x, 16_000, format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="VARIABLE")
+    path = kept(path, path.read_bytes().replace(b"Xing", bytes(4)).replace(b"Info", bytes(4)))
+    with audio.open_sound(path) as sound, audio.open_sound(path) as again:
+        assert again.frames == len(sound.read(len(x) * 2)) > 0
+
+
 def said_of(path) -> list[str]:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

@@ -27,7 +27,7 @@ from tinyspeech.errors import Notice, UserError
 
 SAMPLE_RATE_HZ = 16_000
 """Rate of every clip in Speech Commands (Warden 2018) and of everything `load_clip` returns."""
-SUFFIXES = (".wav", ".flac", ".ogg", ".opus")
+SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 """Of long recordings that are looked for in a folder."""
 NOISE_UNITS = 30
 """Deviation of the noise that `in_a_row` lays under its clips."""
@@ -56,6 +56,8 @@ NOT_NUMBERS = "has samples that are not numbers (NaN or infinite): export it aga
 UNKNOWN, STREAMED = (1 << 63) - 1, 0x7FFF0000
 """libsndfile's number of frames where a header has none; and from where on a length in a header means that there is
 none: sox writes 0x7FFFFFFF, ffmpeg 0xFFFFFFFF, others what is near."""
+OGG_LEEWAY_S = 0.1
+"""Numbers of Ogg's samples may begin below 0, within the first packet; libsndfile counts those, too."""
 CLAIM = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
 """libsndfile's log of a header that says more than there is."""
 HEADER_BYTES = 1 << 16
@@ -136,6 +138,7 @@ class Sound:
     | no length in the header (of a pipe, or a recorder that was switched off) | all is read, to the end |
     | less than the header says | refused as damaged, whatever the format |
     | Ogg, which counts nothing, without its last page | what is there is taken |
+    | Ogg, whose first samples have negative numbers; MP3, whose length is an estimate | what is there is taken |
     | float samples beyond `LARGEST_FLOAT` | taken in the units of 16, 24 or 32 bits |
     | channels that cancel each other | the loudest alone is taken |
     """
@@ -144,6 +147,8 @@ class Sound:
         self.path, self._files = path, []
         self._file = self._opened()
         self.samplerate, self.channels, self._told = self._file.samplerate, self._file.channels, self._file.frames
+        if self._file.format == "MP3" and self._told:
+            self._told = UNKNOWN  # what libsndfile tells is often but the file's size by the first frame's bit rate
         try:
             self._check()
             self._scale, self._channel = 1.0, None
@@ -242,7 +247,8 @@ class Sound:
             left -= len(block)
             if len(block) < min(left + len(block), BLOCK_FRAMES):
                 break
-        if left > 0 and self._told != UNKNOWN and self._read < self._told:
+        leeway = OGG_LEEWAY_S * self.samplerate if self._file.format == "OGG" else 0
+        if left > 0 and self._told != UNKNOWN and self._read < self._told - leeway:
             raise UserError(f"{self.path} is damaged (it ends after {self._read / self.samplerate:.2f} s of "
                             f"{self._told / self.samplerate:.2f} s that its header says): give a file that plays to "
                             "its end")
