@@ -29,7 +29,7 @@ CACHE = ROOT / "build"
 """Where builds are kept; git-ignored."""
 FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "words.c", "board.c", "listen.c", "handler.S", "usart.c",
                     "decision.c", "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S",
-                    "matching.S", "network.c")
+                    "matching.S", "teach.S", "network.c")
 """In the order in which they lie in flash: main.c in the middle, since a call over more than 2 KB takes two bytes more,
 and the weights, network.c's, last of all constants."""
 
