@@ -171,7 +171,7 @@ static int listen(int now)
     while (listen_frame(work.window)) {
         frontend_frame(work.window, work.coefficients);
         frames++;
-        if (now == 'M' && !MODEL_TEACHES) {
+        if (!MODEL_TEACHES && now == 'M') {
             usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
         } else if (network_frame(work.coefficients, work.scratch)) {
             int word = decision_step(&network.sums, board_setting());
@@ -194,87 +194,10 @@ static int listen(int now)
     return listening.ended ? listening.command : -1;
 }
 
-/* ---- teaching: where the network leaves room for it */
-
-static struct take *const said = (struct take *)(void *)&network; /* while it is said */
-static struct take *const heard = (struct take *)(void *)&listening; /* while the network hears it again, and between takes */
-_Static_assert(sizeof(struct take) <= sizeof network.state && sizeof(struct take) <= sizeof listening, "a take's place");
-
-enum { TAKE, FULL = TEACH_UNLIKE_OTHERS + 1, TAUGHT };
-
-static __attribute__((noinline)) void tell(int what, int number)
+static const char teach_lines[] = "take \0ok \0empty \0cut \0long \0clipped \0unlike \0full \0taught ";
+void teach_tell(int what, int number)
 {
-    usart_text(nth("take\0ok\0empty\0cut\0long\0clipped\0unlike\0full\0taught", what));
-    usart_say(" ", number, 10);
-}
-
-static void copy(void *to, const void *from, unsigned count)
-{
-    uint8_t *p = to;
-    const uint8_t *q = from;
-    for (; count; count--) *p++ = *q++;
-}
-
-/* A take, until there is a verdict on it; 0: a byte came, or no samples. */
-static int hear_take(void)
-{
-    int verdict = TEACH_MORE;
-    while (!verdict) {
-        for (int8_t *f = said->features[0]; f < said->features[2]; f += FRONTEND_N_COEFFICIENTS) {
-            if (!listen_frame(work.window)) return verdict;
-            for (const int16_t *x = work.window + FRONTEND_WINDOW - FRONTEND_HOP; x < work.window + FRONTEND_WINDOW; x++)
-                said->clipped += (uint32_t)(*x + TEACH_FULL_SCALE - 1) > 2 * (TEACH_FULL_SCALE - 1);
-            frontend_frame(work.window, f);
-        }
-        verdict = teach_frame(said, network.words);
-    }
-    return verdict;
-}
-
-/* Returns the byte that ended it, or -1. */
-static int teach(void)
-{
-    enum { REFUSALS = 5, BLINKS = 8 };
-    const struct word *page = words_pages;
-    int slot = 0;
-    for (; word_kept(page); page++)
-        if (++slot == WORDS) {
-            tell(FULL, slot);
-            return -1;
-        }
-    heard->count = 0;
-    int patience = REFUSALS;
-    do {
-        REGISTER(GPIOD_OUTDR) = LED_ON;
-        tell(TAKE, heard->count + 1);
-        network_reset(0);
-        copy(said, heard, TAKE_FRAME);
-        listen_start(0);
-        int verdict = hear_take();
-        listen_stop();
-        REGISTER(GPIOD_OUTDR) = LED_OFF;
-        if (!verdict) return listening.ended ? listening.command : -1;
-        copy(heard, said, sizeof *said);
-        if (verdict == TEACH_OK) verdict = teach_add(heard, work.scratch);
-        tell(verdict, heard->count);
-        patience = verdict == TEACH_OK ? REFUSALS : patience - 1;
-        for (int n = BLINKS; n; n--) {
-            REGISTER(GPIOD_OUTDR) = verdict != TEACH_OK && n & 1 ? LED_ON : LED_OFF;
-            int byte = usart_get_for(SILENCE_CYCLES / BLINKS);
-            if (byte >= 0) return byte;
-        }
-        if (!patience) return -1;
-    } while (heard->count < TEACH_TAKES);
-    uint32_t *name = work.scratch;
-    *name++ = 'w' | 'o' << 8 | 'r' << 16 | 'd' << 24;
-    *name++ = (uint32_t)('1' + slot);
-    *name = TEACH_THRESHOLD << 8; /* and the version */
-    teach_parts(heard, &work.word);
-    uint32_t crc = word_crc(&work.word, WORD_BYTES - 2);
-    work.word.crc[0] = (uint8_t)(crc >> 24), work.word.crc[1] = (uint8_t)(crc >> 16);
-    board_keep((uint32_t)page, &work.word);
-    tell(TAUGHT, slot + 1);
-    return -1;
+    if (MODEL_TEACHES) usart_say(nth(teach_lines, what), number, 10);
 }
 
 __attribute__((noreturn)) int main(void)

@@ -261,28 +261,20 @@ share:
     lhu t0, TAKE_ALL(s1)
     li t1, 4
     sll t1, t1, a3
-1:  mv a3, s1                   # whose part is TAKE_PART on
+    addi ra, a2, WORD_DOUBLE    # the last that counts twice
+1:  lhu tp, TAKE_FILLED(s1)
+    addi tp, tp, 1
     addi a5, a2, WORD_VALUES
+    mv a3, s1                   # whose part is TAKE_PART on
 2:  lbu a4, 0(a2)
     addi a2, a2, 1
     lhu a1, TAKE_PART(a3)
     add a1, a1, a4
-    sh a1, TAKE_PART(a3)
-    addi a3, a3, 2
-    bne a2, a5, 2b
-    lhu a4, TAKE_FILLED(s1)
-    addi a4, a4, 1
-    bne a4, t0, 9f
-    mv a3, s1                   # it is complete
-    addi a2, a2, -WORD_VALUES   # counts
-    addi ra, a2, WORD_DOUBLE
-3:  lhu a1, TAKE_PART(a3)
-    sh zero, TAKE_PART(a3)
-    addi a3, a3, 2
-    srli a4, t0, 1
-    add a1, a1, a4              # of this the mean is the quotient, in tp
-    lbu a4, 0(s0)               # sum - count * value
-    li tp, -1
+    bne tp, t0, 8f
+    srli a4, t0, 1              # it is complete
+    add a1, a1, a4
+    lbu a4, 0(s0)               # sum - count * mean
+    li tp, -1                   # mean
 4:  addi tp, tp, 1
     sub a4, a4, t2
     sub a1, a1, t0
@@ -290,24 +282,27 @@ share:
     add a4, a4, t2
     bgez a4, 5f
     neg a4, a4
-5:  bgeu a2, ra, 6f
+5:  bltu ra, a2, 6f
     add a4, a4, a4
 6:  lhu a1, TAKE_UNLIKE(s1)
     add a1, a1, a4
     sh a1, TAKE_UNLIKE(s1)
     lbu a4, TAKE_VERDICT(s1)
-    beqz a4, 8f
+    beqz a4, 7f
+    beqz t2, 3f
+    lbu a4, 0(s0)
+    add tp, tp, a4
+3:  sb tp, 0(s0)
+7:  addi s0, s0, 1
+    mv tp, t0
     li a1, 0
-    beqz t2, 7f
-    lbu a1, 0(s0)
-7:  add a1, a1, tp
-    sb a1, 0(s0)
-8:  addi s0, s0, 1
-    addi a2, a2, 1
-    bne a2, a5, 3b
-    li a4, 0
-9:  sh a4, TAKE_FILLED(s1)
+8:  sh a1, TAKE_PART(a3)
+    addi a3, a3, 2
+    bne a2, a5, 2b
     addi a2, a2, -WORD_VALUES
+    bne tp, t0, 9f
+    li tp, 0
+9:  sh tp, TAKE_FILLED(s1)
     addi t1, t1, -1
     bnez t1, 1b
     sub s0, s0, s1

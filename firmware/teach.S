@@ -1,38 +1,116 @@
 /* teach_frame, teach_add and teach_word for RV32EC, by hand: the same integers as teach.c. Chapter "Your own words". What
    the network says of a take that it hears again, matching.S takes. */
+#include "handler.h"
 #include "model.h"
 #include "teach.h"
 #include "words.h"
 
 #if MODEL_TEACHES
-    /* a0 take; a1 words; verdict in a0. */
-    .section .text.teach_frame, "ax", @progbits
-    .globl teach_frame
-    .type teach_frame, @function
-teach_frame:
+    /* a0 to; a1 from; a2 bytes. */
+    .section .text.teach_move, "ax", @progbits
+    .globl teach_move
+    .type teach_move, @function
+teach_move:
+    lbu a3, 0(a1)
+    sb a3, 0(a0)
+    addi a0, a0, 1
+    addi a1, a1, 1
+    addi a2, a2, -1
+    bnez a2, teach_move
+    ret
+    .size teach_move, . - teach_move
+
+    /* The word for which no name is given: asks for takes until there are five that are alike. Returns the byte that ended
+       it, or -1. */
+    .section .text.teach, "ax", @progbits
+    .globl teach
+    .type teach, @function
+teach:
     jal t0, __riscv_save_0
-    addi s1, a0, TAKE_REST
-    mv a0, a1
-    addi a1, s1, TAKE_FEATURES
-    lw a5, WORDS_HISTORY(a0)
+    lui s0, %hi(words_pages)
+    addi s0, s0, %lo(words_pages)
+    li s1, 1
+1:  mv a0, s0
+    call word_named
+    beqz a0, 2f                 # a free place
+    addi s0, s0, WORD_BYTES
+    addi s1, s1, 1
+    addi a0, s1, -WORDS - 1
+    bnez a0, 1b
+    li a0, TEACH_FULL
+    li a1, WORDS
+    j tell
+2:  lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
+    slli s1, s1, 8
+    sh s1, TAKE_COUNT(a0)       # and TAKE_PLACE
+
+ask:                            # between takes, all that is kept of them is at `listening`
+    lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
+    lbu a1, TAKE_COUNT(a0)
+    addi a1, a1, 1
+    li a0, TEACH_TAKE
+    call teach_tell
+    li a0, 0
+    call network_reset
+    lui a0, %hi(network)        # and while one is said, at `network`
+    addi a0, a0, %lo(network)
+    lui a1, %hi(listening)
+    addi a1, a1, %lo(listening)
+    li a2, TAKE_FRAME
+    call teach_move
+    lui a0, %hi(GPIOD_OUTDR)
+    li a1, 65
+    sw a1, %lo(GPIOD_OUTDR)(a0)
+    li a0, 0
+    call listen_start
+    lui s1, %hi(network + TAKE_REST)
+    addi s1, s1, %lo(network + TAKE_REST)
+frame:
+    lui a0, %hi(work)
+    addi a0, a0, %lo(work)
+    call listen_frame
+    beqz a0, verdict
+    lui a0, %hi(work)
+    addi a0, a0, %lo(work)
+    addi a2, a0, 2 * (HANDLER_RING_MASK + 1 - HANDLER_HOP)
+    addi a3, a0, 2 * (HANDLER_RING_MASK + 1)
+    li a5, TEACH_FULL_SCALE
+    lw a4, TAKE_CLIPPED(s1)
+1:  lhu a1, 0(a2)
+    addi a2, a2, 2
+    sub a1, a1, a5
+    sltiu a1, a1, 65536 - 2 * TEACH_FULL_SCALE + 1
+    add a4, a4, a1
+    bne a2, a3, 1b
+    sw a4, TAKE_CLIPPED(s1)
+    lbu a4, TAKE_LEFT(s1)       # 0, then 12
+    add a1, s1, a4
+    addi a1, a1, TAKE_FEATURES
+    xori a4, a4, 12
+    sb a4, TAKE_LEFT(s1)
+    call frontend_frame
+    lbu a4, TAKE_LEFT(s1)
+    bnez a4, frame
+    lw a5, NETWORK_WORDS + WORDS_HISTORY - TAKE_REST(s1)
     slli a5, a5, 32 - 3 * WORD_QUIET
     bnez a5, 1f                 # something stands, and so all is kept
     lbu a4, TAKE_KEPT(s1)
     addi a4, a4, -TEACH_LEAD
     blez a4, 1f
-    slli a5, a4, 3
-    sub a5, a5, a4
-    addi a3, s1, TAKE_FRAME - TAKE_REST
-    add a5, a5, a3              # the last frames, to the first
-    addi a2, a3, TEACH_LEAD * TEACH_FRAME_BYTES
-2:  lbu a4, 0(a5)
-    sb a4, 0(a3)
-    addi a5, a5, 1
-    addi a3, a3, 1
-    bne a3, a2, 2b
+    slli a1, a4, 3
+    sub a1, a1, a4
+    addi a0, s1, TAKE_FRAME - TAKE_REST
+    add a1, a1, a0              # the last frames, to the first
+    li a2, TEACH_LEAD * TEACH_FRAME_BYTES
+    call teach_move
     li a4, TEACH_LEAD
     sb a4, TAKE_KEPT(s1)
-1:  jal words_frame             # a0 stays; a1 goes on; t2: loudness
+1:  lui a0, %hi(network + NETWORK_WORDS)
+    addi a0, a0, %lo(network + NETWORK_WORDS)
+    addi a1, s1, TAKE_FEATURES
+    call words_frame            # a0 stays; a1 goes on; t2: loudness
     lbu a4, TAKE_KEPT(s1)
     addi a5, a4, -TEACH_FRAMES
     bgez a5, 4f                 # no room
@@ -80,17 +158,14 @@ teach_frame:
     beqz a5, 8f
     addi a3, a3, -255           # it stands for too long
     li a0, TEACH_LONG
-    beqz a3, verdict
-more:
-    li a0, TEACH_MORE
-verdict:
-    j __riscv_restore_0
+    bnez a3, frame
+    j verdict
 8:  lbu a5, WORDS_OVER(a0)
     sb zero, WORDS_OVER(a0)
     bnez a5, 9f
     sltiu a4, a4, TEACH_PATIENCE
     li a0, TEACH_EMPTY
-    bnez a4, more
+    bnez a4, frame
     j verdict
 9:  lw a4, TAKE_CLIPPED(s1)     # it is over
     li a0, TEACH_HARD
@@ -123,10 +198,122 @@ verdict:
     add a2, a2, a5
 3:  addi a4, a4, -1
     bnez a4, 2b
-    bgtz a1, more
+    bgtz a1, frame
     sh a2, TAKE_ALL(s1)
-    j verdict
-    .size teach_frame, . - teach_frame
+verdict:                        # 0: a byte came, or no samples
+    mv s0, a0
+    call listen_stop
+    lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
+    lbu a1, HANDLER_ENDED(a0)
+    lbu a2, HANDLER_COMMAND(a0)
+    bnez a1, 2f
+    beqz s0, end
+    lui a1, %hi(network)
+    addi a1, a1, %lo(network)
+    li a2, TAKE_BYTES
+    call teach_move
+    addi a1, s0, -TEACH_OK
+    bnez a1, 1f
+    call teach_add
+    mv s0, a0
+1:  lui a1, %hi(listening)
+    addi a1, a1, %lo(listening)
+    lbu a1, TAKE_COUNT(a1)
+    mv a0, s0
+    call teach_tell
+    addi s0, s0, -TEACH_EMPTY
+    beqz s0, end
+    bgtz s0, ask                # refused
+    lui a0, %hi(GPIOD_OUTDR)
+    li a1, 64
+    sw a1, %lo(GPIOD_OUTDR)(a0)
+    call usart_get
+    mv a2, a0
+    bgez a0, 2f
+    lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
+    lbu a1, TAKE_COUNT(a0)
+    addi a1, a1, -TEACH_TAKES
+    bnez a1, ask
+    lbu s1, TAKE_PLACE(a0)
+    lui s0, %hi(work)
+    addi s0, s0, %lo(work)
+    li a1, 0x64726f77           # "word"
+    sw a1, 0(s0)
+    addi a1, s1, 0x30
+    sw a1, 4(s0)
+    li a1, TEACH_THRESHOLD << 8 # and the version
+    sw a1, WORD_NAME_BYTES(s0)
+    mv a1, s0
+    call teach_parts
+    mv a0, s0
+    li a1, WORD_BYTES - 2
+    call word_crc
+    srli a1, a0, 24
+    sb a1, WORD_BYTES - 2(s0)
+    srli a0, a0, 16
+    sb a0, WORD_BYTES - 1(s0)
+    slli a0, s1, 6
+    li a1, WORDS_PAGES - WORD_BYTES
+    add a0, a0, a1
+    mv a1, s0
+    call board_keep
+    li a0, TEACH_TAUGHT
+    mv a1, s1
+tell:
+    call teach_tell
+end:
+    li a2, -1
+2:  mv a0, a2
+    j __riscv_restore_0
+    .size teach, . - teach
+
+    /* a0 word: whether it is whole, and has a name. */
+    .section .text.word_whole, "ax", @progbits
+    .globl word_named
+    .type word_named, @function
+word_named:
+    lbu a1, 0(a0)
+    bnez a1, word_whole
+    li a0, 0
+    ret
+    .size word_named, . - word_named
+
+    .globl word_whole
+    .type word_whole, @function
+word_whole:
+    mv t1, ra
+    lbu t0, WORD_NAME_BYTES(a0) # the version, 0
+    li a1, WORD_BYTES
+    jal word_crc
+    or a0, a0, t0
+    seqz a0, a0
+    jr t1
+    .size word_whole, . - word_whole
+
+    /* a0 bytes; a1 how many; the CRC in the upper half of a0. t0 and t1 stay. */
+    .globl word_crc
+    .type word_crc, @function
+word_crc:
+    lui a5, 0xffff0
+    lui a4, 0x10210
+1:  lbu a2, 0(a0)
+    addi a0, a0, 1
+    slli a2, a2, 24
+    xor a5, a5, a2
+    li a3, 8
+2:  srai a2, a5, 31
+    and a2, a2, a4
+    slli a5, a5, 1
+    xor a5, a5, a2
+    addi a3, a3, -1
+    bnez a3, 2b
+    addi a1, a1, -1
+    bnez a1, 1b
+    mv a0, a5
+    ret
+    .size word_crc, . - word_crc
 
     /* a0 take, which is at `listening`; a1 scratch, which is at `work`; verdict in a0. */
     .section .text.teach_add, "ax", @progbits

@@ -7,6 +7,7 @@
 
 #define AT(field, offset) _Static_assert(offsetof(struct take, field) == offset, #field)
 AT(count, TAKE_COUNT);
+AT(place, TAKE_PLACE);
 AT(sums, TAKE_SUMS);
 AT(frame, TAKE_FRAME);
 AT(kept, TAKE_REST + TAKE_KEPT);

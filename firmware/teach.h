@@ -25,15 +25,21 @@
 #define TEACH_HARD 5
 #define TEACH_UNLIKE_OTHERS 6
 
+/* And what else is said. */
+#define TEACH_TAKE 0
+#define TEACH_FULL 7
+#define TEACH_TAUGHT 8
+
 /* Offsets in struct take; teach.c asserts each. Those behind TAKE_REST are of what lies there. */
 #define TAKE_COUNT 0
-#define TAKE_SUMS 1
-#define TAKE_FRAME 169
+#define TAKE_PLACE 1
+#define TAKE_SUMS 2
+#define TAKE_FRAME 170
 #define TAKE_REST 442
-#define TAKE_KEPT 0
-#define TAKE_LOUDEST 1
-#define TAKE_SOFTEST 2
-#define TAKE_FIRST 3
+#define TAKE_KEPT 1
+#define TAKE_LOUDEST 2
+#define TAKE_SOFTEST 3
+#define TAKE_FIRST 4
 #define TAKE_VERDICT 4
 #define TAKE_LEFT 5
 #define TAKE_FRAMES 6
@@ -61,12 +67,16 @@
    again. All zero at first. Values of vectors are 0 .. 15 here, coefficients from -8 on. */
 struct take {
     uint8_t count; /* of takes before */
-    uint8_t sums[WORD_PARTS * WORD_VALUES]; /* of their parts: this and the count outlive the take */
+    uint8_t place; /* of the word, 1 .. WORDS */
+    uint8_t sums[WORD_PARTS * WORD_VALUES]; /* of their parts: these three outlive the take */
     uint8_t frame[TEACH_FRAMES][TEACH_FRAME_BYTES]; /* 12 coefficients, a nibble each, and the weight's code */
     uint8_t kept; /* frames */
-    uint8_t loudest, softest, first; /* loudness + 128, 127 - loudness, loudness + 128: of the first frame */
-    uint8_t verdict; /* while it is heard for the second time */
-    uint8_t left; /* frames of features that the network will hear */
+    uint8_t loudest, softest; /* loudness + 128, 127 - loudness */
+    union {
+        uint8_t first; /* loudness + 128 of the first frame */
+        uint8_t verdict; /* while it is heard for the second time */
+    };
+    uint8_t left; /* while it is said, where the next frame of features goes; then, how many the network will hear */
     union {
         struct { /* while it is said */
             uint16_t frames; /* since the ask */
@@ -89,6 +99,13 @@ int teach_add(struct take *take, void *scratch);
 
 /* After TEACH_TAKES: the parts of the word. */
 void teach_parts(const struct take *take, struct word *word);
+
+/* The chip's, in teach.S: asks for takes, which it finds in what the microphone hears, until it keeps the word. Returns the
+   byte that ended it, or -1. */
+int teach(void);
+
+/* A line: what, which is a verdict or one of these three, and a number. */
+void teach_tell(int what, int number);
 #endif
 
 #endif

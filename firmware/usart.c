@@ -3,10 +3,9 @@
 
 #include "board.h"
 #include "ch32v003.h"
-#include "model.h"
 #include "multiply.h"
 
-static inline __attribute__((always_inline)) int get(uint32_t cycles)
+int usart_get(void)
 {
     REGISTER(SYSTICK_CNT) = 0;
     do {
@@ -15,13 +14,9 @@ static inline __attribute__((always_inline)) int get(uint32_t cycles)
         if (!status) continue;
         uint32_t byte = REGISTER(USART1_DATAR); /* behind the status: that clears the errors, too */
         if ((status | USART_ORE) == (USART_RXNE | USART_ORE)) return (int)byte;
-    } while (REGISTER(SYSTICK_CNT) < cycles);
+    } while (REGISTER(SYSTICK_CNT) < SILENCE_CYCLES);
     return -1;
 }
-
-__attribute__((noinline)) int usart_get_for(uint32_t cycles) { return get(cycles); }
-
-int usart_get(void) { return MODEL_TEACHES ? usart_get_for(SILENCE_CYCLES) : get(SILENCE_CYCLES); }
 
 __attribute__((noinline)) void usart_put(uint8_t byte)
 {

@@ -7,9 +7,6 @@
 /* The next byte, or -1 after a second of silence. What came with a framing error or noise is dropped, an overrun is
    forgotten. Feeds the watchdog; SysTick runs, and counts anew with every call. */
 int usart_get(void);
-
-/* The same, after so many cycles of silence. */
-int usart_get_for(uint32_t cycles);
 void usart_put(uint8_t byte);
 void usart_bytes(const void *from, unsigned count);
 void usart_text(const char *text);

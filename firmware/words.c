@@ -19,7 +19,9 @@ _Static_assert(WORDS_MERIT % WORD_PARTS == 0, "the assembly's");
 _Static_assert(sizeof(struct word) == WORD_BYTES && offsetof(struct word, parts) == offsetof(struct word, threshold) + 1,
                "the assembly's");
 
-static inline __attribute__((always_inline)) uint32_t crc_of(const void *bytes, int count)
+#if !MODEL_TEACHES || !defined __riscv /* the chip then has it by hand, in teach.S, which needs the CRC, too */
+/* CRC-16 of so many bytes, in the upper half. */
+static inline uint32_t word_crc(const void *bytes, int count)
 {
     const uint8_t *byte = (const uint8_t *)bytes;
     uint32_t crc = 0xffff0000;
@@ -30,12 +32,10 @@ static inline __attribute__((always_inline)) uint32_t crc_of(const void *bytes, 
     return crc;
 }
 
-__attribute__((noinline)) uint32_t word_crc(const void *bytes, int count) { return crc_of(bytes, count); }
+int word_whole(const struct word *word) { return !(word_crc(word, WORD_BYTES) | word->version); }
 
-int word_whole(const struct word *word)
-{
-    return !((MODEL_TEACHES ? word_crc(word, WORD_BYTES) : crc_of(word, WORD_BYTES)) | word->version);
-}
+int word_named(const struct word *word) { return *word->name && word_whole(word); }
+#endif
 
 const struct word *words_decide(struct words *words)
 {

@@ -3,6 +3,7 @@
 #ifndef TINYSPEECH_WORDS_H
 #define TINYSPEECH_WORDS_H
 #include "ch32v003.h"
+#include "model.h"
 
 #define WORDS 8
 #define WORD_BYTES 64
@@ -64,14 +65,15 @@ struct words {
 
 extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
 
-/* CRC-16 of so many bytes, in the upper half. */
-uint32_t word_crc(const void *bytes, int count);
-
 /* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
 int word_whole(const struct word *word);
 
 /* And whether it has a name. */
-static inline int word_kept(const struct word *word) { return *word->name && word_whole(word); }
+int word_named(const struct word *word);
+static inline int word_kept(const struct word *word)
+{
+    return MODEL_TEACHES ? word_named(word) : *word->name && word_whole(word);
+}
 
 /* A frame of 40 ms, of the coefficients of two of 20 ms: int8 [2][12]. Of a batch, words_batch does it. */
 void words_frame(struct words *words, const int8_t *features);
