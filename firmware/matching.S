@@ -253,33 +253,33 @@ last:
 
     /* A take is heard again: 4 << code times the vector to the part, which may be complete before all are. */
 share:
-    lui s1, %hi(listening)
-    addi s1, s1, %lo(listening)
-    add s0, s0, s1              # the next sum
-    lbu t2, TAKE_COUNT(s1)
-    addi s1, s1, TAKE_REST
-    lhu t0, TAKE_ALL(s1)
+    lui s1, %hi(listening + TAKE_REST)
+    addi s1, s1, %lo(listening + TAKE_REST)
+    add s0, s0, s1
+    addi s0, s0, -TAKE_REST     # the next sum
+    lbu a0, TAKE_COUNT - TAKE_REST(s1)
+    lhu a5, TAKE_ALL(s1)
     li t1, 4
     sll t1, t1, a3
     addi ra, a2, WORD_DOUBLE    # the last that counts twice
+    addi t0, a2, WORD_VALUES
 1:  lhu tp, TAKE_FILLED(s1)
     addi tp, tp, 1
-    addi a5, a2, WORD_VALUES
     mv a3, s1                   # whose part is TAKE_PART on
 2:  lbu a4, 0(a2)
     addi a2, a2, 1
     lhu a1, TAKE_PART(a3)
     add a1, a1, a4
-    bne tp, t0, 8f
-    srli a4, t0, 1              # it is complete
+    bne tp, a5, 8f
+    srli a4, a5, 1              # it is complete
     add a1, a1, a4
     lbu a4, 0(s0)               # sum - count * mean
     li tp, -1                   # mean
 4:  addi tp, tp, 1
-    sub a4, a4, t2
-    sub a1, a1, t0
+    sub a4, a4, a0
+    sub a1, a1, a5
     bgez a1, 4b
-    add a4, a4, t2
+    add a4, a4, a0
     bgez a4, 5f
     neg a4, a4
 5:  bltu ra, a2, 6f
@@ -289,18 +289,18 @@ share:
     sh a1, TAKE_UNLIKE(s1)
     lbu a4, TAKE_VERDICT(s1)
     beqz a4, 7f
-    beqz t2, 3f
+    beqz a0, 3f
     lbu a4, 0(s0)
     add tp, tp, a4
 3:  sb tp, 0(s0)
 7:  addi s0, s0, 1
-    mv tp, t0
+    mv tp, a5
     li a1, 0
 8:  sh a1, TAKE_PART(a3)
     addi a3, a3, 2
-    bne a2, a5, 2b
+    bne a2, t0, 2b
     addi a2, a2, -WORD_VALUES
-    bne tp, t0, 9f
+    bne tp, a5, 9f
     li tp, 0
 9:  sh tp, TAKE_FILLED(s1)
     addi t1, t1, -1

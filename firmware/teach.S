@@ -1,5 +1,5 @@
-/* teach_frame, teach_add and teach_word for RV32EC, by hand: the same integers as teach.c. Chapter "Your own words". What
-   the network says of a take that it hears again, matching.S takes. */
+/* A word taught on the chip, for RV32EC, by hand: the same integers as teach.c. Chapter "Your own words". What the network
+   says of a take that it hears again, matching.S takes. */
 #include "handler.h"
 #include "model.h"
 #include "teach.h"
@@ -20,8 +20,8 @@ teach_move:
     ret
     .size teach_move, . - teach_move
 
-    /* The word for which no name is given: asks for takes until there are five that are alike. Returns the byte that ended
-       it, or -1. */
+    /* A word by the name of its place: asks for takes until there are five that are alike, and keeps it. Returns the byte
+       that ended it, or -1. Between takes all that is kept of them is at `listening`, and while one is said, at `network`. */
     .section .text.teach, "ax", @progbits
     .globl teach
     .type teach, @function
@@ -40,24 +40,21 @@ teach:
     li a0, TEACH_FULL
     li a1, WORDS
     j tell
-2:  lui a0, %hi(listening)
-    addi a0, a0, %lo(listening)
-    slli s1, s1, 8
-    sh s1, TAKE_COUNT(a0)       # and TAKE_PLACE
+2:  slli a0, s1, 8
+    lui s1, %hi(listening)
+    addi s1, s1, %lo(listening)
+    sh a0, TAKE_COUNT(s1)       # and TAKE_PLACE
 
-ask:                            # between takes, all that is kept of them is at `listening`
-    lui a0, %hi(listening)
-    addi a0, a0, %lo(listening)
-    lbu a1, TAKE_COUNT(a0)
+ask:
+    lbu a1, TAKE_COUNT(s1)
     addi a1, a1, 1
     li a0, TEACH_TAKE
     call teach_tell
     li a0, 0
     call network_reset
-    lui a0, %hi(network)        # and while one is said, at `network`
+    lui a0, %hi(network)
     addi a0, a0, %lo(network)
-    lui a1, %hi(listening)
-    addi a1, a1, %lo(listening)
+    mv a1, s1
     li a2, TAKE_FRAME
     call teach_move
     lui a0, %hi(GPIOD_OUTDR)
@@ -67,11 +64,12 @@ ask:                            # between takes, all that is kept of them is at 
     call listen_start
     lui s1, %hi(network + TAKE_REST)
     addi s1, s1, %lo(network + TAKE_REST)
+    addi s0, s1, TAKE_FEATURES
 frame:
     lui a0, %hi(work)
     addi a0, a0, %lo(work)
     call listen_frame
-    beqz a0, verdict
+    beqz a0, verdict            # a byte came, or no samples
     lui a0, %hi(work)
     addi a0, a0, %lo(work)
     addi a2, a0, 2 * (HANDLER_RING_MASK + 1 - HANDLER_HOP)
@@ -85,40 +83,34 @@ frame:
     add a4, a4, a1
     bne a2, a3, 1b
     sw a4, TAKE_CLIPPED(s1)
-    lbu a4, TAKE_LEFT(s1)       # 0, then 12
-    add a1, s1, a4
-    addi a1, a1, TAKE_FEATURES
-    xori a4, a4, 12
-    sb a4, TAKE_LEFT(s1)
+    mv a1, s0
     call frontend_frame
-    lbu a4, TAKE_LEFT(s1)
-    bnez a4, frame
+    addi s0, s0, 12
+    addi a1, s1, TAKE_FEATURES + 24
+    bne s0, a1, frame
+    addi s0, s0, -24
+
     lw a5, NETWORK_WORDS + WORDS_HISTORY - TAKE_REST(s1)
     slli a5, a5, 32 - 3 * WORD_QUIET
-    bnez a5, 1f                 # something stands, and so all is kept
-    lbu a4, TAKE_KEPT(s1)
-    addi a4, a4, -TEACH_LEAD
-    blez a4, 1f
-    slli a1, a4, 3
-    sub a1, a1, a4
+    bnez a5, 2f                 # something stands, and so all is kept
+    lhu a1, TAKE_KEPT(s1)
+    li a2, TEACH_LEAD * TEACH_FRAME_BYTES
+    sub a1, a1, a2
+    blez a1, 2f
+    sh a2, TAKE_KEPT(s1)
     addi a0, s1, TAKE_FRAME - TAKE_REST
     add a1, a1, a0              # the last frames, to the first
-    li a2, TEACH_LEAD * TEACH_FRAME_BYTES
     call teach_move
-    li a4, TEACH_LEAD
-    sb a4, TAKE_KEPT(s1)
-1:  lui a0, %hi(network + NETWORK_WORDS)
+2:  lui a0, %hi(network + NETWORK_WORDS)
     addi a0, a0, %lo(network + NETWORK_WORDS)
-    addi a1, s1, TAKE_FEATURES
+    mv a1, s0
     call words_frame            # a0 stays; a1 goes on; t2: loudness
-    lbu a4, TAKE_KEPT(s1)
-    addi a5, a4, -TEACH_FRAMES
+    lhu a4, TAKE_KEPT(s1)
+    addi a5, a4, -TEACH_FRAMES * TEACH_FRAME_BYTES
     bgez a5, 4f                 # no room
-    slli a5, a4, 3
-    sub a5, a5, a4
-    add a5, a5, s1
-    addi a4, a4, 1
-    sb a4, TAKE_KEPT(s1)
+    add a5, s1, a4
+    addi a4, a4, TEACH_FRAME_BYTES
+    sh a4, TAKE_KEPT(s1)
     addi a3, a1, -12
     addi a1, a1, -24
 3:  lb a2, 0(a1)
@@ -127,8 +119,8 @@ frame:
     srai a2, a2, 5
     andi a2, a2, 15
     lb a4, 1(a1)
-    lb s0, 13(a1)
-    add a4, a4, s0
+    lb t1, 13(a1)
+    add a4, a4, t1
     srai a4, a4, 5
     slli a4, a4, 4
     add a4, a4, a2
@@ -157,15 +149,15 @@ frame:
     lbu a3, WORDS_LENGTH(a0)
     beqz a5, 8f
     addi a3, a3, -255           # it stands for too long
-    li a0, TEACH_LONG
     bnez a3, frame
+    li a0, TEACH_LONG
     j verdict
 8:  lbu a5, WORDS_OVER(a0)
     sb zero, WORDS_OVER(a0)
     bnez a5, 9f
     sltiu a4, a4, TEACH_PATIENCE
-    li a0, TEACH_EMPTY
     bnez a4, frame
+    li a0, TEACH_EMPTY
     j verdict
 9:  lw a4, TAKE_CLIPPED(s1)     # it is over
     li a0, TEACH_HARD
@@ -185,41 +177,118 @@ frame:
 1:  li a0, TEACH_LONG
     li a4, WORD_LONGEST + WORD_QUIET
     blt a4, a3, verdict
-    lbu a4, TAKE_KEPT(s1)
-    addi a3, s1, TAKE_FRAME - TAKE_REST + TEACH_FRAME_BYTES - 1
+    lhu a4, TAKE_KEPT(s1)
+    add a4, a4, s1
+    mv a3, s1
     li a1, TEACH_SHORTEST       # frames with weight that are missing
     li a2, 0                    # their weights, twice
     li a0, TEACH_OK
-2:  lbu a5, 0(a3)
+2:  lbu a5, TAKE_FRAME - TAKE_REST + TEACH_FRAME_BYTES - 1(a3)
     addi a3, a3, TEACH_FRAME_BYTES
     beqz a5, 3f
     addi a1, a1, -1
     sll a5, a0, a5
     add a2, a2, a5
-3:  addi a4, a4, -1
-    bnez a4, 2b
-    bgtz a1, frame
+3:  bne a3, a4, 2b
+    bgtz a1, frame              # forgotten
     sh a2, TAKE_ALL(s1)
-verdict:                        # 0: a byte came, or no samples
+verdict:
     mv s0, a0
     call listen_stop
-    lui a0, %hi(listening)
-    addi a0, a0, %lo(listening)
-    lbu a1, HANDLER_ENDED(a0)
-    lbu a2, HANDLER_COMMAND(a0)
-    bnez a1, 2f
+    lui s1, %hi(listening)
+    addi s1, s1, %lo(listening)
+    lbu a0, HANDLER_COMMAND(s1)
+    lbu a1, HANDLER_ENDED(s1)
+    bnez a1, out
     beqz s0, end
+    mv a0, s1
     lui a1, %hi(network)
     addi a1, a1, %lo(network)
     li a2, TAKE_BYTES
     call teach_move
     addi a1, s0, -TEACH_OK
-    bnez a1, 1f
-    call teach_add
-    mv s0, a0
-1:  lui a1, %hi(listening)
-    addi a1, a1, %lo(listening)
-    lbu a1, TAKE_COUNT(a1)
+    bnez a1, told
+
+    li s0, 0                    # no verdict: the network hears the take for the first time
+hear:
+    li a0, 0
+    call network_reset
+    lui a3, %hi(listening + TAKE_REST)
+    addi a3, a3, %lo(listening + TAKE_REST)
+    sb s0, TAKE_VERDICT(a3)
+    lhu a4, TAKE_KEPT(a3)
+    slli a4, a4, 1
+    addi a4, a4, 4 * TEACH_FRAME_BYTES
+    sh a4, TAKE_LEFT(a3)
+    addi a4, a3, TAKE_BYTES - TAKE_REST
+    addi a5, a3, TAKE_FILLED
+1:  sh zero, 0(a5)
+    addi a5, a5, 2
+    bne a5, a4, 1b
+    lui a4, %hi(network + NETWORK_WORDS)
+    li a5, TAKE_SUMS
+    sb a5, %lo(network + NETWORK_WORDS + WORDS_SUM)(a4)
+    addi s0, a3, TAKE_FRAME - TAKE_REST
+    li s1, 0                    # history of the frames before, whose are the vectors that the network has now
+feed:
+    lui a0, %hi(network + NETWORK_WORDS)
+    sw s1, %lo(network + NETWORK_WORDS + WORDS_HISTORY)(a0)
+    lui a1, %hi(work)
+    addi a1, a1, %lo(work)
+    addi a0, a1, 512 - 12
+    mv a5, a0
+    addi a4, a0, 12
+2:  lbu a2, 0(s0)
+    addi s0, s0, 1
+    slli a3, a2, 4
+    addi a3, a3, 8
+    sb a3, 0(a5)
+    andi a2, a2, -16
+    addi a2, a2, 8
+    sb a2, 1(a5)
+    addi a5, a5, 2
+    bne a5, a4, 2b
+    call network_frame
+    lui a3, %hi(listening + TAKE_REST)
+    addi a3, a3, %lo(listening + TAKE_REST)
+    lhu a4, TAKE_LEFT(a3)
+    addi a4, a4, -TEACH_FRAME_BYTES
+    sh a4, TAKE_LEFT(a3)
+    andi a5, a4, 1
+    beqz a5, 3f
+    addi s0, s0, -TEACH_FRAME_BYTES + 1
+    j feed
+3:  lbu a5, 0(s0)
+    addi s0, s0, 1
+    slli s1, s1, 3
+    add s1, s1, a5
+    bnez a4, feed
+
+    addi a2, a3, -TAKE_REST
+    lbu a4, TAKE_COUNT(a2)
+    lbu s0, TAKE_VERDICT(a3)
+    bnez s0, 5f
+    li s0, TEACH_OK
+    beqz a4, hear
+    lhu a5, TAKE_UNLIKE(a3)
+    li a1, WORD_PARTS * TEACH_UNLIKE
+    mv a0, a4
+4:  sub a5, a5, a1
+    addi a0, a0, -1
+    bnez a0, 4b
+    blez a5, hear
+    li s0, TEACH_UNLIKE_OTHERS
+    addi a4, a4, -1
+    bnez a4, told
+    sb a4, TAKE_COUNT(a2)       # it takes the place of the only one
+    j hear
+5:  addi a4, a4, 1
+    sb a4, TAKE_COUNT(a2)
+
+told:
+    lui s1, %hi(listening)
+    addi s1, s1, %lo(listening)
+    lbu a1, TAKE_COUNT(s1)
     mv a0, s0
     call teach_tell
     addi s0, s0, -TEACH_EMPTY
@@ -229,14 +298,11 @@ verdict:                        # 0: a byte came, or no samples
     li a1, 64
     sw a1, %lo(GPIOD_OUTDR)(a0)
     call usart_get
-    mv a2, a0
-    bgez a0, 2f
-    lui a0, %hi(listening)
-    addi a0, a0, %lo(listening)
-    lbu a1, TAKE_COUNT(a0)
+    bgez a0, out
+    lbu a1, TAKE_COUNT(s1)
     addi a1, a1, -TEACH_TAKES
     bnez a1, ask
-    lbu s1, TAKE_PLACE(a0)
+    lbu s1, TAKE_PLACE(s1)
     lui s0, %hi(work)
     addi s0, s0, %lo(work)
     li a1, 0x64726f77           # "word"
@@ -245,6 +311,8 @@ verdict:                        # 0: a byte came, or no samples
     sw a1, 4(s0)
     li a1, TEACH_THRESHOLD << 8 # and the version
     sw a1, WORD_NAME_BYTES(s0)
+    lui a0, %hi(listening)
+    addi a0, a0, %lo(listening)
     mv a1, s0
     call teach_parts
     mv a0, s0
@@ -264,8 +332,8 @@ verdict:                        # 0: a byte came, or no samples
 tell:
     call teach_tell
 end:
-    li a2, -1
-2:  mv a0, a2
+    li a0, -1
+out:
     j __riscv_restore_0
     .size teach, . - teach
 
@@ -314,91 +382,6 @@ word_crc:
     mv a0, a5
     ret
     .size word_crc, . - word_crc
-
-    /* a0 take, which is at `listening`; a1 scratch, which is at `work`; verdict in a0. */
-    .section .text.teach_add, "ax", @progbits
-    .globl teach_add
-    .type teach_add, @function
-teach_add:
-    jal t0, __riscv_save_0
-    li s0, 0                    # no verdict
-hear:
-    li a0, 0
-    call network_reset
-    lui a3, %hi(listening + TAKE_REST)
-    addi a3, a3, %lo(listening + TAKE_REST)
-    sb s0, TAKE_VERDICT(a3)
-    lbu a4, TAKE_KEPT(a3)
-    addi a4, a4, 2
-    slli a4, a4, 1
-    sb a4, TAKE_LEFT(a3)
-    addi a4, a3, TAKE_BYTES - TAKE_REST
-    addi a5, a3, TAKE_FILLED
-1:  sh zero, 0(a5)
-    addi a5, a5, 2
-    bne a5, a4, 1b
-    lui a4, %hi(network + NETWORK_WORDS)
-    li a5, TAKE_SUMS
-    sb a5, %lo(network + NETWORK_WORDS + WORDS_SUM)(a4)
-    addi s0, a3, TAKE_FRAME - TAKE_REST
-    li s1, 0                    # history of the frames before, whose are the vectors that the network has now
-feed:
-    lui a0, %hi(network + NETWORK_WORDS)
-    sw s1, %lo(network + NETWORK_WORDS + WORDS_HISTORY)(a0)
-    lui a1, %hi(work)
-    addi a1, a1, %lo(work)
-    addi a0, a1, 512 - 12
-    mv a5, a0
-    addi a4, a0, 12
-2:  lbu a2, 0(s0)
-    addi s0, s0, 1
-    slli a3, a2, 4
-    addi a3, a3, 8
-    sb a3, 0(a5)
-    andi a2, a2, -16
-    addi a2, a2, 8
-    sb a2, 1(a5)
-    addi a5, a5, 2
-    bne a5, a4, 2b
-    call network_frame
-    lui a3, %hi(listening + TAKE_REST)
-    addi a3, a3, %lo(listening + TAKE_REST)
-    lbu a4, TAKE_LEFT(a3)
-    addi a4, a4, -1
-    sb a4, TAKE_LEFT(a3)
-    andi a5, a4, 1
-    beqz a5, 3f
-    addi s0, s0, -TEACH_FRAME_BYTES + 1
-    j feed
-3:  lbu a5, 0(s0)
-    addi s0, s0, 1
-    slli s1, s1, 3
-    add s1, s1, a5
-    bnez a4, feed
-
-    addi a2, a3, -TAKE_REST
-    lbu a4, TAKE_COUNT(a2)
-    lbu a0, TAKE_VERDICT(a3)
-    bnez a0, 5f
-    li s0, TEACH_OK
-    beqz a4, hear
-    lhu a5, TAKE_UNLIKE(a3)
-    li a1, WORD_PARTS * TEACH_UNLIKE
-    mv a0, a4
-4:  sub a5, a5, a1
-    addi a0, a0, -1
-    bnez a0, 4b
-    blez a5, hear
-    li s0, TEACH_UNLIKE_OTHERS
-    mv a0, s0
-    addi a4, a4, -1
-    bnez a4, 6f
-    sb a4, TAKE_COUNT(a2)       # it takes the place of the only one
-    j hear
-5:  addi a4, a4, 1
-    sb a4, TAKE_COUNT(a2)
-6:  j __riscv_restore_0
-    .size teach_add, . - teach_add
 
     /* a0 take; a1 word, to which its parts come. */
     .section .text.teach_parts, "ax", @progbits

@@ -10,11 +10,11 @@ AT(count, TAKE_COUNT);
 AT(place, TAKE_PLACE);
 AT(sums, TAKE_SUMS);
 AT(frame, TAKE_FRAME);
+AT(first, TAKE_REST + TAKE_FIRST);
+AT(verdict, TAKE_REST + TAKE_VERDICT);
 AT(kept, TAKE_REST + TAKE_KEPT);
 AT(loudest, TAKE_REST + TAKE_LOUDEST);
 AT(softest, TAKE_REST + TAKE_SOFTEST);
-AT(first, TAKE_REST + TAKE_FIRST);
-AT(verdict, TAKE_REST + TAKE_VERDICT);
 AT(left, TAKE_REST + TAKE_LEFT);
 AT(frames, TAKE_REST + TAKE_FRAMES);
 AT(clipped, TAKE_REST + TAKE_CLIPPED);
@@ -36,7 +36,7 @@ static int ended(struct take *take, int length)
     int softest = 255 - take->softest;
     if (take->loudest - softest >= WORD_SPAN && take->first > (take->loudest + softest) >> 1) return TEACH_CUT;
     if (length > WORD_LONGEST + WORD_QUIET) return TEACH_LONG;
-    for (int i = 0; i < take->kept; i++) {
+    for (int i = 0; i < take->kept / TEACH_FRAME_BYTES; i++) {
         int code = take->frame[i][TEACH_FRAME_BYTES - 1];
         if (code) heavy++, all += 1 << code;
     }
@@ -48,15 +48,16 @@ static int ended(struct take *take, int length)
 int teach_frame(struct take *take, struct words *words)
 {
     const int8_t *f = take->features[0];
-    int before = take->kept - TEACH_LEAD, loudness = ((f[0] + f[12]) >> 1) + 128;
+    int before = take->kept - TEACH_LEAD * TEACH_FRAME_BYTES, loudness = ((f[0] + f[12]) >> 1) + 128;
     if (!stands(words) && before > 0) {
-        uint8_t *to = take->frame[0], *from = take->frame[before];
+        uint8_t *to = (uint8_t *)take->frame, *from = to + before;
         for (int n = TEACH_LEAD * TEACH_FRAME_BYTES; n; n--) *to++ = *from++;
-        take->kept = TEACH_LEAD;
+        take->kept = TEACH_LEAD * TEACH_FRAME_BYTES;
     }
     words_frame(words, f);
-    if (take->kept < TEACH_FRAMES) {
-        uint8_t *to = take->frame[take->kept++];
+    if (take->kept < sizeof take->frame) {
+        uint8_t *to = (uint8_t *)take->frame + take->kept;
+        take->kept = (uint16_t)(take->kept + TEACH_FRAME_BYTES);
         for (int i = 0; i < 12; i += 2)
             *to++ = (uint8_t)(((f[i] + f[i + 12]) >> 5 & 15) | ((f[i + 1] + f[i + 13]) >> 5) * 16);
         *to = words->history & 7;
@@ -107,13 +108,14 @@ static void hear(struct take *take, void *scratch)
     for (int i = 0; i < WORD_VALUES; i++) take->part[i] = 0;
     words_taught = vector_comes;
     again = take, sum = take->sums;
-    take->left = (uint8_t)(2 * (take->kept + 2));
+    take->left = (uint16_t)(2 * (take->kept + 2 * TEACH_FRAME_BYTES));
     while (take->left) {
         int8_t features[12];
         for (int i = 0; i < 12; i++) features[i] = (int8_t)(frame[i / 2] >> 4 * (i & 1) << 4 | 8);
         network.words->history = history; /* of the frames before: theirs are the vectors that the network has now */
         network_frame(features, scratch);
-        if (--take->left & 1) continue;
+        take->left = (uint16_t)(take->left - TEACH_FRAME_BYTES);
+        if (take->left & 1) continue; /* the first time */
         history = history << 3 | frame[TEACH_FRAME_BYTES - 1];
         frame += TEACH_FRAME_BYTES;
     }

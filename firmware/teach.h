@@ -35,20 +35,20 @@
 #define TAKE_PLACE 1
 #define TAKE_SUMS 2
 #define TAKE_FRAME 170
-#define TAKE_REST 442
-#define TAKE_KEPT 1
-#define TAKE_LOUDEST 2
-#define TAKE_SOFTEST 3
-#define TAKE_FIRST 4
-#define TAKE_VERDICT 4
-#define TAKE_LEFT 5
-#define TAKE_FRAMES 6
-#define TAKE_CLIPPED 10
-#define TAKE_FEATURES 14
-#define TAKE_ALL 6
-#define TAKE_FILLED 8
-#define TAKE_UNLIKE 10
-#define TAKE_PART 12
+#define TAKE_REST 440
+#define TAKE_FIRST 3
+#define TAKE_VERDICT 3
+#define TAKE_KEPT 4
+#define TAKE_LOUDEST 6
+#define TAKE_SOFTEST 7
+#define TAKE_LEFT 6
+#define TAKE_FRAMES 8
+#define TAKE_CLIPPED 12
+#define TAKE_FEATURES 16
+#define TAKE_ALL 8
+#define TAKE_FILLED 10
+#define TAKE_UNLIKE 12
+#define TAKE_PART 14
 #define TAKE_BYTES 540
 
 /* Where `words` is in struct network (network.h). */
@@ -70,13 +70,17 @@ struct take {
     uint8_t place; /* of the word, 1 .. WORDS */
     uint8_t sums[WORD_PARTS * WORD_VALUES]; /* of their parts: these three outlive the take */
     uint8_t frame[TEACH_FRAMES][TEACH_FRAME_BYTES]; /* 12 coefficients, a nibble each, and the weight's code */
-    uint8_t kept; /* frames */
-    uint8_t loudest, softest; /* loudness + 128, 127 - loudness */
     union {
         uint8_t first; /* loudness + 128 of the first frame */
         uint8_t verdict; /* while it is heard for the second time */
     };
-    uint8_t left; /* while it is said, where the next frame of features goes; then, how many the network will hear */
+    uint16_t kept; /* bytes of frames */
+    union {
+        struct {
+            uint8_t loudest, softest; /* loudness + 128, 127 - loudness */
+        };
+        uint16_t left; /* while it is heard again: bytes of frames that the network will hear */
+    };
     union {
         struct { /* while it is said */
             uint16_t frames; /* since the ask */
