@@ -194,7 +194,7 @@ static int listen(int now)
     return listening.ended ? listening.command : -1;
 }
 
-static const char teach_lines[] = "take \0ok \0empty \0cut \0long \0clipped \0unlike \0full \0taught ";
+static const char teach_lines[] = "take \0ok \0empty \0cut \0long \0clipped \0unlike \0full \0taught \0forgot ";
 void teach_tell(int what, int number)
 {
     if (MODEL_TEACHES) usart_say(nth(teach_lines, what), number, 10);

@@ -1,5 +1,6 @@
 /* A word taught on the chip, for RV32EC, by hand: the same integers as teach.c. Chapter "Your own words". What the network
    says of a take that it hears again, matching.S takes. */
+#include "board.h"
 #include "handler.h"
 #include "model.h"
 #include "teach.h"
@@ -27,9 +28,28 @@ teach_move:
     .type teach, @function
 teach:
     jal t0, __riscv_save_0
+    li s1, TEACH_HELD           # seconds
+3:  call usart_get
+    bgez a0, out
     lui s0, %hi(words_pages)
     addi s0, s0, %lo(words_pages)
-    li s1, 1
+    lui a1, %hi(GPIOD_INDR)
+    lw a1, %lo(GPIOD_INDR)(a1)
+    andi a1, a1, BUTTON
+    bnez a1, 2f
+    addi s1, s1, -1
+    bnez s1, 3b
+    li s1, WORDS
+4:  mv a0, s0                   # of the page only itself is kept, which is gone by then
+    mv a1, s0
+    call board_keep
+    addi s0, s0, WORD_BYTES
+    addi s1, s1, -1
+    bnez s1, 4b
+    li a0, TEACH_FORGOT
+5:  li a1, WORDS
+    j tell
+2:  li s1, 1
 1:  mv a0, s0
     call word_named
     beqz a0, 2f                 # a free place
@@ -38,8 +58,7 @@ teach:
     addi a0, s1, -WORDS - 1
     bnez a0, 1b
     li a0, TEACH_FULL
-    li a1, WORDS
-    j tell
+    j 5b
 2:  slli a0, s1, 8
     lui s1, %hi(listening)
     addi s1, s1, %lo(listening)
@@ -58,7 +77,7 @@ ask:
     li a2, TAKE_FRAME
     call teach_move
     lui a0, %hi(GPIOD_OUTDR)
-    li a1, 65
+    li a1, LED | BUTTON | RECEIVER
     sw a1, %lo(GPIOD_OUTDR)(a0)
     li a0, 0
     call listen_start
@@ -111,8 +130,8 @@ frame:
     add a5, s1, a4
     addi a4, a4, TEACH_FRAME_BYTES
     sh a4, TAKE_KEPT(s1)
-    addi a3, a1, -12
     addi a1, a1, -24
+    li a3, 6
 3:  lb a2, 0(a1)
     lb a4, 12(a1)
     add a2, a2, a4
@@ -127,7 +146,8 @@ frame:
     sb a4, TAKE_FRAME - TAKE_REST(a5)
     addi a5, a5, 1
     addi a1, a1, 2
-    bne a1, a3, 3b
+    addi a3, a3, -1
+    bnez a3, 3b
     lw a4, WORDS_HISTORY(a0)
     andi a4, a4, 7
     sb a4, TAKE_FRAME - TAKE_REST(a5)
@@ -237,7 +257,7 @@ feed:
     addi a1, a1, %lo(work)
     addi a0, a1, 512 - 12
     mv a5, a0
-    addi a4, a0, 12
+    li a4, 6
 2:  lbu a2, 0(s0)
     addi s0, s0, 1
     slli a3, a2, 4
@@ -247,7 +267,8 @@ feed:
     addi a2, a2, 8
     sb a2, 1(a5)
     addi a5, a5, 2
-    bne a5, a4, 2b
+    addi a4, a4, -1
+    bnez a4, 2b
     call network_frame
     lui a3, %hi(listening + TAKE_REST)
     addi a3, a3, %lo(listening + TAKE_REST)
@@ -295,13 +316,14 @@ told:
     beqz s0, end
     bgtz s0, ask                # refused
     lui a0, %hi(GPIOD_OUTDR)
-    li a1, 64
+    li a1, BUTTON | RECEIVER
     sw a1, %lo(GPIOD_OUTDR)(a0)
     call usart_get
     bgez a0, out
     lbu a1, TAKE_COUNT(s1)
     addi a1, a1, -TEACH_TAKES
     bnez a1, ask
+    mv a0, s1
     lbu s1, TAKE_PLACE(s1)
     lui s0, %hi(work)
     addi s0, s0, %lo(work)
@@ -311,17 +333,15 @@ told:
     sw a1, 4(s0)
     li a1, TEACH_THRESHOLD << 8 # and the version
     sw a1, WORD_NAME_BYTES(s0)
-    lui a0, %hi(listening)
-    addi a0, a0, %lo(listening)
     mv a1, s0
     call teach_parts
     mv a0, s0
     li a1, WORD_BYTES - 2
     call word_crc
-    srli a1, a0, 24
-    sb a1, WORD_BYTES - 2(s0)
-    srli a0, a0, 16
-    sb a0, WORD_BYTES - 1(s0)
+    srli a4, a5, 24
+    sb a4, WORD_BYTES - 2(s0)
+    srli a5, a5, 16
+    sb a5, WORD_BYTES - 1(s0)
     slli a0, s1, 6
     li a1, WORDS_PAGES - WORD_BYTES
     add a0, a0, a1
@@ -351,19 +371,9 @@ word_named:
     .globl word_whole
     .type word_whole, @function
 word_whole:
-    mv t1, ra
-    lbu t0, WORD_NAME_BYTES(a0) # the version, 0
     li a1, WORD_BYTES
-    jal word_crc
-    or a0, a0, t0
-    seqz a0, a0
-    jr t1
-    .size word_whole, . - word_whole
-
-    /* a0 bytes; a1 how many; the CRC in the upper half of a0. t0 and t1 stay. */
-    .globl word_crc
-    .type word_crc, @function
-word_crc:
+word_crc:                       # and of the first a1 bytes the CRC, in the upper half of a5
+    lbu t0, WORD_NAME_BYTES(a0) # the version, 0
     lui a5, 0xffff0
     lui a4, 0x10210
 1:  lbu a2, 0(a0)
@@ -379,9 +389,10 @@ word_crc:
     bnez a3, 2b
     addi a1, a1, -1
     bnez a1, 1b
-    mv a0, a5
+    or t0, t0, a5
+    seqz a0, t0
     ret
-    .size word_crc, . - word_crc
+    .size word_whole, . - word_whole
 
     /* a0 take; a1 word, to which its parts come. */
     .section .text.teach_parts, "ax", @progbits

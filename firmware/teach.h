@@ -29,6 +29,8 @@
 #define TEACH_TAKE 0
 #define TEACH_FULL 7
 #define TEACH_TAUGHT 8
+#define TEACH_FORGOT 9
+#define TEACH_HELD 3 /* seconds */
 
 /* Offsets in struct take; teach.c asserts each. Those behind TAKE_REST are of what lies there. */
 #define TAKE_COUNT 0
