@@ -143,15 +143,6 @@ static int words(void)
     return 1;
 }
 
-/* The n-th name behind one of some, each with a zero behind it. */
-static inline const char *nth(const char *name, int n)
-{
-    for (; n; n--)
-        while (*name++) {
-        }
-    return name;
-}
-
 static __attribute__((noinline)) void report(const char *name, int32_t frames)
 {
     REGISTER(GPIOD_OUTDR) = LED_ON;
@@ -178,7 +169,11 @@ static int listen(int now)
             const void *rest = &network.sums.refractory; /* and window, in the same halfword */
             if (!*(const uint16_t *)rest) REGISTER(GPIOD_OUTDR) = LED_OFF;
             if (word >= 0) {
-                report(nth(model_words, word - DECISION_REJECTED), frames);
+                const char *name = model_words;
+                for (int n = word - DECISION_REJECTED; n; n--)
+                    while (*name++) {
+                    }
+                report(name, frames);
             }
             if (MODEL_TAP) {
                 const struct word *taught = words_decide(network.words);
@@ -192,12 +187,6 @@ static int listen(int now)
     listen_stop();
     usart_say("stopped ", frames, 10);
     return listening.ended ? listening.command : -1;
-}
-
-static const char teach_lines[] = "take \0ok \0empty \0cut \0long \0clipped \0unlike \0full \0taught \0forgot ";
-void teach_tell(int what, int number)
-{
-    if (MODEL_TEACHES) usart_say(nth(teach_lines, what), number, 10);
 }
 
 __attribute__((noreturn)) int main(void)

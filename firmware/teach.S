@@ -7,6 +7,29 @@
 #include "words.h"
 
 #if MODEL_TEACHES
+    .section .rodata.teach_lines, "a", @progbits
+    .type teach_lines, @object
+teach_lines:                    # TEACH_TAKE, the verdicts, TEACH_FULL and so on
+    .asciz "take ", "ok ", "empty ", "cut ", "long ", "clipped ", "unlike ", "full ", "taught ", "forgot "
+    .size teach_lines, . - teach_lines
+
+    /* A line. a0 which; a1 the number in it. */
+    .section .text.teach_tell, "ax", @progbits
+    .type teach_tell, @function
+teach_tell:
+    lui a2, %hi(teach_lines)
+    addi a2, a2, %lo(teach_lines)
+    beqz a0, 2f
+1:  lbu a3, 0(a2)
+    addi a2, a2, 1
+    bnez a3, 1b
+    addi a0, a0, -1
+    bnez a0, 1b
+2:  mv a0, a2
+    li a2, 10
+    tail usart_say
+    .size teach_tell, . - teach_tell
+
     /* a0 to; a1 from; a2 bytes. */
     .section .text.teach_move, "ax", @progbits
     .globl teach_move

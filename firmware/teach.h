@@ -109,9 +109,6 @@ void teach_parts(const struct take *take, struct word *word);
 /* The chip's, in teach.S: asks for takes, which it finds in what the microphone hears, until it keeps the word. Returns the
    byte that ended it, or -1. */
 int teach(void);
-
-/* A line: what, which is a verdict or one of these three, and a number. */
-void teach_tell(int what, int number);
 #endif
 
 #endif
