@@ -47,7 +47,7 @@ struct layer {{
 """
 
 
-ROOM_TO_TEACH = 7_464
+ROOM_TO_TEACH = 7_044
 """Bytes of a network's weights and program beside which the firmware has room to teach words by itself."""
 
 
