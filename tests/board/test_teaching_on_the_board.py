@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from support.asked import Asked, defined
+from support.asked import BUTTON, Asked, defined
 from support.kept_words import ERASED, NAMELESS, answer, kept, page
 from support.narrow import TEACHES, narrow, teaching_image
 from support.speaker import CUT, LAMPS, hiss
@@ -162,7 +162,7 @@ def test_no_place_is_free():
     board = Asked(*LAMPS)
     pages = [page(slot) for slot in range(words.MAX_WORDS)]
     for slot, one in enumerate(pages):
-        assert answer(board, one, slot) == one
+        board.put(slot, one)
     board.send(Command.COEFFICIENTS)
     assert board.until("full") == "full 8"
     board.advance(2.5)
@@ -178,9 +178,9 @@ def test_the_first_free_place_is_taken(model, free):
     board = Asked(*LAMPS)
     for slot in range(words.MAX_WORDS):
         if slot != free:
-            answer(board, page(slot), slot)
+            board.put(slot, page(slot))
     before = NAMELESS if free == 3 else page(9)[:40] + ERASED[40:]
-    board.chip.state.flash[0x3DC0 + 64 * free : 0x3E00 + 64 * free] = before
+    board.put(free, before)
     board.send(Command.COEFFICIENTS)
     assert board.until("taught") == f"taught {free + 1}"
     assert differences(board, model, free + 1) == 0
@@ -193,7 +193,7 @@ def test_the_first_free_place_is_taken(model, free):
 def test_a_button_that_is_held_forgets_all_words():
     board = Asked()
     for slot in (0, 5):
-        answer(board, page(slot), slot)
+        board.put(slot, page(slot))
     board.send(Command.MICROPHONE)
     board.advance(1.0)
     board.press(2.9)  # not quite
@@ -214,13 +214,13 @@ def test_a_button_that_is_held_forgets_all_words():
 def test_the_button_does_not_end_a_recording_that_comes_over_the_port():
     board = Asked()
     board.send(Command.RECORDING)
-    board.chip.drive("PD4", False)
+    board.chip.drive(BUTTON, False)
     for _ in range(50):
         board.send(b"\xff" * 160)
         board.advance(0.02)
     board.send(Command.STOP)
     board.advance(0.1)
-    board.chip.drive("PD4", None)
+    board.chip.drive(BUTTON, None)
     assert board.lines[-1].startswith("stopped 4") and not any(protocol.parse_teaching(line) for line in board.lines)
 
 
@@ -246,8 +246,8 @@ class Moment:
 def test_a_power_cut_leaves_no_word_or_the_new_one(model, before):
     """At every tenth of a millisecond from before the page is erased until after it was programmed."""
     board = Asked(*LAMPS)
-    answer(board, page(2), 1)
-    board.chip.state.flash[0x3DC0:0x3E00] = before
+    board.put(1, page(2))
+    board.put(0, before)
     board.send(Command.COEFFICIENTS)
     while board.until("ok") != "ok 5":
         pass
@@ -274,19 +274,19 @@ def test_a_power_cut_while_words_are_forgotten_leaves_each_as_it_was_or_none():
     board = Asked()
     pages = [page(slot) for slot in range(words.MAX_WORDS)]
     for slot, one in enumerate(pages):
-        answer(board, one, slot)
+        board.put(slot, one)
     board.send(Command.MICROPHONE)
     board.advance(0.5)
-    board.chip.drive("PD4", False)
+    board.chip.drive(BUTTON, False)
     while board.page(0) == pages[0]:
         moment = Moment(board)
         board.advance(0.005)
     states = set()
     for half_ms in range(0, 130):
         moment.again()
-        board.chip.drive("PD4", False)
+        board.chip.drive(BUTTON, False)
         board.advance(0.0005 * half_ms)
-        board.chip.drive("PD4", None)
+        board.chip.drive(BUTTON, None)
         board.power_cycle()
         board.advance(0.02)
         left = [data for data, one in zip(kept(board), pages, strict=True) if data == one]

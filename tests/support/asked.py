@@ -7,15 +7,16 @@ from support.narrow import teaching_image
 
 from tinyspeech.board import protocol
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
-from tinyspeech.board.protocol import Command
+from tinyspeech.board.protocol import Command, CommandStream
+from tinyspeech.board.taught import PLACES
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.integer import frontend, listening, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
 
 BUTTON = "PD4"
-STEP_S = 0.0003
-"""Half as long as a line takes: whoever hears a verdict has the next take ready before the board listens."""
+STEP_S = 0.0008
+"""A verdict and what is asked next take 1.2 ms at least: whoever hears the one has the next take ready in time."""
 LONGEST_S = 300.0
 """Of a teaching, in tests."""
 
@@ -29,12 +30,12 @@ class Asked(VirtualBoard):
         self.heard: list[np.ndarray] = []
         """The samples that the converter read of each take, int16 at 8 kHz."""
         self.lines: list[str] = []
-        self._text, self._before, self._watches = b"", 0, False
+        self._text, self._before, self._watches, self._commands = b"", 0, False, CommandStream()
         super().advance(0.02)
         self._watches = True
 
     def send(self, data: bytes) -> None:
-        if data == Command.COEFFICIENTS:
+        if Command.COEFFICIENTS in self._commands.take(data):
             self._play()
         super().send(data)
 
@@ -62,13 +63,16 @@ class Asked(VirtualBoard):
             known = len(self.lines)
         raise AssertionError(f"none of {whats} in {self.lines}: {self.fault}")
 
-    def received(self) -> bytes:
-        """As of any board; what it was is no part of a line then."""
-        self._text = b""
-        return super().received()
-
     def page(self, slot: int) -> bytes:
-        return bytes(self.chip.state.flash[0x3DC0 + 64 * slot : 0x3E00 + 64 * slot])
+        return bytes(self.chip.state.flash[self._place(slot)])
+
+    def put(self, slot: int, data: bytes) -> None:
+        """As if that had been kept."""
+        self.chip.state.flash[self._place(slot)] = data
+
+    @staticmethod
+    def _place(slot: int) -> slice:
+        return slice(PLACES + words.PAGE_BYTES * slot, PLACES + words.PAGE_BYTES * (slot + 1))
 
     def _look(self, new: bytes) -> None:
         *whole, self._text = (self._text + new).split(b"\n")

@@ -69,7 +69,7 @@ def _teach(args, board) -> None:
     places = [] if slot is None else [f"place {slot + 1} of the board"]
     places += [] if args.out is None else [str(args.out)]
     details, lines = _told_of(word, takes, args.wav)
-    result = {"word": word.name, "takes": len(takes), "threshold": word.threshold, "bytes": words.PAGE_BYTES,
+    result = {"word": word.name, "takes": len(takes) or words.TAKES, "threshold": word.threshold, "bytes": words.PAGE_BYTES,
               **details, "file": None if args.out is None else str(args.out), "slot": slot}
     if args.json and not args.wav:
         print(json.dumps(result))  # a line, as those before it
@@ -93,7 +93,8 @@ def _of_recordings(name: str, paths: list[str], model) -> tuple:
 
 
 def _said(args, board, model) -> tuple:
-    """The same, as said to the board's own microphone; it is told who has to speak, and what came of it."""
+    """The same, as said to the board's own microphone; it is told who has to speak, and what came of it. No takes where
+    the board has taught by itself: they are there no more."""
     from tinyspeech.board import takes
     from tinyspeech.integer import words
 
@@ -105,6 +106,8 @@ def _said(args, board, model) -> tuple:
         print(json.dumps({"take": number, "of": words.TAKES, "verdict": verdict}) if args.json else text, flush=True)
 
     board.check_room(args.word)
+    if (word := board.teach(model, args.word, asked, told)) is not None:
+        return word, []
     return takes.teach(board.microphone(), model, args.word, asked, told)
 
 
