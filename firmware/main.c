@@ -8,7 +8,8 @@
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
              "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
-     'M'  -> listens so, too, but after "listening\n" come each frame's 12 coefficients (int8), and no words.
+     'M'  -> listens so, too, but after "listening\n" come each frame's 12 coefficients (int8), and no words. But where the
+             network leaves room (MODEL_TEACHES), it teaches a word, as when the button is pressed: teach.S.
      'U'  -> as 'L' with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
@@ -38,7 +39,7 @@
 
 void enter_bootloader(void); /* startup.S */
 
-/* The transform's work buffer, then the network's: one after the other, never both. */
+/* The transform's work buffer, then the network's: one after the other, never both. teach.S knows it, too. */
 union {
     int16_t window[FRONTEND_WINDOW];
     uint32_t scratch[FRONTEND_WINDOW / 2];

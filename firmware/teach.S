@@ -44,8 +44,7 @@ teach_move:
     ret
     .size teach_move, . - teach_move
 
-    /* A word by the name of its place: asks for takes until there are five that are alike, and keeps it. Returns the byte
-       that ended it, or -1. Between takes all that is kept of them is at `listening`, and while one is said, at `network`. */
+    /* Between takes all that is kept of them is at `listening`, and while one is said, at `network`. */
     .section .text.teach, "ax", @progbits
     .globl teach
     .type teach, @function

@@ -1,5 +1,6 @@
-/* Words that are taught, take by take. Definition: tinyspeech/integer/words.py; chapter "Your own words". C and assembly
-   read this file alike. */
+/* Words that are taught, take by take: on the chip where the network leaves room for it, on every other computer always.
+   Definition: tinyspeech/integer/words.py; what the board says, tinyspeech/board/protocol.py; chapter "Your own words". C and
+   assembly read this file alike. */
 #ifndef TINYSPEECH_TEACH_H
 #define TINYSPEECH_TEACH_H
 #include "model.h"
@@ -106,8 +107,8 @@ int teach_add(struct take *take, void *scratch);
 /* After TEACH_TAKES: the parts of the word. */
 void teach_parts(const struct take *take, struct word *word);
 
-/* The chip's, in teach.S: asks for takes, which it finds in what the microphone hears, until it keeps the word. Returns the
-   byte that ended it, or -1. */
+/* The chip's, in teach.S. Asks for takes, which it finds in what the microphone hears, until five are alike, and keeps the word
+   by the name of its place; or where the button is held, forgets all words. Returns the byte that ended it, or -1. */
 int teach(void);
 #endif
 

@@ -17,8 +17,9 @@ VERDICTS = (None, words.OK, "empty", "cut", "long", "clipped", "unlike")
 class Take(ctypes.Structure):
     """struct take of teach.h."""
 
-    _fields_ = (("count", ctypes.c_uint8), ("place", ctypes.c_uint8), ("sums", ctypes.c_uint8 * words.VALUES * words.PARTS),
-                ("frame", ctypes.c_uint8 * 7 * words.FRAMES), ("rest", ctypes.c_uint8 * 5), ("frames", ctypes.c_uint16),
+    _fields_ = (("count", ctypes.c_uint8), ("place", ctypes.c_uint8),
+                ("sums", ctypes.c_uint8 * words.VALUES * words.PARTS), ("frame", ctypes.c_uint8 * 7 * words.FRAMES),
+                ("rest", ctypes.c_uint8 * 5), ("frames", ctypes.c_uint16),
                 ("clipped", ctypes.c_uint32), ("features", ctypes.c_int8 * 24), ("part", ctypes.c_uint8 * 60))
 
 

@@ -32,8 +32,8 @@ ANSWER_S, SILENCE_S = 1.0, 3.0
 """Longest wait for the board's word that it listens or has stopped, and for two frames, which take it 40 ms: the rest
 is for slow computers."""
 BEGIN_S, LINE_S = 3.0, 30.0
-"""Longest wait for the first line of a board that teaches by itself, which comes after a second, and for any other: of a
-sound that does not end, it says so after 18 s at most."""
+"""Longest wait for the first line of a board that teaches by itself, which comes after a second, and for any other: of
+a sound that does not end, it says so after 18 s at most."""
 ATTEMPTS = 3
 """To begin, before the firmware is thought to be another."""
 REFUSED = 10
@@ -140,8 +140,8 @@ def by_itself(lines: Lines, asked: Callable[[int], None], told: Callable[[int, s
 
     asked, told : as for `teach`
 
-    Raises `UserError` after `REFUSED` takes in a row that were none, where nobody spoke, where no place is free, and for
-    a board that says nothing; however it ends, a board that can be reached waits for commands or listens then.
+    Raises `UserError` after `REFUSED` takes in a row that were none, where nobody spoke, where no place is free, and
+    for a board that says nothing; however it ends, a board that can be reached waits for commands or listens then.
     """
     try:
         for _ in range(ATTEMPTS):

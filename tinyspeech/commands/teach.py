@@ -69,8 +69,8 @@ def _teach(args, board) -> None:
     places = [] if slot is None else [f"place {slot + 1} of the board"]
     places += [] if args.out is None else [str(args.out)]
     details, lines = _told_of(word, takes, args.wav)
-    result = {"word": word.name, "takes": len(takes) or words.TAKES, "threshold": word.threshold, "bytes": words.PAGE_BYTES,
-              **details, "file": None if args.out is None else str(args.out), "slot": slot}
+    result = {"word": word.name, "takes": len(takes) or words.TAKES, "threshold": word.threshold,
+              "bytes": words.PAGE_BYTES, **details, "file": None if args.out is None else str(args.out), "slot": slot}
     if args.json and not args.wav:
         print(json.dumps(result))  # a line, as those before it
     else:

@@ -48,13 +48,15 @@ struct layer {{
 
 
 ROOM_TO_TEACH = 7_044
-"""Bytes of a network's weights and program beside which the firmware has room to teach words by itself."""
+"""Bytes of a network's constants and program beside which the firmware has room to teach words by itself: 1,260 fewer
+than those of the network that ships take."""
+LAYER_BYTES = 12
+"""Of the chip's `struct layer`."""
 
 
 def leaves_room(model: IntegerModel) -> bool:
-    """Whether the firmware with this network can teach words by itself, without a computer."""
-    layer_bytes = 12  # struct layer
-    used = layer_bytes * len(model.layers) + sum(2 * len(words) for layer in model.layers for words in layer_words(layer))
+    """Whether the firmware with this network teaches words by itself, without a computer (`firmware/teach.S`)."""
+    used = sum(LAYER_BYTES + sum(words.nbytes for words in layer_words(layer)) for layer in model.layers)
     return _tap(model) > 0 and used <= ROOM_TO_TEACH
 
 
