@@ -44,14 +44,15 @@ teach_move:
     ret
     .size teach_move, . - teach_move
 
-    /* Between takes all that is kept of them is at `listening`, and while one is said, at `network`. */
+    /* Between takes, and while the network hears one again, struct take is at `listening`; and while one is said, when the
+       network is quiet, at `network`. s1 points there, at TAKE_REST where what follows uses that. */
     .section .text.teach, "ax", @progbits
     .globl teach
     .type teach, @function
 teach:
     jal t0, __riscv_save_0
     li s1, TEACH_HELD           # seconds
-3:  call usart_get
+3:  call usart_get              # one of them: the button bounces, and clicks
     bgez a0, out
     lui s0, %hi(words_pages)
     addi s0, s0, %lo(words_pages)
@@ -61,7 +62,7 @@ teach:
     bnez a1, 2f
     addi s1, s1, -1
     bnez s1, 3b
-    li s1, WORDS
+    li s1, WORDS                # it is still held
 4:  mv a0, s0                   # of the page only itself is kept, which is gone by then
     mv a1, s0
     call board_keep
@@ -71,10 +72,10 @@ teach:
     li a0, TEACH_FORGOT
 5:  li a1, WORDS
     j tell
-2:  li s1, 1
+2:  li s1, 1                    # the first free place
 1:  mv a0, s0
     call word_named
-    beqz a0, 2f                 # a free place
+    beqz a0, 2f
     addi s0, s0, WORD_BYTES
     addi s1, s1, 1
     addi a0, s1, -WORDS - 1
@@ -105,7 +106,7 @@ ask:
     call listen_start
     lui s1, %hi(network + TAKE_REST)
     addi s1, s1, %lo(network + TAKE_REST)
-    addi s0, s1, TAKE_FEATURES
+    addi s0, s1, TAKE_FEATURES  # where the next of a frame's two goes
 frame:
     lui a0, %hi(work)
     addi a0, a0, %lo(work)
@@ -117,7 +118,7 @@ frame:
     addi a3, a0, 2 * (HANDLER_RING_MASK + 1)
     li a5, TEACH_FULL_SCALE
     lw a4, TAKE_CLIPPED(s1)
-1:  lhu a1, 0(a2)
+1:  lhu a1, 0(a2)               # from there to its negative, modulo 2^16
     addi a2, a2, 2
     sub a1, a1, a5
     sltiu a1, a1, 65536 - 2 * TEACH_FULL_SCALE + 1
@@ -131,6 +132,7 @@ frame:
     bne s0, a1, frame
     addi s0, s0, -24
 
+    # Room, and the frame.
     lw a5, NETWORK_WORDS + WORDS_HISTORY - TAKE_REST(s1)
     slli a5, a5, 32 - 3 * WORD_QUIET
     bnez a5, 2f                 # something stands, and so all is kept
@@ -154,7 +156,7 @@ frame:
     sh a4, TAKE_KEPT(s1)
     addi a1, a1, -24
     li a3, 6
-3:  lb a2, 0(a1)
+3:  lb a2, 0(a1)                # two coefficients, a nibble each
     lb a4, 12(a1)
     add a2, a2, a4
     srai a2, a2, 5
@@ -173,6 +175,8 @@ frame:
     lw a4, WORDS_HISTORY(a0)
     andi a4, a4, 7
     sb a4, TAKE_FRAME - TAKE_REST(a5)
+
+    # What is counted, and the verdict.
 4:  addi a2, t2, 128
     lhu a4, TAKE_FRAMES(s1)
     bnez a4, 5f
@@ -234,7 +238,7 @@ frame:
 3:  bne a3, a4, 2b
     bgtz a1, frame              # forgotten
     sh a2, TAKE_ALL(s1)
-verdict:
+verdict:                        # or 0
     mv s0, a0
     call listen_stop
     lui s1, %hi(listening)
@@ -251,7 +255,8 @@ verdict:
     addi a1, s0, -TEACH_OK
     bnez a1, told
 
-    li s0, 0                    # no verdict: the network hears the take for the first time
+    # The network hears the take for the first time, without a verdict, and with it for the second: then the sums grow.
+    li s0, 0
 hear:
     li a0, 0
     call network_reset
@@ -272,7 +277,7 @@ hear:
     sb a5, %lo(network + NETWORK_WORDS + WORDS_SUM)(a4)
     addi s0, a3, TAKE_FRAME - TAKE_REST
     li s1, 0                    # history of the frames before, whose are the vectors that the network has now
-feed:
+feed:                           # a frame, twice
     lui a0, %hi(network + NETWORK_WORDS)
     sw s1, %lo(network + NETWORK_WORDS + WORDS_HISTORY)(a0)
     lui a1, %hi(work)
@@ -301,7 +306,7 @@ feed:
     beqz a5, 3f
     addi s0, s0, -TEACH_FRAME_BYTES + 1
     j feed
-3:  lbu a5, 0(s0)
+3:  lbu a5, 0(s0)               # its code
     addi s0, s0, 1
     slli s1, s1, 3
     add s1, s1, a5
@@ -314,7 +319,7 @@ feed:
     li s0, TEACH_OK
     beqz a4, hear
     lhu a5, TAKE_UNLIKE(a3)
-    li a1, WORD_PARTS * TEACH_UNLIKE
+    li a1, WORD_PARTS * TEACH_UNLIKE # for each take before
     mv a0, a4
 4:  sub a5, a5, a1
     addi a0, a0, -1

@@ -181,7 +181,8 @@ class Monitor:
         while (line := self._lines.next(until)) is not None:
             self._understand(line)
             if line == protocol.LISTENING or self.frames is not None:
-                raise UserError("the board was reset while it listened: look at its power, and start it again")
+                raise UserError("the board was reset while it listened, or its button pressed: look at its power, and "
+                                "start it again")
 
     def _understand(self, line: str) -> None:
         match protocol.parse(line):
