@@ -72,13 +72,13 @@ teach:
     li a0, TEACH_FORGOT
 5:  li a1, WORDS
     j tell
-2:  li s1, 1                    # the first free place
+2:  li s1, 16 * (TEACH_REFUSALS - 1) + 1 # the first free place, and above it how many refusals are left
 1:  mv a0, s0
     call word_named
     beqz a0, 2f
     addi s0, s0, WORD_BYTES
     addi s1, s1, 1
-    addi a0, s1, -WORDS - 1
+    addi a0, s1, -16 * (TEACH_REFUSALS - 1) - 1 - WORDS
     bnez a0, 1b
     li a0, TEACH_FULL
     j 5b
@@ -341,8 +341,13 @@ told:
     call teach_tell
     addi s0, s0, -TEACH_EMPTY
     beqz s0, end
-    bgtz s0, ask                # refused
-    lui a0, %hi(GPIOD_OUTDR)
+    bltz s0, 1f
+    lbu a0, TAKE_PLACE(s1)      # refused
+    addi a0, a0, -16
+    sb a0, TAKE_PLACE(s1)
+    bgez a0, ask
+    j end
+1:  lui a0, %hi(GPIOD_OUTDR)
     li a1, BUTTON | RECEIVER
     sw a1, %lo(GPIOD_OUTDR)(a0)
     call usart_get
@@ -352,6 +357,7 @@ told:
     bnez a1, ask
     mv a0, s1
     lbu s1, TAKE_PLACE(s1)
+    andi s1, s1, 15
     lui s0, %hi(work)
     addi s0, s0, %lo(work)
     li a1, 0x64726f77           # "word"
@@ -441,13 +447,10 @@ teach_parts:
     bgez a2, 4b
     li a1, 4                    # bits
     bltu a0, t1, 5f
-    slti a2, a4, 2
-    slti a3, a4, 5
-    slti a4, a4, 9
-    add a2, a2, a3
-    add a2, a2, a4
-    li a4, 3
-    sub a4, a4, a2
+    li a2, TEACH_LEVELS
+    slli a4, a4, 1
+    srl a4, a2, a4
+    andi a4, a4, 3
     li a1, 2
 5:  slli a4, a4, 12
     add s0, s0, a4

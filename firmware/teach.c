@@ -144,7 +144,7 @@ void teach_parts(const struct take *take, struct word *word)
     for (int n = 0; n < WORD_PARTS * WORD_VALUES; n++) {
         int total = take->sums[n] + TEACH_TAKES / 2, mean = 0, size = 4;
         for (; total >= TEACH_TAKES; total -= TEACH_TAKES) mean++;
-        if (n % WORD_VALUES >= WORD_COEFFICIENTS) mean = (mean >= 2) + (mean >= 5) + (mean >= 9), size = 2;
+        if (n % WORD_VALUES >= WORD_COEFFICIENTS) mean = (int)(TEACH_LEVELS >> 2 * mean & 3), size = 2;
         bits = ((uint32_t)mean << 12 | bits) >> size;
         if (bits & 1) *to++ = (uint8_t)(bits >> 4), bits = 0x100;
     }

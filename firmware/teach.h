@@ -16,6 +16,8 @@
 #define TEACH_SHORTEST 4
 #define TEACH_UNLIKE 125
 #define TEACH_THRESHOLD 71
+#define TEACH_LEVELS 0xfffea950 /* of a mean of 0 .. 15 the level: two bits each, of 0 the lowest */
+#define TEACH_REFUSALS 8 /* and it gives up */
 
 /* Verdicts on a take; TEACH_MORE while it goes on. */
 #define TEACH_MORE 0
@@ -70,7 +72,7 @@
    again. All zero at first. Values of vectors are 0 .. 15 here, coefficients from -8 on. */
 struct take {
     uint8_t count; /* of takes before */
-    uint8_t place; /* of the word, 1 .. WORDS */
+    uint8_t place; /* the chip's: of the word, 1 .. WORDS, and 16 times as many refusals as are left */
     uint8_t sums[WORD_PARTS * WORD_VALUES]; /* of their parts: these three outlive the take */
     uint8_t frame[TEACH_FRAMES][TEACH_FRAME_BYTES]; /* 12 coefficients, a nibble each, and the weight's code */
     union {

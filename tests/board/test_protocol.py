@@ -51,7 +51,7 @@ def test_the_lines_of_teaching_are_those_that_the_firmware_prints():
     numbers = {name: int(value) for name, value in re.findall(r"#define TEACH_([A-Z_]+) (\d+)", header)}
     names = ("TAKE", "OK", "EMPTY", "CUT", "LONG", "HARD", "UNLIKE_OTHERS", "FULL", "TAUGHT", "FORGOT")
     assert [numbers[name] for name in names] == [*range(len(protocol.TEACHING))]
-    assert numbers["HELD"] == protocol.HELD_S
+    assert (numbers["HELD"], numbers["REFUSALS"]) == (protocol.HELD_S, protocol.REFUSALS)
 
 
 def test_a_line_of_teaching_is_read_as_it_was_written():

@@ -71,7 +71,7 @@ def test_what_goes_wrong_is_a_line(model):
         full.put(slot, page(slot))
     with pytest.raises(UserError, match="keeps 8 words.*needs a free place"):
         teach(full, model)
-    with pytest.raises(UserError, match="10 takes in a row"):
+    with pytest.raises(UserError, match="8 takes were not taken"):
         teach(Asked(*[hiss(1.8)] * 12), model)
     with pytest.raises(UserError, match="name is 1 to 8"):
         teach(Asked(), model, "a lamp")

@@ -142,6 +142,13 @@ def test_who_says_nothing_is_not_waited_for_twice(model):
     assert not lit(board)
 
 
+def test_the_eighth_refusal_ends_it(model):
+    board = Asked(LAMPS[0], LAMPS[1], *[CUT] * 12)
+    board.send(Command.COEFFICIENTS)
+    assert board.until(protocol.LISTENING) and differences(board, model) == 0
+    assert [line for line in board.lines if line[:4] != "take"] == ["ok 1", "ok 2", *["cut 2"] * 8, protocol.LISTENING]
+
+
 @pytest.mark.parametrize("at", [0.01, 0.9, 1.5, 2.5, 3.0, 3.3, 3.6])
 def test_any_byte_ends_it_and_nothing_is_kept(at):
     """Before the first ask, in a take, while the network hears it again, and in the pause behind it."""

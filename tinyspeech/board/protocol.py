@@ -32,6 +32,7 @@ its button, PD4 to ground, is pressed while it listens to its microphone:
 | it listens for take N, as `words.Teaching` does, with nothing before it | `take N` | lit |
 | the take is taken; it has N now | `ok N`; then a second's pause | dark |
 | it is refused; it has N now | `cut N`, `long N`, `clipped N`, `unlike N` | stays lit |
+| the eighth is refused | the same; nothing is taught, and it listens again | lit until then |
 | nothing was said for 8 s | `empty N`; nothing is taught, and it listens again | lit until then |
 | it has five | `taught P`: the word `wordP` is kept in place P, 1 to 8; and it listens again | dark |
 
@@ -148,6 +149,8 @@ class Settings:
 
 TEACHING = ("take", words.OK, *words.REFUSALS, "full", "taught", "forgot")
 """What a board says that teaches a word by itself: each with a number. In the firmware's order."""
+REFUSALS = 8
+"""Of takes of a word: then a board gives up."""
 HELD_S = 3
 """The button for so long, and all words are forgotten."""
 

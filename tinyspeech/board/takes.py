@@ -140,7 +140,7 @@ def by_itself(lines: Lines, asked: Callable[[int], None], told: Callable[[int, s
 
     asked, told : as for `teach`
 
-    Raises `UserError` after `REFUSED` takes in a row that were none, where nobody spoke, where no place is free, and
+    Raises `UserError` after `protocol.REFUSALS` takes that were none, where nobody spoke, where no place is free, and
     for a board that says nothing; however it ends, a board that can be reached waits for commands or listens then.
     """
     try:
@@ -176,11 +176,11 @@ def _followed(lines: Lines, line: str | None, asked: Callable[[int], None], told
                 raise UserError("the board's button was held, and so it has forgotten all words: let go of it")
             case protocol.Teaching(verdict, _):
                 told(number, verdict)
-                refused = 0 if verdict == words.OK else refused + 1
+                refused += verdict != words.OK
                 if verdict == "empty":
                     raise UserError(f"nothing is taught: {ADVICE[verdict]}")
-                if refused == REFUSED:
-                    raise UserError(f"{REFUSED} takes in a row were not taken, so nothing is taught; the last: "
+                if refused == protocol.REFUSALS:
+                    raise UserError(f"{refused} takes were not taken, so nothing is taught; the last: "
                                     f"{ADVICE[verdict]}")
         line = lines.next(lines.now() + LINE_S)
     raise UserError("the board no longer says what it does: look at its cable and power, then at `python -m tinyspeech "
