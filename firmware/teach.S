@@ -32,7 +32,6 @@ teach_tell:
 
     /* a0 to; a1 from; a2 bytes. */
     .section .text.teach_move, "ax", @progbits
-    .globl teach_move
     .type teach_move, @function
 teach_move:
     lbu a3, 0(a1)
@@ -282,7 +281,7 @@ feed:                           # a frame, twice
     sw s1, %lo(network + NETWORK_WORDS + WORDS_HISTORY)(a0)
     lui a1, %hi(work)
     addi a1, a1, %lo(work)
-    addi a0, a1, 512 - 12
+    addi a0, a1, 2 * (HANDLER_RING_MASK + 1) - MODEL_INPUTS
     mv a5, a0
     li a4, 6
 2:  lbu a2, 0(s0)
@@ -362,7 +361,7 @@ told:
     addi s0, s0, %lo(work)
     li a1, 0x64726f77           # "word"
     sw a1, 0(s0)
-    addi a1, s1, 0x30
+    addi a1, s1, 0x30           # the place's digit, and zeros
     sw a1, 4(s0)
     li a1, TEACH_THRESHOLD << 8 # and the version
     sw a1, WORD_NAME_BYTES(s0)
@@ -396,7 +395,7 @@ out:
     .type word_named, @function
 word_named:
     lbu a1, 0(a0)
-    bnez a1, word_whole
+    bnez a1, whole
     li a0, 0
     ret
     .size word_named, . - word_named
@@ -404,6 +403,7 @@ word_named:
     .globl word_whole
     .type word_whole, @function
 word_whole:
+whole:
     li a1, WORD_BYTES
 word_crc:                       # and of the first a1 bytes the CRC, in the upper half of a5
     lbu t0, WORD_NAME_BYTES(a0) # the version, 0
