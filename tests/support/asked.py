@@ -15,8 +15,8 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
 
 BUTTON = "PD4"
-STEP_S = 0.0008
-"""A verdict and what is asked next take 1.2 ms at least: whoever hears the one has the next take ready in time."""
+STEP_S = 0.0003
+"""Of a verdict's end the board begins to listen for the next take 0.7 ms later: by then that must be ready."""
 LONGEST_S = 300.0
 """Of a teaching, in tests."""
 
