@@ -69,7 +69,7 @@ def test_what_goes_wrong_is_a_line(model):
     full = Asked(*LAMPS)
     for slot in range(words.MAX_WORDS):
         full.put(slot, page(slot))
-    with pytest.raises(UserError, match="keeps 8 words.*needs a free place"):
+    with pytest.raises(UserError, match=r"keeps 8 words.*needs a free place"):
         teach(full, model)
     with pytest.raises(UserError, match="8 takes were not taken"):
         teach(Asked(*[hiss(1.8)] * 12), model)
