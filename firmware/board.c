@@ -65,7 +65,8 @@ void board_start(void)
 {
     set(settings, COUNT(settings));
     REGISTER(GPIOD_CFGLR) = PIN(0, GPIO_PUSH_PULL) | PIN(1, GPIO_FLOATING) | PIN(2, GPIO_ANALOGUE) | PIN(3, GPIO_FLOATING) |
-                            PIN(4, GPIO_FLOATING) | PIN(5, GPIO_ALTERNATE) | PIN(6, GPIO_PULLED) | PIN(7, GPIO_FLOATING);
+                            PIN(4, MODEL_TEACHES ? GPIO_PULLED : GPIO_FLOATING) |
+                            PIN(5, GPIO_ALTERNATE) | PIN(6, GPIO_PULLED) | PIN(7, GPIO_FLOATING);
     REGISTER(PFIC_IENR1) = 1 << IRQ_DMA1_CHANNEL1;
     REGISTER(PFIC_IENR2) = 1 << (IRQ_USART1 - 32);
     REGISTER(SYSTICK_CTLR) = SYSTICK_STCLK | SYSTICK_STE; /* whoever reads it sets its count first */

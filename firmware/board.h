@@ -1,12 +1,22 @@
-/* The chip's clock, pins and peripherals on this board: PD0 LED, PD2 microphone, PD5 and PD6 serial port. Chapter 13. */
+/* The chip's clock, pins and peripherals on this board: PD0 LED, PD2 microphone, PD5 and PD6 serial port; and where words
+   are taught on it, PD4 a button to ground. Chapter 13. C and assembly read this file alike. */
 #ifndef TINYSPEECH_BOARD_H
 #define TINYSPEECH_BOARD_H
+#include "model.h"
+
+/* Bits of port D. */
+#define LED (1 << 0)
+#define BUTTON (1 << 4) /* 0 while it is pressed */
+#define RECEIVER (1 << 6)
+
+#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 enum {
     CLOCK_HZ = 24000000,
     SILENCE_CYCLES = (CLOCK_HZ + 4095) & -4096, /* a second, rounded up to what one instruction loads: then nothing comes */
-    LED_OFF = 1 << 6, LED_ON = 1 << 6 | 1 /* of GPIOD_OUTDR: PD6 is pulled up, or noise would be bytes where no cable is */
+    /* of GPIOD_OUTDR: PD6 is pulled up, or noise would be bytes where no cable is, and the button, which pulls it down */
+    LED_OFF = RECEIVER | (MODEL_TEACHES ? BUTTON : 0), LED_ON = LED_OFF | LED
 };
 
 /* After a reset: everything is ready, the watchdog and SysTick run, nothing samples, no interrupt is enabled. */
@@ -29,5 +39,6 @@ void board_keep(uint32_t page, const void *words);
 
 /* The watchdog, which may outlive a reset, waits for as long as it can: 8.2 s. A session with the ROM takes 6. */
 void board_long_watchdog(void);
+#endif
 
 #endif

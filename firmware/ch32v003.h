@@ -25,6 +25,7 @@
 #define GPIO_FLOATING 4u
 #define GPIO_PULLED 8u /* which way: OUTDR's bit */
 #define GPIO_ALTERNATE 11u /* push-pull, driven by the peripheral */
+#define GPIOD_INDR 0x40011408
 #define GPIOD_OUTDR 0x4001140c
 
 #define ADC_CTLR2 0x40012408

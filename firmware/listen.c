@@ -49,6 +49,7 @@ void listen_start(int serial)
 int listen_frame(int16_t *window)
 {
     REGISTER(SYSTICK_CNT) = 0;
+    if (MODEL_TEACHES && !listening.serial && !(REGISTER(GPIOD_INDR) & BUTTON)) listening.command = 'M', listening.ended = 1;
     while (!listening.due) {
         REGISTER(IWDG_CTLR) = IWDG_FEED;
         if (listening.ended || REGISTER(SYSTICK_CNT) >= SILENCE_CYCLES) return 0;

@@ -23,7 +23,7 @@ struct listening {
 extern struct listening listening;
 
 /* The window of the frame that is due, or of the next one: int16 [FRONTEND_WINDOW]. Returns 0 at the end: a byte came that
-   ends it, or for a second not a frame. */
+   ends it, or for a second not a frame. A button that is pressed, where there is one, is such a byte: 'M'. */
 int listen_frame(int16_t *window);
 
 /* Forget everything; from then on the handler runs. serial: samples come over the serial port, else the microphone's. */

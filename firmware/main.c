@@ -8,7 +8,8 @@
      'L'  -> listens to the microphone until any byte comes, which is then taken as a command: "listening\n", then lines
              "word NAME FRAME\n" (frames of 20 ms so far), should samples ever be dropped "lost COUNT\n", and at the end
              "stopped FRAME\n". PD0 is high for 0.64 s after a word, and while an armed board is open.
-     'M'  -> listens so, too, but after "listening\n" come each frame's 12 coefficients (int8), and no words.
+     'M'  -> listens so, too, but after "listening\n" come each frame's 12 coefficients (int8), and no words. But where the
+             network leaves room (MODEL_TEACHES), it teaches a word, as when the button is pressed: teach.S.
      'U'  -> as 'L' with samples that come over the serial port: 8 kHz, a byte each, mu-law; 0x7f ends it.
      'T'  -> classifies a second that it makes up: "test ok\n", or "test failed CHECKSUM\n".
      'S'  -> and a byte: sensitivity and the word that opens an armed board (decision.h); and the byte's complement, for
@@ -32,13 +33,14 @@
 #include "handler.h"
 #include "listen.h"
 #include "network.h"
+#include "teach.h"
 #include "usart.h"
 #include "words.h"
 
 void enter_bootloader(void); /* startup.S */
 
-/* The transform's work buffer, then the network's: one after the other, never both. */
-static union {
+/* The transform's work buffer, then the network's: one after the other, never both. teach.S knows it, too. */
+union {
     int16_t window[FRONTEND_WINDOW];
     uint32_t scratch[FRONTEND_WINDOW / 2];
     int32_t logits[MODEL_CLASSES];
@@ -161,7 +163,7 @@ static int listen(int now)
     while (listen_frame(work.window)) {
         frontend_frame(work.window, work.coefficients);
         frames++;
-        if (now == 'M') {
+        if (!MODEL_TEACHES && now == 'M') {
             usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
         } else if (network_frame(work.coefficients, work.scratch)) {
             int word = decision_step(&network.sums, board_setting());
@@ -214,7 +216,8 @@ __attribute__((noreturn)) int main(void)
         case 'L':
         case 'M':
         case 'U':
-            if (MODEL_WEIGHED) command = listen(now);
+            if (MODEL_TEACHES && now == 'M') command = teach();
+            else if (MODEL_WEIGHED) command = listen(now);
             if (command < 0) patience = SOON;
             break;
         case 'S': settings(); break;

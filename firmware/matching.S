@@ -1,18 +1,17 @@
 /* words_batch and words_compare for RV32EC, by hand: the same integers as matching.c. Chapter "Your own words". */
+#include "model.h"
+#include "teach.h"
 #include "words.h"
 
-    /* a0 words; a1 features: int8 [4][12]. */
-    .section .text.words_batch, "ax", @progbits
-    .globl words_batch
-    .type words_batch, @function
-words_batch:
-    jal t0, __riscv_save_0
-    addi t2, a1, 48             # their end
-frame:
+    /* A frame of 40 ms. a0 words; a1 features: int8 [2][12], and then behind them. Where words are taught, t2: loudness. */
+    .macro one_frame
     lb a2, 0(a1)                # e: the mean of two, in sixteenths
     lb a3, 12(a1)
     add a2, a2, a3
     srai a2, a2, 1
+#if MODEL_TEACHES
+    mv t2, a2
+#endif
     slli a2, a2, 4
     lw s0, WORDS_HISTORY(a0)
     slli s0, s0, 32 - 3 * WORD_QUIET # not 0: something stood
@@ -74,7 +73,34 @@ frame:
     bnez a2, 9f
     sb a4, WORDS_OVER(a0)       # it stood, and stands no more
 9:  addi a1, a1, 24
+    .endm
+
+#if MODEL_TEACHES
+    .section .text.words_frame, "ax", @progbits
+    .globl words_frame
+    .type words_frame, @function
+words_frame:
+    jal t0, __riscv_save_0
+    one_frame
+    j __riscv_restore_0
+    .size words_frame, . - words_frame
+#endif
+
+    /* a0 words; a1 features: int8 [4][12]. */
+    .section .text.words_batch, "ax", @progbits
+    .globl words_batch
+    .type words_batch, @function
+words_batch:
+    jal t0, __riscv_save_0
+#if MODEL_TEACHES
+    jal words_frame
+    jal words_frame
+#else
+    addi t2, a1, 48             # their end
+frame:
+    one_frame
     bne a1, t2, frame
+#endif
 
     addi a1, a1, -47            # the coefficients behind the loudness
     addi a4, a0, WORDS_LINE
@@ -166,6 +192,10 @@ both:
     addi a2, a2, 1
     bne a1, s1, 2b
     addi a2, a2, -WORD_VALUES   # the vector
+#if MODEL_TEACHES
+    lbu s0, WORDS_SUM(a0)
+    bnez s0, share
+#endif
     lbu a4, WORDS_STARTED(a0)
     li a5, 0
     bnez a4, 3f
@@ -218,6 +248,68 @@ last:
     lui a5, %hi(words_pages + 10 + WORDS * WORD_BYTES)
     addi a5, a5, %lo(words_pages + 10 + WORDS * WORD_BYTES)
     bne a3, a5, word
+#if MODEL_TEACHES
+    j next
+
+    /* A take is heard again: 4 << code times the vector to the part, which may be complete before all are. */
+share:
+    lui s1, %hi(listening + TAKE_REST)
+    addi s1, s1, %lo(listening + TAKE_REST)
+    add s0, s0, s1
+    addi s0, s0, -TAKE_REST     # the next sum
+    lbu a0, TAKE_COUNT - TAKE_REST(s1)
+    lhu a5, TAKE_ALL(s1)
+    li t1, 4
+    sll t1, t1, a3
+    addi ra, a2, WORD_DOUBLE    # the last that counts twice
+    addi t0, a2, WORD_VALUES
+1:  lhu tp, TAKE_FILLED(s1)
+    addi tp, tp, 1
+    mv a3, s1                   # whose part is TAKE_PART on
+2:  lbu a4, 0(a2)
+    addi a2, a2, 1
+    lhu a1, TAKE_PART(a3)
+    add a1, a1, a4
+    bne tp, a5, 8f
+    srli a4, a5, 1              # it is complete
+    add a1, a1, a4
+    lbu a4, 0(s0)               # sum - count * mean
+    li tp, -1                   # mean
+4:  addi tp, tp, 1
+    sub a4, a4, a0
+    sub a1, a1, a5
+    bgez a1, 4b
+    add a4, a4, a0
+    bgez a4, 5f
+    neg a4, a4
+5:  bltu ra, a2, 6f
+    add a4, a4, a4
+6:  lhu a1, TAKE_UNLIKE(s1)
+    add a1, a1, a4
+    sh a1, TAKE_UNLIKE(s1)
+    lbu a4, TAKE_VERDICT(s1)
+    beqz a4, 7f
+    beqz a0, 3f
+    lbu a4, 0(s0)
+    add tp, tp, a4
+3:  sb tp, 0(s0)
+7:  addi s0, s0, 1
+    mv tp, a5
+    li a1, 0
+8:  sh a1, TAKE_PART(a3)
+    addi a3, a3, 2
+    bne a2, t0, 2b
+    addi a2, a2, -WORD_VALUES
+    bne tp, a5, 9f
+    li tp, 0
+9:  sh tp, TAKE_FILLED(s1)
+    addi t1, t1, -1
+    bnez t1, 1b
+    sub s0, s0, s1
+    addi s0, s0, TAKE_REST
+    lw a0, WORDS_AT(sp)
+    sb s0, WORDS_SUM(a0)
+#endif
 next:
     lw a1, BLOCK(sp)
     lw a4, APART(sp)

@@ -2,6 +2,7 @@
 #include "words.h"
 
 struct word words_pages[WORDS]; /* no flash is there */
+void (*words_taught)(const uint8_t *vector, int code);
 
 /* A frame's weight is 2^code / 2; 0 of code 0. hurry: the floor rises faster. */
 static int weight_code(struct words *words, int loudness, int hurry)
@@ -70,9 +71,13 @@ void words_compare(struct words *words, const int8_t *block, int apart, uint8_t 
     for (int frame = 0; frame < 2; frame++, block += apart) {
         int code = (int)(words->history >> 3 * (WORD_LAG + 1 - frame) & 7), first = words->started ? 0 : WORD_START;
         if (!code) continue;
-        words->started = (uint8_t)code;
         for (int i = 0; i < WORD_COEFFICIENTS; i++) work[i] = words->line[frame][i / 2] >> 4 * (i & 1) & 15;
         for (int i = 0; i < WORD_BLOCK; i++) work[WORD_COEFFICIENTS + i] = (uint8_t)block[i] >> 3;
+        if (words_taught) {
+            words_taught(work, code);
+            continue;
+        }
+        words->started = (uint8_t)code;
         int expected = distance(work, usual) >> WORD_USUAL_SHIFT;
         for (int n = 0; n < WORDS; n++) {
             if (words_pages[n].name[0] & 0x80) continue; /* an erased page */

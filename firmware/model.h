@@ -21,9 +21,6 @@
 */
 #ifndef TINYSPEECH_MODEL_H
 #define TINYSPEECH_MODEL_H
-#include <stdint.h>
-
-#include "kernels.h"
 
 #define MODEL_NAME "tinyspeech_s"
 #define MODEL_HASH "a123e7e56b47"
@@ -52,6 +49,12 @@
 #ifndef MODEL_TAP /* 0: without taught words */
 #define MODEL_TAP 13
 #endif
+#define MODEL_TEACHES (MODEL_TAP && 0) /* the board teaches itself: teach.h */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+#include "kernels.h"
 
 #ifdef MODEL_WITH_WORDS /* of classes 2 and up, each with a zero behind it */
 static const char model_words[] = "yes\0no\0up\0down\0left\0right\0on\0off\0stop\0go";
@@ -366,6 +369,7 @@ static const uint16_t model_weights[4044] = {
     25134, 61367, 57335, 61093, 4436, 10986, 43680, 34964, 8742, 55085, 4214, 4423, 5810, 35851, 4935, 35527,
     39245, 12924, 108, 34910, 30683, 27362, 20799, 4406, 43683, 52429, 16489, 21859, 55529, 56723, 39355, 39324
 };
+#endif
 #endif
 
 #endif

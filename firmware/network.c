@@ -6,7 +6,6 @@
 
 #include "kernels.h"
 #include "multiply.h"
-#include "teach.h"
 
 /* How the sums of the first frame, or the only one, are read. */
 #define ONE (MODEL_PAIRED ? FIRST : WHOLE)
@@ -203,8 +202,7 @@ static __attribute__((noinline)) int resume(const int8_t *features, void *scratc
         const struct layer *layer = model_layers + MODEL_CUT;
         if (MODEL_TAP) {
             run_layers(layer, model_layers + MODEL_TAP, slots_of(scratch, 0), scratch);
-            if (TEACHING && teach_again) teach_blocks(slots_of(scratch, 0), MODEL_SLOT_BYTES);
-            else words_compare(network.words, slots_of(scratch, 0), MODEL_SLOT_BYTES, scratch);
+            words_compare(network.words, slots_of(scratch, 0), MODEL_SLOT_BYTES, scratch);
             layer = model_layers + MODEL_TAP;
         }
         run_layers(layer, model_layers + MODEL_LAYERS, slots_of(scratch, 0), scratch);

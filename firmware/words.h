@@ -3,6 +3,7 @@
 #ifndef TINYSPEECH_WORDS_H
 #define TINYSPEECH_WORDS_H
 #include "ch32v003.h"
+#include "model.h"
 
 #define WORDS 8
 #define WORD_BYTES 64
@@ -34,6 +35,7 @@
 #define WORDS_OVER 12 /* and with it, as the high byte of a halfword: */
 #define WORDS_STARTED 13
 #define WORDS_LENGTH 14
+#define WORDS_SUM 15
 #define WORDS_MERIT 16
 #define WORDS_LINE (WORDS_MERIT + WORDS * WORD_PARTS)
 
@@ -56,29 +58,22 @@ struct words {
     uint8_t over; /* the length of the word that is over, where one is */
     uint8_t started; /* not 0: a frame of it was compared */
     uint8_t length; /* frames since a word's first with weight, that one included */
+    uint8_t sum; /* while a take is heard again (teach.S): where the next of its sums is */
     __attribute__((aligned(4))) uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
     uint8_t line[WORD_LINE][WORD_LINE_BYTES]; /* coefficients of the last batches, the oldest first, as a part has them */
 };
 
 extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
 
-/* CRC-16 of so many bytes, in the upper half. */
-static inline uint32_t word_crc(const void *bytes, int count)
-{
-    const uint8_t *byte = (const uint8_t *)bytes;
-    uint32_t crc = 0xffff0000;
-    for (; count; count--) {
-        crc ^= (uint32_t)*byte++ << 24;
-        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
-    }
-    return crc;
-}
-
 /* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
 int word_whole(const struct word *word);
 
 /* And whether it has a name. */
-static inline int word_kept(const struct word *word) { return *word->name && word_whole(word); }
+int word_named(const struct word *word);
+static inline int word_kept(const struct word *word)
+{
+    return MODEL_TEACHES ? word_named(word) : *word->name && word_whole(word);
+}
 
 /* A frame of 40 ms, of the coefficients of two of 20 ms: int8 [2][12]. Of a batch, words_batch does it. */
 void words_frame(struct words *words, const int8_t *features);
@@ -89,6 +84,11 @@ void words_batch(struct words *words, const int8_t *features);
 /* And what the last block says of its two frames, and so most of all of those WORD_LAG frames earlier: int8 [32] each,
    0 .. 127, so many bytes apart. work: uint8 [WORD_VALUES]. */
 void words_compare(struct words *words, const int8_t *block, int apart, uint8_t *work);
+
+#ifndef __riscv
+/* While a take is heard again (teach.c), a frame with weight: its vector, uint8 [WORD_VALUES], and the weight's code. */
+extern void (*words_taught)(const uint8_t *vector, int code);
+#endif
 
 /* The word that is over, or 0. */
 const struct word *words_decide(struct words *words);

@@ -43,6 +43,25 @@ def test_the_lines_are_those_that_the_firmware_prints():
     assert [str(line) for line in (Word("yes", 7), Lost(3), Stopped(9))] == ["word yes 7", "lost 3", "stopped 9"]
 
 
+def test_the_lines_of_teaching_are_those_that_the_firmware_prints():
+    text = (paths.FIRMWARE / "teach.S").read_text()
+    strings = re.findall(r'"([^"]*)"', re.search(r"\.asciz (.*)", text).group(1))
+    assert strings == [f"{what} " for what in protocol.TEACHING]
+    header = (paths.FIRMWARE / "teach.h").read_text()
+    numbers = {name: int(value) for name, value in re.findall(r"#define TEACH_([A-Z_]+) (\d+)", header)}
+    names = ("TAKE", "OK", "EMPTY", "CUT", "LONG", "HARD", "UNLIKE_OTHERS", "FULL", "TAUGHT", "FORGOT")
+    assert [numbers[name] for name in names] == [*range(len(protocol.TEACHING))]
+    assert (numbers["HELD"], numbers["REFUSALS"]) == (protocol.HELD_S, protocol.REFUSALS)
+
+
+def test_a_line_of_teaching_is_read_as_it_was_written():
+    for i, what in enumerate(protocol.TEACHING):
+        assert protocol.parse_teaching(f"{what} {i}") == protocol.Teaching(what, i)
+        assert str(protocol.Teaching(what, i)) == f"{what} {i}" and protocol.parse(f"{what} {i}") is None
+    for line in ("", "take", "take x", "take -1", "stopped 3", "lost 3", "ok 1 2", "takes 1"):
+        assert protocol.parse_teaching(line) is None
+
+
 def test_the_numbers_are_the_firmwares():
     """Of the serial line, the clock and the converter, as board.h, board.c and listen.h have them."""
     text = "".join((paths.FIRMWARE / name).read_text() for name in ("board.h", "board.c", "listen.h"))

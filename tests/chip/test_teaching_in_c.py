@@ -16,10 +16,10 @@ from tinyspeech.sound import datasets
 class Take(ctypes.Structure):
     """struct take of teach.h."""
 
-    _fields_ = (*((name, ctypes.c_uint8) for name in ("frames", "clipped", "kept")),
-                *((name, ctypes.c_int8) for name in ("first", "least", "largest")), ("count", ctypes.c_uint8),
-                ("sums", ctypes.c_int8 * words.VALUES * words.PARTS), ("frame", ctypes.c_uint8 * 7 * words.FRAMES),
-                ("part", ctypes.c_int16 * words.VALUES))
+    _fields_ = (("count", ctypes.c_uint8), ("place", ctypes.c_uint8),
+                ("sums", ctypes.c_uint8 * words.VALUES * words.PARTS), ("frame", ctypes.c_uint8 * 7 * words.FRAMES),
+                ("rest", ctypes.c_uint8 * 5), ("frames", ctypes.c_uint16),
+                ("clipped", ctypes.c_uint32), ("features", ctypes.c_int8 * 24), ("part", ctypes.c_uint8 * 60))
 
 
 class InC:
@@ -30,25 +30,28 @@ class InC:
 
     def push(self, samples: np.ndarray) -> str | None:
         """As `words.Teaching.push`, from an ask on: what is pushed is one take."""
-        self.library.teach_ask(ctypes.byref(self.take))
+        outlives = bytes(self.take)[: Take.frame.offset]
+        ctypes.memset(ctypes.byref(self.take), 0, ctypes.sizeof(Take))
+        ctypes.memmove(ctypes.byref(self.take), outlives, len(outlives))
         self.state[:] = 0
         features = frontend.FrontendStream().push(samples)
         loud = np.flatnonzero(words.is_clipped(samples)) - (frontend.WINDOW - frontend.HOP)
         loud = np.bincount(np.maximum(loud[loud >= 0], 0) // frontend.HOP // 2, minlength=len(features))
         for t in range(len(features) // 2):
-            pair = np.ascontiguousarray(features[2 * t : 2 * t + 2])
-            verdict = self.library.teach_frame(ctypes.byref(self.take), ctypes.c_void_p(self.state.ctypes.data),
-                                               ctypes.c_void_p(pair.ctypes.data), int(loud[t]))
+            self.take.features[:] = features[2 * t : 2 * t + 2].reshape(-1)
+            self.take.clipped += int(loud[t])
+            verdict = self.library.teach_frame(ctypes.byref(self.take), ctypes.c_void_p(self.state.ctypes.data))
             if VERDICTS[verdict] == words.OK:
                 verdict = self.library.teach_add(ctypes.byref(self.take), self.native._scratch)
             if verdict:
                 return VERDICTS[verdict]
         return None
 
-    def word(self, name: str) -> bytes:
+    def parts(self) -> bytes:
+        """Of the word, as its page has them."""
         page = ctypes.create_string_buffer(words.PAGE_BYTES)
-        self.library.teach_word(ctypes.byref(self.take), name.encode().ljust(words.NAME_BYTES, b"\0"), page)
-        return page.raw
+        self.library.teach_parts(ctypes.byref(self.take), page)
+        return page.raw[words.NAME_BYTES + 2 : -2]
 
 
 def trial(count: int, seed: int) -> tuple[int, dict, int]:
@@ -62,10 +65,11 @@ def trial(count: int, seed: int) -> tuple[int, dict, int]:
         teaching.ask()
         want, got = teaching.push(sound), board.push(sound)
         verdicts[want] += 1
-        sums = np.array(board.take.sums)
+        sums = np.array(board.take.sums, int)
+        sums[:, : words.COEFFICIENTS] -= 8 * board.take.count
         wrong += (got != want) + int((sums != teaching.sums.rows).sum()) + (board.take.count != teaching.sums.count)
         if teaching.done:
-            wrong += board.word("lamp") != teaching.word().pack()
+            wrong += board.parts() != teaching.word().pack()[words.NAME_BYTES + 2 : -2]
             teaching, board, taught = words.Teaching(model, "lamp"), InC(native), taught + 1
     print(f"{count} takes: {wrong} differences, {verdicts}, {taught} words")
     return wrong, verdicts, taught

@@ -41,7 +41,7 @@ LEGIBLE = 60
 TEXTS = {
     "mute": "the board's firmware ({version}) cannot listen: flash ours with {flash}",
     "ended": "the board no longer answers: look at its cable and power, then reset it",
-    "reset": "the board was reset while it listened: look at its power, and start it again",
+    "reset": "the board was reset while it listened, or its button pressed: look at its power, and start it again",
     "samples": "the board lost {samples:,} samples",
     "strange": "the board says what is not understood: {line}",
 }

@@ -8,7 +8,7 @@ r"""What a host and our firmware say to each other over the serial port: 115200 
 | `T` | | `test ok` or `test failed CHECKSUM`, of a second that it makes up | 13 |
 | `L` | | `listening`, then `word NAME FRAME`, `lost COUNT`; at the end `stopped FRAME` | 10, 14 |
 | `U` | a byte a sample, 8 kHz, mu-law; 0x7f | the same | 10, 14 |
-| `M` | | `listening`, 12 coefficients (int8) a frame; at the end `stopped FRAME` | 12 |
+| `M` | | `listening`, 12 coefficients (int8) a frame; at the end `stopped FRAME`. Or it teaches, see below | 12 |
 | `S` | `setting`: a byte and its complement; or `?` | `settings P`, the byte that is kept | 11 |
 | `W` | `page`: a taught word, its place, the place's complement | 64 bytes: what the place holds then | 12 |
 | `B` | packets (`rom.py`) | nothing: the ROM bootloader takes over | 14 |
@@ -20,6 +20,24 @@ FRAME counts the frames of 20 ms since the board began to listen. Any byte ends 
 keeps a setting, a byte at most is not lost: a host waits for the answer. Every other byte is noise. Samples that do not
 come for a second (or two, in the middle of one) end `C`, `F` and `U`. When nothing has come for a second after a reset,
 noise or such an end, or for a minute after a command, the board listens to its microphone by itself.
+
+Where the network leaves room for it (`MODEL_TEACHES` in model.h), the board teaches words by itself, after `M` and when
+its button, PD4 to ground, is pressed while it listens to its microphone:
+
+| what happens | the board says | LED, PD0 |
+| --- | --- | --- |
+| `M` came, or the button was pressed | nothing for a second, in which the button bounces and is let go | as before |
+| the button is still held after `HELD_S` | `forgot 8`: all words are; and it listens again | as before |
+| no place is free | `full 8`; and it listens again | as before |
+| it listens for take N, as `words.Teaching` does, with nothing before it | `take N` | lit |
+| the take is taken; it has N now | `ok N`; then a second's pause | dark |
+| it is refused; it has N now | `cut N`, `long N`, `clipped N`, `unlike N` | stays lit |
+| the eighth is refused | the same; nothing is taught, and it listens again | lit until then |
+| nothing was said for 8 s | `empty N`; nothing is taught, and it listens again | lit until then |
+| it has five | `taught P`: the word `wordP` is kept in place P, 1 to 8; and it listens again | dark |
+
+Any byte ends it, nothing is kept then, and the byte is taken as a command; the button begins it anew. What was not
+refused is in RAM only, and the word in flash whole or not at all.
 """
 
 from __future__ import annotations
@@ -48,7 +66,7 @@ class Command(bytes, Enum):
     RECORDING = b"U"
     """Listen to samples that come over the serial port."""
     COEFFICIENTS = b"M"
-    """Listen to the microphone, and say what the front end makes of it."""
+    """Listen to the microphone, and say what the front end makes of it; or where the board can, teach a word."""
     SETTINGS = b"S"
     """Keep what `setting` has made, or with `ASK` only say what is kept."""
     WORD = b"W"
@@ -133,6 +151,35 @@ class Settings:
 
     def __str__(self) -> str:
         return SETTINGS_START + chr(setting(self.sensitivity, self.first_word, self.classes)[0])
+
+
+TEACHING = ("take", words.OK, *words.REFUSALS, "full", "taught", "forgot")
+"""What a board says that teaches a word by itself: each with a number. In the firmware's order."""
+REFUSALS = 8
+"""Of takes of a word: then a board gives up."""
+HELD_S = 3
+"""The button for so long, and all words are forgotten."""
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """A line of a board that teaches."""
+
+    what: str
+    """One of `TEACHING`."""
+    number: int
+    """Of the take that is asked for, of takes so far, of the word's place, 1 .. 8; or of places."""
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.number}"
+
+
+def parse_teaching(line: str) -> Teaching | None:
+    """What a line of a board that teaches says; None of any other."""
+    match line.split(" "):
+        case [what, number] if what in TEACHING and number.isdecimal() and number.isascii():
+            return Teaching(what, int(number))
+    return None
 
 
 def page(word: bytes, slot: int) -> bytes:

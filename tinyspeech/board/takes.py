@@ -4,10 +4,10 @@
         word, takes = takes.teach(board.microphone(), board.model(), "lamp", print, print)
         board.keep(word)
 
-A board sends what its front end hears. It listens anew for each take, so the word is the one that `words.Teaching`
-makes of the same samples. How many frames it heard it says at the end of each: of a take of which bytes are missing
-nothing is kept. Samples do not come, and so nobody knows of a take that is clipped; of the computer's microphone
-(`sound/capture.py`) they do.
+Where the board teaches by itself, this only follows what it says (`by_itself`). Else a board sends what its front end
+hears. It listens anew for each take, so the word is the one that `words.Teaching` makes of the same samples. How many
+frames it heard it says at the end of each: of a take of which bytes are missing nothing is kept. Samples do not come,
+and so nobody knows of a take that is clipped; of the computer's microphone (`sound/capture.py`) they do.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from tinyspeech.integer.network import IntegerModel
 ANSWER_S, SILENCE_S = 1.0, 3.0
 """Longest wait for the board's word that it listens or has stopped, and for two frames, which take it 40 ms: the rest
 is for slow computers."""
+BEGIN_S, LINE_S = 3.0, 30.0
+"""Longest wait for the first line of a board that teaches by itself, which comes after a second, and for any other: of
+a sound that does not end, it says so after 18 s at most."""
 ATTEMPTS = 3
 """To begin, before the firmware is thought to be another."""
 REFUSED = 10
@@ -147,3 +150,55 @@ def teach(microphone: Listening, model: IntegerModel, name: str, asked: Callable
             raise UserError(f"{REFUSED} takes in a row were not taken, so nothing is taught; the last: "
                             f"{ADVICE[verdict]}")
     return teaching.word(), takes
+
+
+def by_itself(lines: Lines, asked: Callable[[int], None], told: Callable[[int, str], None]) -> int | None:
+    """Let the board teach, if it can do it by itself: the place, from 0 on, of the word that it has kept; else None.
+
+    asked, told : as for `teach`
+
+    Raises `UserError` after `protocol.REFUSALS` takes that were none, where nobody spoke, where no place is free, and
+    for a board that says nothing; however it ends, a board that can be reached waits for commands or listens then.
+    """
+    try:
+        for _ in range(ATTEMPTS):
+            lines.clear()
+            lines.line.write(Command.COEFFICIENTS)
+            if (line := lines.next(lines.now() + BEGIN_S)) is not None:
+                break
+            isp.find_version(lines.line)
+        if line in (None, protocol.LISTENING):
+            isp.find_version(lines.line)  # which ends it
+            return None
+        return _followed(lines, line, asked, told)
+    except BaseException:
+        with contextlib.suppress(isp.PortLost):
+            lines.line.write(Command.STOP)
+        raise
+
+
+def _followed(lines: Lines, line: str | None, asked: Callable[[int], None], told: Callable[[int, str], None]) -> int:
+    """What comes of a board that teaches, from this line on: the place of the word."""
+    number, refused = 1, 0
+    while line not in (None, protocol.LISTENING):  # which it says again when it teaches no more
+        match protocol.parse_teaching(line):
+            case protocol.Teaching("taught", place):
+                return place - 1
+            case protocol.Teaching("take", number):
+                asked(number)
+            case protocol.Teaching("full", places):
+                raise UserError(f"the board keeps {places} words, and to teach one more it needs a free place: "
+                                "`python -m tinyspeech forget --port PORT --word NAME` makes some")
+            case protocol.Teaching("forgot"):
+                raise UserError("the board's button was held, and so it has forgotten all words: let go of it")
+            case protocol.Teaching(verdict, _):
+                told(number, verdict)
+                refused += verdict != words.OK
+                if verdict == "empty":
+                    raise UserError(f"nothing is taught: {ADVICE[verdict]}")
+                if refused == protocol.REFUSALS:
+                    raise UserError(f"{refused} takes were not taken, so nothing is taught; the last: "
+                                    f"{ADVICE[verdict]}")
+        line = lines.next(lines.now() + LINE_S)
+    raise UserError("the board no longer says what it does: look at its cable and power, then at `python -m tinyspeech "
+                    "words --port PORT`")

@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from tinyspeech import paths
-from tinyspeech.board import isp, protocol
+from tinyspeech.board import isp, protocol, takes
 from tinyspeech.board.lines import Lines
 from tinyspeech.board.protocol import FORGOTTEN, NO_WORD, Command
 from tinyspeech.board.takes import Microphone
 from tinyspeech.board.virtual import VirtualBoard
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision, frontend, listening, words
+from tinyspeech.integer.header import leaves_room
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.integer.words import Word
 
@@ -98,6 +99,27 @@ class Board:
     def microphone(self) -> Microphone:
         """The board's own, for `takes.teach`."""
         return Microphone(self._lines, self.version)
+
+    def teach(self, model: IntegerModel, name: str, asked: Callable[[int], None],
+              told: Callable[[int, str], None]) -> Word | None:
+        """A word that the board teaches by itself, if it can: kept under this name, in place of one that had it. Else
+        None.
+
+        model : the network that it runs. asked, told : as for `takes.by_itself`, which says what is raised
+        """
+        words.check_name(name)
+        if not leaves_room(model) or (place := takes.by_itself(self._lines, asked, told)) is None:
+            return None
+        known = self.words()
+        if place not in known:
+            raise UserError(GARBLED)
+        word = replace(known[place], name=name)
+        others = [slot for slot, one in known.items() if one.name == name and slot != place]
+        if known[place].name != name:
+            self._replace(known, [place, *others], word)
+        for slot in others:
+            self._forget(slot)
+        return word
 
     def check_room(self, name: str) -> None:
         """Raises `UserError` where `keep` of a word of this name would, for want of room."""

@@ -87,15 +87,15 @@ def _teach(args, board, microphone) -> None:
     else:
         if board is not None:
             board.check_room(args.word)
-        word, takes = _said(args, microphone or board.microphone(), model)
+        word, takes = _said(args, microphone, board, model)
     slot = None if board is None else board.keep(word)
     if args.out is not None:
         words.save(args.out, model, [*before, word])
     places = [] if slot is None else [f"place {slot + 1} of the board"]
     places += [] if args.out is None else [str(args.out)]
     details, lines = _told_of(word, takes, args.wav)
-    result = {"word": word.name, "takes": len(takes), "threshold": word.threshold, "bytes": words.PAGE_BYTES,
-              **details, "file": None if args.out is None else str(args.out), "slot": slot}
+    result = {"word": word.name, "takes": len(takes) or words.TAKES, "threshold": word.threshold,
+              "bytes": words.PAGE_BYTES, **details, "file": None if args.out is None else str(args.out), "slot": slot}
     if args.json and not args.wav:
         print(json.dumps(result))  # a line, as those before it
     else:
@@ -117,10 +117,11 @@ def _of_recordings(name: str, paths: list[str], model) -> tuple:
     return words.teach(name, takes), takes
 
 
-def _said(args, microphone, model) -> tuple:
-    """The same, as said to a microphone; it is told who has to speak, and what came of it."""
+def _said(args, microphone, board, model) -> tuple:
+    """The same, as said to a microphone, this computer's or, where that is None, the board's; it is told who has to
+    speak, and what came of it. No takes where the board has taught by itself: they are there no more."""
     from tinyspeech.board import takes
-    from tinyspeech.integer import words
+    from tinyspeech.integer import header, words
 
     count = args.takes or words.TAKES
 
@@ -131,6 +132,13 @@ def _said(args, microphone, model) -> tuple:
         text = f"take {number} of {count}" if verdict == words.OK else f"not taken: {takes.ADVICE[verdict]}"
         print(json.dumps({"take": number, "of": count, "verdict": verdict}) if args.json else text, flush=True)
 
+    if microphone is None:
+        if count != words.TAKES and header.leaves_room(model):
+            raise UserError(f"this board teaches itself, from {words.TAKES} takes: leave --takes out, or say them to this "
+                            "computer, with --microphone")
+        if (word := board.teach(model, args.word, asked, told)) is not None:
+            return word, []
+        microphone = board.microphone()
     return takes.teach(microphone, model, args.word, asked, told, count)
 
 

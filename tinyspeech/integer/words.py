@@ -32,9 +32,9 @@ Listening, every frame (`Listener`); [bytes that the chip keeps]:
 So a word stands alone: quiet before it and behind it. What is soft hardly counts, which is why nobody has to find where
 a word begins. Running speech is rejected first of all since it does not pause, and then since it is usual.
 
-Teaching, `TAKES` times (`Teaching`): by a computer, also of what a board's microphone hears (`board/takes.py`), since
-the chip has no flash left for it. It is cut so that it would fit the chip's RAM: while a take is said the network does
-not run, whose memory would hold all this:
+Teaching, `TAKES` times (`Teaching`): on the chip where the network leaves room for it (`header.leaves_room`), and else
+by a computer of what the board's microphone hears (`board/takes.py`). It is cut so that it fits the chip's RAM: while a
+take is said the network does not run, whose memory holds all this:
 
 | step | computes |
 | --- | --- |

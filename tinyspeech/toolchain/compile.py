@@ -36,7 +36,7 @@ WHOLE = ".whole.json"
 """In each build: the size and hash of every file, so that what somebody removed or a full disk cut is seen."""
 FIRMWARE_SOURCES = ("startup.S", "frontend.c", "main.c", "words.c", "board.c", "listen.c", "handler.S", "usart.c",
                     "decision.c", "multiply.c", "kernels.c", "dense.S", "depthwise.S", "requantise.S", "save.S",
-                    "matching.S", "network.c")
+                    "matching.S", "teach.S", "network.c")
 """In the order in which they lie in flash: main.c in the middle, since a call over more than 2 KB takes two bytes more,
 and the weights, network.c's, last of all constants."""
 
