@@ -20,18 +20,6 @@ _Static_assert(sizeof(struct word) == WORD_BYTES && offsetof(struct word, parts)
                "the assembly's");
 
 #if !MODEL_TEACHES || !defined __riscv /* the chip then has it by hand, in teach.S, which needs the CRC, too */
-/* CRC-16 of so many bytes, in the upper half. */
-static inline uint32_t word_crc(const void *bytes, int count)
-{
-    const uint8_t *byte = (const uint8_t *)bytes;
-    uint32_t crc = 0xffff0000;
-    for (; count; count--) {
-        crc ^= (uint32_t)*byte++ << 24;
-        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
-    }
-    return crc;
-}
-
 int word_whole(const struct word *word) { return !(word_crc(word, WORD_BYTES) | word->version); }
 
 int word_named(const struct word *word) { return *word->name && word_whole(word); }

@@ -65,6 +65,18 @@ struct words {
 
 extern struct word words_pages[WORDS]; /* in flash: ch32v003.ld */
 
+/* CRC-16 of so many bytes, in the upper half. */
+static inline uint32_t word_crc(const void *bytes, int count)
+{
+    const uint8_t *byte = (const uint8_t *)bytes;
+    uint32_t crc = 0xffff0000;
+    for (; count; count--) {
+        crc ^= (uint32_t)*byte++ << 24;
+        for (int bit = 8; bit; bit--) crc = crc << 1 ^ ((uint32_t)((int32_t)crc >> 31) & 0x10210000);
+    }
+    return crc;
+}
+
 /* Whether this is a word, whole: an erased page is none, nor is what an interrupted write leaves. */
 int word_whole(const struct word *word);
 

@@ -248,11 +248,12 @@ class Moment:
     """A virtual board at a moment, to which it can be brought back."""
 
     def __init__(self, board: Asked):
-        self.board, self.memory = board, bytes(board.chip._memory)
-        self.fields = {name: getattr(board, name) for name in ("_base", "_text", "_before")}
+        self.board, self.memory = board, [(whole, bytes(whole)) for whole in (board.chip._memory, board._memory)]
+        self.fields = {name: getattr(board, name) for name in ("_waiting", "_text", "_before")}
 
     def again(self) -> None:
-        ctypes.memmove(self.board.chip._memory, self.memory, len(self.memory))
+        for whole, data in self.memory:
+            ctypes.memmove(whole, data, len(data))
         for name, value in self.fields.items():
             setattr(self.board, name, value)
         self.board.received()

@@ -1,5 +1,7 @@
 /* The firmware's own C inside a web page, beside the chip: it classifies a clip, and teaches a word from what a board
    hears. One of each, and functions that a script (engine.js) calls without pointers. Chapters 10 and 12. */
+#include <stddef.h>
+
 #include "frontend.h"
 #include "network.h"
 #include "teach.h"
@@ -19,8 +21,6 @@ enum { CLIP_SAMPLES = FRONTEND_WINDOW + (FRONTEND_N_FRAMES - 1) * FRONTEND_HOP }
 static int16_t clip[8000], window[FRONTEND_WINDOW];
 _Static_assert(CLIP_SAMPLES <= sizeof clip / sizeof *clip, "a clip's frames");
 static int32_t scratch[FRONTEND_WINDOW / 2], logits[MODEL_CLASSES];
-static int8_t heard[24];
-static char name[WORD_NAME_BYTES];
 static struct take take;
 static struct words listens;
 static struct word word;
@@ -44,22 +44,28 @@ void engine_classify(void)
 int32_t engine_logit(uint32_t i) { return logits[i]; }
 
 /* Where the page puts two frames of coefficients, int8 [2][12], and a word's name, padded with zeros. */
-int8_t *engine_heard(void) { return heard; }
-char *engine_name(void) { return name; }
+int8_t *engine_heard(void) { return take.features[0]; }
+char *engine_name(void) { return (char *)word.name; }
 
 /* A new word; then, before each take, an ask. */
-void engine_begin(void) { take = (struct take){0}; }
+void engine_begin(void)
+{
+    take = (struct take){0};
+    word = (struct word){.threshold = TEACH_THRESHOLD};
+}
 
 void engine_ask(void)
 {
-    teach_ask(&take);
+    uint8_t *byte = (uint8_t *)&take;
+    for (unsigned i = offsetof(struct take, frame); i < sizeof take; i++) byte[i] = 0; /* what outlives a take is before */
     listens = (struct words){0};
 }
 
 /* Two frames of a take, and how many of their samples were clipped: the verdict. */
 int engine_take(int clipped)
 {
-    enum verdict verdict = teach_frame(&take, &listens, heard, clipped);
+    take.clipped += (uint32_t)clipped;
+    int verdict = teach_frame(&take, &listens);
     return verdict == TEACH_OK ? teach_add(&take, scratch) : verdict;
 }
 
@@ -68,6 +74,8 @@ int engine_takes(void) { return take.count; }
 
 uint8_t *engine_word(void)
 {
-    teach_word(&take, name, &word);
+    teach_parts(&take, &word);
+    uint32_t crc = word_crc(&word, WORD_BYTES - 2);
+    word.crc[0] = (uint8_t)(crc >> 24), word.crc[1] = (uint8_t)(crc >> 16);
     return (uint8_t *)&word;
 }
