@@ -110,7 +110,8 @@ def board() -> str:
     """The board alone: which pins this book uses, and for what."""
     mini = Board((375, 215))
     roles = {("top", "PD5"): (BLUE, (313, 62), "PD5: TX, to the computer", "end"),
-             ("top", "PD2"): (AMBER, (376, 36), "PD2: microphone (channel 3 of the ADC)", "middle"),
+             ("top", "PD4"): (GREEN, (325, 36), "PD4: a button to ground", "end"),
+             ("top", "PD2"): (AMBER, (385, 36), "PD2: microphone (channel 3 of the ADC)", "start"),
              ("top", "PD1"): (PINK, (485, 62), "PD1: SWIO, where a WCH-Link writes", "start"),
              ("left", "PD6"): (BLUE, (215, 167), "PD6: RX, and the board's LED", "end"),
              ("left", "PD7"): ("#ffffff", (215, 190), "PD7: reset, if the option says so", "end"),
@@ -131,18 +132,20 @@ def board() -> str:
 
 
 def microphone() -> str:
-    """A microphone module on PD2, through a capacitor, a bias and a low-pass filter; an LED on PD0."""
+    """A microphone module on PD2, through a capacitor, a bias and a low-pass filter; an LED on PD0, a button on PD4."""
     mini = Board((440, 240))
     out, power, ground, led = (mini.pin("top", "PD2"), mini.pin("left", "3.3V"), mini.pin("left", "GND"),
                                mini.pin("left", "PD0"))
-    used = {("top", "PD2"): AMBER, ("left", "3.3V"): RED, ("left", "GND"): INK, ("left", "PD0"): GREEN}
+    button = mini.pin("top", "PD4")
+    used = {("top", "PD2"): AMBER, ("left", "3.3V"): RED, ("left", "GND"): INK, ("left", "PD0"): GREEN,
+            ("top", "PD4"): GREEN}
     pins = {"OUT": (170, 60), "VDD": (170, 95), "GND": (170, 130)}
     parts = [mini.draw(used), _box((30, 35), (150, 120), "", "#ffffff"),
              f"<circle cx='70' cy='95' r='24' fill='#d9d6cf' stroke='{INK}' stroke-width='1.5'/>",
              _text((30, 25), "microphone module (MAX9814)", "start", 12.5, bold=True)]
     parts += [_text((x - 12, y + 4), name, "end", 12) for name, (x, y) in pins.items()]
     ohms, none, first, last = "#f3e6c8", slice(0), slice(1), slice(1, None)
-    bias, shunt = 290, out[0] + 60
+    bias, shunt = 270, out[0] + 60
     parts += [_wire([pins["OUT"], (221, 60)], AMBER, first), _capacitor((225, 60), True),
               _text((225, 40), "1 µF", size=11), _wire([(229, 60), (335, 60)], AMBER, none),
               _wire([(bias, 20), (bias, 60), (bias, 122)], AMBER, none), _wire([(bias, 60), (bias, 60)], AMBER),
@@ -153,15 +156,20 @@ def microphone() -> str:
               _wire([(out[0], 60), (shunt, 60), (shunt, 81)], AMBER, first), _capacitor((shunt, 85), False),
               _text((shunt + 18, 89), "39 nF", "start", 11), _wire([(shunt, 89), (shunt, 104)], AMBER, none),
               _text((shunt, 118), "ground", size=11),
-              _wire([pins["VDD"], (265, 95), (265, power[1]), power], RED),
-              _wire([pins["GND"], (235, 130), (235, ground[1]), ground], INK),
+              _wire([pins["VDD"], (240, 95), (240, power[1]), power], RED),
+              _wire([pins["GND"], (218, 130), (218, ground[1]), ground], INK),
               _wire([led, (200, led[1])], GREEN), _box((130, led[1] - 10), (70, 20), "330 Ω", "#f3e6c8"),
               _wire([(130, led[1]), (92, led[1])], GREEN),
               f"<path d='M92 {led[1] - 14:.0f}v28l-26 -14z' fill='{RED}'/>"
               f"<path d='M64 {led[1] - 14:.0f}v28' stroke='{INK}' stroke-width='3'/>",
               _text((80, led[1] + 32), "LED", size=12.5, bold=True),
-              _wire([(64, led[1]), (40, led[1]), (40, ground[1]), (235, ground[1])], INK)]
-    return _picture((780, 410), "A microphone module and an LED wired to the board", parts)
+              _wire([button, (button[0], 104), (button[0] - 12, 104)], GREEN, first),
+              _wire([(button[0] - 40, 104), (button[0] - 48, 104), (button[0] - 48, 112)], INK, none),
+              f"<path d='M{button[0] - 42:.0f} 98h32' stroke='{INK}' stroke-width='2.5'/>"
+              f"<path d='M{button[0] - 26:.0f} 98v-9' stroke='{INK}' stroke-width='2.5'/>",
+              _text((button[0] - 26, 84), "button", size=11), _text((button[0] - 48, 124), "ground", size=11),
+              _wire([(64, led[1]), (40, led[1]), (40, ground[1]), (218, ground[1])], INK)]
+    return _picture((780, 410), "A microphone module, an LED and a button wired to the board", parts)
 
 
 def esp32() -> str:
