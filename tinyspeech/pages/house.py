@@ -18,7 +18,7 @@ from tinyspeech.paths import IMAGES
 PICTURE = IMAGES / "house.svg"
 WIDTH, ROW, GAP = 866, 58, 12
 """Of the picture, of a floor and between floors; in units of the drawing."""
-ALT = ("The library as a house of nine floors. From the top: commands; measure; pages on the left and training on the "
+ALT = ("The library as a house of nine floors. From the top: commands and exercises; measure; pages on the left and training on the "
        "right; board and lowbit; chip, sound and networks; integer, the definition; outside and toolchain; paths; "
        "errors. Chip, board and pages are one wing, networks, lowbit and training the other. Each floor uses only what "
        "lies below.")
@@ -35,7 +35,7 @@ class Room:
 
 
 FLOORS = (
-    (Room("commands", "one file a command: parse, call, print"),),
+    (Room("commands", "one file a command: parse, call, print"), Room("exercises", "the reader's own code, tried")),
     (Room("measure", "engines, accuracy, cycles, hours: every figure of data/results.json; sees both wings"),),
     (Room("pages", "plots, widgets, tools of the book", "chip"),
      Room("training", "float front end, data, the loop", "torch")),
