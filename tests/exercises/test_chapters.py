@@ -1,4 +1,4 @@
-"""Every exercise of every chapter: its stub and its solution stand in the notebook, and at least three mistakes are known."""
+"""Every exercise of every chapter: its stub and its solution stand in the notebook, and three mistakes are known."""
 
 import importlib
 import json

@@ -134,8 +134,8 @@ def _said(args, microphone, board, model) -> tuple:
 
     if microphone is None:
         if count != words.TAKES and header.leaves_room(model):
-            raise UserError(f"this board teaches itself, from {words.TAKES} takes: leave --takes out, or say them to this "
-                            "computer, with --microphone")
+            raise UserError(f"this board teaches itself, from {words.TAKES} takes: leave --takes out, or say them to "
+                            "this computer, with --microphone")
         if (word := board.teach(model, args.word, asked, told)) is not None:
             return word, []
         microphone = board.microphone()

@@ -3,6 +3,6 @@
     from tinyspeech.exercises.words import check
     check(template_bytes)
 
-Each exercise knows examples, hints, and the mistakes that people make (`trying.Exercise`). The stub and the solution stand
-in the chapter; tests/exercises runs both, and answers that are wrong. All chapters with exercises.
+Each exercise knows examples, hints, and the mistakes that people make (`trying.Exercise`). The stub and the solution
+stand in the chapter; tests/exercises runs both, and answers that are wrong. All chapters with exercises.
 """

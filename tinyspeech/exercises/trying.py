@@ -6,8 +6,8 @@
         mistakes={"That is the mean time between two.": lambda rate: 1 / rate})})
     check(hours_needed)
 
-A stub, whose body is `...`, is told to be one. What a known mistake gives on the examples is answered by what that mistake
-is; everything else by the hint of the first example that goes wrong. All chapters with exercises.
+A stub, whose body is `...`, is told to be one. What a known mistake gives on the examples is answered by what that
+mistake is; everything else by the hint of the first example that goes wrong. All chapters with exercises.
 """
 
 from __future__ import annotations
