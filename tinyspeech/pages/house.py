@@ -20,8 +20,8 @@ WIDTH, ROW, GAP = 866, 58, 12
 """Of the picture, of a floor and between floors; in units of the drawing."""
 ALT = ("The library as a house of nine floors. From the top: commands and exercises; measure; pages on the left and "
        "training on the right; board and lowbit; chip, sound and networks; integer, the definition; outside and "
-       "toolchain; paths; errors. Chip, board and pages are one wing, networks, lowbit and training the other. Each floor uses only what "
-       "lies below.")
+       "toolchain; paths; errors. Chip, board and pages are one wing, networks, lowbit and training the other. Each "
+       "floor uses only what lies below.")
 
 
 @dataclass(frozen=True)
