@@ -23,7 +23,7 @@ KEPT = "data/results.json, where what is measured is kept,"
 def add(commands) -> None:
     command = add_command(commands, "measure", "figures of data/results.json, one or all, measured and recorded anew")
     command.add_argument("--only", nargs="+", metavar="NAME", help="these keys of data/results.json, and no other")
-    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms", "takes", "test_set"), ())
+    _add_data(command, ("speech", "logmel", "negatives", "noise", "rooms", "takes", "music", "test_set"), ())
     add_json(command)
     command.set_defaults(run=run_only)
     actions = command.add_subparsers(dest="action", metavar="ACTION", parser_class=Parser)  # not with --only
@@ -67,6 +67,7 @@ def _add_data(parser: Parser, which: Iterable[str], required: Iterable[str]) -> 
                          "keywords_NAME.tsv in or beside them lists are counted apart",
             "noise": "folder of recordings of noise, their kinds in noise.tsv", "rooms": "folder of impulse responses",
             "takes": "folder of takes of words by several people, and their index.tsv",
+            "music": "folder of music that no training heard",
             "test_set": "the official test set; for finished networks, once"}
     for name in which:
         several = {"nargs": "+", "metavar": "FOLDER"} if name == "negatives" else {}

@@ -41,7 +41,7 @@ MODELS = (SHIPPED, "tinyspeech_z")
 TESTED = (SHIPPED, "tinyspeech_xs")
 """Networks whose accuracy on the official test set is published."""
 FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
-         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "takes": "--takes FOLDER",
+         "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "takes": "--takes FOLDER", "music": "--music FOLDER",
          "test_set": "--test-set FOLDER"}
 """Data that a group may need, and how the command line names it."""
 
@@ -132,6 +132,7 @@ def of_hours() -> list[Group]:
         Group(named("hours", "false_per_hour", "by_corpus", "by_word", "armed", "by_level"), hours.in_speech,
               ("negatives",)),
         Group(named("hours", "noise_per_hour", "noise_by_kind", "all_noise_by_kind"), hours.in_noise, ("noise",)),
+        Group(("hours.music_per_hour",), hours.in_music, ("music",)),
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
@@ -259,7 +260,7 @@ def record(figures: Iterable[Figure], wanted: Iterable[str]) -> Iterator[tuple[s
 
 def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = None,
          negatives: Sequence[Path] | None = None, noise: Path | None = None,
-         rooms: Path | None = None, takes: Path | None = None,
+         rooms: Path | None = None, takes: Path | None = None, music: Path | None = None,
          test_set: Path | None = None) -> Iterator[tuple[str, dict]]:
     """Measure figures and record them, and no other; yields (key, what was recorded), each as soon as it is there.
 
@@ -268,18 +269,19 @@ def make(keys: Iterable[str], speech: Path | None = None, logmel: Path | None = 
     logmel : the log-mel set, or such a folder, where one needs it
     negatives, noise, rooms : folders of running speech, of noise and of impulse responses, where one needs them
     takes : a folder of takes of words by several people, where one needs it
+    music : a folder of music, where one needs it
     test_set : the official test set, where one needs it
 
     Raises `UserError`, before anything is measured, for a figure that nothing makes, and for data that is not there.
     """
     wanted, given = list(dict.fromkeys(keys)), {"speech": speech, "logmel": logmel, "negatives": negatives,
                                                "noise": noise, "rooms": rooms,
-                                               "takes": takes, "test_set": test_set}
+                                               "takes": takes, "music": music, "test_set": test_set}
     for key in wanted:
         missing = [FLAGS[need] for need in group_of(key).needs if given[need] is None]
         if missing:
             raise UserError(f"{key} is measured on data: give {' and '.join(missing)}")
-    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms, takes, test_set)
+    datasets.must_exist(speech, logmel, *(negatives or ()), noise, rooms, takes, music, test_set)
     for group in groups():
         if asked := [key for key in group.keys if key in wanted]:
             yield from record(group.measure(**{need: given[need] for need in group.needs}), asked)

@@ -24,6 +24,7 @@ LEVELS = (None, 0.1, 0.5)
 SPEECH = ("running speech of speakers whom training does not hear, true occurrences and half a second around each left "
           "out")
 QUIET = "the last fifth of each recording of noise, which training does not hear"
+MUSIC = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
 def _leads(least: int, count: int, octave: int) -> list[int]:
@@ -85,6 +86,14 @@ def in_noise(noise: Path) -> Iterator[Figure]:
     groups = counting.by_group(counting.noise(model, noise))
     yield figure("hours.all_noise_by_kind", _without_words(groups), "reports an hour, by kind",
                  **{**about, "data": "recordings of noise, whole: training hears four fifths of each"})
+
+
+def in_music(music: Path) -> Iterator[Figure]:
+    """False reports an hour of music that no training heard, every recording whole."""
+    model = _model()
+    whole = counting.rates(counting.noise(model, music))
+    yield _figure("hours.music_per_hour", whole, "reports an hour", data=MUSIC, model_hash=model.digest,
+                  by_word={word: counts["false"] for word, counts in whole["by_word"].items() if counts["false"]})
 
 
 def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
