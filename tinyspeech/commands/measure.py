@@ -30,7 +30,7 @@ def add(commands) -> None:
     both = ("speech", "logmel")
     for name, text, run, data, required in (
             ("all", "everything that trains no network, and that the given data is enough for", run_all,
-             (*both, "negatives", "noise", "rooms", "takes"), both),
+             (*both, "negatives", "noise", "rooms", "takes", "music"), both),
             ("live", "validation speech to the virtual board: words, latencies, current; with --negatives or --noise: "
                      "false reports in hours of sound, and what is heard beside them", run_live,
              ("speech", "negatives", "noise", "rooms"), ()),

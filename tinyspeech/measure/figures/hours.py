@@ -93,7 +93,7 @@ def in_music(music: Path) -> Iterator[Figure]:
     model = _model()
     whole = counting.rates(counting.noise(model, music))
     yield _figure("hours.music_per_hour", whole, "reports an hour", data=MUSIC, model_hash=model.digest,
-                  by_word={word: counts["false"] for word, counts in whole["by_word"].items() if counts["false"]})
+                  by_word={word: one["events"] for word, one in whole["by_word"].items() if one["events"]})
 
 
 def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
