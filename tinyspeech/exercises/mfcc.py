@@ -57,7 +57,7 @@ EXERCISES = {
         }),
     "windowed_after": Exercise(
         examples=[((spectrum,), _windowed(spectrum)) for spectrum in _SPECTRA],
-        hints=["A wave moved up lands where the next one was; `np.roll` moves all. By what does each of the three count?",
+        hints=["A wave moved up lands where the next one was; `np.roll` moves all. By what does each of them count?",
                "Before the first value stands the last.",
                "Several frames at once: roll along the last axis."],
         mistakes={
