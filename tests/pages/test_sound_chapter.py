@@ -81,9 +81,3 @@ def test_a_gallery_has_a_map_for_each_class():
     assert axes[0].images[0].get_array().shape == (16, 49)
     with pytest.raises(ValueError):
         plots.gallery(np.zeros((12, 49, 16)), ["one"])
-
-
-def test_shares_are_written_behind_their_bars():
-    plots.shares({"by clip": 0.824, "by speaker": 0.667}, "share (%)", chance=0.1)
-    assert [p.get_width() for p in plt.gca().patches] == pytest.approx([82.4, 66.7])
-    assert [t.get_text() for t in plt.gca().texts] == [" 82 %", " 67 %", "guessing"]

@@ -40,7 +40,6 @@ from tinyspeech.pages.plots.basic import (
     parts,
     places,
     scatter,
-    shares,
     ways,
 )
 from tinyspeech.pages.plots.board import BANK_COLORS, bank, conversation, packets, phases
@@ -105,7 +104,7 @@ __all__ = [
     "line", "losses", "maps", "margins", "marked", "memory_map", "operating", "over_zeros", "packets", "painted",
     "pair", "paired", "parts", "phases", "places", "plt", "png", "pruned_sizes", "quarters", "ram_over_time", "ranges",
     "region_colors", "registers", "reliability", "reports_over_time", "roundings", "row_fields", "runs", "same_samples",
-    "scatter", "scores", "sequence", "shared_buffer", "shares", "sound_picture", "spectrogram", "spectrum", "splits",
+    "scatter", "scores", "sequence", "shared_buffer", "sound_picture", "spectrogram", "spectrum", "splits",
     "squarified", "stack", "staircase", "standing", "stored_row", "style", "tall", "templates", "tiles",
     "tiles_and_levels", "timeline", "trade", "treemap", "waveform", "way", "ways", "weighed_word", "weight_maps",
     "window",

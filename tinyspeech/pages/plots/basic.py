@@ -24,19 +24,6 @@ def scatter(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | Non
     ax.set(xlabel=xlabel, ylabel=ylabel)
 
 
-def shares(values: Mapping[str, float], xlabel: str, chance: float | None = None, ax: Axes | None = None) -> None:
-    """Horizontal bars of shares of one, with the number behind each, and a line for pure guessing."""
-    ax = ax or plt.gca()
-    colors = [PALETTE["grey"], *[PALETTE["vermilion"]] * (len(values) - 1)]
-    bars = ax.barh(list(values), [100 * v for v in values.values()], color=colors, height=0.6)
-    ax.bar_label(bars, [f" {100 * v:.0f} %" for v in values.values()])
-    if chance is not None:
-        ax.axvline(100 * chance, color=INK, linewidth=1, linestyle="--")
-        ax.annotate("guessing", (100 * chance, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom")
-    ax.invert_yaxis()
-    ax.set(xlim=(0, 100), xlabel=xlabel)
-
-
 def line(x: ArrayLike, y: ArrayLike, xlabel: str, ylabel: str, ax: Axes | None = None) -> None:
     """One curve, and a thin line at zero."""
     ax = ax or plt.gca()
