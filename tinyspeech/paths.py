@@ -40,6 +40,8 @@ RUNS = Path("runs")
 
 SHIPPED = "tinyspeech_s"
 """The network that `firmware/model.h` holds."""
+TEACHES_ITSELF = "tinyspeech_t"
+"""The one beside which the firmware has room to teach itself words: `flash --model tinyspeech_t`."""
 
 EXTRAS = {
     "train": ("torch", "torchaudio", "yaml", "filelock", "PIL"),

@@ -33,11 +33,12 @@ from tinyspeech.measure.figures import (
 )
 from tinyspeech.measure.store import Figure
 from tinyspeech.networks.family import FAMILY
-from tinyspeech.paths import SHIPPED
+from tinyspeech.paths import SHIPPED, TEACHES_ITSELF
 from tinyspeech.sound import datasets
 
-MODELS = (SHIPPED, "tinyspeech_z")
-"""Networks of which everything is measured: the one that ships, and the paper's smallest on the chip (chapter 6)."""
+MODELS = (SHIPPED, "tinyspeech_z", TEACHES_ITSELF)
+"""Networks of which everything is measured: the one that ships, the paper's smallest on the chip (chapter 6), and the
+one that leaves room for the board to teach itself words (chapter 12)."""
 TESTED = (SHIPPED, "tinyspeech_xs")
 """Networks whose accuracy on the official test set is published."""
 FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
@@ -133,6 +134,7 @@ def of_hours() -> list[Group]:
               ("negatives",)),
         Group(named("hours", "noise_per_hour", "noise_by_kind", "all_noise_by_kind"), hours.in_noise, ("noise",)),
         Group(("hours.music_per_hour",), hours.in_music, ("music",)),
+        Group((f"{TEACHES_ITSELF}.hours",), hours.narrower, ("speech", "negatives", "noise", "rooms", "music")),
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
@@ -148,6 +150,7 @@ def of_words() -> list[Group]:
     return [Group(("words.tried",), words.tried, needs),
             Group(named("words", "development", "owner_closed", "owner", "by_takes", "anyone", "warping"),
                   words.measured, needs),
+            Group((f"{TEACHES_ITSELF}.words",), words.narrower, needs),
             Group(("words.published",), words.published, ("logmel", "takes"))]
 
 

@@ -14,7 +14,7 @@ from tinyspeech.measure import evaluate, hours, positives, report, rules
 from tinyspeech.measure import negatives as counting
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS, robustness
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.paths import SHIPPED, TEACHES_ITSELF, model_file
 from tinyspeech.sound import recordings
 from tinyspeech.sound.noise import noise_spans
 
@@ -94,6 +94,18 @@ def in_music(music: Path) -> Iterator[Figure]:
     whole = counting.rates(counting.noise(model, music))
     yield _figure("hours.music_per_hour", whole, "reports an hour", data=MUSIC, model_hash=model.digest,
                   by_word={word: one["events"] for word, one in whole["by_word"].items() if one["events"]})
+
+
+def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
+    """The same of the network that leaves room to teach, at the leads that were chosen for the one that ships."""
+    model = IntegerModel.load(model_file(TEACHES_ITSELF, ".npz"))
+    rates = {"speech": counting.rates(counting.speech(model, negatives, who=WHO)),
+             "music": counting.rates(counting.noise(model, music))}
+    made = positives.rows(model, speech, noise, rooms, WHO)
+    yield figure(f"{TEACHES_ITSELF}.hours", {
+        **{name: {key: one[key] for key in ("hours", "events", "per_hour", "interval_95")} for name, one in rates.items()},
+        "keywords": {name: positives.result(row)["heard"] for name, row in made.items()}},
+        "reports an hour; % of keywords", data=f"{SPEECH}; {MUSIC}; {ROW}", model_hash=model.digest)
 
 
 def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
