@@ -85,7 +85,7 @@ EXERCISES = {
     "least_for": Exercise(
         examples=[((leads, allowed), least_for(leads, allowed))
                   for leads, allowed in ((FEW, 1), (FEW, 0), (LONG, 1), (LONG, 2), (FEW, 2))],
-        hints=["Count first: walk through the looks, report where the lead reaches the least one, skip the eight behind.",
+        hints=["First count: walk through the looks, report where the lead reaches the least one, skip the next eight.",
                "At what lies just above the largest lead nothing is reported any more.",
                "Fewer reports need a higher lead: try 1, and what is one more than each lead, from below.",
                "Fewer reports need a higher lead: try 1, and what is one more than each lead, from below.",
