@@ -107,6 +107,8 @@ EXERCISES = {
                 lambda words, stores: clearing_cycles(words, stores, add=0),
             "The address is moved on once a turn, not once a word.":
                 lambda words, stores: clearing_cycles(words, stores, add=stores),
+            "That loop tests at its top, as the firmware's does, and jumps back besides.":
+                lambda words, stores: words // stores * (2 * stores + 1 + 1 + 3) + 3,
             "With more stores a turn there are fewer turns.":
                 lambda words, stores: clearing_cycles(words * stores, stores),
         }),

@@ -70,6 +70,7 @@ EXERCISES = {
                 lambda rate: -np.log(RARE) * rate,
             "You solved for the chance of 19 in 20 that it is silent: it should be hardly ever silent for so long.":
                 lambda rate: -np.log(1 - RARE) / rate,
+            "exp is undone by the natural logarithm, not by that to base ten.": lambda rate: -np.log10(RARE) / rate,
         }, rel=0.01),
     "episodes": Exercise(
         examples=[((seconds, gap), episodes(seconds, gap))

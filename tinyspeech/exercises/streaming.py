@@ -81,6 +81,8 @@ EXERCISES = {
                 lambda frames, kernel, stride: windows(frames, kernel)[kernel - 1 :: stride],
             "The newest frame belongs to the window; yours ends one before.":
                 lambda frames, kernel, stride: windows(np.pad(frames[:-1], (1, 0)), kernel)[::stride],
+            "A row for each answer, a column for each place in the kernel: yours lies on its side.":
+                lambda frames, kernel, stride: strided(frames, kernel, stride).T,
         }),
     "least_for": Exercise(
         examples=[((leads, allowed), least_for(leads, allowed))

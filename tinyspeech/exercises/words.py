@@ -64,10 +64,11 @@ SETS = (takes(5, 0, 1, towards(3, 3)), takes(5, 2, 2, towards(-2, -4)), takes(4,
 # ---------------------------------------------------------------- time warping
 
 
-def table(between: np.ndarray, diagonal: int = 2, first: int = 2) -> float:
-    """The cheapest way from corner to corner. first : how often the first corner's distance counts"""
+def table(between: np.ndarray, diagonal: int = 2, first: int = 2, edge: float = np.inf) -> float:
+    """The cheapest way from corner to corner. first : how often the first corner's distance counts; edge : what stands
+    beside it"""
     n, m = between.shape
-    total = np.full((n + 1, m + 1), np.inf)
+    total = np.full((n + 1, m + 1), edge)
     total[0, 0] = 0
     for i in range(n):
         for j in range(m):
@@ -146,6 +147,8 @@ EXERCISES = {
                 lambda between: 2 * sum(between[min(i, len(between) - 1), min(i, len(between.T) - 1)]
                                         for i in range(max(between.shape))) / length(between),
             "The nearest next place need not lie on the cheapest way: keep the cost of every place.": greedy,
+            "A way begins in the corner: everywhere else the edge of the table must be infinite.":
+                lambda between: table(between, edge=0.0) / length(between),
             "Divide by n + m, not by the longer of the two.": lambda between: table(between) / max(between.shape),
         }),
 }
