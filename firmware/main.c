@@ -31,6 +31,7 @@
 #include "ch32v003.h"
 #include "frontend.h"
 #include "handler.h"
+#include "led.h"
 #include "listen.h"
 #include "network.h"
 #include "teach.h"
@@ -144,9 +145,9 @@ static int words(void)
     return 1;
 }
 
-static __attribute__((noinline)) void report(const char *name, int32_t frames)
+static __attribute__((noinline)) void report(const char *name, int word, int32_t frames)
 {
-    REGISTER(GPIOD_OUTDR) = LED_ON;
+    led_word(word);
     usart_text("word ");
     usart_text(name);
     usart_say(" ", frames, 10);
@@ -168,17 +169,17 @@ static int listen(int now)
         } else if (network_frame(work.coefficients, work.scratch)) {
             int word = decision_step(&network.sums, board_setting());
             const void *rest = &network.sums.refractory; /* and window, in the same halfword */
-            if (!*(const uint16_t *)rest) REGISTER(GPIOD_OUTDR) = LED_OFF;
+            if (!*(const uint16_t *)rest) led_rest();
             if (word >= 0) {
                 const char *name = model_words;
                 for (int n = word - DECISION_REJECTED; n; n--)
                     while (*name++) {
                     }
-                report(name, frames);
+                report(name, word, frames);
             }
             if (MODEL_TAP) {
                 const struct word *taught = words_decide(network.words);
-                if (taught && decision_taught(&network.sums, board_setting())) report(taught->name, frames);
+                if (taught && decision_taught(&network.sums, board_setting())) report(taught->name, -1, frames);
             }
         }
         uint32_t lost_now = listening.lost;

@@ -398,6 +398,18 @@ def test_a_chapter_may_have_three_thousand_words_and_no_more():
     assert rules.few_words(notebook(title, markdown(most + "more"))) == ["3,001 words, more than 3,000"]
 
 
+def test_the_time_to_read_is_counted_in_words_and_in_cells_that_are_shown():
+    words, shown, folded = markdown("word " * 2_000), [code("1")] * 20, [code("1", tags=["hide-cell"])] * 20
+    assert rules.reading_minutes(notebook(words)) == 10
+    assert rules.reading_minutes(notebook(words, *shown, *folded)) == 20
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_chapter_says_at_its_head_how_long_it_takes_to_read(path):
+    """The number itself is one of the quoted ones, which `renumber` compares."""
+    assert f"**Reading time** <!-- results:reading.{path.name[:2]} -->" in notebooks.load(path).cells[0].source
+
+
 def test_the_built_book_is_served(tmp_path):
     said = queue.Queue()
     with pytest.raises(UserError, match="not built yet"):

@@ -17,6 +17,7 @@ from tinyspeech.board.microphone import as_volts
 from tinyspeech.chip import emulator, recorder, trace
 from tinyspeech.chip.emulator import Chip, ChipFault
 from tinyspeech.errors import UserError
+from tinyspeech.exercises import chip as exercises
 from tinyspeech.integer import frontend
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure.stages import ACTIVITIES, firmware_at_48_mhz
@@ -373,3 +374,51 @@ def test_function_costs_add_up():
     assert [bar.get_width() for bar in ax.patches] == [50, 30, 20]
     assert [t.get_text().strip() for t in ax.texts] == ["50.0 %", "30.0 %", "20.0 %"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "2 others"]
+
+
+# ---------------------------------------------------------------- exercises
+
+BODIES = ("addi a0, a0, 1", "addi a0, a0, 1000", "lw a1, 0(a2)", "lw a1, 0(a3)", "j 1f; 1:")
+DOUBLED = """li a0, 0x40022000; li a1, 1; sw a1, 0(a0)
+li a0, 0x40021000; li a1, 0x01000083; sw a1, 0(a0)
+li a1, 2; sw a1, 4(a0)"""
+TO_SRAM = """la a0, 5f; li a1, 0x20000000; la a5, 6f
+4: lw a4, 0(a0); sw a4, 0(a1); addi a0, a0, 4; addi a1, a1, 4; bltu a0, a5, 4b
+li a0, 0x20000000; jr a0"""
+
+
+@pytest.mark.parametrize(("start", "costs"), [
+    ("", exercises.SLOW), (DOUBLED, exercises.FROM_FLASH), (f"{DOUBLED}\n{TO_SRAM}", exercises.FROM_SRAM),
+])
+def test_the_costs_in_the_exercise_are_the_emulators(start, costs):
+    pieces = [f"ebreak; j 9f; .balign 4; 9: {times * (body + ';')}" for body in BODIES for times in (11, 21)]
+    lines = "li a2, 0x20000700; li a3, 0", start, ".balign 4; 5:", *pieces, "ebreak; .balign 4; 6: nop"
+    chip = Chip(toolchain.assemble("\n".join(lines)))
+    times = []
+    while chip.run() == "break" and len(times) < 2 * len(BODIES):
+        times.append(chip.cycles)
+        chip.state.pc += 2  # over the breakpoint
+    spent = np.diff([*times, chip.cycles])
+    assert ((spent[1::2] - spent[::2]) / 10).tolist() == list(costs)
+
+
+@pytest.mark.parametrize(("words", "stores"), [(64, 1), (64, 4), (1, 1), (128, 8)])
+def test_a_loop_that_clears_takes_what_the_exercise_says(words, stores):
+    body = "".join(f"sw zero, {4 * i}(a1); " for i in range(stores))
+    loop = f"1: {body} addi a1, a1, {4 * stores}; bltu a1, a2, 1b"
+    before = "li a1, 0x20000000; li a2, "
+
+    def cycles(text: str) -> int:
+        chip = Chip(toolchain.assemble(text + "\nebreak"))
+        assert chip.run() == "break"
+        return chip.cycles
+
+    head = f"{before}{0x2000_0000 + 4 * words:#x}\n"
+    assert cycles(head + loop) - cycles(head) == exercises.clearing_cycles(words, stores)
+
+
+def test_short_and_long_instructions_are_the_disassemblers():
+    image = toolchain.build_firmware().bin.read_bytes()
+    for start, end, name in toolchain.function_addresses(toolchain.build_firmware().elf):
+        lengths = [len(one.code) for one in trace.disassemble(image[start:end], start)]
+        assert exercises.short_and_long(image[start:end]) == (lengths.count(2), lengths.count(4)), name

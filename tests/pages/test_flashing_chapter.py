@@ -15,6 +15,7 @@ from tinyspeech.board import isp, rom
 from tinyspeech.board import virtual as board_virtual
 from tinyspeech.board.cable import Cable, Frame, frames
 from tinyspeech.errors import UserError
+from tinyspeech.exercises import flashing as exercises
 from tinyspeech.pages import plots, widgets, wiring
 from tinyspeech.pages.notebooks import code_cells, load
 from tinyspeech.pages.plots import theme
@@ -233,3 +234,48 @@ def test_the_table_of_attenuation_is_the_formulas():
         average = -20 * math.log10(math.sin(4 * x) / (4 * math.sin(x)))
         rc = 10 * math.log10(1 + (2 * math.pi * 1e3 * int(kilohertz) * 1e3 * 39e-9) ** 2)
         assert decibels == [f"{value:.1f}" for value in (average, rc, average + rc)], kilohertz
+
+
+# ---------------------------------------------------------------- exercises
+
+
+def board_in_its_bootloader():
+    board = board_virtual.VirtualBoard(None)
+    board.advance(0.01)
+    return board, Cable(board)
+
+
+@pytest.mark.parametrize("size", [64, 128, 640])
+def test_the_exercises_seconds_are_those_of_the_bytes_of_a_session(size):
+    """A page at a time: the client fills the last one, as an image's is."""
+    cable = board_in_its_bootloader()[1]
+    isp.flash(cable, bytes(range(64)) * (size // 64))
+    said = frames(cable.log)
+    at = [i for i, frame in enumerate(said) if frame.data[:3] == b"\x57\xab\xa5"]
+    count = sum(len(said[i].data) + len(said[i + 1].data) for i in at)
+    assert exercises.fastest(size) == pytest.approx(10 * count / 115_200)
+
+
+@pytest.mark.parametrize(("total", "chunk"), [(200, 56), (192, 64), (60, 30), (100, 40)])
+def test_pages_fill_in_the_exercise_as_in_the_bootloader(total, chunk):
+    board, cable = board_in_its_bootloader()
+    client = isp.Client(cable)
+    device = client.read_config(client.identify())
+    seed = bytes(range(60))
+    key = rom.key_of(seed, device.unique_id, device.variant)
+    client.request(0xA3, seed)
+    client.request(0xA4, struct.pack("<I", 8))
+    counts = []
+    for at in [*range(0, total, chunk), total]:
+        data = bytes(range(total))[at : at + chunk]
+        client.request(0xA5, struct.pack("<IB", at, 0) + rom.xor(data, key))
+        counts.append(sum(a == b for a, b in zip(bytes(board.chip.state.flash[:total]), range(total), strict=True)))
+    assert counts == exercises.in_flash(total, chunk)
+
+
+def test_what_the_sum_misses_is_what_it_misses():
+    data = b"\xa5\x80speech"
+    bits = [1 << bit for bit in range(8 * len(data))]
+    number = int.from_bytes(data, "big")
+    damaged = [(number ^ a ^ b).to_bytes(len(data), "big") for i, a in enumerate(bits) for b in bits[:i]]
+    assert exercises.missed_pairs(data) == sum((sum(one) - sum(data)) % 256 == 0 for one in damaged)

@@ -2,6 +2,7 @@
 
     <!-- results:KEY|.1f -->93.9<!-- /results -->
 
+`reading.NN` is no measurement of data/results.json but the minutes that chapter NN takes to read (`rules.py`).
 A figure of the official test set, KEY.official_test, is of the integers whose digest it keeps. Beside it must stand
 KEY.official_test.whose, and that comes from comparing the digest with that of the network at hand.
 """
@@ -17,6 +18,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.outside import files
 from tinyspeech.pages.notebooks import dumps, load, markdown_cells, where
+from tinyspeech.pages.rules import reading_minutes
 from tinyspeech.pages.site import notebook_files
 from tinyspeech.paths import ROOT
 
@@ -129,6 +131,8 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
         with files.parsing(path, "does not hold figures: bring it back from the repository"):
             results = dict(json.loads(text))
     results = with_owners(results, root / "data" / "models")
+    chapters = {page: load(page) for page in notebook_files(root)}
+    results["reading"] = {page.name[:2]: reading_minutes(nb) for page, nb in chapters.items()}
     stale = []
     for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
         old = page.read_text(encoding="utf-8")
@@ -138,8 +142,7 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
             stale.append(f"{page.relative_to(root)}: quotes a number that data/results.json has otherwise")
             if write:
                 page.write_text(new, encoding="utf-8")
-    for page in notebook_files(root):
-        nb = load(page)
+    for page, nb in chapters.items():
         changed = False
         for cell in markdown_cells(nb):
             new = renumbered(cell.source, results)

@@ -34,6 +34,9 @@ from tinyspeech.pages.notebooks import (
 
 MAX_BYTES = 400_000
 MAX_WORDS = 3_000
+WORDS_A_MINUTE = 200
+MINUTES_A_CELL = 0.5
+"""How fast a chapter is read: slower than a story, and code slower than its words."""
 MIN_ALT_CHARACTERS = 20
 MAX_IGNORED_SHARE = 0.03
 MIN_REASON_CHARACTERS = 15
@@ -65,6 +68,13 @@ def read_words(markdown: str) -> list[str]:
 def words_of(nb: NotebookNode) -> int:
     """How many words a chapter gives to read; its code and its outputs are not counted."""
     return sum(len(read_words(c.source)) for c in markdown_cells(nb))
+
+
+def reading_minutes(nb: NotebookNode) -> int:
+    """How long a chapter takes to read, in steps of five minutes: its words, and its code cells that are not folded.
+    Running them, trying and exercises are not counted."""
+    shown = [c for c in code_cells(nb) if "hide-cell" not in tags(c)]
+    return 5 * round((words_of(nb) / WORDS_A_MINUTE + MINUTES_A_CELL * len(shown)) / 5)
 
 
 # ---------------------------------------------------------------- rules

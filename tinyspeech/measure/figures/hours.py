@@ -102,8 +102,9 @@ def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, 
     rates = {"speech": counting.rates(counting.speech(model, negatives, who=WHO)),
              "music": counting.rates(counting.noise(model, music))}
     made = positives.rows(model, speech, noise, rooms, WHO)
+    kept = ("hours", "events", "per_hour", "interval_95")
     yield figure(f"{TEACHES_ITSELF}.hours", {
-        **{name: {key: one[key] for key in ("hours", "events", "per_hour", "interval_95")} for name, one in rates.items()},
+        **{name: {key: one[key] for key in kept} for name, one in rates.items()},
         "keywords": {name: positives.result(row)["heard"] for name, row in made.items()}},
         "reports an hour; % of keywords", data=f"{SPEECH}; {MUSIC}; {ROW}", model_hash=model.digest)
 

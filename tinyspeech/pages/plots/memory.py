@@ -113,6 +113,10 @@ def squarified(sizes: Sequence[float], x: float, y: float, width: float, height:
     return found + squarified(sizes[count:], *rest)
 
 
+LETTERS, LINES = 16, 8
+"""Of a name in a treemap's field, in a unit of the drawing."""
+
+
 def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B") -> None:
     """Sizes as areas in a new figure: a field for each group, divided among its parts; large parts carry their names.
 
@@ -132,9 +136,9 @@ def treemap(groups: Mapping[str, Mapping[str, int]], room: int, unit: str = "B")
         parts_ = dict(sorted(groups[name].items(), key=lambda item: -item[1]))
         for part, (x, y, w, h) in zip(parts_, squarified(list(parts_.values()), *field), strict=True):
             ax.add_patch(plt.Rectangle((x, y), w, h, edgecolor=PAPER if name != "free" else PALETTE["grey"], **look))
-            text = fill(part.replace("_", " "), max(int(w * 13), 1), break_long_words=False)
+            text = fill(part.replace("_", " "), max(int(w * LETTERS), 1), break_long_words=False)
             lines = text.split("\n")
-            if w * 13 >= max(map(len, lines)) and h * 6.5 >= len(lines) and len(parts_) > 1:
+            if w * LETTERS >= max(map(len, lines)) and h * LINES >= len(lines) and len(parts_) > 1:
                 ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=6)
         handles.append(Patch(label=f"{name}  {total[name]:,} {unit}", **look))
     ax.set(xlim=(0, WIDTH), ylim=(3.6, 0))
