@@ -19,7 +19,7 @@ from tinyspeech.measure import store
 from tinyspeech.measure.experiments import SECONDS
 from tinyspeech.measure.figures import PICTURES, RECORDINGS
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.paths import SHIPPED
+from tinyspeech.paths import SHIPPED, TEACHES_ITSELF
 from tinyspeech.sound import noise
 from tinyspeech.training import train
 from tinyspeech.training.config import load_config
@@ -96,10 +96,12 @@ def minutes(model: str = CLIPS) -> Iterator[Figure]:
     total["all"] = sum(total.values())
     config = load_config(paths.CONFIGS / f"{model}.yaml")
     total["train_clips"] = round((config.epochs * epoch["float"] + config.qat_epochs * epoch["quantised"]) / 60)
-    total["train"] = round(load_checkpoint(paths.model_file(SHIPPED, ".pt"))["metrics"]["seconds"] / 60)
+    for name, trained in (("train", SHIPPED), ("train_t", TEACHES_ITSELF)):
+        total[name] = round(load_checkpoint(paths.model_file(trained, ".pt"))["metrics"]["seconds"] / 60)
     yield figure("reproduce.minutes", total, "minutes on one core", by={**by, "train_clips": "epochs",
-                                                                        "train": "processor"},
-                 note="train: the network that ships, from the floats of clips alone; train_clips: those, "
+                                                                        "train": "processor", "train_t": "processor"},
+                 note="train: the network that ships, from the floats of clips alone; train_t: TinySpeech-T, from "
+                      "those of the network that ships; train_clips: clips alone, "
                       f"{config.epochs} + {config.qat_epochs} epochs; all: the groups' sum")
 
 
