@@ -127,6 +127,51 @@ def test_groups_of_six_do_not_fit_the_work_buffer():
     assert plan.memory_plan(NETWORK)["scratch_bytes"] + 4 * (64 - 16) > plan.WORK_BYTES
 
 
+# ---------------------------------------------------------------- Python beside C
+
+
+def twice(values, count):
+    total = 0
+    for i in range(count):
+        total += 2 * values[i]
+    return total
+
+
+C = """/* twice(x) { is told of here. */
+static int32_t twice(const int8_t *values,
+                     int count)
+{
+    int32_t total = 0; /* of all */
+
+    /* two at a time */
+    for (int i = 0; i < count; i++) {
+        total += 2 * values[i];
+    }
+    return total;
+}
+
+int more(int x) { return twice(0, x); }
+"""
+
+
+def test_a_functions_lines_are_those_that_say_something():
+    assert widgets.lines_of_c(C, "twice") == [
+        "static int32_t twice(const int8_t *values, int count)", "    int32_t total = 0;",
+        "    for (int i = 0; i < count; i++) {", "        total += 2 * values[i];", "    return total;"]
+    for name in ("more", "less"):  # one in a line of its own, and none
+        with pytest.raises(UserError, match=f"{name} is not defined there"):
+            widgets.lines_of_c(C, name)
+
+
+def test_python_stands_beside_its_c(tmp_path):
+    (tmp_path / "two.c").write_text(C)
+    rows = re.findall("<td>(.*?)</td><td>(.*?)</td>", widgets.beside(twice, tmp_path / "two.c").data)
+    assert len(rows) == 5 and rows[2] == ("    for i in range(count):", "    for (int i = 0; i &lt; count; i++) {")
+    (tmp_path / "two.c").write_text(C.replace("    return total;\n", ""))
+    with pytest.raises(UserError, match=r"twice has 5 lines in Python and 4 in two\.c"):
+        widgets.beside(twice, tmp_path / "two.c")
+
+
 # ---------------------------------------------------------------- pictures
 
 
