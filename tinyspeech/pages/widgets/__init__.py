@@ -19,6 +19,7 @@ or it is a script with its data. Drawings are HTML with a description for reader
 | `board` | a flashing session |
 | `flashing` | a board that is flashed from the page |
 | `hours` | reports in hours of sound, under a threshold |
+| `listings` | a function in Python and in C, line by line |
 | `live` | the emulated board, hearing the reader's microphone |
 | `words` | in what a taught word is heard, under a threshold |
 | `markup` | how templates, scripts and the style sheet become HTML |
@@ -30,6 +31,7 @@ from tinyspeech.pages.widgets.costs import RACE_MS, RACE_PLACES, cost_page, cycl
 from tinyspeech.pages.widgets.features import band_page, panels
 from tinyspeech.pages.widgets.flashing import flash_panel
 from tinyspeech.pages.widgets.hours import timeline_page
+from tinyspeech.pages.widgets.listings import beside, lines_of_c
 from tinyspeech.pages.widgets.live import live_page
 from tinyspeech.pages.widgets.lowbit import bits_explorer, bits_page
 from tinyspeech.pages.widgets.memory import byte_page, ram_film
@@ -39,9 +41,9 @@ from tinyspeech.pages.widgets.sliders import explorer, flip_book
 from tinyspeech.pages.widgets.words import threshold_page
 
 __all__ = [
-    "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "bits_explorer", "bits_page", "byte_page",
+    "RACE_MS", "RACE_PLACES", "band_page", "bank_drawing", "bars", "beside", "bits_explorer", "bits_page", "byte_page",
     "chip_page", "chip_program", "cost_page", "cycle_race", "explorer", "flash_panel", "flashing_explorer",
-    "flashing_memory", "flashing_page", "flip_book", "formats_page", "gate_painter", "live_page", "panels", "player",
-    "race_page", "ram_film", "rejection_book", "rejection_page", "small_sound", "sound", "threshold_page",
-    "timeline_page",
+    "flashing_memory", "flashing_page", "flip_book", "formats_page", "gate_painter", "lines_of_c", "live_page",
+    "panels", "player", "race_page", "ram_film", "rejection_book", "rejection_page", "small_sound", "sound",
+    "threshold_page", "timeline_page",
 ]
