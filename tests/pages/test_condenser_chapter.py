@@ -11,7 +11,7 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.lowbit import saved
 from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
 from tinyspeech.pages import plots
-from tinyspeech.pages.plots.architecture import BAR, stages
+from tinyspeech.pages.plots.architecture import stages
 
 pytestmark = pytest.mark.usefixtures("figure")
 
@@ -103,8 +103,8 @@ def test_the_drawing_of_what_ships_remembers_what_the_firmware_keeps():
     assert sum(row.remembers for row in stages(config)) == plan.memory_plan(integers)["state_bytes"]
     plots.architecture(config)
     ax = plt.gca()
-    bars = [p.get_width() for p in ax.patches if p.get_height() == BAR]
+    bars = [bar.patches[0].get_width() for bar in ax.containers]
     widest = max(config.expansion, config.head)
-    assert bars[:4] == [12 / widest, config.channels / widest, config.channels / widest, config.expansion / widest]
+    assert np.multiply(bars[:4], widest) == pytest.approx([12, config.channels, config.channels, config.expansion])
     shown = [t.get_text() for t in ax.texts]
     assert f"29 × {config.expansion}" in shown and shown.count("+") == len(config.kernels) and shown.count("×") == 1

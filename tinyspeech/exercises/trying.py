@@ -12,6 +12,7 @@ mistake is; everything else by the hint of the first example that goes wrong. Al
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,13 +76,13 @@ def _mistake(given: list, exercise: Exercise) -> str | None:
 def _given(attempt: Callable, arguments: tuple) -> Any:
     """What it returns of copies of the arguments, or the exception that it raises."""
     try:
-        return attempt(*(one.copy() if isinstance(one, np.ndarray) else one for one in arguments))
+        return attempt(*copy.deepcopy(arguments))
     except Exception as error:
         return error
 
 
 def _short(value: Any) -> str:
-    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    text = " ".join(repr(value.tolist() if hasattr(value, "tolist") else value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
