@@ -207,7 +207,7 @@ EXERCISES = {
         hints=["Three layers, one after another, named name + '.depthwise', '.expand' and '.project'; a ReLU behind "
                "the second; then what came in is added, and a last ReLU.",
                "The depthwise layer keeps every second frame here; so keep the same ones of what you add: "
-               "x[..., ::stride]."],
+               "x[:, :, ::stride]."],
         mistakes={
             "What came in is not added: that is the line on the left of the drawing.":
                 lambda x, w, name, stride: _block(x, w, name, stride, residual=False),
