@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tinyspeech.exercises.trying import Exercise, judged
 
@@ -82,8 +83,6 @@ def test_lists_of_unlike_lengths_are_wrong_and_no_error():
 
 
 def test_tensors_are_shown_as_numbers_and_an_attempt_cannot_spoil_them():
-    import torch
-
     doubled = Exercise([((torch.tensor([1.0, 2.0]),), torch.tensor([2.0, 4.0]))], ["Times two."])
 
     def double(x):

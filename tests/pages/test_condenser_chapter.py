@@ -88,7 +88,7 @@ CONFIGS = {"S": StreamingConfig(memory=5), "other widths, no condenser": Streami
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_the_drawing_has_all_weights_and_the_frames_that_the_network_has(config):
     net = TinySpeechS(config)
-    rows = stages(config)
+    rows = stages(net)
     assert sum(row.weights for row in rows) == sum(p.numel() for p in net.parameters() if p.ndim == 3)
     scores, h = net.scores(torch.zeros(1, 49 + config.flush, 12))
     by_name = {row.name: row for row in rows}
@@ -98,10 +98,11 @@ def test_the_drawing_has_all_weights_and_the_frames_that_the_network_has(config)
 
 
 def test_the_drawing_of_what_ships_remembers_what_the_firmware_keeps():
-    config = saved.load_model(paths.MODELS / "tinyspeech_s_float.pt").config
+    net = saved.load_model(paths.MODELS / "tinyspeech_s_float.pt")
+    config = net.config
     integers = IntegerModel.load(paths.MODELS / "tinyspeech_s.npz")
-    assert sum(row.remembers for row in stages(config)) == plan.memory_plan(integers)["state_bytes"]
-    plots.architecture(config)
+    assert sum(row.remembers for row in stages(net)) == plan.memory_plan(integers)["state_bytes"]
+    plots.architecture(net)
     ax = plt.gca()
     bars = [bar.patches[0].get_width() for bar in ax.containers]
     widest = max(config.expansion, config.head)

@@ -1,15 +1,17 @@
-"""A network that is streamed, block by block, as its code has it: shapes, weights, remembered bytes. Chapter 3."""
+"""A network that is streamed, block by block, as its code has it: shapes, weights, remembered bytes. Chapter 3.
+
+Drawn from the modules of the network that it is given, a `tinyspeech.networks.streaming.TinySpeechS`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from tinyspeech.integer.frontend import N_COEFFICIENTS, N_FRAMES
-from tinyspeech.networks.streaming import CausalConv, StreamingConfig, TinySpeechS
 from tinyspeech.pages.plots.theme import GRID, INK, PALE, PALETTE, legend_above, tall
 
 COLORS = {"along time": PALETTE["amber"], "across channels": PALETTE["sky"], "attention": PALETTE["pink"]}
@@ -39,13 +41,11 @@ class Stage:
     """Bytes from frame to frame."""
 
 
-def stages(config: StreamingConfig) -> list[Stage]:
-    """What a network of this config consists of, in the order in which a frame goes through it."""
-    with torch.device("meta"):  # shapes alone
-        net = TinySpeechS(config)
-    frames, found = N_FRAMES + config.flush, []
+def stages(net: Any) -> list[Stage]:
+    """What a network consists of, in the order in which a frame goes through it."""
+    config, frames, found = net.config, N_FRAMES + net.config.flush, []
     found.append(Stage("input", "features", "", 1, frames, N_COEFFICIENTS, 0, 0))
-    layers = [(name, m) for name, m in net.named_modules() if isinstance(m, CausalConv)]
+    layers = [(name, module) for name, module in net.named_modules() if hasattr(module, "kernel")]
     last = [pair for pair in layers if pair[0] == "classifier"]  # it and the condenser both follow the head
     for path, layer in [pair for pair in layers if pair not in last] + last:
         *above, name = path.split(".")
@@ -64,13 +64,13 @@ def stages(config: StreamingConfig) -> list[Stage]:
     return found
 
 
-def architecture(config: StreamingConfig) -> None:
+def architecture(net: Any) -> None:
     """A network as bars from top to bottom, each as long as it has channels, with its numbers, in a new figure.
 
     Lines on the left go round layers: in a block they add what came in, behind the head they lead to the scores. A
     condenser in a block stands behind the layer that it gates.
     """
-    rows = stages(config)
+    rows = stages(net)
     ax = tall(ROW * (len(rows) + 2.2))
     widest = max(row.channels for row in rows)
     columns = {"frames × channels": 1.28, "weights": 1.62, "bytes kept": 1.98}  # right edges, in widths of a bar
