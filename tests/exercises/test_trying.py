@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tinyspeech.exercises.trying import Exercise, judged
 
@@ -79,3 +80,14 @@ def test_what_an_attempt_does_to_its_arguments_spoils_none():
 
 def test_lists_of_unlike_lengths_are_wrong_and_no_error():
     assert "gives [[1], [1, 2]]" in judged(lambda x: [[1], [1, 2]], Exercise([((1,), [1, 2])], ["a"]))
+
+
+def test_tensors_are_shown_as_numbers_and_an_attempt_cannot_spoil_them():
+    doubled = Exercise([((torch.tensor([1.0, 2.0]),), torch.tensor([2.0, 4.0]))], ["Times two."])
+
+    def double(x):
+        x += 1
+        return x
+
+    for _ in range(2):
+        assert judged(double, doubled).startswith("double([1.0, 2.0]) gives [2.0, 3.0]; [2.0, 4.0] is right.")

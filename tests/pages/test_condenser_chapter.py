@@ -3,8 +3,15 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
+from tinyspeech import paths
+from tinyspeech.integer import plan
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.lowbit import saved
+from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
 from tinyspeech.pages import plots
+from tinyspeech.pages.plots.architecture import stages
 
 pytestmark = pytest.mark.usefixtures("figure")
 
@@ -71,3 +78,34 @@ def test_parts_follow_one_another_and_add_up():
     assert [(b.get_x(), b.get_width()) for b in bars] == [(0, 1000), (0, 30), (1000, 500), (30, 20)]
     assert [bool(b.get_hatch()) for b in bars] == [False, False, True, True]
     assert [t.get_text().strip() for t in plt.gca().texts] == ["1,500", "50"]
+
+
+CONFIGS = {"S": StreamingConfig(memory=5), "other widths, no condenser": StreamingConfig(
+    channels=8, expansion=36, kernels=(3, 5), strides=(2, 2), condenser=0, flush=3, head=16),
+    "gates in blocks": StreamingConfig(channels=16, attention="both", memory=3)}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_the_drawing_has_all_weights_and_the_frames_that_the_network_has(config):
+    net = TinySpeechS(config)
+    rows = stages(net)
+    assert sum(row.weights for row in rows) == sum(p.numel() for p in net.parameters() if p.ndim == 3)
+    scores, h = net.scores(torch.zeros(1, 49 + config.flush, 12))
+    by_name = {row.name: row for row in rows}
+    assert (by_name["classifier"].frames, by_name["classifier"].channels) == scores.shape[1:]
+    assert (by_name["head"].frames, by_name["head"].channels) == h.shape[1:]
+    assert [row.part for row in rows].count("block 2") == 3 + 3 * (config.attention == "both")
+
+
+def test_the_drawing_of_what_ships_remembers_what_the_firmware_keeps():
+    net = saved.load_model(paths.MODELS / "tinyspeech_s_float.pt")
+    config = net.config
+    integers = IntegerModel.load(paths.MODELS / "tinyspeech_s.npz")
+    assert sum(row.remembers for row in stages(net)) == plan.memory_plan(integers)["state_bytes"]
+    plots.architecture(net)
+    ax = plt.gca()
+    bars = [bar.patches[0].get_width() for bar in ax.containers]
+    widest = max(config.expansion, config.head)
+    assert np.multiply(bars[:4], widest) == pytest.approx([12, config.channels, config.channels, config.expansion])
+    shown = [t.get_text() for t in ax.texts]
+    assert f"29 × {config.expansion}" in shown and shown.count("+") == len(config.kernels) and shown.count("×") == 1

@@ -82,7 +82,7 @@ def _given(attempt: Callable, arguments: tuple) -> Any:
 
 
 def _short(value: Any) -> str:
-    text = repr(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
+    text = " ".join(repr(value.tolist() if hasattr(value, "tolist") else value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -10,7 +10,8 @@ attention condenser decides how much each frame counts in the average; `attentio
 channels into each block instead, as in the paper, `both` does both, and chapter 4 shows what each is worth.
 `tinyspeech/lowbit/quant.py` attaches quantisers to the modules of this file; `tinyspeech/integer/network.py` is the
 same network in integers.
-Chapter 4 designs it; chapter 10 shows where its bytes live.
+Chapter 3 draws it and writes its blocks, chapter 4 designs it and puts it together; chapter 10 shows where its bytes
+live.
 """
 
 from __future__ import annotations
@@ -266,7 +267,7 @@ class FrameCondenser(_Condenser):
 
     It condenses all channels into one number A_t. Expansion is implicit: one weight holds for all scores V of its
     frame. The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how
-    many. Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapter 4.
+    many. Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapters 3 and 4.
 
     With a memory, a frame counts for less where somebody has been talking: that lies seconds back. Chapter 11.
     """

@@ -11,6 +11,7 @@ can end a notebook's cell without a stray output.
 | topic | figures of |
 | --- | --- |
 | `theme` | no thing: palette, style and sizes of all figures, axes side by side and below one another |
+| `architecture` | a network, block by block |
 | `basic` | curves, dots and bars of whatever it may be |
 | `sound` | samples and their spectra, the clips of a data set |
 | `features` | windows, mel bands, coefficients |
@@ -28,6 +29,7 @@ can end a notebook's cell without a stray output.
 
 import matplotlib.pyplot as plt  # for the one thing more that a cell may want of a figure
 
+from tinyspeech.pages.plots.architecture import architecture
 from tinyspeech.pages.plots.basic import (
     budget,
     columns,
@@ -97,15 +99,15 @@ from tinyspeech.pages.plots.words import margins, quarters, standing, templates,
 
 __all__ = [
     "BANK_COLORS", "DIVERGING", "FORMAT_LOOKS", "GRID", "INK", "PALE", "PALETTE", "PAPER", "accuracy_against_bits",
-    "address_space", "against_noise", "bands", "bank", "budget", "busy_over_time", "by_word", "byte_map", "clipping",
-    "columns", "confusion", "conversation", "correlation", "curves", "det", "det_over", "differences", "dots", "drift",
-    "endless", "envelopes", "feature_map", "fields", "frame_weights", "function_costs", "gallery", "gate_over",
-    "gated_word", "grouped", "growth", "hand_over", "headroom", "heard", "held", "hops", "least_leads", "legend",
-    "line", "losses", "maps", "margins", "marked", "memory_map", "operating", "over_zeros", "packets", "painted",
-    "pair", "paired", "parts", "phases", "places", "plt", "png", "pruned_sizes", "quarters", "ram_over_time", "ranges",
-    "region_colors", "registers", "reliability", "reports_over_time", "roundings", "row_fields", "runs", "same_samples",
-    "scatter", "scores", "sequence", "shared_buffer", "sound_picture", "spectrogram", "spectrum", "splits",
-    "squarified", "stack", "staircase", "standing", "stored_row", "style", "tall", "templates", "tiles",
-    "tiles_and_levels", "timeline", "trade", "treemap", "waveform", "way", "ways", "weighed_word", "weight_maps",
-    "window",
+    "address_space", "against_noise", "architecture", "bands", "bank", "budget", "busy_over_time", "by_word",
+    "byte_map", "clipping", "columns", "confusion", "conversation", "correlation", "curves", "det", "det_over",
+    "differences", "dots", "drift", "endless", "envelopes", "feature_map", "fields", "frame_weights",
+    "function_costs", "gallery", "gate_over", "gated_word", "grouped", "growth", "hand_over", "headroom", "heard",
+    "held", "hops", "least_leads", "legend", "line", "losses", "maps", "margins", "marked", "memory_map", "operating",
+    "over_zeros", "packets", "painted", "pair", "paired", "parts", "phases", "places", "plt", "png", "pruned_sizes",
+    "quarters", "ram_over_time", "ranges", "region_colors", "registers", "reliability", "reports_over_time",
+    "roundings", "row_fields", "runs", "same_samples", "scatter", "scores", "sequence", "shared_buffer",
+    "sound_picture", "spectrogram", "spectrum", "splits", "squarified", "stack", "staircase", "standing",
+    "stored_row", "style", "tall", "templates", "tiles", "tiles_and_levels", "timeline", "trade", "treemap",
+    "waveform", "way", "ways", "weighed_word", "weight_maps", "window",
 ]
