@@ -267,7 +267,8 @@ class FrameCondenser(_Condenser):
 
     It condenses all channels into one number A_t. Expansion is implicit: one weight holds for all scores V of its
     frame. The weights add up to one, so that what a network says loudly depends on which frames it heard, not on how
-    many. Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927). Chapters 3 and 4.
+    many. Frame-wise attention with such weights is the pooling of Kong et al. 2018 (arXiv 1711.00927).
+    Chapters 3 and 4.
 
     With a memory, a frame counts for less where somebody has been talking: that lies seconds back. Chapter 11.
     """
