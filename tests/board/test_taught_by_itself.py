@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.asked import Asked, defined
 from support.kept_words import page
-from support.narrow import narrow
+from support.narrow import teaching
 from support.speaker import CUT, LAMPS, hiss
 
 from tinyspeech import paths
@@ -30,7 +30,7 @@ class Line(Cable):
 
 @pytest.fixture(scope="module")
 def model():
-    return narrow()
+    return teaching()
 
 
 def teach(board: Asked, model, name: str = "lamp", faults=None) -> tuple[words.Word | None, list]:
@@ -111,7 +111,7 @@ def test_firmware_that_does_not_teach_is_taught_as_before(model):
 
 def test_the_command(model, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(paths, "MODELS", tmp_path)
-    model.save(tmp_path / "tinyspeech_s.npz")
+    model.save(tmp_path / f"{model.name}.npz")
     board = Asked(CUT, *LAMPS)
     line = Line(board)
     monkeypatch.setattr(isp, "SerialLine", lambda port: line)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.asked import BUTTON, Asked, defined
 from support.kept_words import ERASED, NAMELESS, answer, kept, page
-from support.narrow import TEACHES, narrow
+from support.narrow import TEACHES, narrow, teaching
 from support.speaker import CUT, LAMPS, hiss, take
 
 from tinyspeech import paths, toolchain
@@ -35,7 +35,7 @@ GCCS_STACK = 164
 
 @pytest.fixture(scope="module")
 def model():
-    return narrow()
+    return teaching()
 
 
 def lit(board: Asked) -> bool:
@@ -59,7 +59,7 @@ def test_the_firmware_that_ships_keeps_its_bytes():
 
 def test_it_fits_beside_a_network_that_leaves_room():
     """At least 256 bytes of flash are unused, and 32 of RAM below the deepest stack."""
-    folder = toolchain.firmware_with(c_header(narrow()))
+    folder = toolchain.firmware_with(c_header(teaching()))
     report = report_firmware(folder)
     assert report["flash_bytes"] + (words.MAX_WORDS + 1) * words.PAGE_BYTES <= FLASH_BYTES - 256
     assert report["data_bytes"] + report["bss_bytes"] + report["stack_bytes"] <= SRAM_BYTES - 32
@@ -90,7 +90,8 @@ def test_a_word_is_taught_with_the_button_alone(model):
     assert board.until("taught") == "taught 1"
     assert differences(board, model) == 0 and len(board.heard) == 5
     assert words.Word.unpack(board.page(0)).name == "word1"
-    assert board.until("word").startswith("word word1 ")
+    while not board.until("word").startswith("word word1 "):  # first one of the ten may be reported
+        assert board.now < 60
 
 
 def test_takes_that_are_none_are_asked_for_again(model):
@@ -111,14 +112,14 @@ def test_takes_that_are_none_are_asked_for_again(model):
 def trial(count: int, seed: int) -> tuple[int, dict[str, int], int]:
     """(Differences of so many takes said and hostile, how often each verdict, words that were taught)."""
     clips = list(frontend.to_8khz(datasets.load_task(paths.BUNDLED, "validation", limit=24).arrays()[0]))
-    dice, model = np.random.default_rng(seed), narrow()
+    dice, model = np.random.default_rng(seed), teaching()
     wrong, verdicts, taught = 0, dict.fromkeys((words.OK, *words.REFUSALS), 0), 0
     sounds = list(trials.takes(clips, count, seed))
     while sounds:  # each other one is a lamp: or never a word would be taught
         said = [LAMPS[i % 5] if dice.integers(2) else sounds.pop(0) for i in range(12) if sounds]
         board = Asked(*said)
         board.send(Command.COEFFICIENTS)
-        last = board.until("taught", "empty")
+        last = board.until("taught", "empty", protocol.LISTENING)  # the last behind eight refusals
         wrong, taught = wrong + differences(board, model), taught + (last == "taught 1")
         for line in board.lines:
             if line.split()[0] in verdicts:
@@ -128,7 +129,7 @@ def trial(count: int, seed: int) -> tuple[int, dict[str, int], int]:
 
 
 def test_the_chip_is_taught_what_the_definition_is():
-    wrong, verdicts, taught = trial(12, 1)
+    wrong, verdicts, taught = trial(24, 1)
     assert wrong == 0 and verdicts["ok"] and taught
 
 

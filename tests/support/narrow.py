@@ -1,4 +1,4 @@
-"""The shipped network with a narrower middle: less accurate, but as small as one that was trained so."""
+"""Networks that leave the firmware room to teach: one that was trained so, and others by cutting the shipped one."""
 
 import copy
 import functools
@@ -6,7 +6,7 @@ import functools
 from tinyspeech import toolchain
 from tinyspeech.integer.header import c_header
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.paths import SHIPPED, model_file
+from tinyspeech.paths import SHIPPED, TEACHES_ITSELF, model_file
 
 TEACHES = 36
 """The widest middle beside which the firmware has room to teach."""
@@ -25,6 +25,12 @@ def narrow(width: int = TEACHES) -> IntegerModel:
     return model
 
 
+@functools.cache
+def teaching() -> IntegerModel:
+    """The network that was trained for it."""
+    return IntegerModel.load(model_file(TEACHES_ITSELF, ".npz"))
+
+
 def teaching_image() -> bytes:
     """The firmware that teaches."""
-    return toolchain.build_firmware(toolchain.firmware_with(c_header(narrow()))).bin.read_bytes()
+    return toolchain.build_firmware(toolchain.firmware_with(c_header(teaching()))).bin.read_bytes()
