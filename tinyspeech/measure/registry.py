@@ -182,6 +182,7 @@ def of_rest() -> list[Group]:
         Group(("pruning.formats",), firmware.formats_of_layers),
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
+        Group(("firmware.endurance",), hours.endurance, ("negatives",), long=True),
         Group(("chip.mips",), firmware.interpreter),
         Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), long=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),
