@@ -48,12 +48,13 @@ def missing_from_toc(root: Path = ROOT) -> list[str]:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page, and knows
-    the directive `live-board`, the panel of `widgets.live_page`.
+    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page, numbers
+    the chapters from 0, as their files are, and knows the directive `live-board`, the panel of `widgets.live_page`.
 
     Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
     """
     from docutils import nodes  # here: the rest of this module needs no Sphinx
+    from sphinx.environment.collectors.toctree import TocTreeCollector
     from sphinx.util.docutils import SphinxDirective
 
     class LiveBoard(SphinxDirective):
@@ -71,6 +72,28 @@ def setup(app: Any) -> dict[str, bool]:
                 if listener.handler.__module__ == "sphinx_thebe":
                     app.disconnect(listener.id)
 
+    def from_zero(app: Any, config: Any) -> None:
+        """Whatever numbers the chapters, Sphinx or an extension of it, begins with 1; all extensions are there now."""
+        assign = TocTreeCollector.assign_section_numbers
+        if getattr(assign, "begins_with", 1) == 0:  # of a build before, in this very Python
+            return
+
+        def assign_from_zero(self: Any, env: Any) -> list[str]:
+            def less(number: Any) -> Any:
+                return number and (number[0] - 1, *number[1:])
+
+            rewrite = assign(self, env)
+            for page, numbers in env.toc_secnumbers.items():
+                env.toc_secnumbers[page] = {anchor: less(number) for anchor, number in numbers.items()}
+                marked = [env.titles[page], *env.tocs[page].findall(nodes.reference)]
+                for node in marked:
+                    if "secnumber" in node:
+                        node["secnumber"] = less(node["secnumber"])
+            return rewrite
+
+        assign_from_zero.begins_with = 0
+        TocTreeCollector.assign_section_numbers = assign_from_zero
+
     def without_hints(app: Any, failed: Exception | None) -> None:
         """The theme's hints to load fonts early: a browser that has the page from a file refuses them aloud."""
         for page in Path(app.outdir).rglob("*.html") if failed is None else ():
@@ -79,6 +102,7 @@ def setup(app: Any) -> dict[str, bool]:
                 page.write_text(plain, encoding="utf-8")
 
     app.connect("config-inited", take_out)
+    app.connect("config-inited", from_zero)
     app.connect("build-finished", without_hints)
     app.add_directive("live-board", LiveBoard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
