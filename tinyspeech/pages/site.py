@@ -54,8 +54,8 @@ def setup(app: Any) -> dict[str, bool]:
     Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
     """
     from docutils import nodes  # here: the rest of this module needs no Sphinx
-    from sphinx.environment.collectors.toctree import TocTreeCollector
     from sphinx.util.docutils import SphinxDirective
+    from sphinx_external_toc.collectors import TocTreeCollectorWithStyles
 
     class LiveBoard(SphinxDirective):
         """The panel, made when the book is built: it is of the firmware that is here then."""
@@ -73,26 +73,29 @@ def setup(app: Any) -> dict[str, bool]:
                     app.disconnect(listener.id)
 
     def from_zero(app: Any, config: Any) -> None:
-        """Whatever numbers the chapters, Sphinx or an extension of it, begins with 1; all extensions are there now."""
-        assign = TocTreeCollector.assign_section_numbers
-        if getattr(assign, "begins_with", 1) == 0:  # of a build before, in this very Python
+        """What numbers the chapters, Sphinx with two extensions upon it, begins with 1."""
+        assign = TocTreeCollectorWithStyles.assign_section_numbers
+        if hasattr(assign, "from_zero"):  # another build in this very Python
             return
 
-        def assign_from_zero(self: Any, env: Any) -> list[str]:
-            def less(number: Any) -> Any:
-                return number and (number[0] - 1, *number[1:])
+        def less(number: Any, by: int = 1) -> Any:
+            return number and type(number)([number[0] - by, *number[1:]])
 
+        def shift(numbers: dict[str, Any], by: int) -> dict[str, Any]:
+            return {anchor: less(number, by) for anchor, number in numbers.items()}
+
+        def assign_from_zero(self: Any, env: Any) -> list[str]:
+            # it compares with the numbers of the build before, to write those pages anew that have others
+            env.toc_secnumbers = {page: shift(numbers, -1) for page, numbers in env.toc_secnumbers.items()}
             rewrite = assign(self, env)
-            for page, numbers in env.toc_secnumbers.items():
-                env.toc_secnumbers[page] = {anchor: less(number) for anchor, number in numbers.items()}
-                marked = [env.titles[page], *env.tocs[page].findall(nodes.reference)]
-                for node in marked:
-                    if "secnumber" in node:
-                        node["secnumber"] = less(node["secnumber"])
+            env.toc_secnumbers = {page: shift(numbers, 1) for page, numbers in env.toc_secnumbers.items()}
+            for page in env.toc_secnumbers:
+                for node in [env.titles[page], *env.tocs[page].findall(nodes.reference)]:
+                    node["secnumber"] = less(node.get("secnumber"))
             return rewrite
 
-        assign_from_zero.begins_with = 0
-        TocTreeCollector.assign_section_numbers = assign_from_zero
+        assign_from_zero.from_zero = True
+        TocTreeCollectorWithStyles.assign_section_numbers = assign_from_zero
 
     def without_hints(app: Any, failed: Exception | None) -> None:
         """The theme's hints to load fonts early: a browser that has the page from a file refuses them aloud."""
