@@ -45,6 +45,8 @@ EVERYWHERE = tuple((stage, form) for stage, forms in STAGES.items() for form in 
 SAMPLE_BYTES, FLOAT_BYTES, SCORE_BYTES = 2, 4, 4
 WIDTH, HEIGHT = 440, 152
 """So few units that letters can be read where the picture is as wide as a phone."""
+SHOWN = 560
+"""Pixels, where there is room: letters are then as large as those of the text."""
 BOX, ROW = 74, 22
 LEFT = {"front end": 70, "network": 188, "decision": 306}
 """Of the boxes of a stage."""
@@ -194,7 +196,7 @@ def picture(number: int) -> str:
     bytes_of = {SOUND: f"{frontend.CLIP_SAMPLES * SAMPLE_BYTES:,} B",
                 "coefficients": f"{frontend.N_FRAMES * frontend.N_COEFFICIENTS} B",
                 "scores": f"{len(CLASSES) * SCORE_BYTES} B", WORD: f"1 of {len(CLASSES)}"}
-    parts = [f"<svg xmlns='http://www.w3.org/2000/svg' width='660' height='{660 * HEIGHT // WIDTH}' "
+    parts = [f"<svg xmlns='http://www.w3.org/2000/svg' width='{SHOWN}' height='{SHOWN * HEIGHT // WIDTH}' "
              f"viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(alt(number))}' font-family=\"{SANS}\" "
              f"fill='{INK}'>", f"<rect width='{WIDTH}' height='{HEIGHT}' rx='6' fill='{PAPER}'/>"]
     for name, below in bytes_of.items():
