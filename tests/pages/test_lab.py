@@ -89,6 +89,7 @@ def test_it_opens_at_the_first_chapter():
 
 
 def test_the_text_is_rendered(notebook):
+    """By jupyterlab_myst, where it is more than plain Markdown."""
     page, foreign = notebook
     text = page.locator(".jp-Notebook").inner_text()
     assert load(ROOT / "book" / PAGE).cells[0].source.startswith(f"# {text.strip().splitlines()[0]}")
