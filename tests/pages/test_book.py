@@ -275,6 +275,14 @@ def test_clean_keeps_what_is_shown_and_names_it_in_order():
     assert once["cells"][0]["metadata"] == {"tags": ["x"]}
 
 
+def test_what_the_page_folds_is_folded_in_jupyterlab():
+    """And what somebody folded there while reading is not stored."""
+    nb = notebook(code("1", tags=["hide-cell"]), code("2", count=2, jupyter={"source_hidden": True}))
+    once = notebooks.clean(copy.deepcopy(nb))
+    assert [cell["metadata"].get("jupyter") for cell in once["cells"]] == [notebooks.FOLDED, None]
+    assert rules.complaints_about(once) == []
+
+
 def small_book(root, cell):
     (root / "book").mkdir()
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n- file: book/01_one\n")
