@@ -1,4 +1,5 @@
 # make book   build the book and serve it (its address is printed)
+# make lab    open the notebooks in JupyterLab, at the first chapter
 # make html   only build it, into _build/html
 # make test   run every test and re-run every notebook, comparing each output with the stored one
 # make clean  remove what was built; the environment in .venv stays
@@ -7,9 +8,13 @@ PORT ?= 0# 0: any free one
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: book html test clean
+.PHONY: book lab html test clean
 book: html
 	@$(BIN)/python -m tinyspeech book serve --port $(PORT)
+
+# book/lab has settings: it asks nobody for news
+lab: $(INSTALLED)
+	$(BIN)/python -m jupyterlab --LabApp.app_settings_dir=book/lab --ServerApp.root_dir=. book/00_one_word.ipynb
 
 html: $(INSTALLED)
 	$(BIN)/jupyter-book build -W -n --keep-going .

@@ -7,7 +7,7 @@ import pytest
 
 from tinyspeech import paths
 from tinyspeech.__main__ import main
-from tinyspeech.pages import cover, house, notebooks, numbers, wiring
+from tinyspeech.pages import cover, house, notebooks, numbers, way, wiring
 from tinyspeech.paths import ROOT
 
 
@@ -50,10 +50,14 @@ def test_book_draws_its_pictures(run, refused, tmp_path, monkeypatch):
     monkeypatch.setattr(wiring, "PICTURES", {tmp_path / file.name: draw for file, draw in wiring.PICTURES.items()})
     monkeypatch.setattr(cover, "PICTURE", tmp_path / "answer.svg")
     monkeypatch.setattr(house, "PICTURE", tmp_path / "house.svg")
+    strips = {tmp_path / file.name: text for file, text in way.drawn().items()}  # and the notebooks that show them
+    monkeypatch.setattr(way, "drawn", lambda: strips)
     printed = run("book", "pictures").split()
-    assert printed == ["answer.svg", "house.svg", "board.svg", "wiring-microphone.svg", "wiring-esp32.svg"]
+    assert printed[:5] == ["answer.svg", "house.svg", "board.svg", "wiring-microphone.svg", "wiring-esp32.svg"]
+    assert printed[5:] == [file.name for file in strips] and "way-00.svg" in printed and "02_mfcc.ipynb" in printed
     for name in printed:
-        assert (tmp_path / name).read_text("utf-8") == (ROOT / "book" / "images" / name).read_text("utf-8"), name
+        stored = ROOT / "book" / ("images" if name.endswith(".svg") else ".") / name
+        assert (tmp_path / name).read_text("utf-8") == stored.read_text("utf-8"), name
     monkeypatch.setattr(cover, "PICTURE", tmp_path / "nowhere" / "answer.svg")
     monkeypatch.setattr(cover, "picture", lambda: "<svg/>")
     refused("cannot write .*nowhere", "book", "pictures")

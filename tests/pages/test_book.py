@@ -77,6 +77,24 @@ def test_every_page_is_built(site):
         assert (site / name).with_suffix(".html").exists()
 
 
+def test_chapters_have_the_numbers_of_their_files_and_four_parts(site):
+    for path in NOTEBOOKS:
+        page = (site / "book" / path.name).with_suffix(".html").read_text(encoding="utf-8")
+        shown = re.search(r'<h1><span class="section-number">(\d+)\. </span>', page)
+        assert shown and int(shown[1]) == int(path.name[:2]), path.name
+    intro = (site / "book" / "intro.html").read_text(encoding="utf-8")
+    parts = dict.fromkeys(re.findall(r'class="caption-text">([^<]*)<', intro))
+    assert list(parts)[:5] == ["Hear", "Learn", "Shrink", "Run", "Appendices"]
+    assert re.search(r'href="03_attention_condensers.html">3\. ', intro)
+
+
+def test_figures_are_numbered_within_chapters_that_begin_with_0(site):
+    for number, name in ((0, "00_one_word"), (2, "02_mfcc"), (13, "13_the_chip")):
+        page = (site / "book" / f"{name}.html").read_text(encoding="utf-8")
+        found = re.findall(r'class="caption-number">Fig\. (\d+)\.(\d+) ', page)
+        assert found == [(str(number), str(i + 1)) for i in range(len(found))] and found
+
+
 def test_pages_load_nothing_from_elsewhere(site):
     """A link may lead out of the site; a script, style sheet, picture, font or frame may not come from outside."""
     loads = r"<(?:script|img|iframe|audio|video|source|embed)\b[^>]*\bsrc=[\"'](https?:)?//"
@@ -257,6 +275,14 @@ def test_clean_keeps_what_is_shown_and_names_it_in_order():
     assert once["cells"][0]["metadata"] == {"tags": ["x"]}
 
 
+def test_what_the_page_folds_is_folded_in_jupyterlab():
+    """And what somebody folded there while reading is not stored."""
+    nb = notebook(code("1", tags=["hide-cell"]), code("2", count=2, jupyter={"source_hidden": True}))
+    once = notebooks.clean(copy.deepcopy(nb))
+    assert [cell["metadata"].get("jupyter") for cell in once["cells"]] == [notebooks.FOLDED, None]
+    assert rules.complaints_about(once) == []
+
+
 def small_book(root, cell):
     (root / "book").mkdir()
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/intro\nchapters:\n- file: book/01_one\n")
@@ -390,6 +416,12 @@ def test_the_glossary_is_in_the_order_of_the_alphabet():
 def test_only_words_that_are_read_are_counted():
     text = ":::{tip}\nA {term}`frame <x>` in [it](12.ipynb): <!-- results:a.b|.1f -->9<!-- /results --> %.\n:::"
     assert rules.read_words(text) == ["A", "frame", "in", "[it", ":", "9", "%."]
+    assert rules.read_words("> Seen\n>\n![not seen](x.svg)\n> too > this") == ["Seen", "too", ">", "this"]
+
+
+def test_the_strip_s_numbers_are_its_own_and_no_other_picture_s():
+    assert rules.unbacked("![In: 7,654 bytes.](images/way-03.svg)") == []
+    assert rules.unbacked("![In: 7,654 bytes.](images/other.svg)") == ["7,654 bytes"]
 
 
 def test_a_chapter_may_have_three_thousand_words_and_no_more():

@@ -1,15 +1,17 @@
 """The buttons that lead to Binder and Colab, and the first cells that make a page run there."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from tinyspeech.errors import UserError
 from tinyspeech.pages.notebooks import code_cells, dumps, load
+from tinyspeech.pages.publish import first_cell as written
 from tinyspeech.pages.publish import publish, settings
 from tinyspeech.pages.site import notebook_files
 from tinyspeech.paths import ROOT
@@ -41,9 +43,10 @@ def copy(tmp_path):
 
 def test_an_address_turns_on_the_buttons(copy):
     assert {path.name for path in publish(ADDRESS + ".git", copy)} == {"_config.yml", "01_page.ipynb"}
-    assert f'ADDRESS = "{ADDRESS}"' in first_cell(copy / "book" / "01_page.ipynb")
+    assert f"git clone -q --depth=1 {ADDRESS} book" in first_cell(copy / "book" / "01_page.ipynb")
     assert publish(ADDRESS, copy) == []  # again: nothing to change
-    build = [Path(sys.executable).with_name("jupyter-book"), "build", "-n", "."]
+    assert len(publish(f"{ADDRESS}-too", copy)) == 2 and len(publish(ADDRESS, copy)) == 2  # or something
+    build = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "-n", "."]
     built = subprocess.run(build, cwd=copy, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     page = (copy / "_build" / "html" / "book" / "01_page.html").read_text()
@@ -66,7 +69,7 @@ def test_what_is_no_address_is_refused(address):
 
 def test_a_page_without_a_place_for_it_is_refused_and_nothing_changes(copy):
     path = copy / "book" / "01_page.ipynb"
-    path.write_text(path.read_text().replace("ADDRESS = ", "PLACE = "))
+    path.write_text(path.read_text().replace("import set_up", "import setup"))
     before = (copy / "_config.yml").read_text()
     with pytest.raises(UserError, match="its first cell"):
         publish(ADDRESS, copy)
@@ -74,16 +77,17 @@ def test_a_page_without_a_place_for_it_is_refused_and_nothing_changes(copy):
 
 
 @pytest.mark.parametrize("path", notebook_files(), ids=lambda path: path.stem)
-def test_every_page_begins_with_the_same_cell(path):
-    cell, model = first_cell(path), first_cell(ROOT / "book" / "01_sound_and_data.ipynb")
-    assert cell == model
-    assert 'ADDRESS = ""' in cell  # until somebody publishes
+def test_every_page_begins_with_the_same_line(path):
+    """Until somebody publishes."""
+    cell = first_cell(path)
+    assert cell == written("") and len(cell.splitlines()) == 1
 
 
 WITHOUT_US = """
 import sys
 sys.meta_path = [f for f in sys.meta_path if "tinyspeech" not in getattr(f, "__module__", "")]
-sys.path = [p for p in sys.path if p]
+sys.path = [p for p in sys.path if p.startswith((sys.prefix, sys.base_prefix))]
+sys.path.insert(0, "")  # a kernel's, too, begins where the page is
 exec(sys.argv[1])
 import tinyspeech
 print(tinyspeech.__file__)
@@ -92,28 +96,48 @@ print(tinyspeech.__file__)
 
 def run_first_cell(cell: str, folder) -> subprocess.CompletedProcess:
     """In a Python that does not know this repository, in another folder."""
-    return subprocess.run([sys.executable, "-c", WITHOUT_US, cell], cwd=folder, capture_output=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run([sys.executable, "-c", WITHOUT_US, cell], cwd=folder, env=environment, capture_output=True,
+                          text=True)
 
 
 def test_the_first_cell_clones_what_is_missing(tmp_path):
     """As on Colab; from a folder in place of an address. What pip would install is there."""
     repository = tmp_path / "repository"
     shutil.copytree(ROOT / "tinyspeech", repository / "tinyspeech", ignore=shutil.ignore_patterns("__pycache__"))
+    (repository / "book").mkdir()
+    shutil.copy(ROOT / "book" / "set_up.py", repository / "book")
     git = ["git", "-C", repository, "-c", "user.name=a", "-c", "user.email=a@b"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "a"]):
         subprocess.run([*git, *arguments], check=True)
-    cell = first_cell(ROOT / "book" / "00_one_word.ipynb")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    refused = run_first_cell(cell, elsewhere)
-    assert refused.stderr.splitlines()[-1] == "AssertionError: first, in a clone of this book: pip install -e ."
-    done = run_first_cell(cell.replace('ADDRESS = ""', f'ADDRESS = "{repository.as_uri()}"'), elsewhere)
-    assert done.stdout.strip() == str(elsewhere / "book" / "tinyspeech" / "__init__.py")
+    refused = run_first_cell(first_cell(ROOT / "book" / "00_one_word.ipynb"), elsewhere)
+    assert refused.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'set_up'"
+    for _ in range(2):  # the second time, as after a restart, the clone is there
+        done = run_first_cell(written(repository.as_uri()), elsewhere)
+        assert done.stdout.strip() == str(elsewhere / "book" / "tinyspeech" / "__init__.py"), done.stderr
 
 
 def test_the_first_cell_finds_the_clone_that_it_lies_in(tmp_path):
-    """As on Binder, which installs the packages and not us."""
+    """As on Binder, which installs the packages and not us; published or not."""
     (tmp_path / "tinyspeech").symlink_to(ROOT / "tinyspeech")
     (tmp_path / "book").mkdir()
-    done = run_first_cell(first_cell(ROOT / "book" / "00_one_word.ipynb"), tmp_path / "book")
-    assert done.stdout.strip() == str(tmp_path / "tinyspeech" / "__init__.py")
+    shutil.copy(ROOT / "book" / "set_up.py", tmp_path / "book")
+    for cell in (written(""), written(ADDRESS)):
+        done = run_first_cell(cell, tmp_path / "book")
+        assert done.stdout.strip() == str(tmp_path / "tinyspeech" / "__init__.py"), done.stderr
+
+
+def test_what_is_missing_is_installed_as_pinned(tmp_path):
+    """Whatever pip is asked for: it is not asked here."""
+    asked = """
+import importlib.util, subprocess
+there = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in ("serial", "capstone") else there(name)
+subprocess.run = lambda command, check: print(*command[1:])
+import set_up
+"""
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT / "book", capture_output=True, text=True)
+    pins = re.findall(r"^(?:capstone|pyserial)==\S+", (ROOT / "requirements.txt").read_text(), re.M)
+    assert len(pins) == 2 and done.stdout.split() == ["-m", "pip", "install", "-q", *pins], done.stderr

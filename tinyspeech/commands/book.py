@@ -29,7 +29,8 @@ def add(commands) -> None:
     publish = add_command(actions, "publish", "write the book's public address into its settings and notebooks")
     publish.add_argument("address", help="of the repository, as https://github.com/OWNER/NAME")
     publish.set_defaults(run=_in_clone(run_publish))
-    pictures = add_command(actions, "pictures", "draw anew what code draws in book/images: README's run, plan, wiring")
+    pictures = add_command(actions, "pictures", "draw anew what code draws in book/images: README's run, plan, wiring, "
+                                                "and the strip at the head of each chapter")
     pictures.set_defaults(run=_in_clone(run_pictures))
 
 
@@ -91,8 +92,9 @@ def run_publish(args) -> None:
 
 
 def run_pictures(args) -> None:
-    from tinyspeech.pages import cover, house, wiring  # here: they load matplotlib
+    from tinyspeech.pages import cover, house, way, wiring  # here: they load matplotlib
 
-    for file, draw in ({cover.PICTURE: cover.picture, house.PICTURE: house.picture} | wiring.PICTURES).items():
-        write(file, draw())
+    pictures = {cover.PICTURE: cover.picture, house.PICTURE: house.picture} | wiring.PICTURES
+    for file, text in ({file: draw() for file, draw in pictures.items()} | way.drawn()).items():
+        write(file, text)
         print(file.relative_to(paths.ROOT))

@@ -23,8 +23,10 @@ from tinyspeech.errors import UserError
 CELL_TIMEOUT_S = 120
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 LANGUAGE_INFO = {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"}
-KEPT_METADATA = ("tags", "mystnb", "nbval", "slideshow")
+KEPT_METADATA = ("tags", "mystnb", "nbval", "slideshow", "jupyter")
 """What a cell's metadata may hold."""
+FOLDED = {"source_hidden": True, "outputs_hidden": True}
+"""What JupyterLab reads of a cell that the built page folds, as a solution: it folds it, too."""
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -134,7 +136,9 @@ def clean(nb: NotebookNode) -> NotebookNode:
     nb : of no use afterwards
     """
     for cell in nb["cells"]:
-        cell["metadata"] = {k: v for k, v in cell.get("metadata", {}).items() if k in KEPT_METADATA}
+        cell["metadata"] = {k: v for k, v in cell.get("metadata", {}).items() if k in KEPT_METADATA and k != "jupyter"}
+        if "hide-cell" in tags(cell):
+            cell["metadata"]["jupyter"] = FOLDED
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 output["traceback"] = [f"{output['ename']}: {output['evalue']}"]

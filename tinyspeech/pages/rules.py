@@ -59,8 +59,8 @@ FACTS = {
 
 
 def read_words(markdown: str) -> list[str]:
-    """The words that a reader sees: no tags, no marks, no targets of links and of roles."""
-    text = re.sub(r"<!--.*?-->|^:::[^\n]*", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    """The words that a reader sees: no tags, no marks, no targets of links and of roles, no picture's other words."""
+    text = re.sub(r"<!--.*?-->|^:::[^\n]*|^>|!\[[^\]]*\]\([^)]*\)", "", markdown, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"\{[\w:]+\}`([^`<]*)[^`]*`", r"\1", text)
     return re.sub(r"<[^>]*>|\]\([^)]*\)", " ", text).split()
 
@@ -156,7 +156,8 @@ def images_described(text: str) -> list[str]:
     ]
 
 
-_SOURCED = re.compile(r"<!-- results:.*?-->.*?<!-- /results -->|^```.*?^```|^:\w+:.*?$|`[^`\n]*`",
+_SOURCED = re.compile(r"<!-- results:.*?-->.*?<!-- /results -->|^```.*?^```|^:\w+:.*?$|`[^`\n]*`"
+                      r"|^!\[[^\]\n]*\]\(images/way-\d\d\.svg\)$",  # the strip's words, which way.py writes
                       re.DOTALL | re.MULTILINE)
 _QUANTITY = re.compile(
     r"(?<![\w.,])(?P<number>\d[\d,]*(?:\.\d+)?)(?P<scale>[ \u00a0](?:k|M|million))?[ \u00a0-]?"

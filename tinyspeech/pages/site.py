@@ -48,13 +48,14 @@ def missing_from_toc(root: Path = ROOT) -> list[str]:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page, and knows
-    the directive `live-board`, the panel of `widgets.live_page`.
+    """Make this module a Sphinx extension: it takes out sphinx_thebe, which jupyter-book loads on every page, numbers
+    the chapters from 0, as their files are, and knows the directive `live-board`, the panel of `widgets.live_page`.
 
     Live code needs a server that this book does not have, and its script is declared twice, an error in every console.
     """
     from docutils import nodes  # here: the rest of this module needs no Sphinx
     from sphinx.util.docutils import SphinxDirective
+    from sphinx_external_toc.collectors import TocTreeCollectorWithStyles
 
     class LiveBoard(SphinxDirective):
         """The panel, made when the book is built: it is of the firmware that is here then."""
@@ -71,6 +72,31 @@ def setup(app: Any) -> dict[str, bool]:
                 if listener.handler.__module__ == "sphinx_thebe":
                     app.disconnect(listener.id)
 
+    def from_zero(app: Any, config: Any) -> None:
+        """What numbers the chapters, Sphinx with two extensions upon it, begins with 1."""
+        assign = TocTreeCollectorWithStyles.assign_section_numbers
+        if hasattr(assign, "from_zero"):  # another build in this very Python
+            return
+
+        def less(number: Any, by: int = 1) -> Any:
+            return number and type(number)([number[0] - by, *number[1:]])
+
+        def shift(numbers: dict[str, Any], by: int) -> dict[str, Any]:
+            return {anchor: less(number, by) for anchor, number in numbers.items()}
+
+        def assign_from_zero(self: Any, env: Any) -> list[str]:
+            # it compares with the numbers of the build before, to write those pages anew that have others
+            env.toc_secnumbers = {page: shift(numbers, -1) for page, numbers in env.toc_secnumbers.items()}
+            rewrite = assign(self, env)
+            env.toc_secnumbers = {page: shift(numbers, 1) for page, numbers in env.toc_secnumbers.items()}
+            for page in env.toc_secnumbers:
+                for node in [env.titles[page], *env.tocs[page].findall(nodes.reference)]:
+                    node["secnumber"] = less(node.get("secnumber"))
+            return rewrite
+
+        assign_from_zero.from_zero = True
+        TocTreeCollectorWithStyles.assign_section_numbers = assign_from_zero
+
     def without_hints(app: Any, failed: Exception | None) -> None:
         """The theme's hints to load fonts early: a browser that has the page from a file refuses them aloud."""
         for page in Path(app.outdir).rglob("*.html") if failed is None else ():
@@ -79,6 +105,7 @@ def setup(app: Any) -> dict[str, bool]:
                 page.write_text(plain, encoding="utf-8")
 
     app.connect("config-inited", take_out)
+    app.connect("config-inited", from_zero)
     app.connect("build-finished", without_hints)
     app.add_directive("live-board", LiveBoard)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
