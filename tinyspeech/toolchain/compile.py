@@ -323,6 +323,7 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
         flags = [*FIRMWARE_FLAGS, f"-I{FIRMWARE}"]
+        flags += [] if compiler == "gcc" else ["-fdebug-compilation-dir=."]
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
