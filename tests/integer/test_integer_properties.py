@@ -49,6 +49,7 @@ HEADER = f"""#pragma once
 #define MODEL_FRONT_BYTES model_front_bytes
 #define MODEL_WINDOW model_window
 #define MODEL_TAP 0
+#define MODEL_TEACHES 0
 int model_weighed, model_cut, model_slot_bytes, model_gate_slot, model_flush, model_front, model_front_bytes;
 int model_window, model_memory;
 {header.LAYER_STRUCT}

@@ -98,15 +98,22 @@ def test_it_opens_at_the_first_chapter():
     assert RECIPE[-1] == min(path.relative_to(ROOT).as_posix() for path in (ROOT / "book").glob("*.ipynb"))
 
 
+def raw(text: str) -> list[str]:
+    """Lines with markup that a reader should not see."""
+    return [line for line in text.splitlines() if re.search(r"^:::|\{[\w:]+\}[`\s]|<!--", line)]
+
+
 def test_the_text_is_rendered(notebook):
     """By jupyterlab_myst, where it is more than plain Markdown."""
     page, foreign = notebook
-    text = page.locator(".jp-Notebook").inner_text()
+    text, ends = "", monotonic() + PATIENCE_S
+    while not text or (raw(text) and monotonic() < ends):  # cell after cell, as the browser finds the time
+        page.wait_for_timeout(200)
+        text = page.locator(".jp-Notebook").inner_text()
     assert load(ROOT / "book" / PAGE).cells[0].source.startswith(f"# {text.strip().splitlines()[0]}")
     assert page.locator(".jp-Notebook blockquote").first.inner_text().startswith("You will learn to")
     assert page.locator(".jp-Notebook img").first.get_attribute("alt") == way.alt(way.number_of(Path(PAGE)))
-    raw = [line for line in text.splitlines() if re.search(r"^:::|\{[\w:]+\}[`\s]|<!--", line)]
-    assert raw == [] and foreign == []
+    assert raw(text) == [] and foreign == []
 
 
 def test_it_restarts_and_runs_all(notebook, clone):

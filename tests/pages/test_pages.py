@@ -131,7 +131,7 @@ def test_page_works_offline_and_fits(opened, name, width):
 @pytest.mark.parametrize("name", [name for name in PAGES if name[len("book/") : len("book/") + 2].isdigit()])
 def test_interactive_parts_live_without_a_kernel(opened, name):
     page, wrong = opened(name)
-    page.wait_for_selector(".jupyter-widgets, #chip-page button", timeout=20_000)  # the latter is the chip in the page
+    page.wait_for_selector(".jupyter-widgets, .ts-widget, #chip-page button", timeout=20_000)  # the page's own, too
     assert wrong == []
 
 
