@@ -109,7 +109,7 @@ def test_the_text_is_rendered(notebook):
     text, ends = "", monotonic() + PATIENCE_S
     while not text or (raw(text) and monotonic() < ends):  # cell after cell, as the browser finds the time
         page.wait_for_timeout(200)
-        text = page.locator(".jp-Notebook").inner_text()
+        text = "\n".join(page.locator(".jp-MarkdownCell").all_inner_texts())
     assert load(ROOT / "book" / PAGE).cells[0].source.startswith(f"# {text.strip().splitlines()[0]}")
     assert page.locator(".jp-Notebook blockquote").first.inner_text().startswith("You will learn to")
     assert page.locator(".jp-Notebook img").first.get_attribute("alt") == way.alt(way.number_of(Path(PAGE)))

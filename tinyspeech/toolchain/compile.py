@@ -56,8 +56,9 @@ FIRMWARE_FLAGS = (
     "-fno-jump-tables",
 )
 """A table of addresses for nine command letters takes more flash than comparing them."""
-ZIG_COMPILE = (*RV32EC, "-mllvm", "-disable-machine-licm")
-"""What is hoisted out of a loop would end on the stack: there are few registers."""
+ZIG_COMPILE = (*RV32EC, "-fdebug-compilation-dir=.", "-mllvm", "-disable-machine-licm")
+"""Nothing says in which folder a build was made. What is hoisted out of a loop would end on the stack: there are few
+registers."""
 ZIG_WITH_SAVE = "-msave-restore"
 """For C beside save.S, whose routines then save registers for every function."""
 ZIG_SMALL = {
@@ -323,7 +324,6 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
         flags = [*FIRMWARE_FLAGS, f"-I{FIRMWARE}"]
-        flags += [] if compiler == "gcc" else ["-fdebug-compilation-dir=."]
         flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
