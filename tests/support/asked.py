@@ -10,7 +10,7 @@ from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
 from tinyspeech.board.protocol import Command, CommandStream
 from tinyspeech.board.taught import PLACES
 from tinyspeech.board.virtual import VirtualBoard
-from tinyspeech.integer import frontend, listening, words
+from tinyspeech.integer import frontend, words
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import live
 
@@ -91,11 +91,7 @@ class Asked(VirtualBoard):
         self._before = self.chip.state.conversions
 
     def _samples(self) -> np.ndarray:
-        state, every = self.chip.state, listening.CLOCK_HZ // listening.ADC_HZ
-        count = state.conversions - self._before
-        first = state.converted_at - (count - 1) * every + listening.SAMPLING_CYCLES
-        cycles = first + every * np.arange(count // listening.CONVERSIONS * listening.CONVERSIONS)
-        return listening.from_conversions(live.codes_at(self._playing, SIGNAL_HZ, self.chip.heard_at(cycles)))
+        return live.converted(self.chip, self._playing, SIGNAL_HZ, self.chip.state.conversions - self._before)
 
 
 def defined(model: IntegerModel, name: str, heard: list[np.ndarray]) -> tuple[list[str], bytes | None]:

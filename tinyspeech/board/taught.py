@@ -116,7 +116,7 @@ class Board:
         word = replace(known[place], name=name)
         others = [slot for slot, one in known.items() if one.name == name and slot != place]
         if known[place].name != name:
-            self._replace(known, [place, *others], word)
+            self._replace(known, [place], word)
         for slot in others:
             self._forget(slot)
         return word

@@ -64,6 +64,8 @@ class Group:
 
 
 BY_HAND = {
+    "tinyspeech_t.music": "the recordings of at least 15 s in these packages, as `apt-get download` and `dpkg-deb -x` "
+                          "give them, counted",
     "setup.downloads": "python -m pip download --no-deps --only-binary=:all: -d FOLDER -r requirements.txt; "
                        "python -m pip wheel --no-deps -w FOLDER ., the files' sizes summed",
     "frontend.attempts": "python -m tinyspeech bench, after each change",
@@ -182,7 +184,7 @@ def of_rest() -> list[Group]:
         Group(("pruning.formats",), firmware.formats_of_layers),
         Group(("pruning.clip",), firmware.formats_of_clip),
         Group(("firmware.compilers",), firmware.compilers),
-        Group(("firmware.endurance",), hours.endurance, ("negatives",), long=True),
+        Group(("firmware.endurance",), firmware.endured, ("negatives",), long=True),
         Group(("chip.mips",), firmware.interpreter),
         Group((f"{training.CLIPS}.accuracy_two_threads",), training.two_threads, ("speech", "logmel"), long=True),
         Group((f"{training.CLIPS}.seconds_per_epoch",), training.seconds, ("speech", "logmel")),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from tinyspeech import COMPILERS, toolchain
 from tinyspeech.board.direct import report_firmware
 from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import formats, speed
+from tinyspeech.measure import endurance, formats, speed
 from tinyspeech.measure.figures.network import of_model
 from tinyspeech.measure.stages import bench
 from tinyspeech.measure.store import Figure, figure
 from tinyspeech.paths import SHIPPED, model_file
+
+DAY_HOURS, SEED = 24.0, 0
+"""Of `endured`."""
 
 
 def costs(model: str) -> Iterator[Figure]:
@@ -43,6 +47,14 @@ def compilers(model: str = SHIPPED) -> Iterator[Figure]:
     missing = [name for name in COMPILERS if name not in there]
     note = f"not installed where this was measured: {', '.join(missing)}" if missing else "the same sources"
     yield figure("firmware.compilers", rows, "bytes; cycles", note=note, model_hash=integer.digest)
+
+
+def endured(negatives: Sequence[Path]) -> Iterator[Figure]:
+    """A day and a night of one virtual board (chapter 13)."""
+    found = endurance.endure(DAY_HOURS, SEED, negatives)
+    yield figure("firmware.endurance", found, "counts; s of each kind of sound", seed=SEED,
+                 model_hash=IntegerModel.load(model_file(SHIPPED, ".npz")).digest,
+                 data="words, noise, rails, hum, and running speech, at one virtual board; a busy serial port")
 
 
 def of_formats(model: str = SHIPPED) -> dict:

@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from tinyspeech.integer import decision
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import endurance as endured
 from tinyspeech.measure import evaluate, hours, positives, report, rules
 from tinyspeech.measure import negatives as counting
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS, robustness
@@ -27,7 +26,7 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 MUSIC = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
-BOARD_HOURS, DAY_HOURS = 1.0, 24.0
+BOARD_HOURS = 1.0
 def _leads(least: int, count: int, octave: int) -> list[int]:
     """So many leads from the least on, `octave` of them to a doubling, in the 1,024ths that the chip keeps."""
     return [round(least * 2 ** (i / octave) / 1024) * 1024 for i in range(count)]
@@ -87,13 +86,6 @@ def in_noise(noise: Path) -> Iterator[Figure]:
     groups = counting.by_group(counting.noise(model, noise))
     yield figure("hours.all_noise_by_kind", _without_words(groups), "reports an hour, by kind",
                  **{**about, "data": "recordings of noise, whole: training hears four fifths of each"})
-
-
-def endurance(negatives: Sequence[Path]) -> Iterator[Figure]:
-    """A day and a night of one virtual board (chapter 13)."""
-    found = endured.endure(DAY_HOURS, 0, negatives)
-    yield figure("firmware.endurance", found, "counts; s of each kind of sound", seed=0, model_hash=_model().digest,
-                 data="words, noise, rails, hum, and running speech, at one virtual board; a busy serial port")
 
 
 def in_music(music: Path) -> Iterator[Figure]:
