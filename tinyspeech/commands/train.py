@@ -60,6 +60,8 @@ def run(args) -> None:
     train.build(config)  # refuses a network that cannot be, before the data is read
     out = Path(args.save_pth) if args.save_pth is not None else RUNS / f"{config_path.stem}.pt"
     saved.check_writable(out)  # so is a file that cannot be
+    if args.resume and not saved.beside(out, ".checkpoint").exists():
+        raise UserError(f"{saved.beside(out, '.checkpoint')} does not exist: train without --resume first")
     if config.streams:  # and so are flags that are missing
         missing = [flag for flag in ("negatives", "ambience", "rooms") if not getattr(args, flag)]
         if missing:

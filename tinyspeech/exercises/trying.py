@@ -46,8 +46,8 @@ def checker(exercises: Mapping[str, Exercise]) -> Callable[[Callable], None]:
 
 def judged(attempt: Callable, exercise: Exercise) -> str:
     """What is said of an attempt."""
-    name, given = attempt.__name__, [_given(attempt, arguments) for arguments, _ in exercise.examples]
-    right = [_equal(got, wanted, exercise.rel) for got, (_, wanted) in zip(given, exercise.examples, strict=True)]
+    name, given = attempt.__name__, [given_by(attempt, arguments) for arguments, _ in exercise.examples]
+    right = [equal(got, wanted, exercise.rel) for got, (_, wanted) in zip(given, exercise.examples, strict=True)]
     if all(right):
         return f"{name}: right, on all {len(right)} examples."
     first = right.index(False)
@@ -67,13 +67,13 @@ def _mistake(given: list, exercise: Exercise) -> str | None:
     if any(isinstance(got, Exception) for got in given):
         return None
     for said, mistake in exercise.mistakes.items():
-        others = [_given(mistake, arguments) for arguments, _ in exercise.examples]
-        if all(_equal(got, other, exercise.rel) for got, other in zip(given, others, strict=True)):
+        others = [given_by(mistake, arguments) for arguments, _ in exercise.examples]
+        if all(equal(got, other, exercise.rel) for got, other in zip(given, others, strict=True)):
             return said
     return None
 
 
-def _given(attempt: Callable, arguments: tuple) -> Any:
+def given_by(attempt: Callable, arguments: tuple) -> Any:
     """What it returns of copies of the arguments, or the exception that it raises."""
     try:
         return attempt(*copy.deepcopy(arguments))
@@ -86,7 +86,7 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _equal(given: Any, wanted: Any, rel: float) -> bool:
+def equal(given: Any, wanted: Any, rel: float) -> bool:
     """Numbers, and sequences of them, to a share `rel`; everything else exactly."""
     if isinstance(given, Exception) or isinstance(wanted, Exception):
         return False
