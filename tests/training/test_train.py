@@ -683,6 +683,14 @@ def test_training_from_a_folder_by_the_command_line(folder, tmp_path, capsys):
     assert main([*arguments, "--resume"]) == 0
 
 
+def test_resuming_what_was_never_begun_is_refused_before_the_data_is_read(tmp_path, capsys):
+    config_file, out = tmp_path / "c.yaml", tmp_path / "net.pt"
+    config_file.write_text(json.dumps(asdict(config())))
+    nowhere = ["--config", str(config_file), "--data", str(tmp_path / "none"), "--save-pth", str(out)]
+    assert main(["train", *nowhere, "--resume"]) == 2
+    assert f"{out.with_suffix('.checkpoint')} does not exist: train without --resume first" in capsys.readouterr().err
+
+
 def test_ctrl_c_says_how_to_go_on(folder, tmp_path, capsys, monkeypatch):
     config_file, out = tmp_path / "c.yaml", tmp_path / "net.pt"
     config_file.write_text(json.dumps({**asdict(config()), "batch_size": 8}))
