@@ -167,8 +167,9 @@ def test_a_functions_lines_are_those_that_say_something():
 
 def test_python_stands_beside_its_c(tmp_path):
     (tmp_path / "two.c").write_text(C)
-    rows = re.findall("<td>(.*?)</td><td>(.*?)</td>", widgets.beside(twice, tmp_path / "two.c").data)
-    assert len(rows) == 5 and rows[2] == ("    for i in range(count):", "    for (int i = 0; i &lt; count; i++) {")
+    cells = re.findall("<td style='--in:(.*?)'>(.*?)</td>", widgets.beside(twice, tmp_path / "two.c").data)
+    assert len(cells) == 10
+    assert cells[4:6] == [("4ch", "for i in range(count):"), ("4ch", "for (int i = 0; i &lt; count; i++) {")]
     (tmp_path / "two.c").write_text(C.replace("    return total;\n", ""))
     with pytest.raises(UserError, match=r"twice has 5 lines in Python and 4 in two\.c"):
         widgets.beside(twice, tmp_path / "two.c")
