@@ -212,6 +212,11 @@ def test_an_image_that_does_not_fit_is_refused(tmp_path):
         load_image(tmp_path / "big.bin")
 
 
+def test_an_image_that_never_ends_is_refused():
+    with pytest.raises(UserError, match="/dev/zero is not a regular file: give a firmware"):
+        load_image("/dev/zero")
+
+
 def test_the_port_survives_programs_that_come_and_go(start):
     port, _ = start()
     for _ in range(3):

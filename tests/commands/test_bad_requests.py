@@ -45,8 +45,8 @@ from tinyspeech.toolchain import compile as compiling
     (["board", "--baud", "12"], "300 to 3000000, not 12"),
     (["board", "--assume", "luck=yes"], "no assumption is called"),
     (["board", "--assume", "crystal=maybe"], "crystal is none of"),
-    (["board", "--wav", ""], "is a folder"), (["board", "--image", ""], "cannot read firmware"),
-    (["flash", "--port", "none", "--image", ""], "cannot read firmware"),
+    (["board", "--wav", ""], "is a folder"), (["board", "--image", ""], "is a folder"),
+    (["flash", "--port", "none", "--image", ""], "is a folder"),
     (["train", "--config", "tinyspeech_s.yaml", "--device", "tpu"], "unknown device 'tpu'"),
     (["train", "--config", "tinyspeech_s_clips.yaml", "--data", "/nowhere"], "no training data at /nowhere"),
 ], ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")

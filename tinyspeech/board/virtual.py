@@ -38,6 +38,7 @@ from tinyspeech.chip.firmware import firmware_folder
 from tinyspeech.errors import UserError
 from tinyspeech.integer.frontend import SAMPLE_RATE_HZ
 from tinyspeech.integer.network import IntegerModel
+from tinyspeech.outside import files
 from tinyspeech.paths import model_file
 
 PATIENCE_S = 0.002
@@ -52,6 +53,8 @@ START_S = 0.02
 """Time for the firmware to come up before it gets a command."""
 SAMPLES_AT_ONCE = 16
 """That come to a fast board as one piece; they take 1.4 ms on the line, of 2 ms."""
+MOST_ELF_BYTES = 16 << 20
+"""Of a firmware file: an ELF file brings much besides what goes into flash."""
 STARVED, FULL = 1, 2
 """Why `board_advance` stops before the time is over, as in `board.h`."""
 
@@ -167,17 +170,17 @@ class Rom:
 
 def load_image(path: str | Path) -> bytes:
     """A firmware file as bytes of flash: an ELF file, or flat from address 0. `UserError` if it is neither."""
-    path = Path(path)
+    path, wanted = Path(path), "give a firmware (.bin or .elf)"
     try:
-        data = path.read_bytes()
+        data = files.content(path, wanted, MOST_ELF_BYTES)
     except OSError as error:
         raise UserError(f"cannot read firmware {path}: {error.strerror}") from error
     if data.startswith(b"\x7fELF"):
         data = toolchain.flat_image(path)
     if not data:
-        raise UserError(f"{path} is empty: give a firmware (.bin or .elf), as `python -m tinyspeech firmware` builds")
+        raise UserError(f"{path} is empty: {wanted}, as `python -m tinyspeech firmware` builds")
     if len(data) > FLASH_BYTES:
-        raise UserError(f"{path} has {len(data):,} bytes, the flash {FLASH_BYTES:,}: give a firmware (.bin or .elf)")
+        raise UserError(f"{path} has {len(data):,} bytes, the flash {FLASH_BYTES:,}: {wanted}")
     return data
 
 
