@@ -12,7 +12,8 @@ from tinyspeech import paths
 from tinyspeech.exercises.trying import Exercise, judged
 
 MISTAKES = 3
-CHAPTERS = sorted(name for _, name, _ in pkgutil.iter_modules(tinyspeech.exercises.__path__) if name != "trying")
+CHAPTERS = sorted(name for _, name, package in pkgutil.iter_modules(tinyspeech.exercises.__path__)
+                  if name != "trying" and not package)
 EXERCISES = [(chapter, name) for chapter in CHAPTERS
              for name in importlib.import_module(f"tinyspeech.exercises.{chapter}").EXERCISES]
 NOTEBOOKS = {path: json.loads(path.read_text("utf-8"))["cells"] for path in sorted(paths.BOOK.glob("[0-9]*.ipynb"))}
