@@ -165,10 +165,10 @@ def _built(entry: str, source: str, language: str, buffers: Mapping[str, int], c
         try:
             return toolchain.build_firmware([*given, calls, mine], "project", runtime=True, xw=True)
         except UserError as error:
-            raise _not_built(str(error), entry) from error
+            raise not_built(str(error), entry) from error
 
 
-def _not_built(text: str, entry: str) -> Refused:
+def not_built(text: str, entry: str) -> Refused:
     """The compiler's first error, without the folder that it lay in, and a hint."""
     said = re.sub(r"\S*[/\\](yours\.[cS])", r"\1", text.removeprefix("the C compiler failed: "))
     if "undefined symbol" in said or "undefined reference" in said:
