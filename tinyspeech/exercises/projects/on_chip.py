@@ -31,13 +31,19 @@ SP = STACK_TOP - 16
 """At the call; above it lie the arguments from the seventh on."""
 KEPT = {2: "sp", 3: "gp", 8: "s0", 9: "s1"}
 """Registers that a function leaves as they were."""
+LENIENT = """#pragma clang diagnostic ignored "-Wunused"
+#pragma clang diagnostic ignored "-Wunused-parameter"
+#line 1
+"""
+"""Before a reader's C: what is defined and not used is no error."""
 EMPTY = "    .text\n    .globl {entry}\n    .type {entry}, @function\n{entry}:\n    ret\n"
 HINTS = {
+    "illegal instruction": "The compiler puts one where C has no meaning, as at the end of a loop without an end.",
     "multiplication or division": "The core has none: shift and add, or let C call the compiler's product.",
     "register above x15": "RV32E has x0 to x15: a0 to a5, t0 to t2, s0 and s1 are yours.",
     "misaligned access": "A halfword lies at an even address, a word at a multiple of four.",
     "write to flash": "Constants lie in flash, weights too. What changes lies in RAM.",
-    "access to an unmapped address": "A pointer leads out of RAM. Does a loop run too far?",
+    "access to an unmapped address": "A pointer leads out of RAM, or the stack is too deep. Does a loop run too far?",
     "execution outside flash and RAM": "Is the return address kept where the function calls another?",
 }
 
@@ -70,7 +76,8 @@ class OnChip:
         self._written = np.zeros(SRAM_BYTES, bool)
         self._chip = Chip(built.bin.read_bytes())
         self._chip.run()  # to the breakpoint before the call
-        self._floor = max((region.stop for region in self._regions.values()), default=SRAM_BASE)
+        self._free = max((region.stop for region in self._regions.values()), default=SRAM_BASE)
+        """Where the stack ends at last."""
 
     def __call__(self, *arguments: int, writes: Mapping[str, int] | None = None) -> int:
         """Call it: cycles from call to return. arguments : numbers and addresses, as C passes them. writes : {buffer:
@@ -83,10 +90,12 @@ class OnChip:
                 self.put(SP + 4 * (number - 6), (value & 0xFFFF_FFFF).to_bytes(4, "little"))
         state.x[2], before = SP, [SP, *(state.x[number] for number in list(KEPT)[1:])]
         chip.watch_sram({self.at[self.entry]: 1})
+        state.lowest_sp = SP
         state.pc += 2  # over the breakpoint
         try:
             stop = chip.run(MOST_CYCLES)
         except ChipFault as fault:
+            self._look_at_stack()
             raise Refused(f"{self.entry} faults: {fault.reason}, address {fault.address:#x}",
                           _hint(fault.reason)) from fault
         if stop != "break":
@@ -103,7 +112,7 @@ class OnChip:
         """Refuse what was written outside of the function's own memory; keep what was written inside."""
         written = (touched & WRITTEN).astype(bool)
         mine = np.zeros(SRAM_BYTES, bool)
-        mine[self._floor - SRAM_BASE :] = True  # the stack
+        mine[self._look_at_stack() - SRAM_BASE :] = True  # the stack: below its pointer nothing is safe
         for name in self.variables:
             mine[self._slice(name)] = True
         for name, count in writes.items():
@@ -113,15 +122,22 @@ class OnChip:
                           "Does a loop run one step too far? Is a pointer of the right type?")
         self._written |= written
 
+    def _look_at_stack(self) -> int:
+        """The lowest address of the stack; refused where that is in other memory."""
+        if (lowest := self._chip.state.lowest_sp) < self._free:
+            raise Refused(f"the stack of {self.entry} takes {SP - lowest:,} bytes, and there are {SP - self._free:,}",
+                          "Use the memory that is given, in place of large local arrays.")
+        return lowest
+
     def _slice(self, name: str, count: int | None = None) -> slice:
         region = self._regions[name]
         return slice(region.start - SRAM_BASE, (region.stop if count is None else region.start + count) - SRAM_BASE)
 
     def _place(self, address: int) -> str:
-        for name, region in self._regions.items():
-            if address in region:
-                return f"byte {address - region.start} of {name}"
-        return f"address {address:#x}"
+        """In words: of the variable or buffer that begins last before it, where that is near."""
+        begun = [(region, name) for name, region in self._regions.items() if region.start <= address]
+        region, name = max(begun, key=lambda one: one[0].start, default=(range(0), ""))
+        return f"byte {address - region.start} of {name}" if address < region.stop + 64 else f"address {address:#x}"
 
     def ram_bytes(self, without: Sequence[str] = ()) -> int:
         """How many bytes all calls have written, of the stack, of variables and of buffers other than these."""
@@ -159,7 +175,7 @@ def _built(entry: str, source: str, language: str, buffers: Mapping[str, int], c
                     *lines, f"    .size {name}, {len(data)}"]
     with tempfile.TemporaryDirectory() as folder:
         mine, calls = Path(folder) / f"yours.{language}", Path(folder) / "harness.S"
-        mine.write_text(source + "\n", encoding="utf-8")
+        mine.write_text(f"{LENIENT if language == 'c' else ''}{source}\n", encoding="utf-8")
         calls.write_text("\n".join(harness) + "\n", encoding="utf-8")
         given = [paths.FIRMWARE / name for name in ("startup.S", *firmware)]
         try:
