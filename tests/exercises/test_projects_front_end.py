@@ -28,7 +28,7 @@ def bands(count: int, end: str = "}") -> str:
 
 
 def figures(score) -> tuple:
-    return tuple(score[name] for name in NAMES) + (score.points,)
+    return (*(score[name] for name in NAMES), score.points)
 
 
 @pytest.mark.parametrize(("source", "features", "wanted"), [
@@ -101,7 +101,7 @@ def test_a_front_end_that_says_nothing_is_right_by_chance():
     (replaced("crossings = 0;", "crossings = 0; window[256] = 1;"), 2, "byte 512 of window", "one step too far"),
     (replaced("crossings = 0;", "crossings = (uint32_t)(window[3] << (window[4] & 63));"), 2, "breaks a rule of C",
      "shift"),
-    (replaced("crossings = 0;", "crossings = 0; volatile char x[1200]; x[window[3] & 7] = 1;"), 2, "takes 1,2",
+    (replaced("crossings = 0;", "crossings = 0; volatile char x[1600]; x[window[3] & 7] = 1;"), 2, "takes 1,6",
      "Use the memory"),
     (replaced("crossings = 0;", "crossings = (uint32_t)(uintptr_t)window >> 4;"), 2, "on the chip and", "read before"),
 ])
@@ -117,7 +117,7 @@ def test_cycles_are_limited():
 
 
 def test_a_submission_that_ends_the_process_ends_only_its_own():
-    """On the chip it reads what is there; on this computer nothing is, for a window that the chip is not asked about."""
+    """On this computer nothing lies where it reads, for a window that the chip is not asked about."""
     rare = front_end.clips().windows.reshape(-1, frontend.WINDOW)[1]
     test = " && ".join(f"window[{i}] == {rare[i]}" for i in range(8))
     source = replaced("crossings = 0;", f"crossings = 0; if ({test}) energy = *(volatile uint32_t *)16;")

@@ -24,7 +24,7 @@ def begun(more: str) -> str:
 
 
 def figures(score) -> tuple:
-    return tuple(score[name] for name in ("cycles a second", "code and weights", "RAM")) + (score.points,)
+    return (*(score[name] for name in ("cycles a second", "code and weights", "RAM")), score.points)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [

@@ -41,7 +41,7 @@ FRAMES, STEP = 28, 2
 """Of a clip, around the middle of its word; so many together are added up for the classifier."""
 FRAMES_A_SECOND = frontend.SAMPLE_RATE_HZ // frontend.HOP
 MOST_CYCLES, MOST_FLASH, MOST_RAM, MOST_FEATURES = 12_000_000, 6144, 512, 16
-"""A second; bytes of code and tables, of stack beside the window, and of features in a frame: half of the chip."""
+"""A second; bytes of code and tables, of stack, and of features in a frame: half of the chip."""
 CYCLES_OF_AN_ANSWER = 100_000
 """A second: what is taken off the points for one."""
 ON_CHIP = 24
@@ -140,8 +140,8 @@ def _cut(sound: np.ndarray, at: np.ndarray) -> np.ndarray:
 
 
 def word_begins(sound: np.ndarray) -> np.ndarray:
-    """The first of the `FRAMES` frames around the middle of a word, int [N]: the middle of what is louder than twice the
-    quiet third of a clip. sound : int [N, 8000]"""
+    """The first of the `FRAMES` frames around the middle of a word, int [N]: the middle of what is louder than
+    twice the quiet third of a clip. sound : int [N, 8000]"""
     frames = np.arange(frontend.N_FRAMES)
     loud = np.abs(sound[:, frames[:, None] * frontend.HOP + np.arange(frontend.WINDOW)]).sum(-1)
     loud = np.maximum(loud - 2 * np.sort(loud, 1)[:, [frontend.N_FRAMES // 3]], 0)
@@ -156,7 +156,7 @@ def right_answers(features: np.ndarray, heard: Clips) -> tuple[int, int]:
     """How many clips are told right, as recorded and in noise. features : int8 [N, 28, F]
 
     Every second frame's features are added to the one's before, brought to like size by what the fitted clips have, and
-    weighed by an averaged perceptron: whole numbers throughout, the same on every machine.
+    weighed by an averaged perceptron (Freund and Schapire, 1999): whole numbers throughout, the same on every machine.
     """
     x = features.astype(np.int64).reshape(len(features), FRAMES // STEP, STEP, -1).sum(2).reshape(len(features), -1)
     fitted = x[: heard.fitted]

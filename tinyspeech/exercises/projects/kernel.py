@@ -131,7 +131,7 @@ def _packed(pack: Callable, weight: np.ndarray) -> bytes:
 
 def _right(chip: OnChip, number: int, name: str, weight: np.ndarray, rng: np.random.Generator) -> list[int]:
     """The cycles of the random pairs, where all sums are right."""
-    outputs, inputs = weight.shape
+    inputs = weight.shape[1]
     largest = np.where(weight[0] > 0, 127, -128)
     pairs = [*rng.integers(-128, 128, (RANDOM, 2, inputs)), np.full((2, inputs), -128), np.full((2, inputs), 127),
              np.stack([largest, -1 - largest])]

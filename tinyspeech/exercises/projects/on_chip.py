@@ -29,6 +29,8 @@ MOST_CYCLES = 5_000_000
 STACK_TOP = SRAM_BASE + SRAM_BYTES
 SP = STACK_TOP - 16
 """At the call; above it lie the arguments from the seventh on."""
+GUARD = 16
+"""Bytes behind each buffer that nobody may write: a loop that runs too far is seen."""
 KEPT = {2: "sp", 3: "gp", 8: "s0", 9: "s1"}
 """Registers that a function leaves as they were."""
 LENIENT = """#pragma clang diagnostic ignored "-Wunused"
@@ -73,10 +75,10 @@ class OnChip:
         """{name: bytes} of its own, in RAM."""
         self._regions = {name: range(self.at[name], self.at[name] + size)
                          for name, size in {**buffers, **self.variables}.items()}
-        self._written = np.zeros(SRAM_BYTES, bool)
+        self._written, self._stack_bytes = np.zeros(SRAM_BYTES, bool), 0
         self._chip = Chip(built.bin.read_bytes())
         self._chip.run()  # to the breakpoint before the call
-        self._free = max((region.stop for region in self._regions.values()), default=SRAM_BASE)
+        self._free = max((region.stop + GUARD for region in self._regions.values()), default=SRAM_BASE)
         """Where the stack ends at last."""
 
     def __call__(self, *arguments: int, writes: Mapping[str, int] | None = None) -> int:
@@ -112,7 +114,8 @@ class OnChip:
         """Refuse what was written outside of the function's own memory; keep what was written inside."""
         written = (touched & WRITTEN).astype(bool)
         mine = np.zeros(SRAM_BYTES, bool)
-        mine[self._look_at_stack() - SRAM_BASE :] = True  # the stack: below its pointer nothing is safe
+        stack = self._look_at_stack() - SRAM_BASE
+        mine[stack:] = True  # below its pointer nothing is safe
         for name in self.variables:
             mine[self._slice(name)] = True
         for name, count in writes.items():
@@ -120,7 +123,9 @@ class OnChip:
         if stray := np.flatnonzero(written & ~mine).tolist():
             raise Refused(f"{self.entry} writes to {self._place(SRAM_BASE + stray[0])}, which is not its to write",
                           "Does a loop run one step too far? Is a pointer of the right type?")
+        written[stack:] = False
         self._written |= written
+        self._stack_bytes = max(self._stack_bytes, SP - SRAM_BASE - stack)
 
     def _look_at_stack(self) -> int:
         """The lowest address of the stack; refused where that is in other memory."""
@@ -140,11 +145,11 @@ class OnChip:
         return f"byte {address - region.start} of {name}" if address < region.stop + 64 else f"address {address:#x}"
 
     def ram_bytes(self, without: Sequence[str] = ()) -> int:
-        """How many bytes all calls have written, of the stack, of variables and of buffers other than these."""
+        """The deepest stack, and how many bytes all calls have written of variables and of buffers but these."""
         counted = self._written.copy()
         for name in without:
             counted[self._slice(name)] = False
-        return int(counted.sum())
+        return self._stack_bytes + int(counted.sum())
 
     def put(self, address: int, data: bytes) -> None:
         """Bytes into RAM."""
@@ -168,7 +173,7 @@ def _built(entry: str, source: str, language: str, buffers: Mapping[str, int], c
     harness = [f"    .text\n    .globl main\n    .balign 4\nmain:\n    c.ebreak\n    call {entry}\n    j main"]
     for name, size in buffers.items():
         harness.append(f'    .section .bss.{name}, "awR", @nobits\n    .balign 4\n    .type {name}, @object\n{name}:\n'
-                       f"    .space {size}\n    .size {name}, {size}")
+                       f"    .space {size}\n    .size {name}, {size}\n    .space {GUARD}")
     for name, data in constants.items():
         lines = [f"    .byte {', '.join(map(str, data[at : at + 16]))}" for at in range(0, len(data), 16)]
         harness += [f'    .section .rodata.{name}, "aR", @progbits\n    .balign 4\n    .type {name}, @object\n{name}:',
@@ -189,7 +194,7 @@ def not_built(text: str, entry: str) -> Refused:
     said = re.sub(r"\S*[/\\](yours\.[cS])", r"\1", text.removeprefix("the C compiler failed: "))
     if "undefined symbol" in said or "undefined reference" in said:
         return Refused(said, f"The function is called {entry}, and is not static. What it calls must be there, too.")
-    if "will not fit in region" in said or "overflow" in said and "region" in said:
+    if "will not fit in region" in said:
         return Refused(f"it does not fit: {said}", "16 KB of flash, 2 KB of RAM. Tables and weights count, too.")
     if "startup.S copies no .data" in said:
         return Refused("a variable in RAM has a value before the first call",
