@@ -3,7 +3,8 @@
     python host.py LIBRARY FEATURES < windows > features
 
 LIBRARY has `front_end`; windows are int16 [256] each, features int8 [FEATURES]. Each window's features are written
-before the next one's are computed, so that whoever started this sees where it ended. Project 1; `front_end.py` starts it.
+before the next one's are computed, so that whoever started this sees where it ended. Project 1;
+`front_end.py` starts it.
 """
 
 from __future__ import annotations
