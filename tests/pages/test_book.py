@@ -19,7 +19,7 @@ import pytest
 
 from tinyspeech.errors import UserError
 from tinyspeech.pages import notebooks, numbers, rules
-from tinyspeech.pages.site import missing_from_toc, notebook_files, serve, toc_files
+from tinyspeech.pages.site import chapter_files, missing_from_toc, notebook_files, serve, toc_files
 from tinyspeech.paths import ROOT
 
 NOTEBOOKS = notebook_files(ROOT)
@@ -77,14 +77,14 @@ def test_every_page_is_built(site):
         assert (site / name).with_suffix(".html").exists()
 
 
-def test_chapters_have_the_numbers_of_their_files_and_four_parts(site):
-    for path in NOTEBOOKS:
+def test_chapters_have_the_numbers_of_their_files_and_six_parts(site):
+    for path in chapter_files(ROOT):
         page = (site / "book" / path.name).with_suffix(".html").read_text(encoding="utf-8")
         shown = re.search(r'<h1><span class="section-number">(\d+)\. </span>', page)
         assert shown and int(shown[1]) == int(path.name[:2]), path.name
     intro = (site / "book" / "intro.html").read_text(encoding="utf-8")
     parts = dict.fromkeys(re.findall(r'class="caption-text">([^<]*)<', intro))
-    assert list(parts)[:5] == ["Hear", "Learn", "Shrink", "Run", "Appendices"]
+    assert list(parts)[:6] == ["Hear", "Learn", "Shrink", "Run", "Projects", "Appendices"]
     assert re.search(r'href="03_attention_condensers.html">3\. ', intro)
 
 
@@ -436,7 +436,7 @@ def test_the_time_to_read_is_counted_in_words_and_in_cells_that_are_shown():
     assert rules.reading_minutes(notebook(words, *shown, *folded)) == 20
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", chapter_files(ROOT), ids=lambda p: p.name)
 def test_a_chapter_says_at_its_head_how_long_it_takes_to_read(path):
     """The number itself is one of the quoted ones, which `renumber` compares."""
     assert f"**Reading time** <!-- results:reading.{path.name[:2]} -->" in notebooks.load(path).cells[0].source

@@ -9,7 +9,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.pages import way
 from tinyspeech.pages.notebooks import load
-from tinyspeech.pages.site import notebook_files
+from tinyspeech.pages.site import chapter_files
 from tinyspeech.paths import model_file
 
 
@@ -25,7 +25,7 @@ def test_what_is_stored_is_what_the_code_draws(drawn):
 
 
 def test_every_chapter_has_a_place_on_the_way():
-    assert [way.number_of(path) for path in notebook_files()] == list(way.CHAPTERS)
+    assert [way.number_of(path) for path in chapter_files()] == list(way.CHAPTERS)
     stations = {*way.EVERYWHERE, way.SOUND, way.WORD}
     assert all(set(chapter.lit) <= stations for chapter in way.CHAPTERS.values())
     lit = set().union(*(chapter.lit for number, chapter in way.CHAPTERS.items() if number))
@@ -57,9 +57,9 @@ def test_what_goes_into_a_chapter_came_out_of_one_before():
 
 def test_a_notebook_without_a_place_for_it_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "03_page.ipynb"
-    source = notebook_files()[0].read_text(encoding="utf-8")
+    source = chapter_files()[0].read_text(encoding="utf-8")
     path.write_text(source.replace("images/way-00.svg", "images/other.svg"), encoding="utf-8")
-    monkeypatch.setattr(way, "notebook_files", lambda: [path])
+    monkeypatch.setattr(way, "chapter_files", lambda: [path])
     with pytest.raises(UserError, match=r"03_page\.ipynb: its first cell has no line .*way-03"):
         way.drawn()
     path.write_text(source, encoding="utf-8")

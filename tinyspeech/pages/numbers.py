@@ -19,7 +19,7 @@ from tinyspeech.integer.network import IntegerModel
 from tinyspeech.outside import files
 from tinyspeech.pages.notebooks import dumps, load, markdown_cells, where
 from tinyspeech.pages.rules import reading_minutes
-from tinyspeech.pages.site import notebook_files
+from tinyspeech.pages.site import chapter_files, notebook_files
 from tinyspeech.paths import ROOT
 
 _MARK = re.compile(
@@ -131,8 +131,8 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
         with files.parsing(path, "does not hold figures: bring it back from the repository"):
             results = dict(json.loads(text))
     results = with_owners(results, root / "data" / "models")
-    chapters = {page: load(page) for page in notebook_files(root)}
-    results["reading"] = {page.name[:2]: reading_minutes(nb) for page, nb in chapters.items()}
+    chapters, pages = chapter_files(root), {page: load(page) for page in notebook_files(root)}
+    results["reading"] = {page.name[:2]: reading_minutes(nb) for page, nb in pages.items() if page in chapters}
     stale = []
     for page in [root / "README.md", *sorted((root / "book").glob("*.md")), *sorted((root / "book").rglob("*.svg"))]:
         old = page.read_text(encoding="utf-8")
@@ -142,7 +142,7 @@ def renumber(root: Path = ROOT, write: bool = False) -> list[str]:
             stale.append(f"{page.relative_to(root)}: quotes a number that data/results.json has otherwise")
             if write:
                 page.write_text(new, encoding="utf-8")
-    for page, nb in chapters.items():
+    for page, nb in pages.items():
         changed = False
         for cell in markdown_cells(nb):
             new = renumbered(cell.source, results)

@@ -40,6 +40,11 @@ def notebook_files(root: Path = ROOT) -> list[Path]:
     return listed + [p for p in found if p not in listed]
 
 
+def chapter_files(root: Path = ROOT) -> list[Path]:
+    """The numbered chapters among `notebook_files`: their names begin with two digits. Projects have no number."""
+    return [path for path in notebook_files(root) if path.name[:2].isdigit()]
+
+
 def missing_from_toc(root: Path = ROOT) -> list[str]:
     """Notebooks and pages below book/ that no reader would find."""
     listed = {f.removesuffix(".ipynb").removesuffix(".md") for f in toc_files(root)}

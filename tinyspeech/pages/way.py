@@ -27,7 +27,7 @@ from tinyspeech.integer.packing import layer_words, pack_dense, packed
 from tinyspeech.integer.plan import memory_plan
 from tinyspeech.pages.notebooks import dumps, load
 from tinyspeech.pages.plots.theme import GRID, INK, PALETTE, PAPER, SANS
-from tinyspeech.pages.site import notebook_files
+from tinyspeech.pages.site import chapter_files
 from tinyspeech.paths import ROOT, SHIPPED, model_file
 from tinyspeech.sound import audio
 
@@ -220,7 +220,7 @@ def drawn() -> dict[Path, str]:
     """All that this module writes: pictures, and notebooks with the line that shows theirs. `UserError` where a
     notebook has no place for it."""
     files = {picture_of(number): picture(number) for number in CHAPTERS}
-    for path in notebook_files():
+    for path in chapter_files():
         nb = load(path)
         cell = nb.cells[0]
         cell.source, found = LINE.subn(lambda _, path=path: line(number_of(path)), cell.source)
