@@ -1,0 +1,225 @@
+"""Project of the part Run: a word of the reader's own, and what a board makes of it.
+
+    from tinyspeech.exercises.projects import word
+    word.score("my_takes", "tea")                            # a folder of takes, a file each
+    word.score("my_takes", "tea", teach=(1, 2, 4), threshold=80)
+
+Files count in the order of their names. The last `HELD` are never taught: they are played to the board, in a row with
+other words, clean and in noise. Of the others the reader says which teach the word, and up to which threshold it is
+heard. The definition makes a word of them (`integer/words.py`), a virtual board keeps it, over its serial port, and
+what it keeps hears the rows and a minute of talk, as mu-law over the same port. Whole numbers throughout: the same
+recordings get the same score everywhere, but for those that have to be resampled to 8 kHz. Chapters 11 and 12.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tinyspeech import paths
+from tinyspeech.board.cable import Cable
+from tinyspeech.board.taught import Board, heard_many
+from tinyspeech.board.virtual import VirtualBoard, shipped_image
+from tinyspeech.errors import UserError
+from tinyspeech.exercises.projects.scored import Figure, Refused, Score, scored
+from tinyspeech.integer import frontend, words
+from tinyspeech.integer.network import IntegerModel
+from tinyspeech.sound import audio, datasets, recordings, takes, talk
+from tinyspeech.sound.mulaw import mulaw_encode
+from tinyspeech.sound.noise import noise_folder, read_noise
+
+HELD, TEACH = 5, (1, 2, 3, 4, 5)
+"""Takes that are played, and by number those that teach where nothing else is said."""
+LONGEST_S, PAUSE_S, TALK_S = 4, 0.5, 30
+"""Of a take, between two sounds of a row, and of the talk."""
+HEARD, FALSE = 100, 200
+"""Points for a take that is heard, and what a false report costs."""
+SNR, NOISE = 10, "fan"
+"""Power of the takes that are played, quiet included, over that of the noise in the second row; and its recording."""
+QUIET_S = 0.1
+"""The softest so long of a take is the room in which it was said."""
+OWN, OTHERS, SEED = 2, 5, 12
+"""Takes of each bundled word in a row, and other words of other voices; what draws them and the order."""
+HINTS = {
+    words.REFUSALS["empty"]: "Say it louder, or closer to the microphone.",
+    words.REFUSALS["cut"]: "Half a second of quiet belongs to a take, before the word and behind it.",
+    words.REFUSALS["long"]: "One word, of at most 1.1 s: a pause of 0.28 s ends it.",
+    words.REFUSALS["clipped"]: "Say it more softly, or turn the recording level down.",
+}
+"""For what `words.take` raises."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Sounds in a row, and when the word is said in it."""
+
+    sound: np.ndarray
+    """int16 [n] at 8 kHz."""
+    said: tuple[tuple[int, int], ...]
+    """Of each take the frames of 20 ms in which a report counts for it: from its beginning to the next sound's."""
+
+
+def score(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int] = TEACH,
+          threshold: int = words.THRESHOLD) -> Score:
+    """What a word is worth.
+
+    folder : of takes, or the files themselves; the last `HELD` are played. name : what the word is called: its own
+    clips are not among the other words. teach : numbers of takes, from 1 on. threshold : 0 to 255
+    """
+    return scored(f"A word of your own: {name}", lambda: _judge(folder, name, teach, threshold))
+
+
+def _judge(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int],
+           threshold: int) -> tuple[list[Figure], int]:
+    files = _files(folder)
+    sounds = [_take(file) for file in files]
+    model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
+    kept = on_a_board(_taught(model, name, files[:-HELD], sounds[:-HELD], teach, threshold))
+    clean = in_a_row(sounds[-HELD:], other_words(name.lower()))
+    talking = Row(recordings.at_8khz(talk.SOUND)[: TALK_S * frontend.SAMPLE_RATE_HZ], ())
+    rows, heard, false = (clean, in_noise(clean, sounds[-HELD:]), talking), [], []
+    for row, frames in zip(rows, reports([row.sound for row in rows], kept), strict=True):
+        right = [any(begin <= frame < end for frame in frames) for begin, end in row.said]
+        heard.append(sum(right))
+        false.append(len(frames) - sum(right))
+    figures = [Figure("takes that teach", len(teach)),
+               *(Figure(f"heard, {how}", count, f"of {HELD}") for how, count in zip(("clean", "in noise"), heard[:2],
+                                                                                   strict=True)),
+               *(Figure(f"false reports, {where}", count) for where, count in zip(("clean", "in noise", "in talk"),
+                                                                                 false, strict=True))]
+    return figures, max(0, HEARD * sum(heard) - FALSE * sum(false))
+
+
+# ---------------------------------------------------------------- what is handed in
+
+
+def _files(folder: str | Path | Sequence[Path]) -> list[Path]:
+    """The takes, in their order. Raises `Refused` for too few, or for none."""
+    try:
+        files = recordings.found(Path(folder)) if isinstance(folder, str | Path) else [*map(Path, folder)]
+    except UserError as error:
+        raise Refused(str(error), "Record ten takes of your word, a file each.") from error
+    if len(files) <= HELD:
+        raise Refused(f"{len(files)} takes: the last {HELD} are played, and none is left to teach",
+                      "Record ten takes of your word, a file each.")
+    return files
+
+
+def _take(file: Path) -> np.ndarray:
+    """A take, int16 [n] at 8 kHz. Raises `Refused` for one that cannot be read, is empty or long."""
+    try:
+        sound = recordings.at_8khz(file)
+    except (UserError, OSError) as error:
+        raise Refused(str(error), "Take WAV or FLAC files, as a recorder writes them.") from error
+    if not sound.any():
+        raise Refused(f"{file.name} holds silence", "Look which microphone the recorder listens to.")
+    if len(sound) > LONGEST_S * frontend.SAMPLE_RATE_HZ:
+        raise Refused(f"{file.name} lasts {len(sound) / frontend.SAMPLE_RATE_HZ:.1f} s, at most {LONGEST_S} allowed",
+                      "A file holds the word once, with half a second of quiet before it and behind it.")
+    return sound
+
+
+def _taught(model: IntegerModel, name: str, files: Sequence[Path], sounds: Sequence[np.ndarray],
+            teach: Sequence[int], threshold: int) -> words.Word:
+    """The word that these takes make. Raises `Refused` where they do not."""
+    if not teach or len({*teach}) < len(teach) or not {*teach} <= {*range(1, len(sounds) + 1)}:
+        raise Refused(f"takes {', '.join(map(str, teach)) or 'none'} cannot teach: there are 1 to {len(sounds)}",
+                      f"The last {HELD} files are played, so that they may not teach; name each of the others once.")
+    if threshold not in range(words.LARGEST_THRESHOLD + 1):
+        raise Refused(f"a threshold of {threshold}: a byte holds 0 to {words.LARGEST_THRESHOLD}",
+                      f"{words.THRESHOLD} is what a board takes.")
+    segments = []
+    for number in teach:
+        try:
+            segments.append(words.take(model, sounds[number - 1]))
+        except UserError as error:
+            raise Refused(f"{files[number - 1].name}: {error}", HINTS[str(error)]) from error
+    try:
+        word = words.teach(name, segments)
+    except UserError as error:
+        raise Refused(str(error), "Listen to what the takes hold, or leave that one out.") from error
+    return words.Word(word.name, word.template, threshold)
+
+
+# ---------------------------------------------------------------- what is played
+
+
+def other_words(but: str) -> list[np.ndarray]:
+    """Sounds among which the word is said, int16 [n] at 8 kHz: takes of the bundled words, and clips of testing voices.
+    but : a word, in small letters, that is not among them"""
+    own = [file for other in ("lamp", "coffee", "garage") if other != but for file in takes.files(other, "heart")[-OWN:]]
+    clips = datasets.clips_of_split(paths.BUNDLED, "testing")
+    names = [name for other, names in sorted(clips.items()) if other != but for name in sorted(names)]
+    drawn = random.Random(SEED).sample(names, OTHERS)
+    return [*map(recordings.at_8khz, own),
+            *(frontend.to_8khz(audio.load_clip(paths.BUNDLED / name)) for name in drawn)]
+
+
+def in_a_row(said: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Row:
+    """Takes and other sounds, int16 [n] each at 8 kHz, in an order that is drawn, with pauses between them. Under all
+    lies a hiss as loud as the room of the loudest take: nobody records without any, and silence would be a word's end.
+    """
+    sounds = [(sound, i < len(said)) for i, sound in enumerate([*said, *others])]
+    random.Random(SEED).shuffle(sounds)
+    parts, frames, at = [_quiet()], [], len(_quiet())
+    for sound, counts in sounds:
+        end = at + len(sound) + len(_quiet())
+        if counts:
+            frames.append((at // frontend.HOP, end // frontend.HOP))
+        parts += [sound, _quiet()]
+        at = end
+    row = np.concatenate(parts).astype(np.int64)
+    loudest = math.isqrt(3 * max(map(room, said)))  # of an even spread
+    hiss = np.random.default_rng(SEED).integers(-loudest, loudest + 1, len(row))
+    return Row(np.clip(row + hiss, -32768, 32767).astype(np.int16), tuple(frames))
+
+
+def _quiet() -> np.ndarray:
+    return np.zeros(int(PAUSE_S * frontend.SAMPLE_RATE_HZ), np.int16)
+
+
+def room(take: np.ndarray) -> int:
+    """Mean power of the softest tenth of a second of a take, int16 [n] at 8 kHz, without the silence of a recorder."""
+    length = int(QUIET_S * frontend.SAMPLE_RATE_HZ)
+    powers = [int((part.astype(np.int64) ** 2).sum()) // length for part in np.split(take, range(length, len(take), length))
+              if len(part) == length]
+    return min((power for power in powers if power), default=0)
+
+
+def in_noise(row: Row, said: Sequence[np.ndarray]) -> Row:
+    """The same row in noise of a tenth of the mean power of `said`; in whole numbers."""
+    noise = np.resize(_noise(), len(row.sound)).astype(np.int64)
+    power = sum(int((one.astype(np.int64) ** 2).sum()) for one in said) // sum(map(len, said))
+    gain = math.isqrt((power << 32) // (SNR * (int((noise**2).sum()) // len(noise))))  # in 65,536ths
+    return Row(np.clip(row.sound + (noise * gain >> 16), -32768, 32767).astype(np.int16), row.said)
+
+
+@cache
+def _noise() -> np.ndarray:
+    file = next(path for path in audio.sounds_in(noise_folder(paths.BUNDLED)) if NOISE in path.stem)
+    noise = read_noise(file)
+    return frontend.to_8khz(noise[: len(noise) // 2 * 2])
+
+
+# ---------------------------------------------------------------- the board
+
+
+def on_a_board(word: words.Word) -> words.Word:
+    """The word as a virtual board with our firmware keeps it, put there and read back over its serial port."""
+    line = Cable(VirtualBoard(shipped_image()))
+    board = Board(line, line.now)
+    place = board.keep(word)
+    return board.words()[place]
+
+
+def reports(sounds: Sequence[np.ndarray], word: words.Word) -> list[list[int]]:
+    """FRAME of each report of a word by boards that keep it, for each sound, int16 [n] at 8 kHz, as mu-law over the
+    port."""
+    codes = [mulaw_encode(words.with_silence(sound)) for sound in sounds]
+    return [[frame for frame, _ in heard] for heard in heard_many(shipped_image(), codes, [word])]
