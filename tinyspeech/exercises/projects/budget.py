@@ -53,6 +53,12 @@ ALONE = "#define MODEL_TAP 0 /* no words are taught */\n"
 RECIPE = {"batch_size": 64, "lr": 8e-3, "qat_lr": 3e-3, "weight_decay": 0.0, "average": 0.99,
           "augment": {"time_mask_frames": 6}}
 """Keys of `training.config.TrainConfig` that `train` starts from."""
+SHAPES = {
+    "narrow": {"channels": 12, "expansion": 16, "head": 16, "condenser": 4},
+    "plain": {"channels": 16, "expansion": 24, "head": 24, "condenser": 0},
+    "often": {"channels": 16, "expansion": 24, "head": 24, "condenser": 0, "kernels": (7, 9, 9), "strides": (1, 1, 1)},
+}
+"""Of the networks in data/projects: `make` trained them."""
 SMALLER = ("The program around the network takes some 6,400 bytes. A weight has half a byte, and each output of a layer "
            "four bytes more: take fewer or narrower layers.")
 REMEMBERED = ("What is remembered costs RAM: a layer's kernel - 1 frames, as wide as the stream. Take fewer channels or "
@@ -127,16 +133,24 @@ def train(network: Mapping, out: str | Path, epochs: int, few_bits: int | None =
     out = Path(out)
     config = TrainConfig(network=dict(network), epochs=epochs, qat_epochs=(epochs + 1) // 2 if few_bits is None
                          else few_bits, seed=seed, **{**RECIPE, **settings})
+    network = ", ".join(f"{key} {value}" for key, value in sorted(config.network.items()))
+    made_by = {"epochs": f"{epochs} float, {config.qat_epochs} quantised", "seed": seed, "config": network}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "mine.pt"
         training.train(config, _bands(), file, quiet=True)
-        model = integer_twin(load_model(file), "mine")
+        model = integer_twin(load_model(file), "mine", made_by)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         model.save(out)
     except OSError as error:
         raise UserError(f"cannot write {out}: {error.strerror}") from error
     return out
+
+
+def make(folder: Path = paths.PROJECTS) -> None:
+    """Train the networks of data/projects again. On another machine they come out a little different."""
+    for name, network in SHAPES.items():
+        train(network, folder / f"{name}.npz", epochs=30)
 
 
 # ---------------------------------------------------------------- the score

@@ -40,7 +40,10 @@ LONGEST_S, PAUSE_S, TALK_S = 4, 0.5, 30
 """Of a take, between two sounds of a row, and of the talk."""
 HEARD, FALSE = 100, 200
 """Points for a take that is heard, and what a false report costs."""
-SNR, NOISE = 10, "fan"
+WHERE = ("clean", "in noise", "in talk")
+SAID, AGAIN, TALK = "said", "said, a second time", "talk"
+"""What a report is about beside other words: a take, a take that was reported already, the talk."""
+SNR, NOISE = 4, "babble"
 """Power of the takes that are played, quiet included, over that of the noise in the second row; and its recording."""
 QUIET_S = 0.1
 """The softest so long of a take is the room in which it was said."""
@@ -57,12 +60,18 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Row:
-    """Sounds in a row, and when the word is said in it."""
+    """Sounds in a row: what a board hears."""
 
     sound: np.ndarray
     """int16 [n] at 8 kHz."""
-    said: tuple[tuple[int, int], ...]
-    """Of each take the frames of 20 ms in which a report counts for it: from its beginning to the next sound's."""
+    parts: tuple[tuple[str, int, int], ...]
+    """Of each sound its word, or `SAID`, and the frames of 20 ms in which a report is about it: from its beginning to
+    the next one's."""
+
+    def about(self, frames: Sequence[int]) -> list[str]:
+        """What the reports at these frames are about; a second one about one take is about `AGAIN`."""
+        found = [next(part for part in self.parts if frame < part[2] or part is self.parts[-1]) for frame in frames]
+        return [AGAIN if part[0] == SAID and part in found[:i] else part[0] for i, part in enumerate(found)]
 
 
 def score(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int] = TEACH,
@@ -77,23 +86,38 @@ def score(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int] =
 
 def _judge(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int],
            threshold: int) -> tuple[list[Figure], int]:
+    about = _about(folder, name, teach, threshold)
+    heard = {where: one.count(SAID) for where, one in about.items()}
+    false = {where: len(one) - heard[where] for where, one in about.items()}
+    figures = [Figure("takes that teach", len(teach)),
+               *(Figure(f"heard, {where}", heard[where], f"of {HELD}") for where in WHERE[:2]),
+               *(Figure(f"false reports, {where}", false[where]) for where in WHERE)]
+    return figures, max(0, HEARD * sum(heard.values()) - FALSE * sum(false.values()))
+
+
+def mistaken(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int] = TEACH,
+             threshold: int = words.THRESHOLD) -> dict[str, list[str]]:
+    """What is falsely reported as the word, {"clean": [...], ...}: the other words that are, each time. As `score`, but
+    raises `UserError` for a submission that is wrong."""
+    try:
+        about = _about(folder, name, teach, threshold)
+    except Refused as refused:
+        raise UserError(f"{refused.wrong}: {refused.hint}") from refused
+    return {where: [one for one in found if one != SAID] for where, found in about.items()}
+
+
+def _about(folder: str | Path | Sequence[Path], name: str, teach: Sequence[int],
+           threshold: int) -> dict[str, list[str]]:
+    """What each report is about, for each of `WHERE`. Raises `Refused` for a submission that is wrong."""
     files = _files(folder)
     sounds = [_take(file) for file in files]
     model = IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz"))
     kept = on_a_board(_taught(model, name, files[:-HELD], sounds[:-HELD], teach, threshold))
     clean = in_a_row(sounds[-HELD:], other_words(name.lower()))
-    talking = Row(recordings.at_8khz(talk.SOUND)[: TALK_S * frontend.SAMPLE_RATE_HZ], ())
-    rows, heard, false = (clean, in_noise(clean, sounds[-HELD:]), talking), [], []
-    for row, frames in zip(rows, reports([row.sound for row in rows], kept), strict=True):
-        right = [any(begin <= frame < end for frame in frames) for begin, end in row.said]
-        heard.append(sum(right))
-        false.append(len(frames) - sum(right))
-    figures = [Figure("takes that teach", len(teach)),
-               *(Figure(f"heard, {how}", count, f"of {HELD}") for how, count in zip(("clean", "in noise"), heard[:2],
-                                                                                   strict=True)),
-               *(Figure(f"false reports, {where}", count) for where, count in zip(("clean", "in noise", "in talk"),
-                                                                                 false, strict=True))]
-    return figures, max(0, HEARD * sum(heard) - FALSE * sum(false))
+    minute = recordings.at_8khz(talk.SOUND)[: TALK_S * frontend.SAMPLE_RATE_HZ]
+    rows = clean, in_noise(clean, sounds[-HELD:]), Row(minute, ((TALK, 0, len(minute) // frontend.HOP),))
+    heard = reports([row.sound for row in rows], kept)
+    return {where: row.about(frames) for where, row, frames in zip(WHERE, rows, heard, strict=True)}
 
 
 # ---------------------------------------------------------------- what is handed in
@@ -134,50 +158,51 @@ def _taught(model: IntegerModel, name: str, files: Sequence[Path], sounds: Seque
     if threshold not in range(words.LARGEST_THRESHOLD + 1):
         raise Refused(f"a threshold of {threshold}: a byte holds 0 to {words.LARGEST_THRESHOLD}",
                       f"{words.THRESHOLD} is what a board takes.")
-    segments = []
-    for number in teach:
-        try:
-            segments.append(words.take(model, sounds[number - 1]))
-        except UserError as error:
-            raise Refused(f"{files[number - 1].name}: {error}", HINTS[str(error)]) from error
     try:
-        word = words.teach(name, segments)
+        words.check_name(name)
     except UserError as error:
-        raise Refused(str(error), "Listen to what the takes hold, or leave that one out.") from error
-    return words.Word(word.name, word.template, threshold)
+        raise Refused(str(error), "Take a shorter name, as a serial monitor prints it.") from error
+    sums = words.Sums()
+    for number in teach:
+        file = files[number - 1].name
+        try:
+            like = sums.add(words.take(model, sounds[number - 1]).parts())
+        except UserError as error:
+            raise Refused(f"{file}: {error}", HINTS[str(error)]) from error
+        if not like:
+            raise Refused(f"{file}: {words.REFUSALS['unlike']}", "Listen to it, or leave it out.")
+    return words.Word(name, sums.template(), threshold)
 
 
 # ---------------------------------------------------------------- what is played
 
 
-def other_words(but: str) -> list[np.ndarray]:
-    """Sounds among which the word is said, int16 [n] at 8 kHz: takes of the bundled words, and clips of testing voices.
-    but : a word, in small letters, that is not among them"""
-    own = [file for other in ("lamp", "coffee", "garage") if other != but for file in takes.files(other, "heart")[-OWN:]]
+def other_words(but: str) -> list[tuple[str, np.ndarray]]:
+    """(word, int16 [n] at 8 kHz) of sounds among which the word is said: takes of the bundled words, and clips of
+    testing voices. but : a word, in small letters, that is not among them"""
+    own = [(other, recordings.at_8khz(file)) for other in ("lamp", "coffee", "garage") if other != but
+           for file in takes.files(other, "heart")[-OWN:]]
     clips = datasets.clips_of_split(paths.BUNDLED, "testing")
-    names = [name for other, names in sorted(clips.items()) if other != but for name in sorted(names)]
-    drawn = random.Random(SEED).sample(names, OTHERS)
-    return [*map(recordings.at_8khz, own),
-            *(frontend.to_8khz(audio.load_clip(paths.BUNDLED / name)) for name in drawn)]
+    names = [(other, name) for other in sorted(clips) if other != but for name in sorted(clips[other])]
+    return own + [(other, frontend.to_8khz(audio.load_clip(paths.BUNDLED / name)))
+                  for other, name in random.Random(SEED).sample(names, OTHERS)]
 
 
-def in_a_row(said: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Row:
+def in_a_row(said: Sequence[np.ndarray], others: Sequence[tuple[str, np.ndarray]]) -> Row:
     """Takes and other sounds, int16 [n] each at 8 kHz, in an order that is drawn, with pauses between them. Under all
-    lies a hiss as loud as the room of the loudest take: nobody records without any, and silence would be a word's end.
+    lies a hiss as loud as the room of the loudest take: nobody records without any.
     """
-    sounds = [(sound, i < len(said)) for i, sound in enumerate([*said, *others])]
+    sounds = [*((SAID, sound) for sound in said), *others]
     random.Random(SEED).shuffle(sounds)
-    parts, frames, at = [_quiet()], [], len(_quiet())
-    for sound, counts in sounds:
-        end = at + len(sound) + len(_quiet())
-        if counts:
-            frames.append((at // frontend.HOP, end // frontend.HOP))
-        parts += [sound, _quiet()]
-        at = end
-    row = np.concatenate(parts).astype(np.int64)
+    pieces, parts = [_quiet()], []
+    for word, sound in sounds:
+        begin = sum(map(len, pieces))
+        pieces += [sound, _quiet()]
+        parts.append((word, begin // frontend.HOP, sum(map(len, pieces)) // frontend.HOP))
+    row = np.concatenate(pieces).astype(np.int64)
     loudest = math.isqrt(3 * max(map(room, said)))  # of an even spread
     hiss = np.random.default_rng(SEED).integers(-loudest, loudest + 1, len(row))
-    return Row(np.clip(row + hiss, -32768, 32767).astype(np.int16), tuple(frames))
+    return Row(np.clip(row + hiss, -32768, 32767).astype(np.int16), tuple(parts))
 
 
 def _quiet() -> np.ndarray:
@@ -197,7 +222,7 @@ def in_noise(row: Row, said: Sequence[np.ndarray]) -> Row:
     noise = np.resize(_noise(), len(row.sound)).astype(np.int64)
     power = sum(int((one.astype(np.int64) ** 2).sum()) for one in said) // sum(map(len, said))
     gain = math.isqrt((power << 32) // (SNR * (int((noise**2).sum()) // len(noise))))  # in 65,536ths
-    return Row(np.clip(row.sound + (noise * gain >> 16), -32768, 32767).astype(np.int16), row.said)
+    return Row(np.clip(row.sound + (noise * gain >> 16), -32768, 32767).astype(np.int16), row.parts)
 
 
 @cache
