@@ -17,7 +17,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -246,5 +246,13 @@ def on_a_board(word: words.Word) -> words.Word:
 def reports(sounds: Sequence[np.ndarray], word: words.Word) -> list[list[int]]:
     """FRAME of each report of a word by boards that keep it, for each sound, int16 [n] at 8 kHz, as mu-law over the
     port."""
-    codes = [mulaw_encode(words.with_silence(sound)) for sound in sounds]
-    return [[frame for frame, _ in heard] for heard in heard_many(shipped_image(), codes, [word])]
+    codes = tuple(mulaw_encode(words.with_silence(sound)).tobytes() for sound in sounds)
+    return [[*frames] for frames in _heard(codes, word.pack())]
+
+
+@lru_cache(maxsize=8)
+def _heard(codes: tuple[bytes, ...], page: bytes) -> tuple[tuple[int, ...], ...]:
+    """`reports` of bytes, so that nobody waits for the same sounds and the same word twice."""
+    sounds = [np.frombuffer(one, np.uint8) for one in codes]
+    return tuple(tuple(frame for frame, _ in heard)
+                 for heard in heard_many(shipped_image(), sounds, [words.Word.unpack(page)]))
