@@ -92,11 +92,16 @@ LOUD = np.clip(12 * SOUNDS[1].astype(int), -32768, 32767).astype(np.int16)
     (np.concatenate([np.zeros(4000, np.int16), np.tile(SOUNDS[0][4000:8000], 5), np.zeros(4000, np.int16)]),
      "take_01.wav: the take is too long", "a pause of 0.28 s"),
     (np.zeros(8000, np.int16), "take_01.wav holds silence", "which microphone"),
-    (np.tile(SOUNDS[0], 3), "take_01.wav lasts 4.5 s", "holds the word once"),
-    (audio.read(takes.files("coffee", "heart")[0])[0], "take_01.wav: the take is unlike the others", "leave it out")])
+    (np.tile(SOUNDS[0], 3), "take_01.wav lasts 4.5 s", "holds the word once")])
 def test_a_bad_take_is_told(tmp_path, bad, wrong, hint):
     score = word.score(folder_of(tmp_path, [SOUNDS[0], bad, *SOUNDS[2:]]), "lamp")
     assert score.points == 0 and score.wrong.startswith(wrong) and hint in score.hint
+
+
+def test_another_word_among_the_takes_is_told(tmp_path):
+    coffee = audio.read(takes.files("coffee", "heart")[0])[0]
+    score = word.score(folder_of(tmp_path, [*SOUNDS[:3], coffee, *SOUNDS[3:]]), "lamp", teach=(2, 1, 3, 4, 5))
+    assert score.wrong.startswith("take_03.wav: the take is unlike the others") and "leave it out" in score.hint
 
 
 def test_bad_takes_are_of_no_account_where_they_do_not_teach(quickly, tmp_path):
