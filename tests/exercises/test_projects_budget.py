@@ -66,6 +66,14 @@ def test_a_network_that_no_chip_holds(tmp_path):
         budget.cost({"channels": 64, "expansion": 96, "condenser": 0})
 
 
+def test_numbers_that_the_firmware_has_not(tmp_path):
+    model = IntegerModel.load(NARROW)
+    model.layers[0].bias[0] = 3000
+    model.save(tmp_path / "mine.npz")
+    score = budget.score(tmp_path / "mine.npz")
+    assert "layer stem: the firmware takes biases of 12 bits" in score.wrong and score.hint == budget.OTHERWISE
+
+
 def test_a_shape_that_there_is_not():
     with pytest.raises(UserError, match="positive multiple of 4"):
         budget.cost({"channels": 13})

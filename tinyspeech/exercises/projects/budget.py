@@ -31,7 +31,7 @@ from tinyspeech.exercises.projects.scored import Figure, Refused, Score, scored
 from tinyspeech.integer import frontend
 from tinyspeech.integer.header import c_header
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.lowbit import grids, quant
+from tinyspeech.lowbit import quant
 from tinyspeech.lowbit.lower import integer_twin
 from tinyspeech.lowbit.saved import load_model
 from tinyspeech.networks.streaming import StreamingConfig, TinySpeechS
@@ -59,10 +59,11 @@ SHAPES = {
     "often": {"channels": 16, "expansion": 24, "head": 24, "condenser": 0, "kernels": (7, 9, 9), "strides": (1, 1, 1)},
 }
 """Of the networks in data/projects: `make` trained them."""
-SMALLER = ("The program around the network takes some 6,400 bytes. A weight has half a byte, and each output of a layer "
-           "four bytes more: take fewer or narrower layers.")
-REMEMBERED = ("What is remembered costs RAM: a layer's kernel - 1 frames, as wide as the stream. Take fewer channels or "
-              "shorter kernels.")
+SMALLER = ("The program around the network takes some 5,400 bytes, and 1,000 more with a condenser. A weight has half "
+           "a byte, each output of a layer three more: take fewer or narrower layers.")
+REMEMBERED = ("What is remembered costs RAM: a layer's kernel - 1 frames, as wide as the stream. Take fewer channels "
+              "or shorter kernels.")
+OTHERWISE = "Training went astray in this layer: train again with another seed, or with a lower lr."
 RARER = "Every layer behind a stride of 2 runs half as often: move the stride forward, or take a larger one."
 
 
@@ -77,7 +78,11 @@ def _firmware(model: IntegerModel) -> Path:
 def _figures(model: IntegerModel) -> list[Figure]:
     """Flash, RAM and cycles, with their limits. Raises `Refused` for a network that the chip cannot run at all."""
     try:
-        needs = report_firmware(_firmware(model))
+        folder = _firmware(model)
+    except UserError as error:
+        raise Refused(f"the firmware has no such numbers: {error}", OTHERWISE) from error
+    try:
+        needs = report_firmware(folder)
     except UserError as error:
         raise Refused(f"the firmware cannot hold this network: {error}", SMALLER) from error
     except ChipFault as fault:

@@ -212,8 +212,8 @@ def _quiet() -> np.ndarray:
 def room(take: np.ndarray) -> int:
     """Mean power of the softest tenth of a second of a take, int16 [n] at 8 kHz, without the silence of a recorder."""
     length = int(QUIET_S * frontend.SAMPLE_RATE_HZ)
-    powers = [int((part.astype(np.int64) ** 2).sum()) // length for part in np.split(take, range(length, len(take), length))
-              if len(part) == length]
+    parts = take[: len(take) // length * length].astype(np.int64).reshape(-1, length)
+    powers = ((parts**2).sum(axis=1) // length).tolist()
     return min((power for power in powers if power), default=0)
 
 
