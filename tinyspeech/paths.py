@@ -29,6 +29,8 @@ TALK = DATA / "talk"
 """A synthesised radio talk; made by `tinyspeech.sound.talk`."""
 TAKES = DATA / "takes"
 """Synthesised takes of words that are none of the ten; made by `tinyspeech.sound.takes`."""
+PROJECTS = DATA / "projects"
+"""Small trained networks of the page "Project: your own chip budget"."""
 CONFIGS = DATA / "configs"
 MODELS = Path(os.environ.get("TINYSPEECH_MODELS") or DATA / "models")
 """Trained networks: NAME_float.pt, NAME.pt (quantised) and NAME.npz (integers); `$TINYSPEECH_MODELS` names a folder of
