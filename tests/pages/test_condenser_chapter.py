@@ -1,5 +1,7 @@
 """Pictures of chapter 3 show the numbers that they are given."""
 
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -94,7 +96,9 @@ def test_the_drawing_has_all_weights_and_the_frames_that_the_network_has(config)
     by_name = {row.name: row for row in rows}
     assert (by_name["classifier"].frames, by_name["classifier"].channels) == scores.shape[1:]
     assert (by_name["head"].frames, by_name["head"].channels) == h.shape[1:]
-    assert [row.part for row in rows].count("block 2") == 3 + 3 * (config.attention == "both")
+    layers = 3 + 3 * (config.attention == "both")
+    assert Counter(row.part for row in rows if "block" in row.part) == {
+        f"block {i}": layers for i in range(len(config.kernels))}  # as in the names of the weights
 
 
 def test_the_drawing_of_what_ships_remembers_what_the_firmware_keeps():

@@ -27,7 +27,7 @@ class Stage:
     """One bar of the drawing."""
 
     part: str
-    """What it belongs to: `stem`, `block 1`, `attention`, ..."""
+    """What it belongs to: `stem`, `block 0`, `attention`, ..."""
     name: str
     look: str
     """A key of `COLORS`, or nothing for what has no layer."""
@@ -52,7 +52,7 @@ def stages(net: Any) -> list[Stage]:
         inputs, kernel = layer.weight.shape[1] * layer.groups, layer.kernel
         frames = -(-frames // layer.stride)
         attends = "condenser" in above
-        part = f"block {int(above[1]) + 1}" if "blocks" in above else "attention" if attends else name
+        part = f"block {above[1]}" if "blocks" in above else "attention" if attends else name
         look = "attention" if attends else "along time" if kernel > 1 else "across channels"
         found.append(Stage(part, name, look, kernel, frames, len(layer.weight), layer.weight.numel(),
                            (kernel - 1) * inputs))
