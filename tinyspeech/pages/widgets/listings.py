@@ -14,8 +14,8 @@ from tinyspeech.pages.widgets.markup import render
 
 
 def lines_of_c(text: str, name: str, braces: bool = False) -> list[str]:
-    """The lines of a C function that say something, its head in one: no comments, and no braces that stand alone, unless
-    these are asked for.
+    """The lines of a C function that say something, its head in one: no comments, and no braces that stand alone unless
+    they are asked for.
 
     Raises `UserError` where no such function is defined in the text.
     """
