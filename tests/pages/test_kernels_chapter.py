@@ -160,6 +160,9 @@ def test_a_functions_lines_are_those_that_say_something():
     assert widgets.lines_of_c(C, "twice") == [
         "static int32_t twice(const int8_t *values, int count)", "    int32_t total = 0;",
         "    for (int i = 0; i < count; i++) {", "        total += 2 * values[i];", "    return total;"]
+    assert widgets.lines_of_c(C, "twice", braces=True) == [
+        "static int32_t twice(const int8_t *values, int count) {", "    int32_t total = 0;",
+        "    for (int i = 0; i < count; i++) {", "        total += 2 * values[i];", "    }", "    return total;", "}"]
     for name in ("more", "less"):  # one in a line of its own, and none
         with pytest.raises(UserError, match=f"{name} is not defined there"):
             widgets.lines_of_c(C, name)

@@ -13,8 +13,9 @@ from tinyspeech.errors import UserError
 from tinyspeech.pages.widgets.markup import render
 
 
-def lines_of_c(text: str, name: str) -> list[str]:
-    """The lines of a C function that say something, its head in one: no comments, no braces that stand alone.
+def lines_of_c(text: str, name: str, braces: bool = False) -> list[str]:
+    """The lines of a C function that say something, its head in one: no comments, and no braces that stand alone unless
+    they are asked for.
 
     Raises `UserError` where no such function is defined in the text.
     """
@@ -23,7 +24,10 @@ def lines_of_c(text: str, name: str) -> list[str]:
     if not found:
         raise UserError(f"{name} is not defined there")
     head, body = found.groups()
-    return [re.sub(r"\s+", " ", head), *(line.rstrip() for line in body.splitlines() if line.strip(" {}"))]
+    head, lines = re.sub(r"\s+", " ", head), [line.rstrip() for line in body.splitlines() if line.strip()]
+    if braces:
+        return [f"{head} {{", *lines, "}"]
+    return [head, *(line for line in lines if line.strip(" {}"))]
 
 
 def beside(function: Callable, file: Path) -> HTML:
