@@ -114,7 +114,7 @@ EXERCISES = {
         }),
     "loop_ns": Exercise(
         examples=[(case, loop_ns(*case)) for case in CASES],
-        hints=["At f MHz a cycle takes 1000 / f ns. The costs are those of the table, column by clock.",
+        hints=["At f MHz a cycle takes 1000 / f ns. Without a wait state, the costs are the first column.",
                "At 48 MHz long instructions, loads from flash and jumps cost more, as the table says.",
                "A program in SRAM is fetched without wait state; the flash that it reads from has one.",
                "At 24 MHz there is no wait state, wherever the program is.",

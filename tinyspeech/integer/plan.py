@@ -153,8 +153,8 @@ def tenants(model: IntegerModel) -> dict[str, list[tuple[int, int, str]]]:
     return {
         "transform": [(0, WORK_BYTES, "samples, then spectrum")],
         "before the stride": [
-            (0, sums, "sums"), (sums, sums + front, "a frame that is through"),
-            (stem, stem + seen, "frames of the stem"),
+            (0, sums, "sums"), (sums, sums + front, "left by the pair before"),
+            (stem, stem + seen, "window of the first layer"),
             (first, first + front, "first frame"), (first + front, first + front + TABLE_BYTES, "kernel's table"),
             (second, second + front, "second frame")],
         "behind it": [(0, sums, "sums"), (sums, first, "first frame"), (first, second, "second frame"),

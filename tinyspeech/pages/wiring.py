@@ -158,6 +158,9 @@ def microphone() -> str:
               _text((shunt, 118), "ground", size=11),
               _wire([pins["VDD"], (240, 95), (240, power[1]), power], RED),
               _wire([pins["GND"], (218, 130), (218, ground[1]), ground], INK),
+              _box((230, 215), (20, 30), "", ohms), _text((255, 234), "47 Ω", "start", 11),
+              _wire([(240, 185), (233, 185)], RED, first), _wire([(218, 185), (225, 185)], INK, first),
+              _capacitor((229, 185), True), _text((210, 189), "47 µF", "end", 11),
               _wire([led, (200, led[1])], GREEN), _box((130, led[1] - 10), (70, 20), "330 Ω", "#f3e6c8"),
               _wire([(130, led[1]), (92, led[1])], GREEN),
               f"<path d='M92 {led[1] - 14:.0f}v28l-26 -14z' fill='{RED}'/>"
