@@ -60,6 +60,17 @@ def test_a_word_that_stands_alone_has_quiet_before_it():
     assert words(rules.StandsAlone, made, np.full(STEPS, 5.0)) == [(40, YES)]  # all alike: nothing is loud
 
 
+def test_a_word_that_stands_out_is_louder_than_what_came_before():
+    made = scores((80, 84, YES, 60_000))
+    level = np.full(STEPS, 10.0)
+    level[36:40] = 40  # just before the report, and the mean has hardly moved
+    heard = words(rules.Judge, made)
+    assert words(rules.StandsOut, made, level) == heard == [(40, YES)]
+    assert words(partial(rules.StandsOut, rise=31), made, level) == []
+    assert words(rules.StandsOut, made, np.roll(level, -9)) == []  # too long ago
+    assert words(rules.StandsOut, made, np.full(STEPS, 40.0)) == []  # as loud all the time
+
+
 def test_loudness_is_the_first_coefficient_over_a_step():
     features = np.zeros((11, 12), np.int8)
     features[:, 0] = np.arange(11)
@@ -92,3 +103,15 @@ def test_every_rule_has_its_curve(heard):
     assert {row["rule"] for row in figure.value} == set(rules.RULES)
     first = {name: next(row for row in figure.value if row["rule"] == name) for name in rules.RULES}
     assert first["leads for three steps"]["heard"]["clean"] <= first["the least lead alone"]["heard"]["clean"] == 100
+
+
+def test_rules_are_compared_in_music_at_the_lead_that_ships(heard, monkeypatch):
+    loud = scores((40, 44, YES, 2 * decision.LEAST_LEAD // 3))
+    stream = negatives.Stream("a", "music", 1800.0, loud, (), np.zeros(STEPS))
+    monkeypatch.setattr(negatives, "noise", lambda *_: [stream])
+    (figure,) = figures.rules_in_music(None, None, None, None)
+    rows = {row["rule"]: row for row in figure.value}
+    assert [*rows] == [*rules.RULES_IN_MUSIC]
+    assert rows["the least lead alone"]["music"]["per_hour"] == rows["the least lead alone"]["noise"]["per_hour"] == 2
+    assert rows["stands out by 15 dB"]["music"]["events"] == 0  # nothing is louder than anything
+    assert rows["the least lead alone"]["heard"]["clean"] == 100 > rows["stands out by 15 dB"]["heard"]["clean"]

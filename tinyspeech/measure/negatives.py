@@ -79,7 +79,9 @@ def noise(model: IntegerModel, folder: Path, who: str = "all") -> list[Stream]:
     streams = []
     for path, kind in tqdm(recordings.kinds(folder).items(), "noise", disable=None, unit="file"):
         samples = recordings.unheard(recordings.at_8khz(path), who)
-        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ, hours.scores_of(model, samples)))
+        features = hours.features_of(samples)
+        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ,
+                              hours.scores_from(model, features), loud=rules.loudness(features)))
     return streams
 
 

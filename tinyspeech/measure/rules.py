@@ -24,6 +24,8 @@ NEVER = 1 << 62
 """A lead that nothing has."""
 LOUD = 0.6
 """Of the way from one to the other: louder than this is sound."""
+MEAN_BITS = 6
+"""A step moves the mean of what was heard by a 64th of the way: 5 s."""
 
 
 def loudness(features: np.ndarray) -> np.ndarray:
@@ -103,6 +105,23 @@ class StandsAlone(Judge):
         return self.least_lead if (before > soft + LOUD * (peak - soft)).mean() <= self.share else NEVER
 
 
+@dataclass
+class StandsOut(Judge):
+    """In the last 0.64 s the sound must have been louder than its mean of some 5 s, by `rise` units of the first
+    coefficient, of which 32 are 20 dB."""
+
+    rise: int = 24
+    means: list[float] = field(default_factory=list)
+    """Of the loudness up to each step, that one included."""
+
+    def asks(self) -> int:
+        now = len(self.heard) - 1
+        before = self.means[-1] if self.means else self.loud[now]
+        self.means.append(before + (self.loud[now] - before) / 2**MEAN_BITS)
+        last = slice(max(0, now + 1 - PEAK_WINDOW), now + 1)
+        return self.least_lead if (self.loud[last] - self.means[last] >= self.rise).any() else NEVER
+
+
 def words(scores: np.ndarray, loud: np.ndarray | None, rule: Callable[..., Judge] | None,
           **constants: int) -> list[tuple[int, int]]:
     """`decision.words` of int64 [T', 12], or what `rule` reports in its place. loud: `loudness` of the same sound."""
@@ -117,3 +136,7 @@ RULES: dict[str, Callable[..., Judge]] = {
     "stands alone: 40 % loud before it": partial(StandsAlone, share=0.4),
     "stands alone: 60 % loud before it": partial(StandsAlone, share=0.6),
 }
+"""Compared on running speech (`hours.rules`)."""
+RULES_IN_MUSIC: dict[str, Callable[..., Judge]] = {
+    **RULES, **{f"stands out by {round(20 * rise / 32)} dB": partial(StandsOut, rise=rise) for rise in (16, 20, 24)}}
+"""Compared on music (`hours.rules_in_music`)."""

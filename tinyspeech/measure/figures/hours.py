@@ -161,6 +161,22 @@ def rules_compared(speech: Path, noise: Path, rooms: Path, negatives: Sequence[P
     yield figure("hours.rules", rows, "reports an hour; % of keywords; ms", **about)
 
 
+def rules_in_music(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
+    """What each rule buys in music and noise at the lead that ships, and what it costs in words."""
+    model = _model()
+    sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
+    made = positives.rows(model, speech, noise, rooms, WHO)
+    rows = []
+    for name, rule in tqdm(rules.RULES_IN_MUSIC.items(), "rules", disable=None):
+        constants = {"rule": rule, "least_lead": decision.LEAST_LEAD}
+        rates = {kind: counting.rates(streams, **constants) for kind, streams in sounds.items()}
+        rows.append({"rule": name, **{kind: {key: one[key] for key in ("events", "per_hour", "interval_95")}
+                                      for kind, one in rates.items()},
+                     "heard": {kind: positives.result(row, **constants)["heard"] for kind, row in made.items()}})
+    yield figure("hours.rules_in_music", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
+                 hours={kind: round(one["hours"], 2) for kind, one in rates.items()}, model_hash=model.digest)
+
+
 def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:
     """Lines of the virtual board, over an hour, that are not the definition's, and lines that it lacks."""
     model = _model()
