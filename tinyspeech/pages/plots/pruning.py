@@ -159,7 +159,8 @@ def trade(
         for cost, values in networks.values():
             ax.plot([cost] * len(values), values, ".", color=PALETTE[color], markersize=4, alpha=0.7)
         for i, (name, cost, mean) in enumerate(zip(networks, costs, means, strict=True)):
-            ax.annotate(name, (cost, mean), xytext=places[i % 2], textcoords="offset points", fontsize=8, ha="center")
+            ax.annotate(name, (cost, mean), xytext=places[i % 2], textcoords="offset points", fontsize=8, ha="center",
+                        color=PALETTE[color])
     ax.set(xlabel=xlabel, ylabel="accuracy (%)")
     ax.margins(x=0.15, y=0.15)
     if legend:
