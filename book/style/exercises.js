@@ -22,11 +22,11 @@ function sameNumbers(given, wanted, share) {
 function judgedByHand(text, question, share) {
   const { call, wanted, mistakes, hint } = question;
   if (!text.trim()) return [false, `Hint: ${hint}`];
-  const given = numbersOf(text, wanted.length);
-  if (!given) return [false, wanted.length === 1 ? "A number is asked for." : `${wanted.length} numbers are asked for, with commas.`];
+  const given = numbersOf(text, wanted.length), count = `${wanted.length} numbers are asked for`;
+  if (!given) return [false, wanted.length === 1 ? "A number is asked for." : `${count}, with commas.`];
   if (sameNumbers(given, wanted, share)) return [true, `${call}: right.`];
   const known = mistakes.find(([wrong]) => sameNumbers(given, wrong, share));
-  if (!known && given.length !== wanted.length) return [false, `${wanted.length} numbers are asked for; these are ${given.length}.`];
+  if (!known && given.length !== wanted.length) return [false, `${count}; these are ${given.length}.`];
   return [false, `Not so. Hint: ${known ? known[1] : hint}`];
 }
 

@@ -24,7 +24,8 @@ The constants were chosen on three hours of running speech of speakers that the 
 their keywords (`python -m tinyspeech measure choose`; `hours.choice` in data/results.json). At as many false reports, a
 leak of three bits hears more than one of two, in noise and in rooms most of all; one of four bits hears less, and
 reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
-one, five or eight (`hours.chosen`). Rules beside it buy nothing (`hours.rules`).
+one, five or eight (`hours.chosen`). Rules beside it buy nothing in speech (`hours.rules`);
+in music one would, at a price in noise (`hours.rules_in_music`).
 """
 
 from __future__ import annotations

@@ -80,6 +80,8 @@ def _figures(model: IntegerModel) -> list[Figure]:
     try:
         folder = _firmware(model)
     except UserError as error:
+        if "bytes" in str(error):  # of the work buffer: it is too wide
+            raise Refused(f"the firmware cannot hold this network: {error}", SMALLER) from error
         raise Refused(f"the firmware has no such numbers: {error}", OTHERWISE) from error
     try:
         needs = report_firmware(folder)
