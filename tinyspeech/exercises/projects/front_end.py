@@ -209,7 +209,8 @@ def _compared(chip: OnChip, source: str, features: int) -> int:
 def _computed(source: str, features: int, windows: np.ndarray) -> np.ndarray:
     """int8 [n, features] of windows int16 [n, 256], by the C compiled for this computer."""
     library = _library(source)
-    command = [sys.executable, "-I", host.__file__, str(library), str(features)]
+    alone = f"import runpy; runpy.run_path({host.__file__!r})['compute']({str(library)!r}, {features})"
+    command = [sys.executable, "-I", "-c", alone]
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as told:
         given.write(windows.astype("<i2").tobytes())
         given.seek(0)

@@ -1,10 +1,10 @@
 """A reader's front end over many windows, in a process of its own: what it breaks there, the book's page outlives.
 
-    python host.py LIBRARY FEATURES < windows > features
+    compute(library, features)              # windows from standard input, features to standard output
 
-LIBRARY has `front_end`; windows are int16 [256] each, features int8 [FEATURES]. Each window's features are written
+The library has `front_end`; windows are int16 [256] each, features int8 [features]. Each window's features are written
 before the next one's are computed, so that whoever started this sees where it ended. Project 1;
-`front_end.py` starts it.
+`front_end.py` starts it, by this file alone: nothing else of the library is loaded there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ UNWRITTEN = 0x25
 """In the features before a call; on the virtual chip something else lies there."""
 
 
-def main(library: str, count: int) -> None:
+def compute(library: str, count: int) -> None:
     """Read windows from standard input until it ends."""
     front_end = ctypes.CDLL(library).front_end
     front_end.restype = None
@@ -28,7 +28,3 @@ def main(library: str, count: int) -> None:
         ctypes.memset(out, UNWRITTEN, count)
         front_end(window, out)
         os.write(1, out.raw)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
