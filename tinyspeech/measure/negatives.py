@@ -113,13 +113,15 @@ def rates(streams: Sequence[Stream], first: str | None = None, rule: Callable[..
     rule : what decides in place of `decision.Decision`
     constants : of either, in place of those that ship
 
-    Returns `files`, `hours` that count, `events`, `per_hour`, `interval_95`, `by_word`, and what is counted apart:
-    `said`, keywords listed by themselves; `true` reports of them; `left_out`, other reports around them.
+    Returns `files`, `hours` that count, `events`, `most_of_a_file`, how many of them one recording has at most,
+    `per_hour`, `interval_95`, `by_word`, and what is counted apart: `said`, keywords listed by themselves; `true`
+    reports of them; `left_out`, other reports around them.
     """
     each = [counted(stream, first, rule, **constants) for stream in streams]
     time = sum(one["seconds"] for one in each) / 3600
     words = Counter(word for one in each for _, word in one["false"])
-    return {"files": len(streams), "hours": round(time, 4), **rate(sum(words.values()), time),
+    return {"files": len(streams), "most_of_a_file": max((len(one["false"]) for one in each), default=0),
+            "hours": round(time, 4), **rate(sum(words.values()), time),
             "by_word": {word: rate(words[word], time) for word in KEYWORDS},
             "said": sum(span.word is not None for stream in streams for span in stream.spans),
             "true": sum(len(one["true"]) for one in each), "left_out": sum(len(one["left_out"]) for one in each)}

@@ -14,7 +14,6 @@ training it does not give the same file everywhere. Chapters 4 to 7 and 10.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -27,6 +26,7 @@ from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.board.direct import classify_many, report_firmware
 from tinyspeech.chip.emulator import ChipFault
 from tinyspeech.errors import UserError
+from tinyspeech.exercises.projects.mixing import mixed
 from tinyspeech.exercises.projects.scored import Figure, Refused, Score, scored
 from tinyspeech.integer import frontend
 from tinyspeech.integer.header import c_header
@@ -80,9 +80,9 @@ def _figures(model: IntegerModel) -> list[Figure]:
     try:
         folder = _firmware(model)
     except UserError as error:
-        if "bytes" in str(error):  # of the work buffer: it is too wide
-            raise Refused(f"the firmware cannot hold this network: {error}", SMALLER) from error
-        raise Refused(f"the firmware has no such numbers: {error}", OTHERWISE) from error
+        if str(error).startswith("layer "):  # of whose numbers it speaks; all else is about the shape
+            raise Refused(f"the firmware has no such numbers: {error}", OTHERWISE) from error
+        raise Refused(f"the firmware cannot hold this network: {error}", SMALLER) from error
     try:
         needs = report_firmware(folder)
     except UserError as error:
@@ -182,8 +182,7 @@ def _clips(split: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def in_noise(clip: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """A clip in noise of a tenth of its power, both int16 [n]; in whole numbers, so that it is the same everywhere."""
     power, other = (sum(int(x) ** 2 for x in sound) for sound in (clip, noise))
-    gain = math.isqrt((power << 32) // (SNR * other))  # in 65,536ths
-    return np.clip(clip + (noise.astype(np.int64) * gain >> 16), -32768, 32767).astype(np.int16)
+    return mixed(clip, noise, power, SNR * other)
 
 
 def score(file: str | Path, split: str = "testing") -> Score:

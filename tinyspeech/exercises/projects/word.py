@@ -27,6 +27,7 @@ from tinyspeech.board.cable import Cable
 from tinyspeech.board.taught import Board, heard_many
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.errors import UserError
+from tinyspeech.exercises.projects.mixing import mixed
 from tinyspeech.exercises.projects.scored import Figure, Refused, Score, scored
 from tinyspeech.integer import frontend, words
 from tinyspeech.integer.network import IntegerModel
@@ -218,11 +219,10 @@ def room(take: np.ndarray) -> int:
 
 
 def in_noise(row: Row, said: Sequence[np.ndarray]) -> Row:
-    """The same row in noise of a tenth of the mean power of `said`; in whole numbers."""
+    """The same row in noise of a quarter of the mean power of `said`; in whole numbers."""
     noise = np.resize(_noise(), len(row.sound)).astype(np.int64)
     power = sum(int((one.astype(np.int64) ** 2).sum()) for one in said) // sum(map(len, said))
-    gain = math.isqrt((power << 32) // (SNR * (int((noise**2).sum()) // len(noise))))  # in 65,536ths
-    return Row(np.clip(row.sound + (noise * gain >> 16), -32768, 32767).astype(np.int16), row.parts)
+    return Row(mixed(row.sound, noise, power, SNR * (int((noise**2).sum()) // len(noise))), row.parts)
 
 
 @cache

@@ -67,7 +67,8 @@ def in_speech(negatives: Sequence[Path]) -> Iterator[Figure]:
         whole = list(groups.values())[-1]
         levels[report.level_name(level)] = {key: whole[key] for key in RATES}
         if level is None:
-            yield _figure("hours.false_per_hour", whole, "reports an hour", **about)
+            yield _figure("hours.false_per_hour", whole, "reports an hour", **about,
+                          **{key: whole[key] for key in ("files", "most_of_a_file")})
             yield figure("hours.by_corpus", _without_words(groups), "reports an hour, by corpus", **about)
             yield figure("hours.by_word", whole["by_word"], "reports an hour, by word", hours=whole["hours"], **about)
             armed = counting.armed(streams)
