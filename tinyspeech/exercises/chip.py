@@ -50,7 +50,7 @@ MIXED = bytes.fromhex("b7020000 83270303 0145 93050000 8545")
 
 
 def clearing_cycles(words: int, stores: int, store: int = 2, add: int = 1, taken: int = 3, last: int = 1) -> int:
-    """Of a loop that tests at its bottom alone."""
+    """Of a loop whose first instruction stands at a multiple of four."""
     turns = words // stores
     return turns * (stores * store + add + taken) - taken + last
 
@@ -107,8 +107,8 @@ EXERCISES = {
                 lambda words, stores: clearing_cycles(words, stores, add=0),
             "The address is moved on once a turn, not once a word.":
                 lambda words, stores: clearing_cycles(words, stores, add=stores),
-            "That loop tests at its top, as the firmware's does, and jumps back besides.":
-                lambda words, stores: words // stores * (2 * stores + 1 + 1 + 3) + 3,
+            "That is the firmware's, whose first instruction lies across two words: this one needs no fetch more.":
+                lambda words, stores: clearing_cycles(words, stores, taken=4) + 1,
             "With more stores a turn there are fewer turns.":
                 lambda words, stores: clearing_cycles(words * stores, stores),
         }),
