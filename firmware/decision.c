@@ -9,7 +9,16 @@ int setting_valid(uint32_t setting)
     return setting - SETTING_BASE < 16 * SETTING_SENSITIVITIES && firsts >> setting_first_word(setting) & 1;
 }
 
-int decision_step(struct decision *d, uint32_t setting)
+void decision_listen(struct decision_loudness *loudness, const int8_t *features)
+{
+    int now = DECISION_LOUDNESS + ((features[0] + features[12] + features[24] + features[36]) >> 2), mean = loudness->mean;
+    if (!mean) mean = now << DECISION_MEAN_BITS;
+    int above = now - (mean >> DECISION_MEAN_BITS);
+    loudness->mean = (uint16_t)(mean + above);
+    loudness->standing = (uint8_t)(loudness->standing << 1 | (above >= DECISION_STANDS_OUT));
+}
+
+int decision_step(struct decision *d, uint32_t setting, int standing)
 {
     int32_t *sums = d->sums, most = INT32_MIN / 2, next = most; /* no sum is below */
     int best = 0;
@@ -23,7 +32,7 @@ int decision_step(struct decision *d, uint32_t setting)
         if (sum > most) next = most, most = sum, best = c;
         else if (sum > next) next = sum;
     }
-    if (best < DECISION_REJECTED) return -1;
+    if (best < DECISION_REJECTED || !standing) return -1;
     if ((most - next) >> DECISION_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
     for (int c = 0; c < DECISION_CLASSES; c++) sums[c] = 0;
     d->refractory = DECISION_REFRACTORY_STEPS;

@@ -2,6 +2,12 @@
    tinyspeech/integer/decision.py; chapter 10. */
 #ifndef TINYSPEECH_DECISION_H
 #define TINYSPEECH_DECISION_H
+
+#define DECISION_MEAN_BITS 7
+#define DECISION_STANDS_OUT 24
+#define DECISION_LOUDNESS 129 /* of the softest step, less its first coefficient: more than 0 */
+
+#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 enum {
@@ -30,10 +36,21 @@ struct decision {
 /* What a sum loses before a frame is added. */
 static inline int32_t decision_leak(int32_t sum) { return sum >> DECISION_LEAK_BITS; }
 
-/* After every two frames: the class of a word that is reported, or -1. setting: a valid one. */
-int decision_step(struct decision *d, uint32_t setting);
+/* What was heard lately is louder than the mean, or is not. All zero at first. */
+struct __attribute__((packed)) decision_loudness {
+    uint8_t standing; /* a bit for each of the last eight steps, the newest lowest: whether it stood out */
+    uint16_t mean; /* of a step's loudness, 1 .. 256, in 2^-DECISION_MEAN_BITS; 0 before the first */
+};
+
+/* A batch: the coefficients of four frames, int8 [4][12]. On the chip words_batch does it, where words can be taught. */
+void decision_listen(struct decision_loudness *loudness, const int8_t *features);
+
+/* After every two frames: the class of a word that is reported, or -1. setting: a valid one. standing: of the loudness; 0 is
+   silence, or a sound no louder than what came before. */
+int decision_step(struct decision *d, uint32_t setting, int standing);
 
 /* And behind it, where a taught word is over: whether that is reported. */
 int decision_taught(struct decision *d, uint32_t setting);
 
+#endif
 #endif

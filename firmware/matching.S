@@ -1,4 +1,5 @@
 /* words_batch and words_compare for RV32EC, by hand: the same integers as matching.c. Chapter "Your own words". */
+#include "decision.h"
 #include "model.h"
 #include "teach.h"
 #include "words.h"
@@ -102,8 +103,25 @@ frame:
     bne a1, t2, frame
 #endif
 
-    addi a1, a1, -47            # the coefficients behind the loudness
     addi a4, a0, WORDS_LINE
+    addi a1, a1, -48            # as decision_listen: loudness, its mean, what stands out
+    jal t0, sum_of_four
+    srai a2, a2, 2
+    addi a2, a2, DECISION_LOUDNESS
+    lhu a3, WORDS_MEAN - WORDS_LINE(a4)
+    bnez a3, 1f
+    slli a3, a2, DECISION_MEAN_BITS
+1:  srli a5, a3, DECISION_MEAN_BITS
+    sub a2, a2, a5
+    add a3, a3, a2
+    sh a3, WORDS_MEAN - WORDS_LINE(a4)
+    slti a2, a2, DECISION_STANDS_OUT
+    lbu a3, WORDS_STANDING - WORDS_LINE(a4)
+    add a3, a3, a3
+    addi a3, a3, 1
+    sub a3, a3, a2
+    sb a3, WORDS_STANDING - WORDS_LINE(a4)
+    addi a1, a1, 1              # the coefficients behind the loudness
     addi a5, a4, WORD_LINE_BYTES * (WORD_LINE - 1)
 1:  lbu a2, WORD_LINE_BYTES(a4)
     sb a2, 0(a4)
@@ -120,7 +138,7 @@ frame:
     bne a4, a5, 2b
     j __riscv_restore_0
 
-coefficient:                    # the next of the batch, 0 .. 15, in a2
+sum_of_four:                    # a coefficient of the batch's frames, in a2
     lb a2, 0(a1)
     lb a3, 12(a1)
     add a2, a2, a3
@@ -128,6 +146,10 @@ coefficient:                    # the next of the batch, 0 .. 15, in a2
     add a2, a2, a3
     lb a3, 36(a1)
     add a2, a2, a3
+    jr t0
+
+coefficient:                    # the next one, 0 .. 15, in a2
+    jal t0, sum_of_four
     addi a2, a2, 272
     srai a2, a2, 5
     bgez a2, 1f

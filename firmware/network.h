@@ -17,7 +17,8 @@ extern struct network {
         int8_t waiting[MODEL_BATCH * MODEL_INPUTS];
         int8_t held[2 * MODEL_HELD_BYTES]; /* slots of a batch that is half done: see resume */
     } between;
-    struct words words[MODEL_TAP != 0];
+    __attribute__((aligned(4))) struct words words[MODEL_TAP != 0];
+    struct decision_loudness loudness;
     int8_t leaks; /* all bits where sums leak, or none */
     uint8_t waiting_bytes, holds; /* how many bytes wait, and how many frames are held */
     uint8_t alone; /* the second frame has no scores: it stands behind a clip's end */

@@ -38,6 +38,9 @@
 #define WORDS_SUM 15
 #define WORDS_MERIT 16
 #define WORDS_LINE (WORDS_MERIT + WORDS * WORD_PARTS)
+/* And behind it, in struct network, what network.c asserts: */
+#define WORDS_STANDING (WORDS_LINE + WORD_LINE * WORD_LINE_BYTES)
+#define WORDS_MEAN (WORDS_STANDING + 1)
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -52,14 +55,14 @@ struct word {
 };
 
 /* What listens for them; all zero at first. */
-struct words {
+struct __attribute__((packed)) words {
     int32_t floor, peak; /* of the loudness, in sixteenths; equal before the first frame */
     uint32_t history; /* codes of the frames' weights, three bits each, the newest's lowest */
     uint8_t over; /* the length of the word that is over, where one is */
     uint8_t started; /* not 0: a frame of it was compared */
     uint8_t length; /* frames since a word's first with weight, that one included */
     uint8_t sum; /* while a take is heard again (teach.S): where the next of its sums is */
-    __attribute__((aligned(4))) uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
+    uint8_t merit[WORDS][WORD_PARTS]; /* WORD_START - cost */
     uint8_t line[WORD_LINE][WORD_LINE_BYTES]; /* coefficients of the last batches, the oldest first, as a part has them */
 };
 

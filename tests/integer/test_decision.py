@@ -27,6 +27,13 @@ class State(ctypes.Structure):
                 ("window", ctypes.c_uint8))
 
 
+class Loudness(ctypes.Structure):
+    """struct decision_loudness."""
+
+    _pack_ = 1
+    _fields_ = (("standing", ctypes.c_uint8), ("mean", ctypes.c_uint16))
+
+
 @pytest.fixture(scope="module")
 def c():
     return ctypes.CDLL(str(toolchain.build_host_library([FIRMWARE / "decision.c"], sanitize=True)))
@@ -39,15 +46,24 @@ def model():
 
 def in_c(library, scores: np.ndarray, sensitivity: str = "normal",
          first_word: int | None = None) -> list[tuple[int, int]]:
-    """`decision.words` by the firmware's C."""
-    state, found = State(), []
+    """`decision.words` by the firmware's C, of rows with a loudness, or of scores alone."""
+    state, loudness, found = State(), Loudness(), []
     setting = 64 + 16 * decision.SENSITIVITIES.index(sensitivity) + (first_word or 0)
     for frame, row in enumerate(scores.tolist()):
         for c in range(12):  # as the network does; on the chip, test_live.py compares it
             state.sums[c] += row[c] - (state.sums[c] >> decision.LEAK_BITS)
-        if frame % decision.STEP_FRAMES and (heard := library.decision_step(ctypes.byref(state), setting)) >= 0:
-            found.append((frame, heard))
+        if frame % decision.STEP_FRAMES:
+            for loud in row[12:]:  # the sum of a batch's first coefficients, however it is made up
+                library.decision_listen(ctypes.byref(loudness), batch_of(loud))
+            standing = loudness.standing if row[12:] else 1
+            if (heard := library.decision_step(ctypes.byref(state), setting, standing)) >= 0:
+                found.append((frame, heard))
     return found
+
+
+def batch_of(loud: int) -> ctypes.Array:
+    """Coefficients of four frames, int8 [4][12], whose loudness is this."""
+    return (ctypes.c_int8 * 48)(*np.repeat([loud - 129], 4).repeat(12).tolist())
 
 
 def stream(*parts: tuple[int, int, int], weight: int = IN_WORD) -> np.ndarray:
@@ -60,6 +76,9 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
     text = (FIRMWARE / "decision.h").read_text()
     for name in ("REJECTED", "LEAK_BITS", "REFRACTORY_STEPS", "WINDOW_STEPS"):
         assert f"DECISION_{name} = {getattr(decision, name)}" in text, name
+    for name in ("MEAN_BITS", "STANDS_OUT"):
+        assert f"#define DECISION_{name} {getattr(decision, name)}\n" in text, name
+    assert decision.STANDING_STEPS == 8 * Loudness.standing.size
     bits = int(re.search(r"DECISION_LEAD_BITS = (\d+)", text).group(1))
     assert all(lead % 2**bits == 0 for lead in decision.LEAST_LEADS.values())
     leads = ", ".join(str(lead >> bits) for lead in decision.LEAST_LEADS.values())
@@ -70,8 +89,9 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
 @pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
 def test_the_state_lies_in_memory_as_the_c_has_it(layout, target):
     numbers = layout.of("decision", State) | {"sizeof(struct decision)": ctypes.sizeof(State)}
+    numbers |= layout.of("decision_loudness", Loudness) | {"sizeof(struct decision_loudness)": ctypes.sizeof(Loudness)}
     layout.check(FIRMWARE / "decision.h", numbers | {"DECISION_CLASSES": len(CLASSES)}, *target)
-    size = State.sums.size + State.refractory.size + State.window.size
+    size = State.sums.size + State.refractory.size + State.window.size + ctypes.sizeof(Loudness)
     assert f"{size} bytes on the chip" in decision.Decision.__doc__
 
 

@@ -8,7 +8,10 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 | --- | --- |
 | every frame of scores | sum = sum - (sum >> `LEAK_BITS`) + weight * score |
 | every `STEP_FRAMES` frames | the class that leads, and its lead over the next: best - second of the sums |
-| rejected | silence or unknown leads; lead < `LEAST_LEAD`; or a word came just before |
+| loudness | of a step: mean of the first coefficient over its batch of `BATCH_FRAMES` frames, + 129: 1 .. 256 |
+| mean | mean + loudness - (mean >> `MEAN_BITS`); the first loudness << `MEAN_BITS` |
+| stands out | loudness - (the mean before it >> `MEAN_BITS`) >= `STANDS_OUT`, in one of `STANDING_STEPS` steps |
+| rejected | silence or unknown leads; lead < `LEAST_LEAD`; nothing stands out; or a word came just before |
 | reported | the class that leads; then the sums are forgotten, and for `REFRACTORY_STEPS` nothing is reported |
 | armed and closed | a word that is not the first word: all the same, only not reported |
 | armed, the first word | reported; then it is open for `WINDOW_STEPS` |
@@ -24,8 +27,9 @@ The constants were chosen on three hours of running speech of speakers that the 
 their keywords (`python -m tinyspeech measure choose`; `hours.choice` in data/results.json). At as many false reports, a
 leak of three bits hears more than one of two, in noise and in rooms most of all; one of four bits hears less, and
 reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
-one, five or eight (`hours.chosen`). Rules beside it buy nothing in speech (`hours.rules`);
-in music one would, at a price in noise (`hours.rules_in_music`).
+one, five or eight (`hours.chosen`). What stands out is asked because of music, which hardly ever does: without that it
+sets off five times as many reports, and in speech no fewer; the price is a word in twenty in noise
+(`hours.standing_out`). Other rules buy nothing in speech (`hours.rules`).
 """
 
 from __future__ import annotations
@@ -40,6 +44,15 @@ from tinyspeech.integer.network import IntegerModel
 
 STEP_FRAMES = 2
 """The chip computes two frames of scores together."""
+BATCH_FRAMES = 4
+"""Of features, in a step."""
+MEAN_BITS = 7
+"""A step moves the mean loudness by a 128th of the way: it looks back over some 10 s."""
+STANDS_OUT = 24
+"""Units of the first coefficient, of which 32 are 20 dB: 15 dB above the mean."""
+STANDING_STEPS = 8
+"""0.64 s: a word's loudest moment comes before its last."""
+LOUDEST = 256
 LEAK_BITS = 3
 """A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
 LEAST_LEADS = {"low": 149_504, "normal": 105_472, "high": 37_888}
@@ -61,7 +74,8 @@ TAUGHT = 1
 
 @dataclass
 class Decision:
-    """Sums, a rest after a word and a window: 50 bytes on the chip, where the sums are the network's own of a clip.
+    """Sums, a rest after a word, a window and a loudness: 53 bytes on the chip, where the sums are the network's own of
+    a clip.
 
     sensitivity : of `LEAST_LEADS`
     first_word : class that opens an armed board, or `TAUGHT`; None is a board that is always open
@@ -78,9 +92,15 @@ class Decision:
     """Steps to go."""
     window: int = 0
     """Steps for which an armed board is still open."""
+    mean: int = 0
+    """Of the loudness, in 2**-`MEAN_BITS`; 0 before the first step."""
+    standing: int = 0
+    """A bit for each of the last `STANDING_STEPS` steps, the newest lowest: whether it stood out."""
     leader: tuple[int, int] = (0, 0)
-    """At the last step: the class that led, and its lead; (0, 0) in the rest after a word. Not on the chip."""
+    """At the last step: the class that led, and its lead; (0, 0) in the rest after a word, and where nothing stands out.
+    Not on the chip."""
     leak_bits: int = field(default_factory=lambda: LEAK_BITS)
+    stands_out: int = STANDS_OUT
     least_lead: int | None = None
     sensitivity: str = DEFAULT_SENSITIVITY
     first_word: int | None = None
@@ -96,13 +116,27 @@ class Decision:
             self.least_lead = leads[self.sensitivity]
 
     def push(self, scores: np.ndarray) -> int | None:
-        """Take a frame's weighed scores, int [12]: the class of a word, or None."""
-        self.sums += scores - (self.sums >> self.leak_bits)
+        """Take a row of `frame_rows`, a frame's weighed scores and loudness, int [13]: the class of a word, or None.
+
+        Scores alone, int [12], have no loudness, and of them nothing need stand out.
+        """
+        self.sums += scores[: len(CLASSES)] - (self.sums >> self.leak_bits)
         self.frames += 1
         if self.frames < STEP_FRAMES:
             return None
         self.frames = 0
+        if len(scores) > len(CLASSES):
+            self._listen(int(scores[len(CLASSES)]))
+        else:
+            self.standing = 1
         return self._step()
+
+    def _listen(self, loudness: int) -> None:
+        """Take a step's loudness, 1 .. `LOUDEST`."""
+        self.mean = self.mean or loudness << MEAN_BITS
+        above = loudness - (self.mean >> MEAN_BITS)
+        self.mean += above
+        self.standing = (self.standing << 1 | (above >= self.stands_out)) & (1 << STANDING_STEPS) - 1
 
     def taught(self) -> bool:
         """Behind a step: a taught word is over. Whether it is reported."""
@@ -116,6 +150,8 @@ class Decision:
         self.leader = 0, 0
         if self.refractory:
             self.refractory -= 1
+            return None
+        if not self.standing:
             return None
         best = int(self.sums.argmax())
         lead = self.sums[best] - np.delete(self.sums, best).max()
@@ -145,9 +181,24 @@ def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:
     return record[model.layers[-1].name][0, :count]
 
 
+def loudness(features: np.ndarray) -> np.ndarray:
+    """Of each whole batch of a stream, int8 [T, 12] -> int64 [T / 4], 1 .. `LOUDEST`. The first coefficient is a mean
+    of all bands' levels."""
+    batches = len(features) // BATCH_FRAMES
+    first = features[: batches * BATCH_FRAMES, 0].astype(np.int64)
+    return (first.reshape(batches, BATCH_FRAMES).sum(axis=1) + 129 * BATCH_FRAMES) // BATCH_FRAMES
+
+
+def frame_rows(scores: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """`frame_scores` [T', 12] of a stream's whole batches, and beside each frame's the loudness of its batch: int64
+    [T', 13], what `Decision` takes. features : int8 [T, 12]"""
+    loud = np.repeat(loudness(features), STEP_FRAMES)[: len(scores), None]
+    return np.concatenate([scores[: len(loud)], loud], axis=1)
+
+
 def words(scores: np.ndarray, **constants: int | str | None) -> list[tuple[int, int]]:
-    """(frame, class) of every word that `Decision` reports in a stream of `frame_scores`. constants: of `Decision`, to
-    try others than those that ship."""
+    """(frame, class) of every word that `Decision` reports in a stream of `frame_rows`, or of `frame_scores`. constants:
+    of `Decision`, to try others than those that ship."""
     decision = Decision(**constants)
     heard = [decision.push(row) for row in scores]
     return [(frame, word) for frame, word in enumerate(heard) if word is not None]

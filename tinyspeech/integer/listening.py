@@ -29,7 +29,7 @@ ADC_HZ = CONVERSIONS * frontend.SAMPLE_RATE_HZ
 SAMPLING_CYCLES = 43 * 2
 """From the start of a conversion until the ADC holds the voltage: 43 clocks of 12 MHz, at 24 MHz."""
 CLOCK_HZ = 24_000_000
-BATCH_FRAMES = 4
+BATCH_FRAMES = decision.BATCH_FRAMES
 PIECE_SAMPLES = 60 * frontend.SAMPLE_RATE_HZ
 """The front end takes so much of a long recording at a time."""
 
@@ -61,14 +61,15 @@ def words(model: IntegerModel, samples: np.ndarray, **settings: int | str | None
 
 
 def scored_frames(model: IntegerModel, samples: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """(FRAME, weighed scores int64 [12]) of every frame that the decision takes, for samples as in `words`."""
+    """(FRAME, row of `decision.frame_rows` int64 [13]) of every frame that the decision takes, for samples as in
+    `words`."""
     stream = frontend.FrontendStream()
     features = np.concatenate([stream.push(samples[at : at + PIECE_SAMPLES])
                                for at in range(0, max(1, len(samples)), PIECE_SAMPLES)])
     batches = max(0, (len(features) - 1) // BATCH_FRAMES)
     if not batches:
         return []
-    scores = decision.frame_scores(model, features)
+    scores = decision.frame_rows(decision.frame_scores(model, features), features)
     stride = BATCH_FRAMES // decision.STEP_FRAMES
     return [(stride * (row + 1) + 1, scores[row]) for row in range(batches * decision.STEP_FRAMES)]
 

@@ -58,9 +58,9 @@ def scores_of(model: IntegerModel, samples: np.ndarray) -> np.ndarray:
 
 
 def scores_from(model: IntegerModel, features: np.ndarray) -> np.ndarray:
-    """Weighed scores int64 [T', 12] of a stream's features, int8 [T, 12]: those on which the definition decides.
+    """Rows int64 [T', 13] of a stream's features, int8 [T, 12]: those on which the definition decides.
 
-    Equal to the integer to `decision.frame_scores` of the whole, less the last ones, which a board would compute only
+    Equal to the integer to `decision.frame_rows` of the whole, less the last ones, which a board would compute only
     with its next batch. Raises `UserError` for a network that does not weigh its frames.
     """
     apart = int(np.prod([layer.stride for layer in model.layers]))
@@ -73,7 +73,7 @@ def scores_from(model: IntegerModel, features: np.ndarray) -> np.ndarray:
         block = features[at - known : at + step]
         scores.append(decision.frame_scores(model, block)[known // apart :])
     batches = max(0, (len(features) - 1) // BATCH_FRAMES)
-    return np.concatenate(scores)[: batches * decision.STEP_FRAMES]
+    return decision.frame_rows(np.concatenate(scores)[: batches * decision.STEP_FRAMES], features)
 
 
 def reports(scores: np.ndarray, **constants: int) -> list[tuple[int, str]]:

@@ -41,11 +41,9 @@ class Stream:
     """Its corpus, or the kind of noise that it is."""
     seconds: float
     scores: np.ndarray
-    """int64 [T', 12]: `hours.scores_of`."""
+    """int64 [T', 13]: `hours.scores_of`."""
     spans: tuple[truth.Span, ...] = ()
     """Where keywords are truly said."""
-    loud: np.ndarray | None = None
-    """float [T' / 2]: `rules.loudness` of each step; None where no rule asks for it."""
 
 
 def listed(corpus: recordings.Corpus, transcripts: Sequence[Path]) -> dict[str, list[truth.Span]]:
@@ -64,10 +62,8 @@ def speech(model: IntegerModel, folders: Sequence[Path], transcripts: Sequence[P
     streams = []
     for corpus, path in tqdm([(c, path) for c in corpora for path in c.files], "speech", disable=None, unit="file"):
         samples = recordings.scaled(recordings.at_8khz(path), level)
-        features = hours.features_of(samples)
         streams.append(Stream(path.name, corpus.name, len(samples) / frontend.SAMPLE_RATE_HZ,
-                              hours.scores_from(model, features), tuple(spans[corpus].get(path.name, ())),
-                              rules.loudness(features)))
+                              hours.scores_of(model, samples), tuple(spans[corpus].get(path.name, ()))))
     return streams
 
 
@@ -79,9 +75,7 @@ def noise(model: IntegerModel, folder: Path, who: str = "all") -> list[Stream]:
     streams = []
     for path, kind in tqdm(recordings.kinds(folder).items(), "noise", disable=None, unit="file"):
         samples = recordings.unheard(recordings.at_8khz(path), who)
-        features = hours.features_of(samples)
-        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ,
-                              hours.scores_from(model, features), loud=rules.loudness(features)))
+        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ, hours.scores_of(model, samples)))
     return streams
 
 
@@ -92,7 +86,7 @@ def counted(stream: Stream, first: str | None = None, rule: Callable[..., rules.
             **constants: int) -> dict:
     """`truth.count` of a stream's reports, or of the commands that a first word let in; `rule` decides in place of
     `decision.Decision`."""
-    found = [(row, CLASSES[label]) for row, label in rules.words(stream.scores, stream.loud, rule, **constants)]
+    found = [(row, CLASSES[label]) for row, label in rules.words(stream.scores, rule, **constants)]
     if first is not None:
         found = hours.armed(found, first)
     return truth.count([(live.seconds_of(row), word) for row, word in found], list(stream.spans), stream.seconds)

@@ -37,10 +37,8 @@ class Row:
     """A condition's recording as the decision meets it, and what is said in it."""
 
     scores: np.ndarray
-    """int64 [T', 12]: `hours.scores_of`."""
+    """int64 [T', 13]: `hours.scores_of`."""
     events: list[live.Event]
-    loud: np.ndarray | None = None
-    """float [T' / 2]: `rules.loudness` of each step; None where no rule asks for it."""
 
 
 def sound(clips: np.ndarray, labels: Sequence[int], noise: np.ndarray, snr_db: float | None = None,
@@ -112,8 +110,7 @@ def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Pa
     made = {}
     for name, (snr, responses) in tqdm(conditions.items(), "words in a row", disable=None, unit="row"):
         row, events = sound(x[chosen], np.asarray(labels)[chosen], quiet, snr, responses)
-        features = hours.features_of(frontend.to_8khz(row))
-        made[name] = Row(hours.scores_from(model, features), events, rules.loudness(features))
+        made[name] = Row(hours.scores_of(model, frontend.to_8khz(row)), events)
     return made
 
 
@@ -124,7 +121,7 @@ def result(row: Row, rule: Callable[..., rules.Judge] | None = None, **constants
     `stray` ones between; `latency_median` and `latency_p99` in ms after a word's end, None where nothing is heard.
     """
     found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
-             for at, label in rules.words(row.scores, row.loud, rule, **constants)]
+             for at, label in rules.words(row.scores, rule, **constants)]
     rated = live.rate(found, row.events)
     taken = 1000 * np.array(rated["latencies"])
     low, high = metrics.wilson_interval(rated["detected"], rated["keywords"])

@@ -140,7 +140,7 @@ def of_hours() -> list[Group]:
         Group(named("hours", "keywords", "det"), hours.heard, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
-        Group(("hours.rules_in_music",), hours.rules_in_music, ("speech", "noise", "rooms", "music")),
+        Group(("hours.standing_out",), hours.standing_out, ("speech", "noise", "rooms", "music")),
         Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), long=True),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),

@@ -1,7 +1,7 @@
 """Rules that a decision might follow beside the least lead, each judged by what it buys in hours of speech. Chapter 11.
 
     from tinyspeech.measure import rules
-    rules.RULES["stands alone"](least_lead=90_112).words(scores, loudness)
+    rules.RULES["leads for two steps"](least_lead=90_112).words(rows)
 
 None of them is on the chip: `hours.rules` of data/results.json has each one's curve beside `decision.Decision`'s own.
 A report that a rule refuses is none; the rest, and everything else, is the decision's own.
@@ -16,7 +16,6 @@ from functools import partial
 import numpy as np
 
 from tinyspeech.integer import decision
-from tinyspeech.integer.listening import BATCH_FRAMES
 
 LOUD_WINDOW, PEAK_WINDOW = 150, 8
 """Steps in which the softest tells what silence is here, 12 s, and the loudest how loud the word is, 0.64 s."""
@@ -24,14 +23,6 @@ NEVER = 1 << 62
 """A lead that nothing has."""
 LOUD = 0.6
 """Of the way from one to the other: louder than this is sound."""
-MEAN_BITS = 6
-"""A step moves the mean of what was heard by a 64th of the way: 5 s."""
-
-
-def loudness(features: np.ndarray) -> np.ndarray:
-    """The first coefficient, a mean of all bands' levels, over each step: int8 [T, 12] -> float [T / 4]."""
-    steps = len(features) // BATCH_FRAMES
-    return features[: steps * BATCH_FRAMES, 0].astype(np.float64).reshape(steps, BATCH_FRAMES).mean(1)
 
 
 @dataclass
@@ -41,7 +32,7 @@ class Judge(decision.Decision):
     heard: list[tuple[int, int]] = field(default_factory=list)
     """Of each step so far, and of this one: what leads, and by how much; (0, 0) in the rest after a word."""
     loud: np.ndarray | None = None
-    """float [steps]: `loudness`."""
+    """int64 [steps]: `decision.loudness`."""
 
     def asks(self) -> int:
         """The lead with which a word is reported now."""
@@ -56,10 +47,10 @@ class Judge(decision.Decision):
         word, self.least_lead = super()._step(), least
         return word
 
-    def words(self, scores: np.ndarray, loud: np.ndarray) -> list[tuple[int, int]]:
-        """(Row, class) of each report in int64 [T', 12], as `decision.words`; loud: `loudness` of the same sound."""
-        self.loud = loud
-        found = [self.push(row) for row in scores]
+    def words(self, rows: np.ndarray) -> list[tuple[int, int]]:
+        """(Row, class) of each report in `decision.frame_rows`, int64 [T', 13], as `decision.words`."""
+        self.loud = rows[decision.STEP_FRAMES - 1 :: decision.STEP_FRAMES, -1]
+        found = [self.push(row) for row in rows]
         return [(row, word) for row, word in enumerate(found) if word is not None]
 
 
@@ -105,27 +96,9 @@ class StandsAlone(Judge):
         return self.least_lead if (before > soft + LOUD * (peak - soft)).mean() <= self.share else NEVER
 
 
-@dataclass
-class StandsOut(Judge):
-    """In the last 0.64 s the sound must have been louder than its mean of some 5 s, by `rise` units of the first
-    coefficient, of which 32 are 20 dB."""
-
-    rise: int = 24
-    means: list[float] = field(default_factory=list)
-    """Of the loudness up to each step, that one included."""
-
-    def asks(self) -> int:
-        now = len(self.heard) - 1
-        before = self.means[-1] if self.means else self.loud[now]
-        self.means.append(before + (self.loud[now] - before) / 2**MEAN_BITS)
-        last = slice(max(0, now + 1 - PEAK_WINDOW), now + 1)
-        return self.least_lead if (self.loud[last] - self.means[last] >= self.rise).any() else NEVER
-
-
-def words(scores: np.ndarray, loud: np.ndarray | None, rule: Callable[..., Judge] | None,
-          **constants: int) -> list[tuple[int, int]]:
-    """`decision.words` of int64 [T', 12], or what `rule` reports in its place. loud: `loudness` of the same sound."""
-    return decision.words(scores, **constants) if rule is None else rule(**constants).words(scores, loud)
+def words(rows: np.ndarray, rule: Callable[..., Judge] | None, **constants: int) -> list[tuple[int, int]]:
+    """`decision.words` of int64 [T', 13], or what `rule` reports in its place."""
+    return decision.words(rows, **constants) if rule is None else rule(**constants).words(rows)
 
 
 RULES: dict[str, Callable[..., Judge]] = {
@@ -137,6 +110,3 @@ RULES: dict[str, Callable[..., Judge]] = {
     "stands alone: 60 % loud before it": partial(StandsAlone, share=0.6),
 }
 """Compared on running speech (`hours.rules`)."""
-RULES_IN_MUSIC: dict[str, Callable[..., Judge]] = {
-    **RULES, **{f"stands out by {round(20 * rise / 32)} dB": partial(StandsOut, rise=rise) for rise in (16, 20, 24)}}
-"""Compared on music (`hours.rules_in_music`)."""

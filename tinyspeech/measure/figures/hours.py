@@ -35,6 +35,8 @@ def _leads(least: int, count: int, octave: int) -> list[int]:
 LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 8, 2), 3: _leads(23_552, 24, 6), 4: _leads(23_552, 9, 2)}
 """Bits of the leak -> least leads that `choice` compares."""
 RULE_LEADS = _leads(16_384, 9, 2)
+RISES = (None, 16, 20, 24, 28)
+"""Units of the first coefficient that `standing_out` compares; None asks for nothing."""
 WANTED = {"low": 1.0, "normal": 3.0, "high": 8.0}
 """Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
 keeps to it. Training has heard these speakers: of others there are more."""
@@ -162,19 +164,21 @@ def rules_compared(speech: Path, noise: Path, rooms: Path, negatives: Sequence[P
     yield figure("hours.rules", rows, "reports an hour; % of keywords; ms", **about)
 
 
-def rules_in_music(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
-    """What each rule buys in music and noise at the lead that ships, and what it costs in words."""
+def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
+    """By how much a word must stand out: what that spares in music and noise at the lead that ships, and what it costs in
+    words."""
     model = _model()
     sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
     made = positives.rows(model, speech, noise, rooms, WHO)
     rows = []
-    for name, rule in tqdm(rules.RULES_IN_MUSIC.items(), "rules", disable=None):
-        constants = {"rule": rule, "least_lead": decision.LEAST_LEAD}
-        rates = {kind: counting.rates(streams, **constants) for kind, streams in sounds.items()}
-        rows.append({"rule": name, **{kind: {key: one[key] for key in ("events", "per_hour", "interval_95")}
-                                      for kind, one in rates.items()},
-                     "heard": {kind: positives.result(row, **constants)["heard"] for kind, row in made.items()}})
-    yield figure("hours.rules_in_music", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
+    for rise in tqdm(RISES, "rises", disable=None):
+        least = {"stands_out": -decision.LOUDEST if rise is None else rise}
+        rates = {kind: counting.rates(streams, **least) for kind, streams in sounds.items()}
+        rows.append({"db": None if rise is None else round(20 * rise / 32, 1), "ships": rise == decision.STANDS_OUT,
+                     **{kind: {key: one[key] for key in ("events", "per_hour", "interval_95")}
+                        for kind, one in rates.items()},
+                     "heard": {kind: positives.result(row, **least)["heard"] for kind, row in made.items()}})
+    yield figure("hours.standing_out", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
                  hours={kind: round(one["hours"], 2) for kind, one in rates.items()}, model_hash=model.digest)
 
 
