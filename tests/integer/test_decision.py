@@ -136,6 +136,60 @@ def test_c_equals_the_definition_on_random_scores(c, seed, size):
     assert in_c(c, scores) == decision.words(scores)
 
 
+def with_loudness(scores: np.ndarray, loud) -> np.ndarray:
+    """Rows int64 [n, 13] of scores and the loudness of each step."""
+    return np.concatenate([scores, np.repeat(loud, decision.STEP_FRAMES)[: len(scores), None]], axis=1)
+
+
+def test_a_word_stands_out_from_what_came_before():
+    """By 15 dB, at one of the last eight steps, that of the report included; what is as loud all the time does not."""
+    lead = np.zeros((400, 12), np.int64)
+    lead[201, YES] = decision.LEAST_LEAD  # step 100
+    heard = [(201, YES)]
+
+    def said(step: int, above: int, before: int = 100) -> list[tuple[int, int]]:
+        loud = np.full(200, before)
+        loud[step] += above
+        return decision.words(with_loudness(lead, loud))
+
+    assert said(100, 24) == said(93, 24) == said(100, 100) == heard
+    assert said(100, 23) == said(92, 24) == said(101, 24) == said(100, 0) == []
+    assert decision.words(with_loudness(lead, np.full(200, 256))) == [] and decision.words(lead) == heard
+    assert decision.words(with_loudness(lead, np.full(200, 100)), stands_out=0) == heard
+    assert decision.words(with_loudness(lead, np.full(200, 100)), stands_out=-decision.LOUDEST) == heard
+
+
+def test_the_mean_follows_what_is_heard():
+    """Loud music after silence stands out for some seconds, until it is what is usual."""
+    decider = decision.Decision()
+    stood = []
+    for loud in [40] * 50 + [140] * 400:
+        for _ in range(decision.STEP_FRAMES):
+            decider.push(np.array([0] * 12 + [loud]))
+        stood.append(decider.standing & 1)
+    assert not any(stood[:50]) and all(stood[50:200]) and not any(stood[300:])
+    assert 130 < decider.mean / 2**decision.MEAN_BITS < 140
+
+
+def test_loudness_is_the_first_coefficient_over_a_batch():
+    features = np.zeros((11, 12), np.int8)
+    features[:, 0] = np.arange(11)
+    assert decision.loudness(features).tolist() == [130, 134]
+    features[:4, 0], features[4:, 0] = -128, 127
+    assert decision.loudness(features).tolist() == [1, decision.LOUDEST]
+
+
+@given(st.lists(st.tuples(st.integers(1, 256), st.integers(1, 60)), min_size=1, max_size=20))
+@settings(max_examples=100, deadline=None)
+def test_c_follows_the_loudness_like_the_definition(c, parts):
+    ours, theirs = decision.Decision(), Loudness()
+    for loud in [loud for loud, count in parts for _ in range(count)]:
+        for _ in range(decision.STEP_FRAMES):
+            ours.push(np.array([0] * 12 + [loud]))
+        c.decision_listen(ctypes.byref(theirs), batch_of(loud))
+        assert (ours.standing, ours.mean) == (theirs.standing, theirs.mean) and 0 < ours.mean < 1 << 16
+
+
 SETTINGS = [(sensitivity, first) for sensitivity in decision.SENSITIVITIES for first in (None, *range(1, 12))]
 
 
@@ -147,6 +201,8 @@ def test_c_equals_the_definition_with_every_setting(c, seed, size, setting):
     lean = rng.choice(likely, 40, p=[0.4, *[0.05] * 12]).repeat(10)[:, None] == np.arange(12)
     scores = (rng.integers(-size, size, (400, 12)) + size * lean) * rng.integers(1, 130, 400)[:, None]
     sensitivity, first_word = setting
+    if seed % 2:  # pauses and bursts
+        scores = with_loudness(scores, rng.integers(60, 160, 20).repeat(10))
     assert in_c(c, scores, *setting) == decision.words(scores, sensitivity=sensitivity, first_word=first_word)
 
 

@@ -23,15 +23,20 @@ def scores(*leads: tuple[int, int, int, int]) -> np.ndarray:
     return made
 
 
-def words(rule, made, loud=None, least=90_000):
-    return [(row // 2, word) for row, word in rule(least_lead=least).words(made, loud)]
+def with_loudness(made: np.ndarray, loud) -> np.ndarray:
+    """Rows int64 [120, 13] of scores and the loudness of each step."""
+    return np.concatenate([made, np.repeat(loud, decision.STEP_FRAMES)[:, None]], axis=1).astype(np.int64)
+
+
+def words(rule, rows, least=90_000):
+    return [(row // 2, word) for row, word in rule(least_lead=least).words(rows)]
 
 
 def test_without_a_rule_it_is_the_decision():
     made = np.random.default_rng(0).integers(-9000, 9000, (2000, len(CLASSES)))
     for begin in range(20, 1900, 37):
         made[begin : begin + 9, begin % len(CLASSES)] += 60_000
-    assert rules.RULES["the least lead alone"]().words(made, None) == decision.words(made) != []
+    assert rules.RULES["the least lead alone"]().words(made) == decision.words(made) != []
 
 
 def test_a_lead_must_last():
@@ -52,29 +57,14 @@ def test_a_second_look_waits_and_asks_for_half():
 
 def test_a_word_that_stands_alone_has_quiet_before_it():
     made = scores((80, 84, YES, 60_000))
-    quiet, talk = np.full(STEPS, -100.0), np.full(STEPS, 40.0)
-    quiet[38:42] = talk[38:42] = 50
-    talk[:3] = -100  # there was silence once: what follows is loud beside it
-    assert words(rules.StandsAlone, made, quiet) == words(rules.Judge, made) == [(40, YES)]
-    assert words(rules.StandsAlone, made, talk) == []
-    assert words(rules.StandsAlone, made, np.full(STEPS, 5.0)) == [(40, YES)]  # all alike: nothing is loud
-
-
-def test_a_word_that_stands_out_is_louder_than_what_came_before():
-    made = scores((80, 84, YES, 60_000))
-    level = np.full(STEPS, 10.0)
-    level[36:40] = 40  # just before the report, and the mean has hardly moved
-    heard = words(rules.Judge, made)
-    assert words(rules.StandsOut, made, level) == heard == [(40, YES)]
-    assert words(partial(rules.StandsOut, rise=31), made, level) == []
-    assert words(rules.StandsOut, made, np.roll(level, -9)) == []  # too long ago
-    assert words(rules.StandsOut, made, np.full(STEPS, 40.0)) == []  # as loud all the time
-
-
-def test_loudness_is_the_first_coefficient_over_a_step():
-    features = np.zeros((11, 12), np.int8)
-    features[:, 0] = np.arange(11)
-    assert rules.loudness(features).tolist() == [1.5, 5.5]
+    quiet, talk = np.full(STEPS, 29), np.full(STEPS, 169)
+    quiet[38:42] = talk[38:42] = 209
+    talk[:3] = 29  # there was silence once: what follows is loud beside it
+    for rule in (rules.StandsAlone, rules.Judge):
+        assert words(rule, with_loudness(made, quiet)) == [(40, YES)]
+    assert words(rules.StandsAlone, with_loudness(made, talk)) == []
+    alike = with_loudness(made, np.full(STEPS, 134))  # nothing is loud, and nothing need stand out
+    assert words(partial(rules.StandsAlone, stands_out=0), alike) == [(40, YES)]
 
 
 @pytest.fixture
@@ -82,8 +72,8 @@ def heard(monkeypatch):
     """Half an hour in which yes leads by little now and then, and a row in which it leads by much."""
     talk = np.tile(scores((40, 44, YES, 10_000)), (20, 1))
     said = scores((40, 44, YES, 90_000))
-    stream = negatives.Stream("a", "talk", 1800.0, talk, (), np.zeros(len(talk) // 2))
-    row = positives.Row(said, [live.Event(YES, 1.0, 1.6, 1.8)], np.zeros(STEPS))
+    stream = negatives.Stream("a", "talk", 1800.0, talk)
+    row = positives.Row(said, [live.Event(YES, 1.0, 1.6, 1.8)])
     monkeypatch.setattr(negatives, "speech", lambda *_, **__: [stream])
     monkeypatch.setattr(positives, "rows", lambda *_: {"clean": row, "10 dB": row})
 
@@ -105,13 +95,14 @@ def test_every_rule_has_its_curve(heard):
     assert first["leads for three steps"]["heard"]["clean"] <= first["the least lead alone"]["heard"]["clean"] == 100
 
 
-def test_rules_are_compared_in_music_at_the_lead_that_ships(heard, monkeypatch):
+def test_what_standing_out_spares_and_costs(heard, monkeypatch):
     loud = scores((40, 44, YES, 2 * decision.LEAST_LEAD // 3))
-    stream = negatives.Stream("a", "music", 1800.0, loud, (), np.zeros(STEPS))
-    monkeypatch.setattr(negatives, "noise", lambda *_: [stream])
-    (figure,) = figures.rules_in_music(None, None, None, None)
-    rows = {row["rule"]: row for row in figure.value}
-    assert [*rows] == [*rules.RULES_IN_MUSIC]
-    assert rows["the least lead alone"]["music"]["per_hour"] == rows["the least lead alone"]["noise"]["per_hour"] == 2
-    assert rows["stands out by 15 dB"]["music"]["events"] == 0  # nothing is louder than anything
-    assert rows["the least lead alone"]["heard"]["clean"] == 100 > rows["stands out by 15 dB"]["heard"]["clean"]
+    steady = negatives.Stream("a", "music", 1800.0, with_loudness(loud, np.full(STEPS, 180)))
+    monkeypatch.setattr(negatives, "noise", lambda *_: [steady])
+    (figure,) = figures.standing_out(None, None, None, None)
+    first, *others = figure.value
+    assert first["db"] is None and [row["db"] for row in others] == [10, 12.5, 15, 17.5]
+    assert [row["db"] for row in figure.value if row["ships"]] == [15]
+    assert first["music"]["per_hour"] == first["noise"]["per_hour"] == 2
+    assert all(row["music"]["events"] == 0 for row in others)  # nothing is louder than anything
+    assert all(row["heard"]["clean"] == 100 for row in figure.value)

@@ -141,6 +141,7 @@ def of_hours() -> list[Group]:
         Group(("hours.choice", "hours.chosen"), hours.choice, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.rules",), hours.rules_compared, ("speech", "noise", "rooms", "negatives")),
         Group(("hours.standing_out",), hours.standing_out, ("speech", "noise", "rooms", "music")),
+        Group(("hours.other_music",), hours.in_other_music, ("music",), long=True),
         Group(("hours.levers",), levers.levers, ("speech", "logmel", "negatives", "noise", "rooms"), long=True),
         Group(("hours.mismatches",), hours.on_board, ("negatives",)),
         Group((f"{SHIPPED}.accuracy_int_noise_by_kind",), hours.accuracy_by_kind, ("speech", "noise")),

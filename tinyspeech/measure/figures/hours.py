@@ -25,6 +25,8 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
           "out")
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 MUSIC = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
+OTHER_MUSIC = ("recordings of at least 15 s whose path says music, of the other packages of Debian's that "
+               "book/reproducing.md lists, of which S heard none")
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
 def _leads(least: int, count: int, octave: int) -> list[int]:
@@ -180,6 +182,16 @@ def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterato
                      "heard": {kind: positives.result(row, **least)["heard"] for kind, row in made.items()}})
     yield figure("hours.standing_out", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
                  hours={kind: round(one["hours"], 2) for kind, one in rates.items()}, model_hash=model.digest)
+
+
+def in_other_music(music: Path) -> Iterator[Figure]:
+    """The same of other music than `MUSIC`, on which the rise was not chosen: without it, and as it ships."""
+    model = _model()
+    streams = counting.noise(model, music)
+    before, ships = (counting.rates(streams, stands_out=rise) for rise in (-decision.LOUDEST, decision.STANDS_OUT))
+    yield _figure("hours.other_music", ships, "reports an hour", data=OTHER_MUSIC, model_hash=model.digest,
+                  files=ships["files"], by_word=ships["by_word"],
+                  before={key: before[key] for key in ("events", "per_hour", "interval_95")})
 
 
 def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:
