@@ -109,6 +109,12 @@ def test_a_network_that_has_no_integers(refused, word, tmp_path, monkeypatch):
             "printed_z")
 
 
+def test_a_network_that_was_not_exported_yet(refused, word, tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "MODELS", tmp_path)
+    shutil.copy(DATA / "models" / "tinyspeech_xs.pt", tmp_path / "mine.pt")
+    refused("no integers yet: run `python -m tinyspeech export --model mine`", "evaluate", "--model", "mine")
+
+
 def test_what_a_new_user_ran_into(refused, tmp_path):
     (tmp_path / "odd.yaml").write_text("model: resnet\n")
     refused("resnet", "train", "--config", tmp_path / "odd.yaml")
