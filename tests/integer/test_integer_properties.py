@@ -56,7 +56,7 @@ int model_window, model_memory;
 struct layer model_layers[MODEL_LAYERS]; /* rows behind the last layer are of no kind, and do nothing */
 uint16_t model_weights[{MOST_WORDS}];
 """
-C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c")
+C = ("multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "decision.c")
 WINDOWS = """#include "network.c"
 int32_t divide_for_test(int32_t n, int32_t d) { return divide(n, d); }
 """

@@ -17,7 +17,7 @@ from tinyspeech.integer import frontend, words
 from tinyspeech.paths import FIRMWARE
 
 SOURCES = ("frontend.c", "multiply.c", "kernels.c", "dense.c", "depthwise.c", "requantise.c", "words.c", "matching.c",
-           "teach.c", "network.c")
+           "teach.c", "decision.c", "network.c")
 
 
 class Native:
