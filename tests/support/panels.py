@@ -29,9 +29,8 @@ def natively(volts: np.ndarray, command: Command) -> bytes:
         while not said.endswith(b"\n"):
             said += advance(WAIT_S)
         assert said.startswith(start.encode())
-    # a signal begins with silence, for one and a half conversions: each then meets the middle of its sample, which lasts
-    signal = np.append(np.full(12, 32768, np.uint16), np.repeat(volts, 8))
-    board.chip.connect_microphone(signal, 8 * listening.ADC_HZ)
+    silence = np.full(2, 32768, np.uint16)  # with which a signal begins
+    board.chip.connect_microphone(np.append(silence, volts), listening.ADC_HZ)
     said, until = b"", board.now + len(volts) / listening.ADC_HZ
     while board.now < until - WAIT_S:
         said += advance(WAIT_S)
