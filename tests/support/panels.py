@@ -16,9 +16,12 @@ def natively(volts: np.ndarray, command: Command) -> bytes:
     board, asked = virtual.VirtualBoard(toolchain.build_firmware().bin.read_bytes()), 0.0
 
     def advance(seconds: float) -> bytes:
+        """As live_board.js and script.c do it, to the cycle: what an instruction took longer is not added up."""
         nonlocal asked
-        asked += seconds
-        board.advance(asked - board.now)  # what an instruction took longer is not added up
+        until = board.now + seconds
+        while (left := until - board.now) > 1e-6:
+            asked += min(WAIT_S, left)
+            board.advance(asked - board.now)
         return board.received()
 
     advance(virtual.START_S)
