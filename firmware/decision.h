@@ -14,7 +14,7 @@ enum {
     DECISION_CLASSES = 12, DECISION_REJECTED = 2, DECISION_LEAK_BITS = 3, DECISION_REFRACTORY_STEPS = 8,
     DECISION_WINDOW_STEPS = 38, DECISION_LEAD_BITS = 10
 };
-#define DECISION_LEAST_LEADS {146, 103, 37} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
+#define DECISION_LEAST_LEADS {146, 103, 33} /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
 
 /* What a user can set, in one printable byte: 64 + 16 * sensitivity + the class that opens an armed board, 0 for one that
    is always open, 1 for taught words. */
