@@ -60,6 +60,10 @@ def _without_words(groups: dict[str, dict]) -> dict[str, dict]:
     return {name: {key: one[key] for key in RATES} for name, one in groups.items()}
 
 
+def _by_word(rates: dict) -> dict[str, int]:
+    return {word: one["events"] for word, one in rates["by_word"].items() if one["events"]}
+
+
 def in_speech(negatives: Sequence[Path]) -> Iterator[Figure]:
     """False reports an hour of running speech, and false commands behind each first word."""
     model = _model()
@@ -98,7 +102,7 @@ def in_music(music: Path) -> Iterator[Figure]:
     model = _model()
     whole = counting.rates(counting.noise(model, music))
     yield _figure("hours.music_per_hour", whole, "reports an hour", data=MUSIC, model_hash=model.digest,
-                  by_word={word: one["events"] for word, one in whole["by_word"].items() if one["events"]})
+                  by_word=_by_word(whole))
 
 
 def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
@@ -190,7 +194,7 @@ def in_other_music(music: Path) -> Iterator[Figure]:
     streams = counting.noise(model, music)
     before, ships = (counting.rates(streams, stands_out=rise) for rise in (-decision.LOUDEST, decision.STANDS_OUT))
     yield _figure("hours.other_music", ships, "reports an hour", data=OTHER_MUSIC, model_hash=model.digest,
-                  files=ships["files"], by_word=ships["by_word"],
+                  files=ships["files"], by_word=_by_word(ships),
                   before={key: before[key] for key in ("events", "per_hour", "interval_95")})
 
 
