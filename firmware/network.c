@@ -14,11 +14,11 @@
 
 struct network network;
 
-/* Whether a batch is listened to here: on the chip, words_batch does it. */
+/* Whether a batch's loudness is followed here: on the chip, words_batch does it. */
 #ifdef __riscv
-#define LISTENS (MODEL_WEIGHED && !MODEL_TAP && MODEL_BATCH == 4)
+#define FOLLOWS (NETWORK_LOUDNESS && !MODEL_TAP)
 #else
-#define LISTENS (MODEL_WEIGHED && MODEL_BATCH == 4)
+#define FOLLOWS NETWORK_LOUDNESS
 #endif
 #if MODEL_TAP
 _Static_assert(offsetof(struct network, loudness.standing) == offsetof(struct network, words) + WORDS_STANDING &&
@@ -229,7 +229,7 @@ APART void begin_batch(void *scratch)
     network.waiting_bytes = 0;
     int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
     if (MODEL_TAP) words_batch(network.words, waiting);
-    if (LISTENS) decision_listen(&network.loudness, waiting);
+    if (FOLLOWS) decision_listen(&network.loudness, waiting);
     for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
         spread(slots, waiting, MODEL_INPUTS);
         run_layers(model_layers, model_layers + MODEL_FRONT, slots, scratch);

@@ -8,6 +8,9 @@
 #include "model.h"
 #include "words.h"
 
+/* Whether it is known what stands out: of batches of four, as all networks here have them. */
+#define NETWORK_LOUDNESS (MODEL_WEIGHED && MODEL_BATCH == 4)
+
 /* All that the network remembers, in one place, so that one loop forgets it; the histories first, whose addresses are then
    short to compute. What is listed behind `between` belongs to the run, not to the sound. */
 extern struct network {
