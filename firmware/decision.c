@@ -1,7 +1,10 @@
 /* See decision.h. */
+#include <stddef.h>
+
 #include "decision.h"
 
-static const uint8_t least_leads[SETTING_SENSITIVITIES] = DECISION_LEAST_LEADS;
+_Static_assert(offsetof(struct decision, refractory) == DECISION_REFRACTORY &&
+               offsetof(struct decision, window) == DECISION_WINDOW, "the assembly's");
 
 int setting_valid(uint32_t setting)
 {
@@ -9,18 +12,22 @@ int setting_valid(uint32_t setting)
     return setting - SETTING_BASE < 16 * SETTING_SENSITIVITIES && firsts >> setting_first_word(setting) & 1;
 }
 
-void decision_listen(struct decision_loudness *loudness, const int8_t *features)
+void decision_listen(struct decision *d, struct decision_loudness *loudness, const int8_t *features)
 {
     int now = DECISION_LOUDNESS + ((features[0] + features[12] + features[24] + features[36]) >> 2), mean = loudness->mean;
     if (!mean) mean = now << DECISION_MEAN_BITS;
     int above = now - (mean >> DECISION_MEAN_BITS);
     loudness->mean = (uint16_t)(mean + above);
-    loudness->standing = (uint8_t)(loudness->standing << 1 | (above >= DECISION_STANDS_OUT));
+    int peak = loudness->peak < above ? above : loudness->peak;
+    if (peak >= DECISION_STANDS_OUT) loudness->peak = (uint8_t)(peak - 1); /* and else it matters no more */
+    if ((peak < DECISION_STANDS_OUT || peak - DECISION_FALLS < above) && !d->refractory) d->refractory = 1;
 }
 
-int decision_step(struct decision *d, uint32_t setting, int standing)
+#ifndef __riscv /* decide.S */
+int decision_step(struct decision *d, uint32_t setting, int doubtful)
 {
     int32_t *sums = d->sums, most = INT32_MIN / 2, next = most; /* no sum is below */
+    static const uint8_t least_leads[SETTING_SENSITIVITIES] = {DECISION_LEAST_LEADS};
     int best = 0;
     if (d->window) d->window--;
     if (d->refractory) {
@@ -32,8 +39,10 @@ int decision_step(struct decision *d, uint32_t setting, int standing)
         if (sum > most) next = most, most = sum, best = c;
         else if (sum > next) next = sum;
     }
-    if (best < DECISION_REJECTED || !standing) return -1;
-    if ((most - next) >> DECISION_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
+    if (best < DECISION_REJECTED) return -1;
+    int32_t lead = most - next;
+    if (best == doubtful) lead -= lead >> 2;
+    if (lead >> DECISION_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
     for (int c = 0; c < DECISION_CLASSES; c++) sums[c] = 0;
     d->refractory = DECISION_REFRACTORY_STEPS;
     int first = (int)setting_first_word(setting), window = 0;
@@ -44,6 +53,7 @@ int decision_step(struct decision *d, uint32_t setting, int standing)
     d->window = (uint8_t)window;
     return best;
 }
+#endif
 
 int decision_taught(struct decision *d, uint32_t setting)
 {

@@ -167,7 +167,7 @@ static int listen(int now)
         if (!MODEL_TEACHES && now == 'M') {
             usart_bytes(work.coefficients, FRONTEND_N_COEFFICIENTS);
         } else if (network_frame(work.coefficients, work.scratch)) {
-            int word = decision_step(&network.sums, board_setting(), NETWORK_LOUDNESS ? network.loudness.standing : 1);
+            int word = decision_step(&network.sums, board_setting(), MODEL_DOUBTFUL);
             const void *rest = &network.sums.refractory; /* and window, in the same halfword */
             if (!*(const uint16_t *)rest) led_rest();
             if (word >= 0) {

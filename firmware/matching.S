@@ -104,7 +104,7 @@ frame:
 #endif
 
     addi a4, a0, WORDS_LINE
-    addi a1, a1, -48            # as decision_listen: loudness, its mean, what stands out
+    addi a1, a1, -48            # as decision_listen: loudness, its mean, peak and fall
     jal t0, sum_of_four
     srai a2, a2, 2
     addi a2, a2, DECISION_LOUDNESS
@@ -115,12 +115,20 @@ frame:
     sub a2, a2, a5
     add a3, a3, a2
     sh a3, WORDS_MEAN - WORDS_LINE(a4)
-    slti a2, a2, DECISION_STANDS_OUT
-    lbu a3, WORDS_STANDING - WORDS_LINE(a4)
-    add a3, a3, a3
-    addi a3, a3, 1
-    sub a3, a3, a2
-    sb a3, WORDS_STANDING - WORDS_LINE(a4)
+    lbu a3, WORDS_ABOVE - WORDS_LINE(a4)
+    bge a3, a2, 1f
+    mv a3, a2
+1:  li a5, DECISION_STANDS_OUT
+    blt a3, a5, 1f
+    addi a3, a3, -1
+    sb a3, WORDS_ABOVE - WORDS_LINE(a4)
+    addi a3, a3, 1 - DECISION_FALLS
+    bge a3, a2, 2f
+1:  lbu a5, WORDS_REST(a0)
+    bnez a5, 2f
+    li a5, 1
+    sb a5, WORDS_REST(a0)
+2:
     addi a1, a1, 1              # the coefficients behind the loudness
     addi a5, a4, WORD_LINE_BYTES * (WORD_LINE - 1)
 1:  lbu a2, WORD_LINE_BYTES(a4)

@@ -25,6 +25,7 @@
 #define MODEL_NAME "tinyspeech_s"
 #define MODEL_HASH "a123e7e56b47"
 #define MODEL_CLASSES 12
+#define MODEL_DOUBTFUL 4
 #define MODEL_INPUTS 12
 #define MODEL_FLUSH 8
 #define MODEL_CHECKSUM 0x3d09e02bu

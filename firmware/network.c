@@ -21,8 +21,9 @@ struct network network;
 #define FOLLOWS NETWORK_LOUDNESS
 #endif
 #if MODEL_TAP
-_Static_assert(offsetof(struct network, loudness.standing) == offsetof(struct network, words) + WORDS_STANDING &&
-               offsetof(struct network, loudness.mean) == offsetof(struct network, words) + WORDS_MEAN, "the assembly's");
+_Static_assert(offsetof(struct network, loudness.peak) == offsetof(struct network, words) + WORDS_ABOVE &&
+               offsetof(struct network, loudness.mean) == offsetof(struct network, words) + WORDS_MEAN &&
+               (int)offsetof(struct network, sums.refractory) - (int)offsetof(struct network, words) == WORDS_REST, "the assembly's");
 #endif
 
 void network_reset(int leaky)
@@ -229,7 +230,7 @@ APART void begin_batch(void *scratch)
     network.waiting_bytes = 0;
     int8_t *slots = slots_of(scratch, 0), *waiting = network.between.waiting;
     if (MODEL_TAP) words_batch(network.words, waiting);
-    if (FOLLOWS) decision_listen(&network.loudness, waiting);
+    if (FOLLOWS) decision_listen(&network.sums, &network.loudness, waiting);
     for (const int8_t *end = waiting + MODEL_BATCH * MODEL_INPUTS; waiting < end; waiting += 2 * MODEL_INPUTS) {
         spread(slots, waiting, MODEL_INPUTS);
         run_layers(model_layers, model_layers + MODEL_FRONT, slots, scratch);

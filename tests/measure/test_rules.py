@@ -58,13 +58,13 @@ def test_a_second_look_waits_and_asks_for_half():
 def test_a_word_that_stands_alone_has_quiet_before_it():
     made = scores((80, 84, YES, 60_000))
     quiet, talk = np.full(STEPS, 29), np.full(STEPS, 169)
-    quiet[38:42] = talk[38:42] = 209
+    quiet[37:40] = talk[37:40] = 209
     talk[:3] = 29  # there was silence once: what follows is loud beside it
     for rule in (rules.StandsAlone, rules.Judge):
         assert words(rule, with_loudness(made, quiet)) == [(40, YES)]
     assert words(rules.StandsAlone, with_loudness(made, talk)) == []
     alike = with_loudness(made, np.full(STEPS, 134))  # nothing is loud, and nothing need stand out
-    assert words(partial(rules.StandsAlone, stands_out=0), alike) == [(40, YES)]
+    assert words(partial(rules.StandsAlone, stands_out=None), alike) == [(40, YES)]
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_what_standing_out_spares_and_costs(heard, monkeypatch):
     monkeypatch.setattr(negatives, "noise", lambda *_: [steady])
     (figure,) = figures.standing_out(None, None, None, None)
     first, *others = figure.value
-    assert first["db"] is None and [row["db"] for row in others] == [10, 12.5, 15, 17.5]
-    assert [row["db"] for row in figure.value if row["ships"]] == [15]
+    assert [row["asked"] for row in figure.value] == [*figures.ASKED] and first["asked"] == "nothing"
+    assert [figures.ASKED[row["asked"]] for row in figure.value if row["ships"]] == [{}]
     assert first["music"]["per_hour"] == first["noise"]["per_hour"] == 2
     assert all(row["music"]["events"] == 0 for row in others)  # nothing is louder than anything
     assert all(row["heard"]["clean"] == 100 for row in figure.value)

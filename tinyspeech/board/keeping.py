@@ -67,7 +67,7 @@ def events(model: IntegerModel, samples: np.ndarray, taught: Sequence[Word] = ()
     taught : words that the board keeps
     settings : as for `listening.words`
     """
-    decider = decision.Decision(**settings)
+    decider = decision.of_network(model, **settings)
     rest = listening.BATCH_FRAMES * decision.REFRACTORY_STEPS
     over = {words.report_frame(frame): taught[i].name for frame, i in words.heard(model, samples, taught)} if taught \
         else {}

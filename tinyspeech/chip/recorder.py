@@ -23,7 +23,7 @@ ROLES = {
     "between": "between bursts", "words": "taught words",
     **dict.fromkeys(("sums", "weight", "refractory", "window"), "sums"),
     **dict.fromkeys(("at", "missing", "lost", "serial", "due", "ended", "command", "leaks", "phase", "waiting_bytes",
-                     "holds", "alone", "standing", "mean"), "counters"),
+                     "holds", "alone", "mean"), "counters"),
 }
 """What chapter 10 calls the firmware's variables, and members of structures; any other keeps its name."""
 

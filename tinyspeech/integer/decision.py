@@ -1,4 +1,5 @@
-"""From scores that never end to words: the definition that `firmware/decision.c` follows (chapter 10).
+"""From scores that never end to words: the definition that `firmware/decision.c` follows, and `decide.S` on the chip
+(chapter 10).
 
 A clip ends, and its answer is an average over its frames. A microphone does not: here the average leaks, so that what
 was heard a second ago counts little, and a word is reported when one keyword leads it clearly.
@@ -8,9 +9,11 @@ All arithmetic is that of the chip: integers, `>>` rounds down. This file knows 
 | --- | --- |
 | every frame of scores | sum = sum - (sum >> `LEAK_BITS`) + weight * score |
 | every `STEP_FRAMES` frames | the class that leads, and its lead over the next: best - second of the sums |
+| doubtful | of the lead of the word `DOUBTFUL`, three quarters count: lead - (lead >> 2) |
 | loudness | of a step: mean of the first coefficient over its batch of `BATCH_FRAMES` frames, + 129: 1 .. 256 |
-| mean | mean + loudness - (mean >> `MEAN_BITS`); the first loudness << `MEAN_BITS` |
-| stands out | loudness - (the mean before it >> `MEAN_BITS`) >= `STANDS_OUT`, in one of `STANDING_STEPS` steps |
+| above | loudness - (mean >> `MEAN_BITS`), by which the mean then grows; the first loudness is the mean |
+| peak | the largest of above, and of the peak before, of which each step takes one |
+| stands out | peak >= `STANDS_OUT`, and above <= peak - `FALLS`: it rose, and has fallen |
 | rejected | silence or unknown leads; lead < `LEAST_LEAD`; nothing stands out; or a word came just before |
 | reported | the class that leads; then the sums are forgotten, and for `REFRACTORY_STEPS` nothing is reported |
 | armed and closed | a word that is not the first word: all the same, only not reported |
@@ -27,13 +30,14 @@ The constants were chosen on three hours of running speech of speakers that the 
 their keywords (`python -m tinyspeech measure choose`; `hours.choice` in data/results.json). At as many false reports, a
 leak of three bits hears more than one of two, in noise and in rooms most of all; one of four bits hears less, and
 reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
-one, three or eight (`hours.chosen`). What stands out is asked because of music, which hardly ever does: without that it
-sets off five times as many reports and more; the price is six words in a hundred in noise at 10 dB, and in speech
-nothing changes (`hours.standing_out`, `hours.other_music`). Other rules buy nothing in speech (`hours.rules`).
+one, three or eight (`hours.chosen`). What stands out, and what is doubtful, is asked because of music, which is loud all
+the time, and of whose reports most are one word: chosen on 25 hours of it, judged by others (`hours.standing_out`,
+`hours.other_music`). Other rules buy nothing in speech (`hours.rules`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,10 +52,10 @@ BATCH_FRAMES = 4
 """Of features, in a step."""
 MEAN_BITS = 7
 """A step moves the mean loudness by a 128th of the way: it looks back over some 10 s."""
-STANDS_OUT = 24
-"""Units of the first coefficient, of which 32 are 20 dB: 15 dB above the mean."""
-STANDING_STEPS = 8
-"""0.64 s: a word's loudest moment comes before its last."""
+STANDS_OUT = 18
+"""Units of the first coefficient, of which 32 are 20 dB: 11 dB above the mean, and a unit more for each step since."""
+FALLS = 8
+"""5 dB: a word's loudest moment comes before its last."""
 LOUDEST = 256
 LEAK_BITS = 3
 """A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
@@ -70,6 +74,13 @@ REJECTED = 2
 """The first classes, silence and unknown, are no words."""
 TAUGHT = 1
 """In place of a first word: taught words, all of them."""
+DOUBTFUL = "up"
+"""Two in three of what music sets off: a beat of a drum is a vowel that ends in a stop."""
+
+
+def doubtful(classes: Sequence[str]) -> int | None:
+    """Which of a network's classes is `DOUBTFUL`, if any."""
+    return classes.index(DOUBTFUL) if DOUBTFUL in classes else None
 
 
 @dataclass
@@ -94,13 +105,19 @@ class Decision:
     """Steps for which an armed board is still open."""
     mean: int = 0
     """Of the loudness, in 2**-`MEAN_BITS`; 0 before the first step."""
-    standing: int = 0
-    """A bit for each of the last `STANDING_STEPS` steps, the newest lowest: whether it stood out."""
+    peak: int = 0
+    """Of what the loudness was above the mean."""
+    standing: bool = False
+    """Whether a word may be reported. Where it may not, the chip has a step of rest."""
     leader: tuple[int, int] = (0, 0)
-    """At the last step: the class that led, and its lead; (0, 0) in the rest after a word, and where nothing stands out.
-    Not on the chip."""
+    """At the last step: the class that led, and what counts of its lead; (0, 0) in the rest after a word, and where
+    nothing stands out. Not on the chip."""
     leak_bits: int = field(default_factory=lambda: LEAK_BITS)
-    stands_out: int = STANDS_OUT
+    stands_out: int | None = STANDS_OUT
+    """None asks for nothing, to see what it spares."""
+    falls: int = FALLS
+    doubtful: int | None = doubtful(CLASSES)
+    """The class of whose lead less counts."""
     least_lead: int | None = None
     sensitivity: str = DEFAULT_SENSITIVITY
     first_word: int | None = None
@@ -128,7 +145,7 @@ class Decision:
         if len(scores) > len(CLASSES):
             self._listen(int(scores[len(CLASSES)]))
         else:
-            self.standing = 1
+            self.standing = True
         return self._step()
 
     def _listen(self, loudness: int) -> None:
@@ -136,7 +153,13 @@ class Decision:
         self.mean = self.mean or loudness << MEAN_BITS
         above = loudness - (self.mean >> MEAN_BITS)
         self.mean += above
-        self.standing = (self.standing << 1 | (above >= self.stands_out)) & (1 << STANDING_STEPS) - 1
+        if self.stands_out is None:
+            self.standing = True
+            return
+        peak = max(self.peak, above)
+        self.standing = peak >= self.stands_out and above <= peak - self.falls
+        if peak >= self.stands_out:  # and else it matters no more
+            self.peak = peak - 1
 
     def taught(self) -> bool:
         """Behind a step: a taught word is over. Whether it is reported."""
@@ -154,8 +177,10 @@ class Decision:
         if not self.standing:
             return None
         best = int(self.sums.argmax())
-        lead = self.sums[best] - np.delete(self.sums, best).max()
-        self.leader = best, int(lead)
+        lead = int(self.sums[best] - np.delete(self.sums, best).max())
+        if best == self.doubtful:
+            lead -= lead >> 2
+        self.leader = best, lead
         if best < REJECTED or lead < self.least_lead:
             return None
         self.sums[:], self.refractory = 0, REFRACTORY_STEPS
@@ -166,6 +191,11 @@ class Decision:
             return None
         self.window = WINDOW_STEPS
         return best
+
+
+def of_network(model: IntegerModel, **settings: int | str | None) -> Decision:
+    """A decision on what this network hears: it knows which of its words is doubtful."""
+    return Decision(**{"doubtful": doubtful(model.classes), **settings})
 
 
 def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:

@@ -55,7 +55,7 @@ def words(model: IntegerModel, samples: np.ndarray, **settings: int | str | None
     settings : of `decision.Decision`, such as sensitivity and first_word; by default those of a board on which nothing
         was set, which is always open
     """
-    decider = decision.Decision(**settings)
+    decider = decision.of_network(model, **settings)
     heard = [(frame, decider.push(scores)) for frame, scores in scored_frames(model, samples)]
     return [(frame, model.classes[label]) for frame, label in heard if label is not None]
 

@@ -730,7 +730,9 @@ def reported(model: IntegerModel, samples: np.ndarray, words: Sequence[Word],
              **settings: int | str | None) -> list[tuple[int, str]]:
     """(FRAME, name) of every word that a board reports to which these were taught, as `listening.words` of one to which
     none were; the ten first."""
-    decider, listener, found, taught = decision.Decision(**settings), Listener(words), [], None
+    decider, listener = decision.of_network(model, **settings), Listener(words)
+    found: list[tuple[int, str]] = []
+    taught = None
     rows = zip(*_rows(model, frontend.FrontendStream().push(samples)), strict=True)
     for (frame, scores), row in zip(listening.scored_frames(model, samples), rows, strict=False):
         label, heard = decider.push(scores), listener.push(*row)

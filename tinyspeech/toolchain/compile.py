@@ -36,7 +36,7 @@ WHOLE = ".whole.json"
 """In each build: the size and hash of every file, so that what somebody removed or a full disk cut is seen."""
 FIRMWARE_SOURCES = ("startup.S", "dense.S", "requantise.S", "handler.S", "frontend.c", "teach.S", "words.c", "board.c",
                     "listen.c", "depthwise.S", "usart.c", "main.c", "multiply.c", "kernels.c", "save.S", "decision.c",
-                    "matching.S", "network.c")
+                    "decide.S", "matching.S", "network.c")
 """In the order in which they lie in flash: main.c in the middle, since a call over more than 2 KB takes two bytes more,
 and the weights, network.c's, last of all constants. The rest by trial: this order is the smallest."""
 

@@ -24,9 +24,11 @@ LEVELS = (None, 0.1, 0.5)
 SPEECH = ("running speech of speakers whom training does not hear, true occurrences and half a second around each left "
           "out")
 QUIET = "the last fifth of each recording of noise, which training does not hear"
-MUSIC = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
-OTHER_MUSIC = ("recordings of at least 15 s whose path says music, of the other packages of Debian's that "
-               "book/reproducing.md lists, of which S heard none")
+KEPT_ASIDE = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
+MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists first, of which S heard "
+         "none; what stands out, and which word is doubtful, was chosen on them")
+OTHER_MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists last, of which S "
+               "heard none and by which nothing was chosen")
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
 def _leads(least: int, count: int, octave: int) -> list[int]:
@@ -37,8 +39,15 @@ def _leads(least: int, count: int, octave: int) -> list[int]:
 LEADS = {1: _leads(16_384, 8, 2), 2: _leads(16_384, 8, 2), 3: _leads(23_552, 24, 6), 4: _leads(23_552, 9, 2)}
 """Bits of the leak -> least leads that `choice` compares."""
 RULE_LEADS = _leads(16_384, 9, 2)
-RISES = (None, 16, 20, 24, 28)
-"""Units of the first coefficient that `standing_out` compares; None asks for nothing."""
+ASKED: dict[str, dict[str, int | None]] = {
+    "nothing": {"stands_out": None, "doubtful": None},
+    "it rises": {"falls": 0, "doubtful": None},
+    "it rises and falls": {"doubtful": None},
+    "and of up's lead three quarters count": {},
+    "all that, from a rise of 9 dB on": {"stands_out": 14},
+    "all that, from a rise of 14 dB on": {"stands_out": 22},
+}
+"""What `standing_out` compares, as constants of `decision.Decision`; {} ships."""
 WANTED = {"low": 1.0, "normal": 3.0, "high": 8.0}
 """Reports an hour of training speakers' running speech that a sensitivity may make at most; a lead is the least that
 keeps to it. Training has heard these speakers: of others there are more."""
@@ -98,11 +107,11 @@ def in_noise(noise: Path) -> Iterator[Figure]:
 
 
 def in_music(music: Path) -> Iterator[Figure]:
-    """False reports an hour of music that no training heard, every recording whole."""
+    """False reports an hour of the music on which was chosen what stands out, every recording whole."""
     model = _model()
     whole = counting.rates(counting.noise(model, music))
     yield _figure("hours.music_per_hour", whole, "reports an hour", data=MUSIC, model_hash=model.digest,
-                  by_word=_by_word(whole))
+                  files=whole["files"], by_word=_by_word(whole))
 
 
 def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
@@ -115,7 +124,7 @@ def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, 
     yield figure(f"{TEACHES_ITSELF}.hours", {
         **{name: {key: one[key] for key in kept} for name, one in rates.items()},
         "keywords": {name: positives.result(row)["heard"] for name, row in made.items()}},
-        "reports an hour; % of keywords", data=f"{SPEECH}; {MUSIC}; {ROW}", model_hash=model.digest)
+        "reports an hour; % of keywords", data=f"{SPEECH}; {KEPT_ASIDE}; {ROW}", model_hash=model.digest)
 
 
 def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
@@ -171,28 +180,27 @@ def rules_compared(speech: Path, noise: Path, rooms: Path, negatives: Sequence[P
 
 
 def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
-    """By how much a word must stand out: what that spares in music and noise at the lead that ships, and what it costs in
-    words."""
+    """What is asked of a word because of music: what each part spares in music and noise at the lead that ships, and what
+    it costs in words."""
     model = _model()
     sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
     made = positives.rows(model, speech, noise, rooms, WHO)
     rows = []
-    for rise in tqdm(RISES, "rises", disable=None):
-        least = {"stands_out": -decision.LOUDEST if rise is None else rise}
-        rates = {kind: counting.rates(streams, **least) for kind, streams in sounds.items()}
-        rows.append({"db": None if rise is None else round(20 * rise / 32, 1), "ships": rise == decision.STANDS_OUT,
+    for asked, constants in tqdm(ASKED.items(), "asked", disable=None):
+        rates = {kind: counting.rates(streams, **constants) for kind, streams in sounds.items()}
+        rows.append({"asked": asked, "ships": not constants,
                      **{kind: {key: one[key] for key in ("events", "per_hour", "interval_95")}
                         for kind, one in rates.items()},
-                     "heard": {kind: positives.result(row, **least)["heard"] for kind, row in made.items()}})
+                     "heard": {kind: positives.result(row, **constants)["heard"] for kind, row in made.items()}})
     yield figure("hours.standing_out", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
                  hours={kind: round(one["hours"], 2) for kind, one in rates.items()}, model_hash=model.digest)
 
 
 def in_other_music(music: Path) -> Iterator[Figure]:
-    """The same of other music than `MUSIC`, on which the rise was not chosen: without it, and as it ships."""
+    """The same of music by which nothing was chosen: with nothing asked, and as it ships."""
     model = _model()
     streams = counting.noise(model, music)
-    before, ships = (counting.rates(streams, stands_out=rise) for rise in (-decision.LOUDEST, decision.STANDS_OUT))
+    before, ships = (counting.rates(streams, **asked) for asked in (ASKED["nothing"], {}))
     yield _figure("hours.other_music", ships, "reports an hour", data=OTHER_MUSIC, model_hash=model.digest,
                   files=ships["files"], by_word=_by_word(ships),
                   before={key: before[key] for key in ("events", "per_hour", "interval_95")})
