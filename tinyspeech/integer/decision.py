@@ -59,7 +59,7 @@ FALLS = 8
 LOUDEST = 256
 LEAK_BITS = 3
 """A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
-LEAST_LEADS = {"low": 149_504, "normal": 105_472, "high": 33_792}
+LEAST_LEADS = {"low": 149_504, "normal": 105_472, "high": 26_624}
 """By sensitivity, in weights times scores: normal is 103 * 2**10. A frame in the middle of a word weighs about 100."""
 SENSITIVITIES = tuple(LEAST_LEADS)
 DEFAULT_SENSITIVITY = "normal"
