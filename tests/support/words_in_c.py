@@ -58,7 +58,7 @@ class OnChip:
         self.chip, self.at = Board(firmware.elf).chip, toolchain.symbol_addresses(firmware.elf)
         self.top = self.chip.state.x[2] - 256
         self._write(0x20000000, EBREAK)
-        self.state_at, self.work, self.features, self.blocks = (0x20000000 + at for at in (64, 192, 256, 320))
+        self.state_at, self.work, self.features, self.blocks = (0x20000000 + at for at in (128, 256, 320, 384))
         self._write(self.state_at, bytes(STATE.itemsize))
 
     def _write(self, address: int, data: bytes) -> None:
