@@ -75,7 +75,7 @@ REJECTED = 2
 TAUGHT = 1
 """In place of a first word: taught words, all of them."""
 DOUBTFUL = "up"
-"""Two in three of what music sets off: a beat of a drum is a vowel that ends in a stop."""
+"""Three in four of what music sets off and stands out: a beat, and then nothing."""
 
 
 def doubtful(classes: Sequence[str]) -> int | None:
