@@ -124,10 +124,10 @@ frame:
     sb a3, WORDS_ABOVE - WORDS_LINE(a4)
     addi a3, a3, 1 - DECISION_FALLS
     bge a3, a2, 2f
-1:  lbu a5, WORDS_REST(a0)
+1:  lbu a5, NETWORK_REST - NETWORK_WORDS(a0)
     bnez a5, 2f
     li a5, 1
-    sb a5, WORDS_REST(a0)
+    sb a5, NETWORK_REST - NETWORK_WORDS(a0)
 2:
     addi a1, a1, 1              # the coefficients behind the loudness
     addi a5, a4, WORD_LINE_BYTES * (WORD_LINE - 1)

@@ -8,6 +8,7 @@
 
 #include "kernels.h"
 #include "multiply.h"
+#include "teach.h"
 
 /* How the sums of the first frame, or the only one, are read. */
 #define ONE (MODEL_PAIRED ? FIRST : WHOLE)
@@ -23,7 +24,7 @@ struct network network;
 #if MODEL_TAP
 _Static_assert(offsetof(struct network, loudness.peak) == offsetof(struct network, words) + WORDS_ABOVE &&
                offsetof(struct network, loudness.mean) == offsetof(struct network, words) + WORDS_MEAN &&
-               (int)offsetof(struct network, sums.refractory) - (int)offsetof(struct network, words) == WORDS_REST, "the assembly's");
+               offsetof(struct network, sums.refractory) == NETWORK_REST, "the assembly's");
 #endif
 
 void network_reset(int leaky)

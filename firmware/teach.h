@@ -56,13 +56,14 @@
 #define TAKE_PART 14
 #define TAKE_BYTES 540
 
-/* Where `words` is in struct network (network.h). */
+/* Where `words`, and the decision's rest, are in struct network (network.h). */
 #if MODEL_BATCH * MODEL_INPUTS > 2 * MODEL_HELD_BYTES
 #define NETWORK_BETWEEN (MODEL_BATCH * MODEL_INPUTS)
 #else
 #define NETWORK_BETWEEN (2 * MODEL_HELD_BYTES)
 #endif
 #define NETWORK_WORDS ((MODEL_STATE_BYTES + 3) / 4 * 4 + 4 * (MODEL_CLASSES + 1) + 4 + NETWORK_BETWEEN)
+#define NETWORK_REST (NETWORK_WORDS - NETWORK_BETWEEN - 4)
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

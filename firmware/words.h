@@ -38,14 +38,9 @@
 #define WORDS_SUM 15
 #define WORDS_MERIT 16
 #define WORDS_LINE (WORDS_MERIT + WORDS * WORD_PARTS)
-/* And behind it, and before it, in struct network, what network.c asserts: */
+/* And behind it, in struct network, what network.c asserts: */
 #define WORDS_ABOVE (WORDS_LINE + WORD_LINE * WORD_LINE_BYTES)
 #define WORDS_MEAN (WORDS_ABOVE + 1)
-#if 2 * MODEL_HELD_BYTES > 48 /* what waits, or what is held, lies between; model.h comes first */
-#define WORDS_REST (-4 - (2 * MODEL_HELD_BYTES + 3 & ~3))
-#else
-#define WORDS_REST (-4 - 48)
-#endif
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
