@@ -90,7 +90,7 @@ def test_the_board_says_what_the_definition_says(model, talk, monkeypatch):
     monkeypatch.setattr(negatives, "BOARD_S", 5)
     result = negatives.on_board(model, [folder], board_hours=8 / 3600)
     assert result["mismatches"] == 0 and result["lines"] > 0 and result["hours"] == round(8 / 3600, 3)
-    monkeypatch.setattr(negatives.listening, "words", lambda *_: [])
+    monkeypatch.setattr(negatives.listening, "words", lambda *_, **__: [])
     assert negatives.on_board(model, [folder], board_hours=8 / 3600)["mismatches"] == result["lines"]
 
 

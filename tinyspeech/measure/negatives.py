@@ -19,10 +19,10 @@ from tqdm import tqdm
 
 from tinyspeech import CLASSES, KEYWORDS
 from tinyspeech.board.microphone import SIGNAL_HZ, as_volts
-from tinyspeech.board.protocol import Word, parse
+from tinyspeech.board.protocol import Command, Word, parse, setting
 from tinyspeech.board.virtual import VirtualBoard, shipped_image
 from tinyspeech.errors import UserError
-from tinyspeech.integer import frontend, listening
+from tinyspeech.integer import decision, frontend, listening
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import hours, live, rules
 from tinyspeech.sound import recordings, truth
@@ -161,11 +161,11 @@ def pieces(folders: Sequence[Path], who: str, seconds: float) -> Iterator[np.nda
 
 
 def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", board_hours: float = 1.0,
-             image: bytes | None = None) -> dict:
+             image: bytes | None = None, sensitivity: str = decision.DEFAULT_SENSITIVITY) -> dict:
     """Play recordings to the virtual board, and compare its words with the definition's, line by line.
 
     The definition hears what the converter read (`live.listen`). image : the firmware, with the same network; by
-    default the one that ships. Returns `hours`, `lines` of the board, and
+    default the one that ships. sensitivity : to which the board is set. Returns `hours`, `lines` of the board, and
     `mismatches`: lines that only one of them has. Raises `UserError` for a time that is none.
     """
     seconds = board_seconds(board_hours)
@@ -174,10 +174,12 @@ def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", boa
         for samples in pieces(folders, who, seconds):
             board = VirtualBoard(image)
             board.advance(0.01)
+            board.send(Command.SETTINGS + setting(sensitivity, None))
+            board.advance(0.05)  # a page of flash
             played = np.pad(samples, (0, QUIET_S * frontend.SAMPLE_RATE_HZ))
             heard = live.listen(board, as_volts(played, frontend.SAMPLE_RATE_HZ), SIGNAL_HZ)
             said = {line for _, line in heard.lines if isinstance(parse(line), Word)}
-            expected = {str(Word(word, frame)) for frame, word in listening.words(model, heard.samples)}
+            expected = {str(Word(word, frame)) for frame, word in listening.words(model, heard.samples, sensitivity=sensitivity)}
             lines, wrong = lines + len(said), wrong + len(said ^ expected)
             heard_s += len(samples) / frontend.SAMPLE_RATE_HZ
             bar.update(len(samples) // frontend.SAMPLE_RATE_HZ)
