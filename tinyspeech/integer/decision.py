@@ -30,8 +30,8 @@ The constants were chosen on three hours of running speech of speakers that the 
 their keywords (`python -m tinyspeech measure choose`; `hours.choice` in data/results.json). At as many false reports, a
 leak of three bits hears more than one of two, in noise and in rooms most of all; one of four bits hears less, and
 reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
-one, three or eight (`hours.chosen`). What stands out, and what is doubtful, is asked because of music, which is loud all
-the time, and of whose reports most are one word: chosen on 25 hours of it, judged by others (`hours.standing_out`,
+one, three or eight (`hours.chosen`). What stands out, and what is doubtful, is asked because of music, which is loud
+all the time, and of whose reports most are one word: chosen on 25 hours of it, judged by others (`hours.standing_out`,
 `hours.other_music`). Other rules buy nothing in speech (`hours.rules`).
 """
 

@@ -129,7 +129,8 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
     """{name: value} of what `model.h` defines as MODEL_name: counts, places in memory, and which code is needed."""
     plan, kinds = memory_plan(model), [layer.kind for layer in model.layers]
     return {
-        "CLASSES": len(model.classes), "DOUBTFUL": doubtful(model.classes) or 0, "INPUTS": model.inputs, "FLUSH": model.flush,
+        "CLASSES": len(model.classes), "DOUBTFUL": doubtful(model.classes) or 0,
+        "INPUTS": model.inputs, "FLUSH": model.flush,
         "CHECKSUM": f"{checksum(model):#010x}u", "LAYERS": len(kinds), "WIDEST": plan["widest"],
         "SLOT_BYTES": plan["slot_bytes"], "GATE_SLOT": plan["slots"]["pooled"],
         "POOLED": int("pool" in kinds), "GATED": int("gated_add" in kinds),

@@ -179,7 +179,8 @@ def on_board(model: IntegerModel, folders: Sequence[Path], who: str = "all", boa
             played = np.pad(samples, (0, QUIET_S * frontend.SAMPLE_RATE_HZ))
             heard = live.listen(board, as_volts(played, frontend.SAMPLE_RATE_HZ), SIGNAL_HZ)
             said = {line for _, line in heard.lines if isinstance(parse(line), Word)}
-            expected = {str(Word(word, frame)) for frame, word in listening.words(model, heard.samples, sensitivity=sensitivity)}
+            found = listening.words(model, heard.samples, sensitivity=sensitivity)
+            expected = {str(Word(word, frame)) for frame, word in found}
             lines, wrong = lines + len(said), wrong + len(said ^ expected)
             heard_s += len(samples) / frontend.SAMPLE_RATE_HZ
             bar.update(len(samples) // frontend.SAMPLE_RATE_HZ)

@@ -25,10 +25,10 @@ SPEECH = ("running speech of speakers whom training does not hear, true occurren
           "out")
 QUIET = "the last fifth of each recording of noise, which training does not hear"
 KEPT_ASIDE = "all recordings of Debian's packages warzone2100-music and nexuiz-music, of which no training hears any"
-MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists first, of which S heard "
-         "none; what stands out, and which word is doubtful, was chosen on them")
-OTHER_MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists last, of which S "
-               "heard none and by which nothing was chosen")
+MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists first, of which S "
+         "heard none; what stands out, and which word is doubtful, was chosen on them")
+OTHER_MUSIC = ("recordings of at least 15 s of the packages of Debian's that book/reproducing.md lists last, of which "
+               "S heard none and by which nothing was chosen")
 ROW = f"{SPEAKERS}: keywords in a row, pauses of 1 to 4 s; noise and rooms that are validation's"
 BOARD_HOURS = 1.0
 def _leads(least: int, count: int, octave: int) -> list[int]:
@@ -180,8 +180,8 @@ def rules_compared(speech: Path, noise: Path, rooms: Path, negatives: Sequence[P
 
 
 def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
-    """What is asked of a word because of music: what each part spares in music and noise at the lead that ships, and what
-    it costs in words."""
+    """What is asked of a word because of music: what each part spares in music and noise at the lead that ships, and
+    what it costs in words."""
     model = _model()
     sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
     made = positives.rows(model, speech, noise, rooms, WHO)
@@ -212,8 +212,8 @@ def on_board(negatives: Sequence[Path]) -> Iterator[Figure]:
     played = counting.on_board(model, negatives, board_hours=BOARD_HOURS, sensitivity="high")
     yield figure("hours.mismatches", played["mismatches"], "lines", n=played["lines"], hours=played["hours"],
                  model_hash=model.digest,
-                 data="running speech, all speakers, true occurrences too, by the virtual board's ADC; at high sensitivity, "
-                      "so that there are lines")
+                 data="running speech, all speakers, true occurrences too, by the virtual board's ADC; at high "
+                      "sensitivity, so that there are lines")
 
 
 def accuracy_by_kind(speech: Path, noise: Path) -> Iterator[Figure]:
