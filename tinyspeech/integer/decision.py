@@ -227,8 +227,8 @@ def frame_rows(scores: np.ndarray, features: np.ndarray) -> np.ndarray:
 
 
 def words(scores: np.ndarray, **constants: int | str | None) -> list[tuple[int, int]]:
-    """(frame, class) of every word that `Decision` reports in a stream of `frame_rows`, or of `frame_scores`. constants:
-    of `Decision`, to try others than those that ship."""
+    """(frame, class) of every word that `Decision` reports in a stream of `frame_rows`, or of `frame_scores`.
+    constants: of `Decision`, to try others than those that ship."""
     decision = Decision(**constants)
     heard = [decision.push(row) for row in scores]
     return [(frame, word) for frame, word in enumerate(heard) if word is not None]
