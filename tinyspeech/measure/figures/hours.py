@@ -185,13 +185,18 @@ def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterato
     model = _model()
     sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
     made = positives.rows(model, speech, noise, rooms, WHO)
+    doubtful = decision.doubtful(model.classes)
+    said = {kind: positives.Row(row.scores, [event for event in row.events if event.label == doubtful])
+            for kind, row in made.items()}
     rows = []
     for asked, constants in tqdm(ASKED.items(), "asked", disable=None):
         rates = {kind: counting.rates(streams, **constants) for kind, streams in sounds.items()}
         rows.append({"asked": asked, "ships": not constants,
                      **{kind: {key: one[key] for key in ("events", "per_hour", "interval_95")}
                         for kind, one in rates.items()},
-                     "heard": {kind: positives.result(row, **constants)["heard"] for kind, row in made.items()}})
+                     "heard": {kind: positives.result(row, **constants)["heard"] for kind, row in made.items()},
+                     "doubtful_heard": {kind: positives.result(row, **constants)["heard"]
+                                        for kind, row in said.items() if row.events}})
     yield figure("hours.standing_out", rows, "reports an hour; % of keywords", data=f"{MUSIC}; {QUIET}; {ROW}",
                  hours={kind: round(one["hours"], 2) for kind, one in rates.items()}, model_hash=model.digest)
 
