@@ -39,7 +39,7 @@ class Event:
     """FRAME, as the board counts."""
     word: str
     lead: int
-    """Over the next class, in the units of `decision.LEAST_LEAD`; 0 of a taught word."""
+    """What counts of it over the next class, in the units of `decision.LEAST_LEAD`; 0 of a taught word."""
     kind: str
     """report, or near."""
 

@@ -63,8 +63,8 @@ def seconds_of(step: np.ndarray) -> np.ndarray:
 
 
 def leaders(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The class that leads at every step of int64 [T', 13], and its lead, int64 [T' / 2] each: by the decision itself,
-    which is told to report nothing."""
+    """The class that leads at every step of int64 [T', 13], and what counts of its lead, int64 [T' / 2]
+    each: by the decision itself, which is told to report nothing."""
     judge = decision.Decision(least_lead=1 << 62)
     found = []
     for row in scores:
