@@ -11,7 +11,11 @@ from tinyspeech.networks.models import build_model
 
 SETTINGS = [{}, {"pool": (3, 5)}, {"pool": 1}, {"scale": "learned", "residual": False, "selection": "tanh"},
             {"pool": [(24, 12), (2, 2), (4, 2), (8, 4), (12, 6), (16, 12)], "selection": "product"},
-            {"selection": "hard_sigmoid", "norm": "none", "multiplier": 1}]
+            {"selection": "hard_sigmoid", "norm": "none", "multiplier": 1},
+            {"scale": "learned"}, {"scale": "learned", "selection": "tanh", "pool": (2, 3)},
+            {"selection": "sum"}, {"selection": "sum", "scale": "learned", "pool": [2, 2, (3, 5), (3, 5), 2, 1]},
+            {"kernel": 3}, {"kernel": (9, 1), "multiplier": 1}, {"kernel": (3, 25), "pool": (24, 6)},
+            {"kernel": 3, "multiplier": 3, "selection": "sum", "norm": "none"}]
 
 
 def network(name="Z", **settings) -> nn.Module:
@@ -50,6 +54,19 @@ def test_same_as_the_plain_form(settings, training, monkeypatch):
     torch.testing.assert_close(quick, plain, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("selection", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("scale", [-1.5, -0.5, 0.5, 1.5])
+def test_scales_that_turn_the_order_of_a_window(selection, residual, scale, monkeypatch):
+    """Where a gate may be negative the largest of a window is its largest no more: each condenser pools for itself."""
+    model = network(scale="learned", selection=selection, residual=residual)
+    with torch.no_grad():
+        for condenser in model.condensers:
+            condenser.scale.fill_(scale)
+    quick, plain = both_ways(model, features(), monkeypatch)
+    torch.testing.assert_close(quick, plain, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(("name", "frames"), [("X", 50), ("Y", 7), ("M", 49)])
 def test_other_networks_and_lengths(name, frames, monkeypatch):
     quick, plain = both_ways(network(name), features(frames=frames), monkeypatch)
@@ -77,7 +94,7 @@ def test_what_it_does_not_cover():
     x = features()
     assert batch_last.covers(network(), x)
     assert not batch_last.covers(network(), x[:4])
-    for settings in ({"kernel": 3}, {"selection": "sum"}, {"bias": True}):
+    for settings in ({"selection": "sum", "residual": False}, {"bias": True}):
         assert not batch_last.covers(network(**settings), x), settings
     model = network()
     model.condensers[1] = nn.Identity()
