@@ -182,7 +182,7 @@ class _NormalisedMean(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor, *_unused) -> tuple[Tensor, None]:
         y, rate, out = ctx.saved_tensors
-        batch, places, _ = y.shape
+        places = y.shape[1]
         dx = y.relu().sign_()  # 1.0 where it is open
         share = (grad * out).mean(0) / places  # of y
         mean = (grad * dx.mean(1)).mean(0) / places
