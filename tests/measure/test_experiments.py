@@ -11,6 +11,7 @@ import torch
 from support.small_training import bands
 
 from tinyspeech import paths
+from tinyspeech.__main__ import build_parser
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import saved
 from tinyspeech.measure import experiments, workers
@@ -182,6 +183,39 @@ def test_bad_input_of_the_command_is_one_line_and_exit_code_2():
     done = subprocess.run([sys.executable, "-m", "tinyspeech", "measure", "experiments", "--logmel", "x", "--only",
                            "nothing"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: no group nothing") and done.stderr.count("\n") == 1
+
+
+def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(experiments, "RUNS", tmp_path)
+    groups = {"g": {"about": "a", "base": "tinyspeech_xs.yaml", "seeds": [0, 1],
+                    "rows": {"a": {}, "b": {"network": {"head": 20}}}}}
+    monkeypatch.setattr(experiments, "groups", lambda: groups)
+    monkeypatch.setattr(experiments, "pool", lambda *arguments: ThreadPoolExecutor(1))
+    monkeypatch.setattr(experiments, "run_row", lambda name, config: {
+        "float": 90.123 + config.seed + config.network["head"], "int": 80.0, "config": vars(config), "name": name})
+    recorded = {"label": "b", "seeds": [0, 1], "float": {"values": [1.0, 2.0]}}
+    (tmp_path / "results.json").write_text(json.dumps({"experiments.g": {"value": [recorded]}}))
+    monkeypatch.setattr(paths, "RESULTS", tmp_path / "results.json")
+    before = paths.RESULTS.read_bytes()
+    run = ["measure", "experiments", "--logmel", str(tmp_path), "--only", "g", "--row", "b"]
+    run_command(run)
+    assert capsys.readouterr().out.splitlines() == [
+        "g, b, seed 0: float 110.12 % (recorded: 1.00), int 80.00 % (not recorded)",
+        "g, b, seed 1: float 111.12 % (recorded: 2.00), int 80.00 % (not recorded)"]
+    run_command([*run, "--seed", "7", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row == {"group": "g", "row": "b", "seed": 7, "measured": {"float": 117.12, "int": 80.0}, "recorded": {}}
+    assert paths.RESULTS.read_bytes() == before
+    for wrong, said in ((["--row", "c"], "no row 'c' in g; there are 'a', 'b'"), (["--seed", "0"], "--seed is of --row"),
+                        (["--row", "b", "--seed", "-1"], "'seed' must be 0 to"),
+                        (["--only", "g", "g", "--row", "b"], "--row names rows of one group")):
+        with pytest.raises(UserError, match=said):
+            run_command([*run[:6], *wrong])
+
+
+def run_command(words: list[str]) -> None:
+    args = build_parser().parse_args(words)
+    args.run(args)
 
 
 def test_a_group_of_several_bases_is_recorded_too(tmp_path, monkeypatch):

@@ -56,6 +56,10 @@ def add(commands) -> None:
             action.add_argument("--only", nargs="*", metavar="NAME", help=what)
             action.add_argument("--workers", type=int, default=2,
                                 help="processes side by side, the cores shared among them")
+        if name == "experiments":
+            action.add_argument("--row", nargs="+", metavar="LABEL",
+                                help="these rows of one group, told beside what is recorded of them, and not recorded")
+            action.add_argument("--seed", nargs="+", type=int, metavar="N", help="of --row (default: the table's)")
         add_json(action)
         action.set_defaults(run=run)
 
@@ -165,8 +169,16 @@ def run_endurance(args) -> None:
 def run_experiments(args) -> None:
     from tinyspeech.measure import experiments, registry  # here: they load torch
 
-    paths.need_clone(KEPT)
     _check_workers(args)
+    if args.row:
+        if len(args.only or ()) != 1:
+            raise UserError("--row names rows of one group: give it by --only")
+        _print_rows(experiments.again(args.logmel, args.speech, args.only[0], args.row, args.seed, args.workers),
+                    args.json)
+        return
+    if args.seed is not None:
+        raise UserError("--seed is of --row: a table has the seeds of data/experiments.yaml")
+    paths.need_clone(KEPT)
     keys = [experiments.key_of(name) for name in args.only or experiments.groups()]
     figures = experiments.measure(args.logmel, args.speech, args.only, args.workers)
     _print(registry.record(figures, keys), args.json)
@@ -179,6 +191,19 @@ def run_bits(args) -> None:
     _check_workers(args)
     figures = bits.measure(args.logmel, args.speech, args.only, args.workers)
     _print(registry.record(figures, [bits.KEY]), args.json)
+
+
+def _print_rows(rows: Iterator[dict], as_json: bool) -> None:
+    done = []
+    for row in rows:
+        done.append(row)
+        if not as_json:
+            told = ", ".join(f"{key} {value:.2f} % ("
+                             + (f"recorded: {row['recorded'][key]:.2f}" if key in row["recorded"] else "not recorded")
+                             + ")" for key, value in row["measured"].items())
+            print(f"{row['group']}, {row['row']}, seed {row['seed']}: {told}", flush=True)
+    if as_json:
+        print(json.dumps(done, indent=2))
 
 
 def _check_workers(args) -> None:

@@ -1,11 +1,13 @@
 """Training runs that are compared with each other, as `data/experiments.yaml` lists them (chapters 3 and 4).
 
     python -m tinyspeech measure experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
+    python -m tinyspeech measure experiments --logmel FILE --only GROUP --row LABEL --seed 0
 
 A group is a table of one question: a base config and what each row changes. Every row is trained for each seed with
 `train.train`, single-threaded, `--workers` at a time; what is finished is skipped the next time. Accuracies are of the
 complete validation set of the log-mel archive, and, where a row is trained to few bits, of the integer network on the
 recordings of FOLDER too. The rows go into `data/results.json` as `experiments.GROUP`, with means and deviations.
+A row by itself goes nowhere: it is told beside what is recorded of it (`again`).
 Not here: training itself, and the figures of the network that ships (`figures/network.py`).
 """
 
@@ -24,7 +26,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
 from tinyspeech.measure.figures import PICTURES
-from tinyspeech.measure.store import Figure, figure
+from tinyspeech.measure.store import Figure, figure, load
 from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
 from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
 from tinyspeech.networks.streaming import StreamingConfig
@@ -33,6 +35,8 @@ from tinyspeech.training import data, train
 from tinyspeech.training.config import TrainConfig
 
 RUNS = paths.RUNS / "experiments"
+MEASURED = ("float", "int", "int_recordings")
+"""Accuracies of a run, in percent; the last two of networks at few bits alone."""
 SECONDS = "of the processor, for all epochs of one seed"
 """What a row's seconds are, where its figure says so; figures from before have the seconds of a clock on the wall."""
 
@@ -131,7 +135,7 @@ def summary(label: str, rows: list[dict], curves: bool = False) -> dict:
             "seconds": round(float(np.mean(seconds))) if seconds else None,
             "loss": round(sum(row["loss"] for row in rows) / len(rows), 4),
             **{key: first[key] for key in ("zeros_float", "formats") if key in first}}
-    for key in ("float", "int", "int_recordings"):
+    for key in MEASURED:
         values = [row[key] for row in rows if key in row]
         if values:
             line[key] = spread(values)
@@ -143,6 +147,44 @@ def summary(label: str, rows: list[dict], curves: bool = False) -> dict:
 def key_of(group: str) -> str:
     """Under which name a group's rows stand in data/results.json."""
     return f"experiments.{group}"
+
+
+def again(logmel: str | Path, speech: str | Path | None, name: str, labels: Iterable[str],
+          seeds: Iterable[int] | None = None, workers: int = 2) -> Iterator[dict]:
+    """Rows of one group, without its others: for whoever doubts a line of a table, and has not hours for all of it.
+
+    Nothing is recorded. Yields {"group", "row", "seed", "measured", "recorded"}, the last two {"float", ...} with what
+    data/results.json holds of that row and seed, which is nothing for a seed that was never trained.
+
+    Parameters
+    ----------
+    logmel, speech, workers : as of `measure`
+    name : of a group
+    labels : of its rows
+    seeds : None: those of the table
+
+    Raises
+    ------
+    UserError : no such group, row or data, a seed below 0
+    """
+    listed = groups()
+    group = listed[chosen(listed, [name], "group")[0]]
+    order = list(group["rows"])
+    if unknown := [label for label in labels if label not in order]:
+        raise UserError(f"no row {unknown[0]!r} in {name}; there are {', '.join(map(repr, order))}")
+    configs = [(label, seed, row_config(group, label, seed))
+               for label in labels for seed in (seeds or seeds_of(group, label))]
+    tables = {line["label"]: line for line in load().get(key_of(name), {}).get("value", ())}
+    with pool(workers, logmel, speech) as processes:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        jobs = [processes.submit(run_row, f"{name}-{order.index(label)}-{seed}", config)
+                for label, seed, config in configs]
+        for (label, seed, _), job in zip(configs, jobs, strict=True):
+            line, row = tables.get(label, {"seeds": []}), job.result()
+            recorded = {key: line[key]["values"][line["seeds"].index(seed)] for key in MEASURED
+                        if seed in line["seeds"] and key in line}
+            yield {"group": name, "row": label, "seed": seed,
+                   "measured": {key: round(row[key], 2) for key in MEASURED if key in row}, "recorded": recorded}
 
 
 def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable[str] | None = None,
