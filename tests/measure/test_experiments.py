@@ -206,7 +206,8 @@ def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(tmp_path, monkeyp
     (row,) = json.loads(capsys.readouterr().out)
     assert row == {"group": "g", "row": "b", "seed": 7, "measured": {"float": 117.12, "int": 80.0}, "recorded": {}}
     assert paths.RESULTS.read_bytes() == before
-    for wrong, said in ((["--row", "c"], "no row 'c' in g; there are 'a', 'b'"), (["--seed", "0"], "--seed is of --row"),
+    for wrong, said in ((["--row", "c"], "no row 'c' in g; there are 'a', 'b'"),
+                        (["--seed", "0"], "--seed is of --row"),
                         (["--row", "b", "--seed", "-1"], "'seed' must be 0 to"),
                         (["--only", "g", "g", "--row", "b"], "--row names rows of one group")):
         with pytest.raises(UserError, match=said):
