@@ -163,6 +163,8 @@ def test_of_a_doubtful_words_lead_three_quarters_count():
         assert decision.words(lead) == [(1, label)]
         assert decision.words(lead - (np.arange(12) == label)) == []
     assert decision.words(lead - (np.arange(12) == UP), doubtful=None) == [(1, UP)]
+    asked = {YES: decision.LEAST_LEAD, UP: needed}
+    assert [decision.least_leads(CLASSES, "normal")[label] for label in asked] == [*asked.values()]
     assert decision.doubtful(CLASSES) == UP and decision.doubtful(("_silence_", "_unknown_", "ja")) is None
 
 

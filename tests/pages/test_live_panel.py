@@ -14,8 +14,9 @@ import soundfile
 from support.panels import natively
 from support.scripts import CHROMIUM, QUIET
 
+from tinyspeech import CLASSES
 from tinyspeech.board.protocol import Command
-from tinyspeech.integer import frontend
+from tinyspeech.integer import decision, frontend
 from tinyspeech.pages import widgets
 from tinyspeech.pages.widgets import live
 from tinyspeech.sound import audio
@@ -38,6 +39,8 @@ LISTEN = """
 """
 LIVE = "document.getElementById('live-board').live"
 WORDS = "heard.lines.filter(([line]) => line.startsWith('word '))"
+SUMS = 320_000
+"""At the end of a bar's track, as in live_view.js."""
 LOUD = -40
 """Of the first coefficient, the loudness: above it somebody speaks; silence is at -128."""
 
@@ -359,6 +362,23 @@ def test_a_clip_is_heard_as_its_word(mute, opened, word):
     page.get_by_role("button", name=word, exact=True).click()
     assert reported(page, 1) == [word]
     wait_for_status(page, "Press the button")  # it is over
+    assert wrong == []
+
+
+@pytest.mark.parametrize("sensitivity", ["normal", "high"])
+def test_a_doubtful_word_s_mark_is_farther(mute, opened, sensitivity):
+    """Beside the second highest sum stands, for each class, by how much its own must lead: *up*'s by a third more."""
+    page, wrong = opened(mute)
+    page.get_by_text("How sure it has to be").click()
+    page.get_by_label(sensitivity, exact=True).check()
+    page.wait_for_function(f"{LIVE}.board().settings().sensitivity === {sensitivity!r}")
+    page.get_by_role("button", name="stop", exact=True).click()
+    wait_for_frames(page, 10)
+    marks = page.evaluate("[...document.querySelectorAll('.live-sum')].map(bar => parseFloat(bar.children[1].style.left))")
+    usual = marks[CLASSES.index("stop")]
+    least, more = (decision.least_leads(CLASSES, sensitivity)[CLASSES.index(word)] for word in ("stop", "up"))
+    assert marks == pytest.approx([usual + 50 * (more - least) / SUMS * (name == "up") for name in CLASSES], abs=1e-3)
+    assert more > 1.3 * least and 50 < usual < 100
     assert wrong == []
 
 

@@ -83,6 +83,12 @@ def doubtful(classes: Sequence[str]) -> int | None:
     return classes.index(DOUBTFUL) if DOUBTFUL in classes else None
 
 
+def least_leads(classes: Sequence[str], sensitivity: str) -> list[int]:
+    """By how much each of these classes must lead to be reported, the doubtful one by more."""
+    least = LEAST_LEADS[sensitivity]
+    return [4 * (least - 1) // 3 + 1 if index == doubtful(classes) else least for index in range(len(classes))]
+
+
 @dataclass
 class Decision:
     """Sums, a rest after a word, a window and a loudness: 53 bytes on the chip, where the sums are the network's own of

@@ -34,7 +34,7 @@ function livePanel(root, data) {
   const kept = new Uint16Array((KEPT_S + 2) * RATE).fill(32768); // the newest volts; some of them the board has yet to hear
   const view = liveView(root, data), { part } = view;
   const microphone = { block: 1, rate: RATE, resampler: null, dropped: 0, behind: false, late: 0 };
-  let module, board, source = null, settling = null, gain = 1, least = 0, changed = true;
+  let module, board, source = null, settling = null, gain = 1, least = data.classes.map(() => 0), changed = true;
   let peak = 0, quiet = 0, facts = null, hidden = null, standing = "", passing = null, asked = 0;
 
   const joined = (one, other) => {

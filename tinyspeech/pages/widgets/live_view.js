@@ -121,15 +121,15 @@ function liveView(root, data) {
       part("level").classList.toggle("live-loud", peak >= 1);
       part("microphone").style.setProperty("--live-level", Math.min(9, share / 11));
     },
-    sums(sums, least) { // those of a word are forgotten at once: they stay in sight a little longer
+    sums(sums, least) { // what each must lead by; those of a word are forgotten at once: they stay in sight a little longer
       const leader = sums.indexOf(Math.max(...sums)), second = Math.max(...sums.filter((_, c) => c !== leader));
       if (performance.now() < shown) return;
-      if (leader >= data.rejected && sums[leader] - second >= least) shown = performance.now() + WORD_MS;
+      if (leader >= data.rejected && sums[leader] - second >= least[leader]) shown = performance.now() + WORD_MS;
       bars.forEach((bar, c) => {
         const share = Math.min(1, Math.max(-1, sums[c] / SUMS)), [fill, mark] = bar.children;
         fill.style.transform = `scaleX(${share})`;
         bar.classList.toggle("live-leads", c === leader && c >= data.rejected && sums[c] > 0);
-        mark.style.left = `${50 + 50 * Math.min(1, (second + least) / SUMS)}%`;
+        mark.style.left = `${50 + 50 * Math.min(1, (second + least[c]) / SUMS)}%`;
       });
     },
     word({ name, seconds, hear }) {
