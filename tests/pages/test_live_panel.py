@@ -39,6 +39,7 @@ LISTEN = """
 """
 LIVE = "document.getElementById('live-board').live"
 WORDS = "heard.lines.filter(([line]) => line.startsWith('word '))"
+MARKS = "[...document.querySelectorAll('.live-sum > :nth-child(2)')]"
 SUMS = 320_000
 """At the end of a bar's track, as in live_view.js."""
 LOUD = -40
@@ -374,7 +375,7 @@ def test_a_doubtful_word_s_mark_is_farther(mute, opened, sensitivity):
     page.wait_for_function(f"{LIVE}.board().settings().sensitivity === {sensitivity!r}")
     page.get_by_role("button", name="stop", exact=True).click()
     wait_for_frames(page, 10)
-    marks = page.evaluate("[...document.querySelectorAll('.live-sum')].map(bar => parseFloat(bar.children[1].style.left))")
+    marks = page.evaluate(f"{MARKS}.map((mark) => parseFloat(mark.style.left))")
     usual = marks[CLASSES.index("stop")]
     least, more = (decision.least_leads(CLASSES, sensitivity)[CLASSES.index(word)] for word in ("stop", "up"))
     assert marks == pytest.approx([usual + 50 * (more - least) / SUMS * (name == "up") for name in CLASSES], abs=1e-3)
