@@ -508,6 +508,7 @@ def test_two_builds_give_the_same_bytes(tmp_path, monkeypatch):
     second = toolchain.build_firmware()
     assert second.bin != first.bin and second.bin.read_bytes() == first.bin.read_bytes()
     assert second.elf.read_bytes() == first.elf.read_bytes()
+    assert str(paths.ROOT).encode() not in second.elf.read_bytes()  # nothing says where it was built
 
 
 def test_a_file_that_is_no_firmware_is_one_line(tmp_path):

@@ -88,6 +88,7 @@ def test_two_builds_by_gcc_give_the_same_bytes_and_are_not_taken_for_zigs(firmwa
     monkeypatch.setattr(compiling, "CACHE", tmp_path / "elsewhere")
     again = toolchain.build_firmware(compiler="gcc")
     assert again.elf.read_bytes() == firmware.elf.read_bytes()
+    assert str(paths.ROOT).encode() not in again.elf.read_bytes()  # nothing says where it was built
     assert toolchain.build_firmware().bin.parent != again.bin.parent
 
 

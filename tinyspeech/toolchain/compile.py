@@ -327,7 +327,10 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
         flags = [*FIRMWARE_FLAGS, f"-I{FIRMWARE}"]
-        flags += [f"-ffile-prefix-map={folder}=firmware" for folder in sorted({out, *(s.parent for s in sources)})]
+        mapped = {**{folder: "firmware" for folder in sorted({out, *(s.parent for s in sources)})}, ROOT: "."}
+        if compiler == "gcc":  # which tells its assembler of the first only, and obeys the last that fits
+            flags += [f"-fdebug-prefix-map={folder}={name}" for folder, name in reversed(mapped.items())]
+        flags += [f"-ffile-prefix-map={folder}={name}" for folder, name in reversed(mapped.items())]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
             run(*compile_flags, *flags, *small.get(source, ()), "-c", source, "-o", compiled)
