@@ -1,9 +1,9 @@
-"""Accuracy against bits: one float network each for S, Z and M, brought to few bits in every way (chapter 5).
+"""Accuracy against bits: one float network each for S, XS and M, brought to few bits in every way (chapter 5).
 
     python -m tinyspeech measure bits --logmel FILE --speech FOLDER [--only NETWORK ...] [--workers 2]
 
 `data/bits.yaml` lists networks and rows. Every row starts from the same float network and is judged on the same clips,
-the complete validation set of the log-mel archive; S is judged as the chip computes it. What is finished is skipped the
+the complete validation set of the log-mel archive, as the chip computes. What is finished is skipped the
 next time. The rows go into `data/results.json` as `experiments.bits`. Not here: quantisation (`lowbit/quant.py`),
 training (`training/train.py`), comparisons of schedules and networks (`experiments.py`).
 """
@@ -186,8 +186,8 @@ def measure(logmel: str | Path, speech: str | Path, only: Iterable[str] | None =
         for name, job in jobs.items():
             rows[name] = job.result()
     value = list(itertools.chain(*rows.values()))
-    yield figure(KEY, value, "%", about="S, Z and M at few bits, in every mode, from one float network each",
+    yield figure(KEY, value, "%", about="S, XS and M at few bits, in every mode, from one float network each",
                  n=value[0]["n"], data=PICTURES,
                  config="data/bits.yaml",
                  note="bytes: weights packed at their bits, ternary five in a byte, and 4 bytes a channel; "
-                      "accuracies of S as the chip computes; seeds are of the stage at few bits")
+                      "accuracies as the chip computes; seeds are of the stage at few bits")
