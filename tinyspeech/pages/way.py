@@ -95,8 +95,9 @@ def _few_bits(layers: Callable[[Layer], np.ndarray] = packed) -> int:
 
 def _half_left(layer: Layer) -> np.ndarray:
     """A dense layer without the smaller half of its weights, zeros not stored; what is no dense layer stays."""
-    dense = layer.kind == "dense"
-    return sparse.pack_bitmap(sparse.prune_integers(layer.weight, 0.5)) if dense else packed(layer)
+    if layer.kind == "depthwise":
+        return packed(layer)
+    return sparse.pack_bitmap(sparse.prune_integers(layer.weight, 0.5))
 
 
 def _in_flash() -> str:
@@ -127,7 +128,7 @@ CHAPTERS = {
                lambda: f"the same in 4 bits each, {_bytes(_few_bits())}"),
     6: Chapter((("network", FLOAT), ("network", INTEGERS), ("network", C)),
                lambda: f"4-bit weights, {_bytes(_few_bits())}",
-               lambda: f"half of them zero and not stored, {_bytes(_few_bits(_half_left))}"),
+               lambda: f"half of the dense ones zero and not stored, {_bytes(_few_bits(_half_left))}"),
     7: Chapter((("network", INTEGERS),), lambda: f"4-bit weights, {_bytes(_few_bits())}", _in_flash),
     8: Chapter((("front end", INTEGERS),),
                lambda: f"a window of {frontend.WINDOW} samples, {_bytes(frontend.WINDOW * SAMPLE_BYTES)}",
