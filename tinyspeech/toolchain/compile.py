@@ -59,6 +59,8 @@ FIRMWARE_FLAGS = (
 ZIG_COMPILE = (*RV32EC, "-fdebug-compilation-dir=.", "-mllvm", "-disable-machine-licm")
 """Nothing says in which folder a build was made. What is hoisted out of a loop would end on the stack: there are few
 registers."""
+ZIG_MAPS = ("-ffile-prefix-map",)
+"""Flags that give a folder another name, of several that fit the last."""
 ZIG_WITH_SAVE = "-msave-restore"
 """For C beside save.S, whose routines then save registers for every function."""
 ZIG_SMALL = {
@@ -78,6 +80,8 @@ GCC_COMPILE = ("-march=rv32ec_zicsr_zifencei", "-mabi=ilp32e", "-DMODEL_TAP=0")
 """Its code is larger: without taught words. gcc wants the instructions of control registers and fence.i named ..."""
 GCC_LINK = ("-march=rv32ec", "-mabi=ilp32e", "-nostdlib")
 """... but knows no library for a core that has them: with them it links one for another core."""
+GCC_MAPS = ("-fdebug-prefix-map", "-ffile-prefix-map")
+"""It tells its assembler of the first alone."""
 
 
 @dataclass(frozen=True)
@@ -321,16 +325,15 @@ def build_firmware(sources: Path | Sequence[Path] | None = None, name: str = "fi
     if compiler == "zig" and any(source.name == "save.S" for source in sources):
         small = {source: (ZIG_WITH_SAVE, *ZIG_SMALL.get(source.name, ())) for source in sources
                  if source.suffix == ".c"}
-    digest = _digest([*compile_flags, *link_flags, *FIRMWARE_FLAGS, *(str(flags) for flags in small.values()),
+    maps = GCC_MAPS if compiler == "gcc" else ZIG_MAPS
+    digest = _digest([*compile_flags, *link_flags, *maps, *FIRMWARE_FLAGS, *(str(flags) for flags in small.values()),
                       str(runtime), script, *sources], [FIRMWARE, *(source.parent for source in sources)], compiler)
 
     def build(out: Path) -> None:
         # mapped names keep this computer's paths out of the debug information
         flags = [*FIRMWARE_FLAGS, f"-I{FIRMWARE}"]
         mapped = {**{folder: "firmware" for folder in sorted({out, *(s.parent for s in sources)})}, ROOT: "."}
-        if compiler == "gcc":  # which tells its assembler of the first only, and obeys the last that fits
-            flags += [f"-fdebug-prefix-map={folder}={name}" for folder, name in reversed(mapped.items())]
-        flags += [f"-ffile-prefix-map={folder}={name}" for folder, name in reversed(mapped.items())]
+        flags += [f"{flag}={folder}={name}" for flag in maps for folder, name in reversed(mapped.items())]
         objects = [out / f"{source.stem}.o" for source in sources]
         for source, compiled in zip(sources, objects, strict=True):
             run(*compile_flags, *flags, *small.get(source, ()), "-c", source, "-o", compiled)
