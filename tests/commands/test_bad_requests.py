@@ -105,6 +105,8 @@ def test_a_network_that_has_no_integers(refused, word, tmp_path, monkeypatch):
     """Paper networks are float: the other engines say so."""
     monkeypatch.setattr(paths, "MODELS", tmp_path)
     shutil.copy(DATA / "models" / "tinyspeech_s_float.pt", tmp_path / "tinyspeech_z_float.pt")
+    refused("'tinyspeech_z' is trained in float alone: `evaluate --engine float`", "classify", word, "--engine", "int",
+            "--model", "tinyspeech_z")
     refused("no trained model 'printed_z' of this kind", "classify", word, "--engine", "int", "--model",
             "printed_z")
 

@@ -16,7 +16,7 @@ from tinyspeech.measure import bits, store, workers
 from tinyspeech.training import train
 from tinyspeech.training.data import validation_set
 
-TINY = {"config": "tinyspeech_s_clips.yaml", "seeds": [0, 1],
+TINY = {"config": "tinyspeech_s_clips.yaml", "start": "t.pt", "seeds": [0, 1],
         "change": {"network": {**NETWORK, "attention": None, "pool": None, "flush": None}, "epochs": 1, "qat_epochs": 1,
                    "batch_size": 32, "average": 0.9}}
 PLAN = {"networks": {"T": TINY},
@@ -58,14 +58,16 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
-    data = bands(clips=240)
+    data, start = bands(clips=240), folder / "models" / "t.pt"
+    monkeypatch.setattr(paths, "MODELS", start.parent)
+    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, start, quiet=True)
     rows = bits.measured("T", TINY, data)
     assert [row["label"] for row in rows] == [
         "T, UN", "T, DQ, 8, channel, max", "T, SQ, 4, tensor, optimum", "T, SQ, ternary, tensor, optimum",
         "T, SQ, 2, channel, max, norms", "T, QAT, 4, channel, learned", "T, QAT, ternary, channel, learned"]
     features, labels = validation_set(data)
     first = rows[0]["accuracy"]
-    assert first["mean"] == round(saved.accuracy(saved.load_model(folder / "T_float.pt"), features, labels), 2)
+    assert first["mean"] == round(saved.accuracy(saved.load_model(start), features, labels), 2)
     assert first["sd"] is None and rows[0]["bits"] is None and {row["n"] for row in rows} == {len(labels)}
     four = rows[5]["accuracy"]
     assert len(four["values"]) == 2 and four["sd"] is not None
@@ -77,19 +79,11 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
         assert bits.measured("T", TINY, data) == rows
-        other = torch.load(folder / "T_float.pt", weights_only=True)
+        other = torch.load(start, weights_only=True)
         other["state_dict"]["classifier.weight"] += 1
-        torch.save(other, folder / "T_float.pt")
+        torch.save(other, start)
         with pytest.raises(pytest.fail.Exception):  # another float network has other rows
             bits.measured("T", TINY, data)
-
-
-def test_a_network_that_was_trained_before_is_not_trained(folder, tmp_path, monkeypatch):
-    data = bands(clips=240)
-    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, tmp_path / "models" / "t.pt", quiet=True)
-    monkeypatch.setattr(paths, "MODELS", tmp_path / "models")
-    monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained"))
-    assert bits.float_network("T", {**TINY, "start": "t.pt"}, data) == tmp_path / "models" / "t.pt"
 
 
 def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):

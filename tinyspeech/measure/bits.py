@@ -85,19 +85,6 @@ def keep(name: str, config: dict, result: dict) -> dict:
     return result
 
 
-def float_network(name: str, network: dict, data) -> Path:
-    """The file of the float network that all rows start from, trained if it is not there."""
-    if network.get("start"):
-        return paths.MODELS / network["start"]
-    path, config = RUNS / f"{name}_float.pt", replace(train_config(network), qat_epochs=0)
-    identity = plain(config)
-    if not path.exists() or finished(f"{name}_float", identity) is None:
-        train.train(config, data, path, quiet=True)
-        saved.beside(path, ".checkpoint").unlink(missing_ok=True)
-        keep(f"{name}_float", identity, {})
-    return path
-
-
 def row(name: str, model, values: list[float], n: int, bits=None, **way) -> dict:
     """A line of the table: {"label", "network", "mode", .., "accuracy": {"values", "mean", "sd"}, "bytes", "n"}.
 
@@ -150,7 +137,7 @@ def rows_with_training(name: str, path: Path, model, config, seeds: list[int], d
 
 def measured(name: str, network: dict, data) -> list[dict]:
     """All rows of one network."""
-    path = float_network(name, network, data)
+    path = paths.MODELS / network["start"]
     model, config = saved.load_model(path).float(), train_config(network)
     return (rows_without_training(name, model, config, data)
             + rows_with_training(name, path, model, config, network["seeds"], data))
