@@ -34,20 +34,19 @@ def test_every_listed_network_and_row_can_be_made():
         train.build(bits.train_config(network))
         assert len(network["seeds"]) >= 2
         labels = []
-        for way in bits.ways(listed["static"], name) + bits.ways(listed["qat"], name):
-            norms = way.pop("norms")
-            assert set(way.pop("seeds", network["seeds"])) <= set(network["seeds"])
-            QuantConfig(**way)
-            labels.append(bits.label_of(name, way["mode"], way["weight_bits"], way["granularity"], way["clipping"],
-                                        norms))
+        for kind in ("static", "qat"):
+            for label, way in bits.ways(listed[kind], name).items():
+                assert set(way.get("seeds", network["seeds"])) <= set(network["seeds"])
+                QuantConfig(way["mode"], way["bits"], granularity=way["granularity"], clipping=way["clipping"])
+                labels.append(label)
         assert len(set(labels)) == len(labels)
         wanted = [("DQ", 8), ("SQ", 8), ("SQ", 4), ("QAT", 8), ("QAT", 4), ("QAT", 2), ("QAT", "ternary")]
         assert all(any(label.startswith(f"{name}, {mode}, {b},") for label in labels) for mode, b in wanted)
 
 
 def test_networks_shape_their_own_plan():
-    assert [way["weight_bits"] for way in bits.ways(PLAN["qat"], "T")] == [4, "ternary"]
-    assert [way["weight_bits"] for way in bits.ways(PLAN["qat"], "other")] == [4, "ternary", 8]
+    assert list(bits.ways(PLAN["qat"], "T")) == ["T, QAT, 4, channel, learned", "T, QAT, ternary, channel, learned"]
+    assert [way["bits"] for way in bits.ways(PLAN["qat"], "other").values()] == [4, "ternary", 8]
 
 
 @pytest.fixture
@@ -86,18 +85,49 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
             bits.measured("T", TINY, data)
 
 
+class Here:
+    """A pool of no processes."""
+
+    def __init__(self, *_a, **_k): pass
+    def __enter__(self): return self
+    def __exit__(self, *_a): pass
+    def submit(self, function, *arguments):
+        return type("Done", (), {"result": lambda self: function(*arguments)})()
+
+
+def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(folder, monkeypatch, capsys):
+    data, start = bands(clips=240), folder / "models" / "t.pt"
+    monkeypatch.setattr(paths, "MODELS", start.parent)
+    monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(workers.LOADED, "bands", data, raising=False)
+    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, start, quiet=True)
+    store.record("experiments.bits", [{"label": "T, QAT, 4, channel, learned", "network": "T",
+                                       "accuracy": {"values": [1.0, 2.0]}}], "%")
+    before = (folder / "results.json").read_text()
+    run = ["measure", "bits", "--logmel", str(folder), "--speech", str(folder)]
+    assert main([*run, "--row", "T, UN", "T, QAT, 4, channel, learned"]) == 0
+    plain, *trained = capsys.readouterr().out.splitlines()
+    score = saved.accuracy(saved.load_model(start), *validation_set(data))
+    assert plain == f"bits: T, UN: accuracy {score:.2f} % (not recorded)"
+    for seed, line in enumerate(trained):
+        score = saved.accuracy(saved.load_model(folder / f"T-4-channel-learned-{seed}.pt"), *validation_set(data))
+        assert line == (f"bits: T, QAT, 4, channel, learned, seed {seed}: "
+                        f"accuracy {score:.2f} % (recorded: {1 + seed}.00)")
+    assert len(trained) == 2 and not (folder / "T-ternary-channel-learned-0.pt").exists()  # no other row's
+    assert (folder / "results.json").read_text() == before
+    for wrong, said in ((["--row", "T"], "no row 'T'; there are T, UN; T, DQ, 8"),
+                        (["--row", "Q, UN"], "no row 'Q, UN'; there are rows of T"),
+                        (["--row", "T, UN", "--only", "T"], "--row names rows by themselves")):
+        assert main([*run, *wrong]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
     monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
     kept = [{"label": "U, UN", "network": "U", "n": 3}, {"label": "T, UN", "network": "T", "n": 3}]
     store.record("experiments.bits", kept, "%")
     monkeypatch.setattr(bits, "plan", lambda: {**PLAN, "networks": {"U": TINY, "T": TINY}})
-
-    class Here:
-        def __init__(self, *_a, **_k): pass
-        def __enter__(self): return self
-        def __exit__(self, *_a): pass
-        def submit(self, function, *arguments):
-            return type("Done", (), {"result": lambda self: function(*arguments)})()
 
     monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
@@ -116,6 +146,5 @@ def test_every_row_that_the_chapter_quotes_is_measured():
     listed = bits.plan()
     labels = {bits.label_of(name, "UN") for name in listed["networks"]}
     for name in listed["networks"]:
-        labels |= {bits.label_of(name, way["mode"], way["weight_bits"], way["granularity"], way["clipping"],
-                                 way["norms"]) for kind in ("static", "qat") for way in bits.ways(listed[kind], name)}
+        labels |= {label for kind in ("static", "qat") for label in bits.ways(listed[kind], name)}
     assert len(quoted) > 5 and quoted <= labels

@@ -200,8 +200,8 @@ def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(tmp_path, monkeyp
     run = ["measure", "experiments", "--logmel", str(tmp_path), "--only", "g", "--row", "b"]
     run_command(run)
     assert capsys.readouterr().out.splitlines() == [
-        "g, b, seed 0: float 110.12 % (recorded: 1.00), int 80.00 % (not recorded)",
-        "g, b, seed 1: float 111.12 % (recorded: 2.00), int 80.00 % (not recorded)"]
+        "g: b, seed 0: float 110.12 % (recorded: 1.00), int 80.00 % (not recorded)",
+        "g: b, seed 1: float 111.12 % (recorded: 2.00), int 80.00 % (not recorded)"]
     run_command([*run, "--seed", "7", "--json"])
     (row,) = json.loads(capsys.readouterr().out)
     assert row == {"group": "g", "row": "b", "seed": 7, "measured": {"float": 117.12, "int": 80.0}, "recorded": {}}

@@ -56,9 +56,9 @@ def add(commands) -> None:
             action.add_argument("--only", nargs="*", metavar="NAME", help=what)
             action.add_argument("--workers", type=int, default=2,
                                 help="processes side by side, the cores shared among them")
+            action.add_argument("--row", nargs="+", metavar="LABEL", help="these rows" + " of one group" * (
+                name == "experiments") + " alone, told beside what is recorded of them, and not recorded")
         if name == "experiments":
-            action.add_argument("--row", nargs="+", metavar="LABEL",
-                                help="these rows of one group, told beside what is recorded of them, and not recorded")
             action.add_argument("--seed", nargs="+", type=int, metavar="N", help="of --row (default: the table's)")
         add_json(action)
         action.set_defaults(run=run)
@@ -187,8 +187,13 @@ def run_experiments(args) -> None:
 def run_bits(args) -> None:
     from tinyspeech.measure import bits, registry  # here: they load torch
 
-    paths.need_clone(KEPT)
     _check_workers(args)
+    if args.row:
+        if args.only:
+            raise UserError("--row names rows by themselves: leave --only out")
+        _print_rows(bits.again(args.logmel, args.speech, args.row, args.workers), args.json)
+        return
+    paths.need_clone(KEPT)
     figures = bits.measure(args.logmel, args.speech, args.only, args.workers)
     _print(registry.record(figures, [bits.KEY]), args.json)
 
@@ -201,7 +206,8 @@ def _print_rows(rows: Iterator[dict], as_json: bool) -> None:
             told = ", ".join(f"{key} {value:.2f} % ("
                              + (f"recorded: {row['recorded'][key]:.2f}" if key in row["recorded"] else "not recorded")
                              + ")" for key, value in row["measured"].items())
-            print(f"{row['group']}, {row['row']}, seed {row['seed']}: {told}", flush=True)
+            seed = "" if row["seed"] is None else f", seed {row['seed']}"
+            print(f"{row['group']}: {row['row']}{seed}: {told}", flush=True)
     if as_json:
         print(json.dumps(done, indent=2))
 
