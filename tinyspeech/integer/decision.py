@@ -32,7 +32,8 @@ leak of three bits hears more than one of two, in noise and in rooms most of all
 reports late. A sensitivity's least lead is the smallest that keeps to so many false reports an hour of that speech:
 one, three or eight (`hours.chosen`). What stands out, and what is doubtful, is asked because of music, which is loud
 all the time, and of whose reports most are one word: chosen on 25 hours of it, judged by others (`hours.standing_out`,
-`hours.other_music`). Other rules buy nothing in speech (`hours.rules`).
+`hours.other_music`). Other rules buy nothing in speech at as many false reports as `normal` makes there; at two or
+fewer in those three hours some do, on counts too small to rank them (`hours.rules`).
 """
 
 from __future__ import annotations
