@@ -31,9 +31,10 @@ def test_every_listed_row_is_a_config_that_builds():
     assert {"z_ablation", "family_our_recipe", "attention", "condensers"} <= listed.keys()
     for name, group in listed.items():
         assert group["about"] and group["rows"] and group["seeds"], name
-        assert set(group.get("once", ())) <= set(group["rows"]), name
         for label in group["rows"]:
-            for seed in group["seeds"]:
+            seeds = experiments.seeds_of(group, label)
+            assert set(seeds) <= set(group["seeds"]), (name, label)
+            for seed in seeds:
                 config = experiments.row_config(group, label, seed)
                 assert config.seed == seed
             train.build(config)

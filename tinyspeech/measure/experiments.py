@@ -42,22 +42,23 @@ SECONDS = "of the processor, for all epochs of one seed"
 
 
 def groups() -> dict:
-    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "once" [labels], "rows" {label: {...}}}}.
+    """{group: {"about", "base" (a config), "change" {...}, "seeds" [...], "rows" {label: {...}}}}.
 
-    `once`: rows of one seed. `curves`: true where loss and accuracy of each epoch are to be recorded, too. A row may
-    have a `base` of its own.
+    `curves`: true where loss and accuracy of each epoch are to be recorded, too. A row may have a `base` and `seeds` of
+    its own.
     """
     return yaml.safe_load((paths.DATA / "experiments.yaml").read_text("utf-8"))
 
 
 def seeds_of(group: dict, label: str) -> list[int]:
-    """Seeds of a row: the group's, or the first of them for a row that is listed under `once`."""
-    return group["seeds"][:1] if label in group.get("once", ()) else group["seeds"]
+    """Seeds of a row: its own, or the group's."""
+    return group["rows"][label].get("seeds", group["seeds"])
 
 
 def row_config(group: dict, label: str, seed: int) -> TrainConfig:
     """The training of one row and seed."""
-    change = {"base": group.get("base"), **(group["rows"][label] or {})}
+    change = {"base": group.get("base"), **group["rows"][label]}
+    change.pop("seeds", None)  # a run has one
     base = yaml.safe_load((CONFIGS / change.pop("base")).read_text("utf-8"))
     values = merged(merged(base, group.get("change") or {}), change)
     return TrainConfig(**{**values, "seed": seed})

@@ -66,10 +66,10 @@ class TinySpeech(nn.Module):
     Which tensors the published parameter counts include is not said. Nine questions about it make 768 readings; chapter
     3 tries them all. 24 of them are within 4 % for all four networks, and the next one is 7 % off. The 24 agree on five
     answers: kernels of 1, grouped convolutions that are grouped, no biases in the condensers, no scale and offset of
-    batch normalisation, and 26 for Y's conv2. They leave four open: biases of conv1 and conv2, bias of the linear
-    layer, a scale S or none, 10 or 12 classes. Here there are 12 classes and no biases, and S is 1, which gives
-    10,923 / 6,222 / 2,712 / 4,729 against 10.8 k / 6.1 k / 2.7 k / 4.7 k; `scale="learned"` adds one number a
-    condenser, as the paper's text has it.
+    batch normalisation (or none of it: Z learns far better without, chapter 4), and 26 for Y's conv2. They leave four
+    open: biases of conv1 and conv2, bias of the linear layer, a scale S or none, 10 or 12 classes. Here there are 12
+    classes and no biases, and S is 1, which gives 10,923 / 6,222 / 2,712 / 4,729 against 10.8 k / 6.1 k / 2.7 k /
+    4.7 k; `scale="learned"` adds one number a condenser, as the paper's text has it.
 
     The published multiply-adds fit if every convolution runs at full resolution, as if nothing were pooled, at about
     1,040 places: 40 x 26 or 80 x 13 frames x coefficients give 10.9 / 6.1 / 2.6 / 4.4 M in the convolutions, against
