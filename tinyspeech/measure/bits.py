@@ -187,8 +187,8 @@ def again(logmel: str | Path, speech: str | Path, labels: Iterable[str], workers
         for label, job in jobs.items():
             (row,) = job.result()
             for i, seed in enumerate(seeds[named[label]][label]):
-                measured, told = ({"accuracy": line["accuracy"]["values"][i]} if line else {}
-                                  for line in (row, recorded.get(label)))
+                measured, told = ({"accuracy": entry["accuracy"]["values"][i]} if entry else {}
+                                  for entry in (row, recorded.get(label)))
                 yield {"group": "bits", "row": label, "seed": seed, "measured": measured, "recorded": told}
 
 
