@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -56,10 +57,21 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
-    data, start = bands(clips=240), folder / "models" / "t.pt"
-    monkeypatch.setattr(paths, "MODELS", start.parent)
-    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, start, quiet=True)
+@pytest.fixture
+def data():
+    return bands(clips=240)
+
+
+@pytest.fixture
+def start(folder, data, monkeypatch):
+    """The float network that TINY's rows start from, trained."""
+    path = folder / "models" / "t.pt"
+    monkeypatch.setattr(paths, "MODELS", path.parent)
+    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, path, quiet=True)
+    return path
+
+
+def test_rows_are_measured_once_and_say_what_they_are(folder, data, start, monkeypatch):
     rows = bits.measured("T", TINY, data)
     assert [row["label"] for row in rows] == [
         "T, UN", "T, DQ, 8, channel, max", "T, SQ, 4, tensor, optimum", "T, SQ, ternary, tensor, optimum",
@@ -85,23 +97,10 @@ def test_rows_are_measured_once_and_say_what_they_are(folder, monkeypatch):
             bits.measured("T", TINY, data)
 
 
-class Here:
-    """A pool of no processes."""
-
-    def __init__(self, *_a, **_k): pass
-    def __enter__(self): return self
-    def __exit__(self, *_a): pass
-    def submit(self, function, *arguments):
-        return type("Done", (), {"result": lambda self: function(*arguments)})()
-
-
-def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(folder, monkeypatch, capsys):
-    data, start = bands(clips=240), folder / "models" / "t.pt"
-    monkeypatch.setattr(paths, "MODELS", start.parent)
+def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(folder, data, start, monkeypatch, capsys):
     monkeypatch.setattr(paths, "RESULTS", folder / "results.json")
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda *_a, **_k: ThreadPoolExecutor(1))
     monkeypatch.setattr(workers.LOADED, "bands", data, raising=False)
-    train.train(bits.replace(bits.train_config(TINY), qat_epochs=0), data, start, quiet=True)
     store.record("experiments.bits", [{"label": "T, QAT, 4, channel, learned", "network": "T",
                                        "accuracy": {"values": [1.0, 2.0]}}], "%")
     before = (folder / "results.json").read_text()
@@ -129,7 +128,7 @@ def test_the_command_records_its_rows_and_keeps_the_others(folder, monkeypatch):
     store.record("experiments.bits", kept, "%")
     monkeypatch.setattr(bits, "plan", lambda: {**PLAN, "networks": {"U": TINY, "T": TINY}})
 
-    monkeypatch.setattr(workers, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", lambda *_a, **_k: ThreadPoolExecutor(1))
     monkeypatch.setattr(bits, "run_network", lambda name, network: [{"label": f"{name}, UN", "network": name, "n": 5}])
     assert main(["measure", "bits", "--logmel", str(folder), "--speech", str(folder), "--only", "T"]) == 0
     entry = json.loads((folder / "results.json").read_text())["experiments.bits"]
