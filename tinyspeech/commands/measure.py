@@ -51,13 +51,13 @@ def add(commands) -> None:
             action.add_argument("--hours", type=float, default=24.0, help="of the board's time (default: 24)")
             action.add_argument("--seed", type=int, default=0, help="of what sounds and what is asked (default: 0)")
         if name in ("experiments", "bits"):
-            what = {"experiments": "groups to run (default: all)",
-                    "bits": "networks to measure (default: all); the others' rows stay"}[name]
+            what, rows = {"experiments": ("groups to run (default: all)", "rows of one group"),
+                          "bits": ("networks to measure (default: all); the others' rows stay", "rows")}[name]
             action.add_argument("--only", nargs="*", metavar="NAME", help=what)
             action.add_argument("--workers", type=int, default=2,
                                 help="processes side by side, the cores shared among them")
-            action.add_argument("--row", nargs="+", metavar="LABEL", help="these rows" + " of one group" * (
-                name == "experiments") + " alone, told beside what is recorded of them, and not recorded")
+            action.add_argument("--row", nargs="+", metavar="LABEL",
+                                help=f"these {rows} alone, told beside what is recorded of them, and not recorded")
         if name == "experiments":
             action.add_argument("--seed", nargs="+", type=int, metavar="N", help="of --row (default: the table's)")
         add_json(action)
