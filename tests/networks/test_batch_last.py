@@ -15,12 +15,18 @@ SETTINGS = [{}, {"pool": (3, 5)}, {"pool": 1}, {"scale": "learned", "residual": 
             {"scale": "learned"}, {"scale": "learned", "selection": "tanh", "pool": (2, 3)},
             {"selection": "sum"}, {"selection": "sum", "scale": "learned", "pool": [2, 2, (3, 5), (3, 5), 2, 1]},
             {"kernel": 3}, {"kernel": (9, 1), "multiplier": 1}, {"kernel": (3, 25), "pool": (24, 6)},
-            {"kernel": 3, "multiplier": 3, "selection": "sum", "norm": "none"}]
+            {"kernel": 3, "multiplier": 3, "selection": "sum", "norm": "none"},
+            {"norm": "affine"}, {"norm": "affine", "kernel": 3, "multiplier": 1, "selection": "sum"}]
 
 
 def network(name="Z", **settings) -> nn.Module:
     torch.manual_seed(0)
-    return build_model(name, **settings).double()
+    model = build_model(name, **settings).double()
+    for norm in model.modules():
+        if isinstance(norm, nn.BatchNorm2d) and norm.affine:  # as if it were trained: they begin as 1 and 0
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+            nn.init.uniform_(norm.bias, -0.5, 0.5)
+    return model
 
 
 def features(batch: int = 16, frames: int = 49) -> torch.Tensor:

@@ -5,6 +5,7 @@ import torch
 
 from tinyspeech.errors import UserError
 from tinyspeech.networks.condenser import (
+    NORMS,
     SELECTIONS,
     AttentionCondenser,
     CondenserConfig,
@@ -26,7 +27,7 @@ def activations(*shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("residual", [True, False])
-@pytest.mark.parametrize("norm", ["batch", "none"])
+@pytest.mark.parametrize("norm", NORMS)
 def test_attention_is_alive(selection, residual, norm):
     """Output differs from input, and every single weight gets a gradient."""
     condenser, v = make(selection=selection, residual=residual, norm=norm), activations()

@@ -50,11 +50,11 @@ def forward(model: nn.Module, x: Tensor) -> Tensor:
         v = on_windows.apply(v, changes, window)  # (conv1, T, F, B)
     v = model.conv2(v.permute(3, 0, 1, 2).contiguous(memory_format=torch.channels_last))  # (B, conv2, T, F)
     v = v.permute(0, 2, 3, 1).reshape(batch, time * frequency, -1)  # (B, T * F, conv2)
-    if isinstance(model.norm2, nn.BatchNorm2d) and model.norm2.training:
+    if isinstance(model.norm2, nn.BatchNorm2d) and model.norm2.training and not model.norm2.affine:
         v, mean, var = _NormalisedMean.apply(v, model.norm2.eps)
         _keep_statistics(model.norm2, mean, var, batch * time * frequency)
     else:
-        v = torch.relu(_normalise(model.norm2, v, 0)).mean(1)
+        v = torch.relu(_normalise(model.norm2, v.flatten(0, 1), 0)).view(v.shape).mean(1)
     return model.linear(v)
 
 
@@ -114,15 +114,16 @@ def _pair_of_convolutions(grouped: nn.Conv2d, pointwise: nn.Conv2d, x: Tensor) -
 
 
 def _normalise(norm: nn.Module, x: Tensor, dim: int) -> Tensor:
-    """Batch norm without parameters of its own, or nothing, on a matrix whose channels lie across `dim`."""
+    """Batch norm or nothing, on a matrix whose channels lie across `dim`."""
     if isinstance(norm, nn.Identity):
         return x
-    if not norm.training:
+    if norm.training:
+        y, mean, var = _Normalise.apply(x, dim, norm.eps)
+        _keep_statistics(norm, mean, var, x.shape[dim])
+    else:
         mean, var = (value.unsqueeze(dim) for value in (norm.running_mean, norm.running_var))
-        return (x - mean) * torch.rsqrt(var + norm.eps)
-    y, mean, var = _Normalise.apply(x, dim, norm.eps)
-    _keep_statistics(norm, mean, var, x.shape[dim])
-    return y
+        y = (x - mean) * torch.rsqrt(var + norm.eps)
+    return torch.addcmul(norm.bias.unsqueeze(dim), y, norm.weight.unsqueeze(dim)) if norm.affine else y
 
 
 @torch.no_grad()

@@ -34,7 +34,7 @@ SELECTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 """Forms of F before the scale S and the residual: what A does to V. `sum` adds A to V instead of gating V by it (it
 wants the residual), the only form in which one channel of V can move into another."""
 
-NORMS = ("batch", "none")
+NORMS = ("batch", "affine", "none")
 SCALES = ("fixed", "learned")
 
 
@@ -51,6 +51,11 @@ def check_choice(value: str, choices, name: str) -> None:
     """`UserError` that lists the choices, where value is none of them."""
     if value not in choices:
         raise UserError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def normalisation(kind: str, channels: int) -> nn.Module:
+    """One of `NORMS`, for float [B, channels, T, F]: batch normalisation without or with gain and shift, or nothing."""
+    return nn.Identity() if kind == "none" else nn.BatchNorm2d(channels, affine=kind == "affine")
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,8 @@ class CondenserConfig:
     scale: str = "learned"
     """S: `learned` (one number a condenser, starting at 1) or `fixed` (1)."""
     norm: str = "batch"
-    """After each pointwise convolution: `batch` normalisation without parameters of its own, or `none`. It keeps the
-    sigmoid in the range where it answers, and costs nothing once folded into the weights."""
+    """After each pointwise convolution: `batch` normalisation without parameters of its own, `affine`, with a gain and
+    a shift for each channel, or `none`. It costs nothing once folded into the weights."""
     bias: bool = False
     """Whether the four convolutions have biases."""
 
@@ -123,11 +128,11 @@ class AttentionCondenser(nn.Module):
         self.grouped1 = nn.Conv2d(config.channels, config.expand, kernel, padding=padding, groups=config.channels,
                                   bias=config.bias)
         self.pointwise1 = nn.Conv2d(config.expand, config.squeeze, 1, bias=config.bias)
-        self.norm1 = nn.BatchNorm2d(config.squeeze, affine=False) if config.norm == "batch" else nn.Identity()
+        self.norm1 = normalisation(config.norm, config.squeeze)
         self.grouped2 = nn.Conv2d(config.squeeze, config.regrow, kernel, padding=padding, groups=config.squeeze,
                                   bias=config.bias)
         self.pointwise2 = nn.Conv2d(config.regrow, config.channels, 1, bias=config.bias)
-        self.norm2 = nn.BatchNorm2d(config.channels, affine=False) if config.norm == "batch" else nn.Identity()
+        self.norm2 = normalisation(config.norm, config.channels)
         if config.scale == "learned":
             self.scale = nn.Parameter(torch.ones(()))
         else:

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.networks import batch_last
-from tinyspeech.networks.condenser import NORMS, SCALES, AttentionCondenser, CondenserConfig, check_choice, pair
+from tinyspeech.networks.condenser import (
+    NORMS,
+    SCALES,
+    AttentionCondenser,
+    CondenserConfig,
+    check_choice,
+    normalisation,
+    pair,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class FamilyConfig:
     conv2: int
     """Channels after the second 3 x 3 convolution."""
     norm: str = "batch"
-    """`batch` or `none`, throughout the network. Only M is printed without."""
+    """A key of `tinyspeech.networks.condenser.NORMS`, throughout the network. Only M is printed without."""
     published: Published = field(default=Published(0, 0))
     """The paper's figures, to compare with."""
 
@@ -93,7 +101,7 @@ class TinySpeech(nn.Module):
     scale : str
         `fixed` (1) or `learned`.
     norm : str, optional
-        `batch` or `none`; by default what config says.
+        `batch`, `affine` (with a gain and a shift for each channel) or `none`; by default what config says.
     bias : bool
         Whether convolutions and the linear layer have biases.
     multiplier : int, optional
@@ -139,19 +147,16 @@ class TinySpeech(nn.Module):
         quadruples = [(channels, m0 if multiplier is None else multiplier * channels, o0,
                        m1 if multiplier is None else multiplier * o0) for m0, o0, m1, channels in config.condensers]
 
-        def normalise(channels: int) -> nn.Module:
-            return nn.BatchNorm2d(channels, affine=False) if norm == "batch" else nn.Identity()
-
         self.config = config
         self.conv1 = nn.Conv2d(1, config.conv1, 3, padding=1, bias=bias)
-        self.norm1 = normalise(config.conv1)
+        self.norm1 = normalisation(norm, config.conv1)
         self.condensers = nn.ModuleList(
             AttentionCondenser(CondenserConfig(
                 *quadruple, kernel=kernel, pool=pair(window, "pool"), selection=selection, residual=residual,
                 scale=scale, norm=norm, bias=bias))
             for quadruple, window in zip(quadruples, pools, strict=True))
         self.conv2 = nn.Conv2d(config.conv1, config.conv2, 3, padding=1, bias=bias)
-        self.norm2 = normalise(config.conv2)
+        self.norm2 = normalisation(norm, config.conv2)
         self.linear = nn.Linear(config.conv2, classes, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
