@@ -1,5 +1,6 @@
 /* decision_step for RV32EC, by hand: as decision.c has it for every other computer, in less flash. Chapter 10. */
 #include "decision.h"
+#include "model.h"
 
     .equ REST, DECISION_REFRACTORY - 4 * DECISION_CLASSES
     .equ WINDOW, DECISION_WINDOW - 4 * DECISION_CLASSES
@@ -38,7 +39,7 @@ decision_step:
     mv a4, a3
     srai a4, a4, 2
     sub a3, a3, a4
-4:  srai a3, a3, DECISION_LEAD_BITS
+4:  srai a3, a3, MODEL_LEAD_BITS
     mv a2, a1
     srli a2, a2, 4              # 4 and the sensitivity
     la a4, least_leads - 4

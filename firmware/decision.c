@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "decision.h"
+#include "model.h"
 
 _Static_assert(offsetof(struct decision, refractory) == DECISION_REFRACTORY &&
                offsetof(struct decision, window) == DECISION_WINDOW, "the assembly's");
@@ -42,7 +43,7 @@ int decision_step(struct decision *d, uint32_t setting, int doubtful)
     if (best < DECISION_REJECTED) return -1;
     int32_t lead = most - next;
     if (best == doubtful) lead -= lead >> 2;
-    if (lead >> DECISION_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
+    if (lead >> MODEL_LEAD_BITS < least_leads[setting_sensitivity(setting)]) return -1;
     for (int c = 0; c < DECISION_CLASSES; c++) sums[c] = 0;
     d->refractory = DECISION_REFRACTORY_STEPS;
     int first = (int)setting_first_word(setting), window = 0;

@@ -8,8 +8,7 @@
 #define DECISION_LEAK_BITS 3
 #define DECISION_REFRACTORY_STEPS 8
 #define DECISION_WINDOW_STEPS 38
-#define DECISION_LEAD_BITS 10
-#define DECISION_LEAST_LEADS 146, 103, 26 /* in 2^DECISION_LEAD_BITS: sensitivity low, normal, high */
+#define DECISION_LEAST_LEADS 146, 103, 26 /* in 2^MODEL_LEAD_BITS: sensitivity low, normal, high */
 #define DECISION_MEAN_BITS 7
 #define DECISION_STANDS_OUT 18
 #define DECISION_FALLS 8

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tinyspeech import CLASSES, paths, toolchain
 from tinyspeech.errors import UserError
-from tinyspeech.integer import decision, frontend
+from tinyspeech.integer import decision, frontend, listening
+from tinyspeech.integer.header import c_header
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.paths import FIRMWARE, model_file
 from tinyspeech.sound import datasets
@@ -75,11 +76,11 @@ def test_the_constants_of_the_c_are_those_of_the_definition():
     text = (FIRMWARE / "decision.h").read_text()
     for name in ("REJECTED", "LEAK_BITS", "REFRACTORY_STEPS", "WINDOW_STEPS", "MEAN_BITS", "STANDS_OUT", "FALLS"):
         assert f"#define DECISION_{name} {getattr(decision, name)}\n" in text, name
-    bits = int(re.search(r"#define DECISION_LEAD_BITS (\d+)", text).group(1))
-    assert all(lead % 2**bits == 0 for lead in decision.LEAST_LEADS.values())
+    bits = int(re.search(r"#define MODEL_LEAD_BITS (\d+)", (FIRMWARE / "model.h").read_text()).group(1))
+    assert bits == decision.LEAD_BITS and all(lead % 2**bits == 0 for lead in decision.LEAST_LEADS.values())
     leads = ", ".join(str(lead >> bits) for lead in decision.LEAST_LEADS.values())
     names = ", ".join(decision.SENSITIVITIES)
-    assert f"DECISION_LEAST_LEADS {leads} /* in 2^DECISION_LEAD_BITS: sensitivity {names} */" in text
+    assert f"DECISION_LEAST_LEADS {leads} /* in 2^MODEL_LEAD_BITS: sensitivity {names} */" in text
 
 
 @pytest.mark.parametrize("target", [(), toolchain.RV32EC], ids=["here", "chip"])
@@ -156,7 +157,26 @@ def test_a_word_stands_out_from_what_came_before():
     assert decision.words(with_loudness(lead, np.full(200, 100)), stands_out=None) == heard
 
 
-def test_of_a_doubtful_words_lead_three_quarters_count():
+@pytest.mark.parametrize(("name", "bits"), [("tinyspeech_t", 10), ("tinyspeech_xs", 9), ("tinyspeech_z", 6)])
+def test_every_network_has_leads_in_its_own_units(name, bits):
+    """A unit of Z's scores is worth sixteen of S's: with S's leads it would never report a word."""
+    network = IntegerModel.load(model_file(name, ".npz"))
+    assert decision.lead_bits(network) == bits
+    assert f"#define MODEL_LEAD_BITS {bits}\n" in c_header(network)
+    least = {s: decision.of_network(network, sensitivity=s).least_lead for s in decision.SENSITIVITIES}
+    assert least == {s: lead >> (10 - bits) for s, lead in decision.LEAST_LEADS.items()}
+    assert decision.of_network(network, least_lead=7).least_lead == 7
+    clips, labels = datasets.load_task(paths.BUNDLED, "validation").arrays()[:2]
+    said = [label for label in labels if label > UNKNOWN][:40]
+    pause = np.random.default_rng(0).integers(-20, 21, 12000).astype(np.int16)
+    words = frontend.to_8khz(clips[np.asarray(labels) > UNKNOWN][:40])
+    heard = listening.words(network, np.concatenate([pause, *(part for clip in words for part in (clip, pause))]))
+    right = sum(any(0 <= frame / 50 - 1.5 - 2.5 * i < 1.75 and word == CLASSES[label] for frame, word in heard)
+                for i, label in enumerate(said))
+    assert right >= 15
+
+
+def test_of_a_doubtful_words_lead_three_quarters_count(model):
     lead = np.zeros((2, 12), np.int64)
     for label, needed in ((YES, decision.LEAST_LEAD), (UP, 4 * (decision.LEAST_LEAD - 1) // 3 + 1)):
         lead[:], lead[1, label] = 0, needed
@@ -164,7 +184,7 @@ def test_of_a_doubtful_words_lead_three_quarters_count():
         assert decision.words(lead - (np.arange(12) == label)) == []
     assert decision.words(lead - (np.arange(12) == UP), doubtful=None) == [(1, UP)]
     asked = {YES: decision.LEAST_LEAD, UP: needed}
-    assert [decision.least_leads(CLASSES, "normal")[label] for label in asked] == [*asked.values()]
+    assert [decision.least_leads(model, "normal")[label] for label in asked] == [*asked.values()]
     assert decision.doubtful(CLASSES) == UP and decision.doubtful(("_silence_", "_unknown_", "ja")) is None
 
 

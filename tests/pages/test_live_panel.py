@@ -14,9 +14,10 @@ import soundfile
 from support.panels import natively
 from support.scripts import CHROMIUM, QUIET
 
-from tinyspeech import CLASSES
+from tinyspeech import CLASSES, paths
 from tinyspeech.board.protocol import Command
 from tinyspeech.integer import decision, frontend
+from tinyspeech.integer.network import IntegerModel
 from tinyspeech.pages import widgets
 from tinyspeech.pages.widgets import live
 from tinyspeech.sound import audio
@@ -377,7 +378,8 @@ def test_a_doubtful_word_s_mark_is_farther(mute, opened, sensitivity):
     wait_for_frames(page, 10)
     marks = page.evaluate(f"{MARKS}.map((mark) => parseFloat(mark.style.left))")
     usual = marks[CLASSES.index("stop")]
-    least, more = (decision.least_leads(CLASSES, sensitivity)[CLASSES.index(word)] for word in ("stop", "up"))
+    leads = decision.least_leads(IntegerModel.load(paths.model_file(paths.SHIPPED, ".npz")), sensitivity)
+    least, more = (leads[CLASSES.index(word)] for word in ("stop", "up"))
     assert marks == pytest.approx([usual + 50 * (more - least) / SUMS * (name == "up") for name in CLASSES], abs=1e-3)
     assert more > 1.3 * least and 50 < usual < 100
     assert wrong == []

@@ -38,6 +38,7 @@ fewer in those three hours some do, on counts too small to rank them (`hours.rul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -61,7 +62,11 @@ LOUDEST = 256
 LEAK_BITS = 3
 """A frame's share falls to a third in 8 frames, 0.32 s at 25 frames a second."""
 LEAST_LEADS = {"low": 149_504, "normal": 105_472, "high": 26_624}
-"""By sensitivity, in weights times scores: normal is 103 * 2**10. A frame in the middle of a word weighs about 100."""
+"""By sensitivity, in weights times scores of TinySpeech-S: normal is 103 * 2**`LEAD_BITS`. A frame in the middle of a
+word weighs about 100."""
+LEAD_BITS = 10
+LOGIT_STEP = 0.0063
+"""What one unit of TinySpeech-S's scores is worth in logits; another network's leads are its own by `lead_bits`."""
 SENSITIVITIES = tuple(LEAST_LEADS)
 DEFAULT_SENSITIVITY = "normal"
 LEAST_LEAD = LEAST_LEADS[DEFAULT_SENSITIVITY]
@@ -84,9 +89,15 @@ def doubtful(classes: Sequence[str]) -> int | None:
     return classes.index(DOUBTFUL) if DOUBTFUL in classes else None
 
 
-def least_leads(classes: Sequence[str], sensitivity: str) -> list[int]:
-    """By how much each of these classes must lead to be reported, the doubtful one by more."""
-    least = LEAST_LEADS[sensitivity]
+def lead_bits(model: IntegerModel) -> int:
+    """`LEAD_BITS` of a network's own scores: one less where a unit of them is worth twice as many logits, and so on to
+    the nearest power of two."""
+    return max(0, LEAD_BITS - round(math.log2(model.logit_step / LOGIT_STEP)))
+
+
+def least_leads(model: IntegerModel, sensitivity: str) -> list[int]:
+    """By how much each of a network's classes must lead to be reported, the doubtful one by more."""
+    classes, least = model.classes, of_network(model, sensitivity=sensitivity).least_lead
     return [4 * (least - 1) // 3 + 1 if index == doubtful(classes) else least for index in range(len(classes))]
 
 
@@ -97,6 +108,7 @@ class Decision:
 
     sensitivity : of `LEAST_LEADS`
     first_word : class that opens an armed board, or `TAUGHT`; None is a board that is always open
+    lead_bits : of the network whose scores these are
     least_lead : in place of the sensitivity's, to try others than those that ship
 
     Raises `UserError` for a sensitivity that there is not, and for a first word that is no word.
@@ -125,6 +137,7 @@ class Decision:
     falls: int = FALLS
     doubtful: int | None = doubtful(CLASSES)
     """The class of whose lead less counts."""
+    lead_bits: int = LEAD_BITS
     least_lead: int | None = None
     sensitivity: str = DEFAULT_SENSITIVITY
     first_word: int | None = None
@@ -137,7 +150,7 @@ class Decision:
                             f"choose from {REJECTED} to {len(CLASSES) - 1}")
         if self.least_lead is None:
             leads = {**LEAST_LEADS, DEFAULT_SENSITIVITY: LEAST_LEAD}  # chapter 10 tries others in place of `LEAST_LEAD`
-            self.least_lead = leads[self.sensitivity]
+            self.least_lead = leads[self.sensitivity] * 2**self.lead_bits >> LEAD_BITS
 
     def push(self, scores: np.ndarray) -> int | None:
         """Take a row of `frame_rows`, a frame's weighed scores and loudness, int [13]: the class of a word, or None.
@@ -201,8 +214,8 @@ class Decision:
 
 
 def of_network(model: IntegerModel, **settings: int | str | None) -> Decision:
-    """A decision on what this network hears: it knows which of its words is doubtful."""
-    return Decision(**{"doubtful": doubtful(model.classes), **settings})
+    """A decision on what this network hears: it knows which of its words is doubtful, and what its scores are worth."""
+    return Decision(**{"doubtful": doubtful(model.classes), "lead_bits": lead_bits(model), **settings})
 
 
 def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:

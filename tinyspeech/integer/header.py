@@ -14,7 +14,7 @@ from textwrap import fill
 import numpy as np
 
 from tinyspeech.errors import UserError
-from tinyspeech.integer.decision import REJECTED, doubtful
+from tinyspeech.integer.decision import REJECTED, doubtful, lead_bits
 from tinyspeech.integer.frontend import N_COEFFICIENTS
 from tinyspeech.integer.network import SIGMOID_BITS, IntegerModel, Worst, sigmoid_table
 from tinyspeech.integer.packing import layer_words, pack_requant, packed
@@ -129,7 +129,7 @@ def _sizes(model: IntegerModel) -> dict[str, int | str]:
     """{name: value} of what `model.h` defines as MODEL_name: counts, places in memory, and which code is needed."""
     plan, kinds = memory_plan(model), [layer.kind for layer in model.layers]
     return {
-        "CLASSES": len(model.classes), "DOUBTFUL": doubtful(model.classes) or 0,
+        "CLASSES": len(model.classes), "DOUBTFUL": doubtful(model.classes) or 0, "LEAD_BITS": lead_bits(model),
         "INPUTS": model.inputs, "FLUSH": model.flush,
         "CHECKSUM": f"{checksum(model):#010x}u", "LAYERS": len(kinds), "WIDEST": plan["widest"],
         "SLOT_BYTES": plan["slot_bytes"], "GATE_SLOT": plan["slots"]["pooled"],

@@ -107,7 +107,7 @@ def live_data() -> dict:
         "classes": [name.strip("_") for name in CLASSES],
         "words": KEYWORDS,
         "rejected": decision.REJECTED,
-        "least_leads": {name: decision.least_leads(model.classes, name) for name in decision.SENSITIVITIES},
+        "least_leads": {name: decision.least_leads(model, name) for name in decision.SENSITIVITIES},
         "open_s": OPEN_S,
         "logit_step": model.logit_step,
         "watches": [asdict(watch) for watch in watches.values()],
