@@ -86,7 +86,8 @@ def model_file(name: str, suffix: str) -> Path:
             raise UserError(f"'{name}' is trained but has no integers yet: "
                             f"run `python -m tinyspeech export --model {name}`")
         if (trained := MODELS / f"{name}_float.pt").parent == MODELS and trained.exists():
-            raise UserError(f"'{name}' is trained in float alone: `evaluate --engine float` runs it")
+            raise UserError(f"'{name}' is trained in float alone: "
+                            "`evaluate --engine float` and `classify --engine float` run it")
         names = {file.name.removesuffix(suffix) for file in MODELS.glob(f"*{suffix}")}
         names = sorted(known for known in names if not known.endswith("_float"))  # *.pt are both
         there = ", ".join(names) or "none: run `python -m tinyspeech train`"

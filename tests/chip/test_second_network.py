@@ -102,7 +102,7 @@ def test_no_kernel_of_single_frames_is_in_the_firmware_that_ships():
 
 
 def test_tinyspeech_z_keeps_its_promise(cache):
-    """As many weights as the paper's, three in ten of them pruned, gates in each block, in time, and bit for bit."""
+    """As many weights as the paper's, a third of them pruned, gates in each block, in time, and bit for bit."""
     z = IntegerModel.load(model_file("tinyspeech_z", ".npz"))
     weights = np.concatenate([layer.weight.ravel() for layer in z.layers if layer.weight is not None])
     assert len(weights) == z.parameters <= 2720 and (weights == 0).mean() >= 0.3 and np.abs(weights).max() <= 7

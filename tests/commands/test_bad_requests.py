@@ -109,6 +109,9 @@ def test_a_network_that_has_no_integers(refused, word, tmp_path, monkeypatch):
             "--model", "tinyspeech_z")
     refused("no trained model 'printed_z' of this kind", "classify", word, "--engine", "int", "--model",
             "printed_z")
+    (tmp_path / "tinyspeech_z_float.pt").rename(tmp_path / "mine.pt")  # as `train --save-pth` leaves it
+    refused("'mine' is trained but has no integers", "classify", word, "--engine", "int", "--model", "mine")
+    assert main(["classify", str(word), "--engine", "float", "--model", "mine"]) == 0
 
 
 def test_a_network_that_was_not_exported_yet(refused, word, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import torch
 from support.small_training import bands
 
 from tinyspeech import paths
-from tinyspeech.__main__ import build_parser
+from tinyspeech.__main__ import build_parser, main
 from tinyspeech.errors import UserError
 from tinyspeech.lowbit import saved
 from tinyspeech.measure import experiments, workers
@@ -101,9 +101,33 @@ def test_a_row_is_trained_measured_and_not_trained_again(tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.checkpoint"))
     assert len(row["curves"]["loss"]) == len(row["curves"]["accuracy"]) == 2
     monkeypatch.setattr(train, "train", lambda *_a, **_k: pytest.fail("trained again"))
-    assert experiments.run_row("x-0-0", config) == row
+    for broken in ("", "[]", "{}", '{"config"'):  # no report of a run
+        (tmp_path / "a-0-0.json").write_text(broken)
+        assert experiments.run_row("x-0-0", config) == {**row, "read_back": True}
     with pytest.raises(pytest.fail.Exception):
         experiments.run_row("x-0-0", TrainConfig(network=NETWORK, epochs=2, qat_epochs=1, batch_size=32))
+    monkeypatch.setattr(workers.LOADED, "speech", None)  # other data are another run
+    with pytest.raises(pytest.fail.Exception):
+        experiments.run_row("x-0-0", config)
+
+
+@pytest.mark.parametrize("given", [("--logmel", "{empty}"), ("--logmel", "{cut}"),
+                                   ("--logmel", "{speech}", "--speech", "{empty}")])
+@pytest.mark.parametrize("what", [("experiments", "--only", "improved", "--row", "X", "--seed", "0"),
+                                  ("experiments", "--only", "improved"), ("bits", "--row", "XS, UN"), ("bits",)])
+def test_data_that_are_none_are_a_line(given, what, tmp_path, monkeypatch, capsys):
+    """What a worker finds out when it starts is said in the main process."""
+    monkeypatch.setattr(workers, "ProcessPoolExecutor",
+                        lambda count, initializer, initargs: ThreadPoolExecutor(count, "", initializer, initargs))
+    monkeypatch.setattr(workers, "LOADED", workers.Loaded())
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "cut.tar.gz").write_bytes(b"\x1f\x8b\x08\0 cut short")
+    places = {"empty": tmp_path / "empty", "cut": tmp_path / "cut.tar.gz", "speech": paths.BUNDLED}
+    if what[0] == "bits" and "--speech" not in given:
+        given = (*given, "--speech", "{speech}")
+    assert main(["measure", *what, *(word.format(**places) for word in given)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and len(err.splitlines()) == 1 and "Traceback" not in err
 
 
 def test_an_interrupted_row_goes_on(tmp_path, monkeypatch):
@@ -205,7 +229,8 @@ def test_a_row_by_itself_is_told_beside_what_is_recorded_of_it(tmp_path, monkeyp
         "g: b, seed 1: float 111.12 % (recorded: 2.00), int 80.00 % (not recorded)"]
     run_command([*run, "--seed", "7", "--json"])
     (row,) = json.loads(capsys.readouterr().out)
-    assert row == {"group": "g", "row": "b", "seed": 7, "measured": {"float": 117.12, "int": 80.0}, "recorded": {}}
+    assert row == {"group": "g", "row": "b", "seed": 7, "measured": {"float": 117.12, "int": 80.0}, "recorded": {},
+                   "read_back": False}
     assert paths.RESULTS.read_bytes() == before
     for wrong, said in ((["--row", "c"], "no row 'c' in g; there are 'a', 'b'"),
                         (["--seed", "0"], "--seed is of --row"),

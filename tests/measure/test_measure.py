@@ -88,7 +88,9 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 
 def test_every_recorded_figure_is_of_one_group_and_names_its_command():
-    assert {*registry.by_key(), *registry.BY_HAND} == RECORDED.keys()
+    keys = {*registry.by_key(), *registry.BY_HAND}
+    of_the_set = {f"{model}.official_test" for model in registry.TESTED}  # whoever keeps it takes them
+    assert RECORDED.keys() <= keys and keys - RECORDED.keys() <= of_the_set
     assert {key: entry["command"] for key, entry in RECORDED.items()} == {
         key: registry.command_of(key) for key in RECORDED}
 

@@ -9,6 +9,7 @@ from tinyspeech.errors import UserError
 from tinyspeech.integer.network import IntegerModel
 from tinyspeech.measure import registry, store
 from tinyspeech.measure.evaluate import evaluate
+from tinyspeech.measure.figures import network
 from tinyspeech.measure.metrics import wilson_interval
 from tinyspeech.paths import BUNDLED
 
@@ -33,7 +34,8 @@ def results(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("model", registry.TESTED)
-def test_a_figure_says_of_which_integers_it_is(model, test_set, results):
+def test_a_figure_says_of_which_integers_it_is(model, test_set, results, monkeypatch):
+    monkeypatch.setattr(network, "OFFICIAL_CLIPS", 24)
     key = f"{model}.official_test"
     made = dict(registry.make([key], test_set=test_set))[key]
     told = evaluate(model, "int", test_set)
@@ -45,7 +47,9 @@ def test_a_figure_says_of_which_integers_it_is(model, test_set, results):
 
 
 def test_published_figures_have_all_that_belongs_to_them():
-    for model in registry.TESTED:
+    published = [model for model in registry.TESTED if f"{model}.official_test" in store.load()]
+    assert {"tinyspeech_s", "tinyspeech_xs"} <= {*published}
+    for model in published:
         entry = store.load()[f"{model}.official_test"]
         right = round(entry["value"] / 100 * entry["n"])
         assert entry["n"] == 4890 and round(100 * right / 4890, 2) == entry["value"]
@@ -56,6 +60,12 @@ def test_published_figures_have_all_that_belongs_to_them():
 def test_another_folder_is_refused(results):
     with pytest.raises(UserError, match=r"is not the official test set.*data download --test-set"):
         dict(registry.make(["tinyspeech_s.official_test"], test_set=BUNDLED))
+    assert store.load() == {}
+
+
+def test_a_part_of_the_test_set_is_refused(test_set, results):
+    with pytest.raises(UserError, match=r"has 24 clips, not 4,890"):
+        dict(registry.make(["tinyspeech_s.official_test"], test_set=test_set))
     assert store.load() == {}
 
 

@@ -207,7 +207,8 @@ def _print_rows(rows: Iterator[dict], as_json: bool) -> None:
                              + (f"recorded: {row['recorded'][key]:.2f}" if key in row["recorded"] else "not recorded")
                              + ")" for key, value in row["measured"].items())
             seed = "" if row["seed"] is None else f", seed {row['seed']}"
-            print(f"{row['group']}: {row['row']}{seed}: {told}", flush=True)
+            before = " (of an earlier run, read back from runs/experiments)" if row.get("read_back") else ""
+            print(f"{row['group']}: {row['row']}{seed}: {told}{before}", flush=True)
     if as_json:
         print(json.dumps(done, indent=2))
 

@@ -49,8 +49,9 @@ def run(args) -> None:
     from tinyspeech.training.data import load
 
     config_path = Path(args.config)
-    if not config_path.exists() and (CONFIGS / config_path.name).exists():
-        config_path = CONFIGS / config_path.name
+    if not config_path.exists():
+        names = (CONFIGS / config_path.name, CONFIGS / f"{config_path.name}.yaml")
+        config_path = next((path for path in names if path.is_file()), config_path)
     config = load_config(config_path, epochs=args.epochs, qat_epochs=args.qat_epochs, lr=args.lr, seed=args.seed,
                                batch_size=args.batch_size, momentum=args.momentum)
     device = train.pick_device(args.device)

@@ -29,8 +29,9 @@ from tinyspeech.lowbit import quant, saved
 from tinyspeech.measure import store
 from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
+from tinyspeech.measure.workers import LOADED, chosen, digest, merged, pool, reports, spread
 from tinyspeech.networks.counting import weight_bytes
+from tinyspeech.outside import files
 from tinyspeech.paths import CONFIGS
 from tinyspeech.training import train
 from tinyspeech.training.config import TrainConfig
@@ -79,16 +80,15 @@ def plain(config: TrainConfig) -> dict:
     return json.loads(json.dumps(asdict(config)))
 
 
-def finished(name: str, config: dict) -> dict | None:
-    """What an earlier run of this name and config measured, if there was one."""
-    path = RUNS / f"{name}.json"
-    row = json.loads(path.read_text("utf-8")) if path.exists() else None
-    return row["result"] if row and row["config"] == config else None
+def finished(config: dict, on: str) -> dict | None:
+    """What an earlier run of this config measured on data of this digest, if there was one."""
+    return next((row["result"] for row in reports(RUNS) if row["config"] == config and row.get("data", on) == on), None)
 
 
-def keep(name: str, config: dict, result: dict) -> dict:
+def keep(name: str, config: dict, on: str, result: dict) -> dict:
     """Write down what was measured, for `finished`."""
-    (RUNS / f"{name}.json").write_text(json.dumps({"config": config, "result": result}), encoding="utf-8")
+    kept = json.dumps({"config": config, "data": on, "result": result})
+    files.keep(RUNS / f"{name}.json", lambda path: path.write_text(kept, encoding="utf-8"))
     return result
 
 
@@ -122,7 +122,7 @@ def without_training(name: str, model, config, data, labels: Iterable[str] | Non
 def with_training(name: str, path: Path, model, config, seeds: Iterable[int], data,
                   labels: Iterable[str] | None) -> Iterator[dict]:
     """The network of a file, trained on under every QAT that is listed, once for each seed."""
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    float_network, on = hashlib.sha256(path.read_bytes()).hexdigest(), digest(data)
     for way in ways(plan()["qat"], name, labels).values():
         way.pop("norms")  # training measures them after every epoch as it is
         values = []
@@ -130,11 +130,11 @@ def with_training(name: str, path: Path, model, config, seeds: Iterable[int], da
             run = replace(config, weight_bits=way["bits"], granularity=way["granularity"], clipping=way["clipping"],
                           seed=seed, start=str(path), epochs=0)
             key = f"{name}-{run.weight_bits}-{run.granularity}-{run.clipping}-{seed}"
-            identity = {**plain(run), "start": digest}
-            done = finished(key, identity)
+            identity = {**plain(run), "start": float_network}
+            done = finished(identity, on)
             if done is None:
                 out = RUNS / f"{key}.pt"
-                done = keep(key, identity, train.train(run, data, out, quiet=True))
+                done = keep(key, identity, on, train.train(run, data, out, quiet=True))
                 saved.beside(out, ".checkpoint").unlink(missing_ok=True)
                 saved.beside(out, "_float.pt").unlink(missing_ok=True)
             values.append(done["accuracy"])

@@ -105,7 +105,7 @@ class TorchEngine(Engine):
         self.logit_step = FLOAT_LOGIT_STEP
         if (paths.MODELS / f"{model}.npz").exists():
             self.logit_step = IntegerModel.load(paths.model_file(model, ".npz")).logit_unit(frontend.N_FRAMES)
-        path = paths.model_file(model, self.suffix)
+        path = self.file(model)
         self.network = saved.load_model(path)
         config = saved.load_checkpoint(path)["config"]
         self.classes = saved.classes_of(config.get("words", KEYWORDS))
@@ -113,6 +113,10 @@ class TorchEngine(Engine):
         if features != "cepstra":
             raise UserError(f"{path} was trained on other features than the chip's ({features}): nothing here computes "
                             "them of recordings")
+
+    def file(self, model: str) -> Path:
+        """Of this name; `UserError` where there is none."""
+        return paths.model_file(model, self.suffix)
 
     def _logits(self, features: np.ndarray) -> np.ndarray:
         """Features [N, 49, 12] -> int32 [N, 12]."""
@@ -128,6 +132,17 @@ class FloatEngine(TorchEngine):
     """`float`: torchaudio's front end and the float network. Its features are rounded only to be shown."""
 
     name, suffix = "float", "_float.pt"
+
+    def file(self, model: str) -> Path:
+        """A network that was trained for no few bits has one file, NAME.pt."""
+        from tinyspeech.lowbit import saved
+
+        path, alone = paths.MODELS / f"{model}{self.suffix}", paths.MODELS / f"{model}.pt"
+        if not path.exists() and alone.parent == paths.MODELS and alone.exists():
+            content = saved.load_checkpoint(alone)
+            if isinstance(content, dict) and content.get("stage") == "float":
+                return alone
+        return super().file(model)
 
     def run(self, x8: np.ndarray) -> Answers:
         features = float_features(x8)

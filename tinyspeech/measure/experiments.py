@@ -1,10 +1,10 @@
 """Training runs that are compared with each other, as `data/experiments.yaml` lists them (chapters 3 and 4).
 
     python -m tinyspeech measure experiments --logmel FILE --speech FOLDER [--only GROUP ...] [--workers 2]
-    python -m tinyspeech measure experiments --logmel FILE --only GROUP --row LABEL --seed 0
+    python -m tinyspeech measure experiments --logmel FILE --speech FOLDER --only GROUP --row LABEL --seed 0
 
 A group is a table of one question: a base config and what each row changes. Every row is trained for each seed with
-`train.train`, single-threaded, `--workers` at a time; what is finished is skipped the next time. Accuracies are of the
+`train.train`, with one thread, `--workers` at a time; what is finished is skipped the next time. Accuracies are of the
 complete validation set of the log-mel archive, and, where a row is trained to few bits, of the integer network on the
 recordings of FOLDER too. The rows go into `data/results.json` as `experiments.GROUP`, with means and deviations.
 A row by itself goes nowhere: it is told beside what is recorded of it (`again`).
@@ -27,9 +27,10 @@ from tinyspeech.lowbit import lower, prune, saved
 from tinyspeech.measure import formats
 from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.store import Figure, figure, load
-from tinyspeech.measure.workers import LOADED, chosen, merged, pool, spread
+from tinyspeech.measure.workers import LOADED, chosen, digest, merged, pool, reports, spread
 from tinyspeech.networks.counting import count_macs, count_parameters, weight_bytes
 from tinyspeech.networks.streaming import StreamingConfig
+from tinyspeech.outside import files
 from tinyspeech.paths import CONFIGS
 from tinyspeech.training import data, train
 from tinyspeech.training.config import TrainConfig
@@ -87,19 +88,21 @@ def left_by(checkpoint: Path, config: dict) -> bool:
 def run_row(name: str, config: TrainConfig) -> dict:
     """Train one row with one seed and measure it; a finished one is read back, an interrupted one goes on.
 
-    Returns {"seed", "float", "int", ...}; "seconds" are the processor's, of all epochs.
+    Returns {"seed", "float", "int", ...}; "seconds" are the processor's, of all epochs, and "read_back" is true of a
+    run from before, of this config on these data (`data`; runs from before that was kept count as of these).
     """
     out, report = RUNS / f"{name}.pt", RUNS / f"{name}.json"
     config_now = json.loads(json.dumps(vars(config)))
-    for done in sorted(RUNS.glob("*.json")):
-        if what_counts((row := json.loads(done.read_text("utf-8")))["config"]) == what_counts(config_now):
-            return row
+    data_now = digest(LOADED.bands, *(LOADED.speech or ()))
+    for row in reports(RUNS):
+        if row.get("data", data_now) == data_now and what_counts(row["config"]) == what_counts(config_now):
+            return {**row, "read_back": True}
     checkpoint = saved.beside(out, ".checkpoint")
     corpus = LOADED.corpus(config.features)
     metrics = train.train(config, corpus, out, resume=left_by(checkpoint, config_now), quiet=True)
     network = saved.build_saved(saved.load_checkpoint(out))
     features, labels = data.validation_set(corpus, view=data.VIEWS[config.features])
-    row = {"seed": config.seed, "config": config_now, "float": metrics["float_accuracy"],
+    row = {"seed": config.seed, "config": config_now, "data": data_now, "float": metrics["float_accuracy"],
            "loss": metrics["history"][config.epochs - 1]["loss"], "parameters": count_parameters(network),
            "macs": count_macs(network, features.shape[1:]), "bytes": weight_bytes(network),
            "seconds": round(saved.load_checkpoint(checkpoint)["progress"]["seconds"]) if checkpoint.exists() else None,
@@ -119,7 +122,7 @@ def run_row(name: str, config: TrainConfig) -> dict:
             features, labels = LOADED.speech
             row["int_recordings"] = float(100 * (integer.run(features).argmax(1) == labels).mean())
     checkpoint.unlink(missing_ok=True)
-    report.write_text(json.dumps(row), encoding="utf-8")
+    files.keep(report, lambda path: path.write_text(json.dumps(row), encoding="utf-8"))
     return row
 
 
@@ -154,8 +157,9 @@ def again(logmel: str | Path, speech: str | Path | None, name: str, labels: Iter
           seeds: Iterable[int] | None = None, workers: int = 2) -> Iterator[dict]:
     """Rows of one group, without its others: for whoever doubts a line of a table, and has not hours for all of it.
 
-    Nothing is recorded. Yields {"group", "row", "seed", "measured", "recorded"}, the last two {"float", ...} with what
-    data/results.json holds of that row and seed, which is nothing for a seed that was never trained.
+    Nothing is recorded. Yields {"group", "row", "seed", "measured", "recorded", "read_back"}: measured and recorded
+    {"float", ...}, the latter what data/results.json holds of that row and seed, which is nothing for a seed that was
+    never trained; read_back, whether it was trained now or by a run whose report still lay there.
 
     Parameters
     ----------
@@ -185,7 +189,8 @@ def again(logmel: str | Path, speech: str | Path | None, name: str, labels: Iter
             recorded = {key: line[key]["values"][line["seeds"].index(seed)] for key in MEASURED
                         if seed in line["seeds"] and key in line}
             yield {"group": name, "row": label, "seed": seed,
-                   "measured": {key: round(row[key], 2) for key in MEASURED if key in row}, "recorded": recorded}
+                   "measured": {key: round(row[key], 2) for key in MEASURED if key in row}, "recorded": recorded,
+                   "read_back": row.get("read_back", False)}
 
 
 def measure(logmel: str | Path, speech: str | Path | None = None, only: Iterable[str] | None = None,

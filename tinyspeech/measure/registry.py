@@ -39,8 +39,8 @@ from tinyspeech.sound import datasets
 MODELS = (SHIPPED, "tinyspeech_z", TEACHES_ITSELF)
 """Networks of which everything is measured: the one that ships, the paper's smallest on the chip (chapter 6), and the
 one that leaves room for the board to teach itself words (chapter 12)."""
-TESTED = (SHIPPED, "tinyspeech_xs")
-"""Networks whose accuracy on the official test set is published."""
+TESTED = (SHIPPED, "tinyspeech_xs", "tinyspeech_z")
+"""Networks whose accuracy on the official test set is published, once whoever keeps the set has taken it."""
 FLAGS = {"speech": "--speech FOLDER", "logmel": "--logmel FILE", "negatives": "--negatives FOLDER",
          "noise": "--noise FOLDER", "rooms": "--rooms FOLDER", "takes": "--takes FOLDER", "music": "--music FOLDER",
          "test_set": "--test-set FOLDER"}

@@ -1,13 +1,14 @@
 """Trainings side by side: what `experiments.py` and `bits.py` share (chapters 3 to 6).
 
-A process a training, each with a share of the cores and with the data loaded once; a comparison is a table whose rows
-come from a YAML file, and whose accuracies are of one seed each.
+A process a training, of one thread, so that sums are added in one order, and with the data loaded once; a comparison is
+a table whose rows come from a YAML file, and whose accuracies are of one seed each.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,14 @@ from tinyspeech.sound.noise import BACKGROUND
 from tinyspeech.training import data
 
 
+def digest(bands: data.Bands, *more: np.ndarray) -> str:
+    """First 12 hex digits of a SHA-256 of data, of the clips every 16th: a run on others is another run."""
+    sha = hashlib.sha256()
+    for part in (bands.x[::16], bands.label, bands.noise, bands.noise_validation, *more):
+        sha.update(np.ascontiguousarray(part).tobytes())
+    return sha.hexdigest()[:12]
+
+
 class Loaded:
     """What a worker process loads once."""
 
@@ -30,7 +39,8 @@ class Loaded:
     """Where they are from."""
     speech: tuple[np.ndarray, np.ndarray] | None = None
     """Features int8 [N, 49, 12] and labels [N] of recordings of the validation speakers, where a folder was given."""
-
+    trouble: UserError | None = None
+    """Why there are no data."""
 
     def corpus(self, features: str) -> data.Bands:
         """What a network with these features trains on (`data.VIEWS`)."""
@@ -41,25 +51,49 @@ LOADED = Loaded()
 """Of this process."""
 
 
-def start(logmel: str, speech: str | None, threads: int) -> None:
+def start(logmel: str, speech: str | None) -> None:
     """Runs once in each worker process, and fills its `LOADED`."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
     LOADED.logmel = logmel
-    LOADED.bands = data.load(logmel, Path(speech) / BACKGROUND if speech else None)
-    if speech:
-        clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
-        LOADED.speech = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
+    try:
+        LOADED.bands = data.load(logmel, Path(speech) / BACKGROUND if speech else None)
+        if speech:
+            clips, labels, *_ = datasets.load_task(speech, "validation").arrays()
+            LOADED.speech = frontend.features(frontend.to_8khz(clips)), np.asarray(labels)
+    except UserError as error:
+        LOADED.trouble = error  # an initialiser that raises breaks the pool, and its reason is lost
+
+
+def ready() -> None:
+    """Raises in the main process what kept a worker from loading its data."""
+    if LOADED.trouble:
+        raise LOADED.trouble
 
 
 def pool(workers: int, logmel: str | Path, speech: str | Path | None) -> ProcessPoolExecutor:
-    """So many processes, the cores shared among them, that load their data when they start.
+    """So many processes, of one thread each, that load their data when they start.
 
     Raises `UserError` where there is no such data.
     """
     datasets.must_exist(logmel, speech)
-    threads = max(1, (os.cpu_count() or 1) // max(workers, 2))
-    given = (str(logmel), str(speech) if speech else None, threads)
-    return ProcessPoolExecutor(workers, initializer=start, initargs=given)
+    processes = ProcessPoolExecutor(workers, initializer=start, initargs=(str(logmel), str(speech) if speech else None))
+    try:
+        processes.submit(ready).result()
+    except UserError:
+        processes.shutdown()
+        raise
+    return processes
+
+
+def reports(folder: Path) -> Iterator[dict]:
+    """What finished runs left in a folder; a file that is no such report is passed over."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            report = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(report, dict) and "config" in report:
+            yield report
 
 
 def chosen(listed: Iterable[str], only: Iterable[str] | None, what: str) -> list[str]:

@@ -77,13 +77,13 @@ def mean_gates(model: IntegerModel, features: np.ndarray) -> list[np.ndarray]:
     return [total / count for total, count in zip(sums, frames, strict=True)]
 
 
-def at_mean(model: IntegerModel, features: np.ndarray) -> IntegerModel:
-    """The network with every gate at the value next to its mean over these clips, of those that a gate can have."""
+def at_mean(model: IntegerModel, features: np.ndarray) -> dict[str, np.ndarray]:
+    """For `held`: what gives every gate the value next to its mean over these clips, of those that it can have."""
     arguments = {}
     for (excite, gate), mean in zip(gates(model), mean_gates(model, features), strict=True):
         reachable = gate_q7(ARGUMENTS[:, None], gate.scale.astype(np.int64))  # (arguments, channels)
         arguments[excite.name] = ARGUMENTS[np.abs(reachable - mean).argmin(axis=0)].astype(np.int8)
-    return held(model, arguments)
+    return arguments
 
 
 def accuracy(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> float:
@@ -93,10 +93,13 @@ def accuracy(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> f
 
 
 def rows(model: IntegerModel, features: np.ndarray, labels: np.ndarray) -> list[dict]:
-    """Accuracy in %, and the points lost, of the network as it is and of both ways to disconnect its condensers."""
+    """Accuracy in %, and the points lost, of the network as it is and of all ways to disconnect its condensers."""
     zeros = {excite.name: np.zeros(len(gate.scale), np.int8) for excite, gate in gates(model)}
-    gated = at_mean(model, features)
-    networks = {"as it is": model, "every gate at its mean": gated, "gates without weights": held(model, zeros)}
+    means = at_mean(model, features)
+    gated = held(model, means)
+    networks = {"as it is": model, "every gate at its mean": gated,
+                **{f"of block {i} alone": held(model, {name: mean}) for i, (name, mean) in enumerate(means.items())},
+                "gates without weights": held(model, zeros)}
     if frames := weigher(model):
         same = {frames.name: np.zeros(1, np.int8)}
         networks |= {"every frame weighs the same": held(model, same), "and every gate at its mean": held(gated, same)}
@@ -111,4 +114,4 @@ def disconnected(model: str, speech: Path, logmel: Path) -> Iterator[Figure]:
     integer = IntegerModel.load(paths.model_file(model, ".npz"))
     value = rows(integer, features.numpy().astype(np.int8), labels.numpy())
     yield figure(f"{model}.condensers_disconnected", value, "%; points", data=PICTURES, n=len(labels),
-                 note="integers; all condensers at once, nothing trained after it", **of_model(model))
+                 note="integers; nothing trained after it", **of_model(model))

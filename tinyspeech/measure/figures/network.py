@@ -30,6 +30,9 @@ from tinyspeech.paths import model_file
 from tinyspeech.sound import datasets, noise
 from tinyspeech.training import data
 
+OFFICIAL_CLIPS = 4890
+"""Of the official test set, all classes together."""
+
 
 def of_model(model: str) -> dict:
     """What belongs to every figure of a trained network."""
@@ -111,6 +114,8 @@ def on_test_set(model: str, test_set: Path) -> Iterator[Figure]:
     if not (test_set / datasets.SILENCE).is_dir():
         raise UserError(f"{test_set} is not the official test set, which has a folder {datasets.SILENCE}: "
                         "`python -m tinyspeech data download --test-set` fetches it")
+    if (found := sum(path.is_file() for path in test_set.glob("*/*"))) != OFFICIAL_CLIPS:
+        raise UserError(f"{test_set} is not the official test set: it has {found:,} clips, not {OFFICIAL_CLIPS:,}")
     result = evaluate(model, "c", test_set, "testing")
     yield figure(f"{model}.official_test", round(100 * result["accuracy"], 2), "%", n=result["n"], data=TEST_SET,
                  interval_95=[round(100 * end, 2) for end in result["interval_95"]], engine="c",
