@@ -127,7 +127,7 @@ def test_the_figure_is_measured_by_its_command(trained, clips, model, tmp_path, 
     scores = {row["label"]: row["accuracy"] for row in entry["value"]}
     alone = [f"of block {i} alone" for i in range(len(condensers.gates(model)))]
     assert list(scores) == ["as it is", "every gate at its mean", *alone, "gates without weights"]
-    one = [excite.name for excite, _ in condensers.gates(model)][0]
+    one = condensers.gates(model)[0][0].name
     held = condensers.held(model, {one: condensers.at_mean(model, clips[0])[one]})
     assert scores[alone[0]] == round(100 * (held.run(clips[0]).argmax(1) == clips[1]).mean(), 2)
     right = (model.run(clips[0]).argmax(1) == clips[1]).mean()
