@@ -87,7 +87,8 @@ def test_gates_at_their_mean_stand_still_and_next_to_it(model, clips, monkeypatc
 def test_gates_that_do_nothing_lose_nothing(model, clips):
     layers = [replace(layer, scale=0 * layer.scale) if layer.kind == "gated_add" else layer for layer in model.layers]
     rows = condensers.rows(replace(model, layers=layers), *clips)
-    assert [row["lost"] for row in rows] == [0] * (3 + len(condensers.gates(model))) and len({row["accuracy"] for row in rows}) == 1
+    assert [row["lost"] for row in rows] == [0] * (3 + len(condensers.gates(model)))
+    assert len({row["accuracy"] for row in rows}) == 1
 
 
 def test_frames_that_all_weigh_the_same(tmp_path, clips):
