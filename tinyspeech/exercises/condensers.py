@@ -120,14 +120,15 @@ def _sliding(windows: list[int], frame: int) -> tuple[int, int]:
 
 _LAYER = {"a.weight": torch.ones(1, 1, 1), "a.norm.weight": torch.tensor([3.0]), "a.norm.bias": torch.tensor([1.0]),
           "a.norm.running_mean": torch.tensor([3.0]), "a.norm.running_var": torch.tensor([4.0])}
+_FAINT = {**_LAYER, "a.norm.running_var": torch.tensor([4e-4])}
 _STEM = named(drawn(streaming.CausalConv(3, 2, 2, 2, relu=False), 1), "stem")
 _DENSE = named(drawn(streaming.CausalConv(3, 2, relu=False), 2), "b")
 
 
-def _block_example(stride: int, seed: int) -> tuple[tuple, Tensor]:
+def _block_example(name: str, stride: int, seed: int) -> tuple[tuple, Tensor]:
     config = streaming.StreamingConfig(channels=4, expansion=8)
     block, x = drawn(streaming.Block(config, 3, stride), seed), sound(4, 6, seed)
-    return (x, named(block, "blocks.0"), "blocks.0", stride), turned(block(turned(x)))
+    return (x, named(block, name), name, stride), turned(block(turned(x)))
 
 
 def _weights_example(memory: int, seed: int) -> tuple[tuple, Tensor]:
@@ -153,8 +154,9 @@ _CAUSAL = [(_COUNTED, torch.tensor([[[100.0, 10.0, 1.0]]]), 1), (_COUNTED, torch
            (_TWO, torch.tensor([[[10.0, 1.0, 0.0], [20.0, 2.0, 0.0]]]), 1),
            (_TWO, torch.tensor([[[10.0, 1.0]], [[20.0, 2.0]]]), 1)]
 _LAYERS = [(torch.tensor([[[5.0, 9.0]]]), _LAYER, "a", 1), (sound(3, 5, 3), _STEM, "stem", 2),
-           (sound(3, 2, 4), _DENSE, "b", 1)]
-_MEANS = [(torch.tensor([[[8.0, 0.0, 0.0, 16.0]]]), 1), (torch.tensor([[[32.0, 32.0, 0.0], [16.0, 0.0, 16.0]]]), 3)]
+           (sound(3, 2, 4), _DENSE, "b", 1), (torch.tensor([[[3.1, 2.9]]]), _FAINT, "a", 1)]
+_MEANS = [(torch.tensor([[[8.0, 0.0, 0.0, 16.0]]]), 1), (torch.tensor([[[32.0, 32.0, 0.0], [16.0, 0.0, 16.0]]]), 3),
+          (torch.tensor([[[8.0, 0.0]], [[0.0, 4.0]]]), 1)]
 
 EXERCISES = {
     "causal": Exercise(
@@ -185,25 +187,28 @@ EXERCISES = {
                "There are more channels than one here, and a stride of 2: hand the stride on, and let the norm's "
                "numbers meet the channels, not the frames: [:, None]."],
         mistakes={
+            "Something is missing under the root: 10⁻⁵.":
+                lambda x, w, name, stride=1: _variant(
+                    x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / v.sqrt() + b),
             "You divide by the variance; its root is the deviation.":
-                lambda x, w, name, stride=1: _variant(x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / v + b),
+                lambda x, w, name, stride=1: _variant(x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / (v + 1e-5) + b),
             "Your norm has no gain: its weight multiplies, its bias is added.":
                 lambda x, w, name, stride=1: _variant(
-                    x, w, name, stride, lambda y, g, b, m, v: (y - m) / v.sqrt() + b),
+                    x, w, name, stride, lambda y, g, b, m, v: (y - m) / (v + 1e-5).sqrt() + b),
             "Something is missing at the end: the norm's bias.":
                 lambda x, w, name, stride=1: _variant(
-                    x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / v.sqrt()),
+                    x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / (v + 1e-5).sqrt()),
             "This is the convolution alone, without its norm.":
                 lambda x, w, name, stride=1: _variant(x, w, name, stride, lambda y, g, b, m, v: y),
             "You add the mean that is to be subtracted.":
                 lambda x, w, name, stride=1: _variant(
-                    x, w, name, stride, lambda y, g, b, m, v: g * (y + m) / v.sqrt() + b),
+                    x, w, name, stride, lambda y, g, b, m, v: g * (y + m) / (v + 1e-5).sqrt() + b),
             "You measure mean and variance on this clip; the chip will have no clip to measure, only the running ones.":
                 lambda x, w, name, stride=1: _variant(
                     x, w, name, stride, lambda y, g, b, m, v: g * (y - y.mean(2, keepdim=True))
                     / (y.var(2, correction=0, keepdim=True) + 1e-5).sqrt() + b)}),
     "s_block": Exercise(
-        examples=[_block_example(1, 5), _block_example(2, 6)],
+        examples=[_block_example("blocks.0", 1, 5), _block_example("blocks.1", 2, 6)],
         hints=["Three layers, one after another, named name + '.depthwise', '.expand' and '.project'; a ReLU behind "
                "the second; then what came in is added, and a last ReLU.",
                "The depthwise layer keeps every second frame here; so keep the same ones of what you add: "
@@ -225,7 +230,7 @@ EXERCISES = {
         examples=[((q, bits), turned(streaming.leaking_mean(turned(q), bits))) for q, bits in _MEANS],
         hints=["Begin with a mean of 0. At each frame it moves towards the frame's value, by a share of 1 / 2**bits of "
                "the distance; and what it is then is the answer for this frame.",
-               "Each channel has a mean of its own, and the share is 1 / 8 here."],
+               "Each channel has a mean of its own, and the share is 1 / 8 here.", "Each clip has means of its own."],
         mistakes={
             "Nothing leaks: a share of each frame is added, but the mean keeps all that it had.":
                 lambda q, bits: _means(q, 2.0**-bits, keeps=1.0),
@@ -239,7 +244,7 @@ EXERCISES = {
             "That is the mean of all frames so far, each as much as any other: it never forgets.":
                 lambda q, bits: q.cumsum(-1) / torch.arange(1, q.shape[-1] + 1)}),
     "frame_weights": Exercise(
-        examples=[_weights_example(1, 7), _weights_example(2, 8)],
+        examples=[_weights_example(1, 7), _weights_example(3, 8)],
         hints=["q is the layer 'condenser.squeeze' with a ReLU. Put q and its leaking mean below one another "
                "(torch.cat, channels are axis 1), and let the layer 'condenser.excite' make one number A of them. Then "
                "the sigmoid of A, and 2**-7 so that no frame counts nothing.",
@@ -256,7 +261,7 @@ EXERCISES = {
             "Your second half is q once more. It ought to be its leaking mean.":
                 lambda h, w, bits: torch.sigmoid(_attention(h, w, bits, of_both=lambda q: q)) + LEAST}),
     "gate_limits": Exercise(
-        examples=[((scale,), sorted((1.0, 1.0 + scale))) for scale in (1.0, -0.5, -1.0, -1.5)],
+        examples=[((scale,), sorted((1.0, 1.0 + scale))) for scale in (1.0, 2.5, -0.5, -1.5)],
         hints=["V' = V (1 + S gate), and the gate lies between 0 and 1. What is the bracket at either end?",
                "The smaller of the two comes first."],
         mistakes={

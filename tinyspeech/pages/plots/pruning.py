@@ -150,7 +150,7 @@ def trade(
     points : kind -> name of a network -> (cost, accuracies in percent by seed); at most four kinds
     """
     ax = ax or plt.gca()
-    beside = ((0, 8), (0, -14)), ((14, 2),) * 2, ((-14, 2),) * 2, ((0, 8),) * 2  # names: dots of kinds may meet
+    beside = ((12, 8), (0, -14)), ((14, 2),) * 2, ((-14, 2),) * 2, ((0, 8),) * 2  # names: dots of kinds may meet
     looks = zip(("blue", "vermilion", "green", "amber"), "oDsv", beside, strict=True)
     for (kind, networks), (color, marker, places) in zip(points.items(), looks, strict=False):
         costs = [cost for cost, _ in networks.values()]
