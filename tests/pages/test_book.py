@@ -405,6 +405,13 @@ def test_a_mark_that_is_none_is_refused(mark):
         numbers.renumbered(f"<!-- {mark} -->1<!-- /results -->", {})
 
 
+def test_a_mark_does_not_end_the_cell_of_a_table():
+    row = "| speed | <!-- results:{} -->0<!-- /results --> |"
+    with pytest.raises(UserError, match=r"has `\|` for `@`, which ends the cell: <!-- results:z.right\|.2f -->"):
+        numbers.renumbered("words\n" + row.format("z.right|.2f"), RESULTS)
+    assert numbers.renumbered(row.format("z.right@.2f"), RESULTS) != row.format("z.right@.2f")
+
+
 def test_the_glossary_is_in_the_order_of_the_alphabet():
     text = (ROOT / "book" / "glossary.md").read_text()
     terms = re.findall(r"(?:\{glossary\}|\n)\n(\S[^\n]*)\n  ", text)

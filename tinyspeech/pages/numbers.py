@@ -109,7 +109,8 @@ def ownerless(text: str) -> list[str]:
 def renumbered(text: str, results: dict[str, Any]) -> str:
     """The text with each `<!-- results:KEY|.1f -->93.9<!-- /results -->` (format optional) brought up to date.
 
-    In a table, where `|` would end the cell, it is written `KEY@.1f`.
+    In a table, where `|` would end the cell, it is written `KEY@.1f`; the other raises `UserError`, as does a mark of
+    another form.
     """
 
     def put(match: re.Match[str]) -> str:
@@ -118,6 +119,9 @@ def renumbered(text: str, results: dict[str, Any]) -> str:
 
     if len(_MARK.findall(text)) != text.count("<!-- results:"):
         raise UserError(f"a mark is not of the form <!-- results:KEY|FORMAT -->VALUE<!-- /results -->: {text[:60]!r}")
+    for line in text.splitlines():
+        if line.startswith("|") and (ends := re.search(r"<!-- results:[^>|]*\|[^>]*-->", line)):
+            raise UserError(f"a mark in a table has `|` for `@`, which ends the cell: {ends[0]}")
     return _MARK.sub(put, text)
 
 
