@@ -6,7 +6,7 @@ from tinyspeech.commands._common import add_command
 
 
 def add(commands) -> None:
-    command = add_command(commands, "models", "parameters and MACs of the paper's networks as built here, next to the published")
+    command = add_command(commands, "models", "parameters and MACs of the paper's networks, next to the published")
     command.set_defaults(run=run)
 
 

@@ -191,7 +191,8 @@ EXERCISES = {
                 lambda x, w, name, stride=1: _variant(
                     x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / v.sqrt() + b),
             "You divide by the variance; its root is the deviation.":
-                lambda x, w, name, stride=1: _variant(x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / (v + 1e-5) + b),
+                lambda x, w, name, stride=1: _variant(
+                    x, w, name, stride, lambda y, g, b, m, v: g * (y - m) / (v + 1e-5) + b),
             "Your norm has no gain: its weight multiplies, its bias is added.":
                 lambda x, w, name, stride=1: _variant(
                     x, w, name, stride, lambda y, g, b, m, v: (y - m) / (v + 1e-5).sqrt() + b),
