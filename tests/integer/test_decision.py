@@ -2,6 +2,7 @@
 
 import ctypes
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -174,6 +175,12 @@ def test_every_network_has_leads_in_its_own_units(name, bits):
     right = sum(any(0 <= frame / 50 - 1.5 - 2.5 * i < 1.75 and word == CLASSES[label] for frame, word in heard)
                 for i, label in enumerate(said))
     assert right >= 15
+
+
+@pytest.mark.parametrize(("step", "bits"), [(1e-300, 20), (1e300, 0), (0.0063, 10), (0.0045, 10), (0.0044, 11)])
+def test_leads_of_any_file_are_numbers_of_the_chip(model, step, bits):
+    assert decision.lead_bits(replace(model, logit_step=step)) == bits
+    assert 0 < 4 * max(decision.LEAST_LEADS.values()) * 2**bits // 3 >> decision.LEAD_BITS < 2**31
 
 
 def test_of_a_doubtful_words_lead_three_quarters_count(model):

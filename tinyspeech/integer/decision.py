@@ -67,6 +67,8 @@ word weighs about 100."""
 LEAD_BITS = 10
 LOGIT_STEP = 0.0063
 """What one unit of TinySpeech-S's scores is worth in logits; another network's leads are its own by `lead_bits`."""
+MOST_LEAD_BITS = 20
+"""With which every least lead is a sum that 32 bits hold."""
 SENSITIVITIES = tuple(LEAST_LEADS)
 DEFAULT_SENSITIVITY = "normal"
 LEAST_LEAD = LEAST_LEADS[DEFAULT_SENSITIVITY]
@@ -91,8 +93,8 @@ def doubtful(classes: Sequence[str]) -> int | None:
 
 def lead_bits(model: IntegerModel) -> int:
     """`LEAD_BITS` of a network's own scores: one less where a unit of them is worth twice as many logits, and so on to
-    the nearest power of two."""
-    return max(0, LEAD_BITS - round(math.log2(model.logit_step / LOGIT_STEP)))
+    the nearest power of two; from 0 to `MOST_LEAD_BITS`, for what a file of others may say."""
+    return min(max(0, LEAD_BITS - round(math.log2(model.logit_step / LOGIT_STEP))), MOST_LEAD_BITS)
 
 
 def least_leads(model: IntegerModel, sensitivity: str) -> list[int]:
