@@ -135,7 +135,7 @@ class FloatEngine(TorchEngine):
 
     def file(self, model: str) -> Path:
         """A network that was trained for no few bits has one file, NAME.pt."""
-        from tinyspeech.lowbit import saved
+        from tinyspeech.lowbit import saved  # as above
 
         path, alone = paths.MODELS / f"{model}{self.suffix}", paths.MODELS / f"{model}.pt"
         if not path.exists() and alone.parent == paths.MODELS and alone.exists():
