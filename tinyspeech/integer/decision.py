@@ -92,9 +92,10 @@ def doubtful(classes: Sequence[str]) -> int | None:
 
 
 def lead_bits(model: IntegerModel) -> int:
-    """`LEAD_BITS` of a network's own scores: one less where a unit of them is worth twice as many logits, and so on to
-    the nearest power of two; from 0 to `MOST_LEAD_BITS`, for what a file of others may say."""
-    return min(max(0, LEAD_BITS - round(math.log2(model.logit_step / LOGIT_STEP))), MOST_LEAD_BITS)
+    """`LEAD_BITS` of a network's own scores: two less where a unit of them is worth four times as many logits, and so
+    on to the nearest power of four, so that networks like TinySpeech-S have the leads that were chosen on it; from 0
+    to `MOST_LEAD_BITS`, for what a file of others may say."""
+    return min(max(0, LEAD_BITS - 2 * round(math.log2(model.logit_step / LOGIT_STEP) / 2)), MOST_LEAD_BITS)
 
 
 def least_leads(model: IntegerModel, sensitivity: str) -> list[int]:
