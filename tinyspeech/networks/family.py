@@ -46,7 +46,7 @@ class FamilyConfig:
     conv2: int
     """Channels after the second 3 x 3 convolution."""
     norm: str = "batch"
-    """A key of `tinyspeech.networks.condenser.NORMS`, throughout the network. Only M is printed without."""
+    """One of `tinyspeech.networks.condenser.NORMS`, throughout the network. Only M is printed without."""
     published: Published = field(default=Published(0, 0))
     """The paper's figures, to compare with."""
 
