@@ -37,6 +37,7 @@ HEADER = f"""#pragma once
 #define MODEL_POOLED 1
 #define MODEL_WEIGHED model_weighed
 #define MODEL_MEMORY model_memory
+#define MODEL_LEAD_BITS 10
 #define MODEL_CUT model_cut
 #define MODEL_HELD_BYTES {WIDTH}
 #define MODEL_WIDEST {WIDTH}
