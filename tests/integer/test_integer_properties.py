@@ -85,8 +85,8 @@ def c(tmp_path_factory):
 
 def build(folder, paired: int, batch: int) -> ctypes.CDLL:
     """The shipped C with a table that is filled at run time."""
-    for name in (*C, "network.c", "decision.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h", "words.h",
-                 "teach.h", "ch32v003.h"):
+    for name in (*C, "network.c", "decision.c", "kernels.h", "multiply.h", "network.h", "decision.h", "sigmoid.h",
+                 "words.h", "teach.h", "ch32v003.h"):
         shutil.copy(FIRMWARE / name, folder)
     way = {"PAIRED": paired, "BATCH": batch}
     (folder / "model.h").write_text(HEADER + "".join(f"#define MODEL_{key} {value}\n" for key, value in way.items()))
