@@ -38,8 +38,10 @@ def stream(words, seconds=3600.0, spans=(), group="a"):
     return negatives.Stream("x", group, seconds, scores, tuple(spans))
 
 
-def test_reports_are_the_definitions(model, talk):
-    folder, samples = talk
+@pytest.mark.parametrize("name", [SHIPPED, "tinyspeech_z"])
+def test_reports_are_the_definitions(name, talk):
+    """Of a network, too, whose scores have other units."""
+    (folder, samples), model = talk, IntegerModel.load(model_file(name, ".npz"))
     streams = negatives.speech(model, [folder])
     assert [s.name for s in streams] == ["coffee.flac", "one.wav"] and streams[1].seconds == len(samples) / 8000
     found = negatives.counted(streams[1])["false"]

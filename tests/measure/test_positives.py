@@ -1,5 +1,7 @@
 """Keywords in a row, in noise and in a room: where they stand, how loud, and what counts as heard."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,7 +10,7 @@ from tinyspeech import CLASSES
 from tinyspeech.errors import UserError
 from tinyspeech.integer import decision
 from tinyspeech.integer.network import IntegerModel
-from tinyspeech.measure import live, negatives, positives
+from tinyspeech.measure import leads, live, negatives, positives
 from tinyspeech.paths import BUNDLED, SHIPPED, model_file
 from tinyspeech.sound.splits import speaker_split
 
@@ -80,6 +82,21 @@ def test_a_curve_over_the_threshold():
     assert len(curve) == len(positives.FACTORS) and curve[0]["interval_95"] == [0.013, 2.786]
     heard = [point["heard"]["clean"] for point in curve]
     assert heard == sorted(heard, reverse=True)
+
+
+def test_a_network_is_judged_in_units_of_its_own_scores():
+    """Of a network whose scores count for sixteen times as much: a lead of the same size in logits is as good."""
+    row = row_of((1.7, "yes"))
+    small = replace(row, scores=row.scores // 16, constants={"lead_bits": decision.LEAD_BITS - 4})
+    assert positives.result(small) == positives.result(row)
+    assert positives.result(replace(small, constants={}))["heard"] == 0
+    stream = negatives.Stream("x", "a", 7200.0, small.scores, constants=small.constants)
+    ships = [point for point in positives.det([stream], {"clean": small}) if point["ships"]]
+    assert [(point["least_lead"], point["events"]) for point in ships] == [(decision.LEAST_LEAD // 16, 1)]
+    assert ships[0]["heard"] == {"clean": 50.0}
+    track, same = leads.of_row(small), leads.of_row(row)
+    assert np.array_equal(track.step, same.step) and len(track.step)
+    assert np.abs(16 * track.lead - same.lead).max() < 16 * 8  # each leak is rounded, and an eighth of that leaks again
 
 
 def test_rows_of_a_corpus(tmp_path):

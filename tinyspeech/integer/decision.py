@@ -216,9 +216,14 @@ class Decision:
         return best
 
 
+def constants_of(model: IntegerModel) -> dict[str, int | None]:
+    """Those of `Decision` that are a network's own: which of its words is doubtful, what its scores are worth."""
+    return {"doubtful": doubtful(model.classes), "lead_bits": lead_bits(model)}
+
+
 def of_network(model: IntegerModel, **settings: int | str | None) -> Decision:
-    """A decision on what this network hears: it knows which of its words is doubtful, and what its scores are worth."""
-    return Decision(**{"doubtful": doubtful(model.classes), "lead_bits": lead_bits(model), **settings})
+    """A decision on what this network hears, with `constants_of` it."""
+    return Decision(**{**constants_of(model), **settings})
 
 
 def frame_scores(model: IntegerModel, features: np.ndarray) -> np.ndarray:

@@ -62,10 +62,10 @@ def seconds_of(step: np.ndarray) -> np.ndarray:
     return live.seconds_of(np.asarray(step) * decision.STEP_FRAMES + decision.STEP_FRAMES - 1)
 
 
-def leaders(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def leaders(scores: np.ndarray, constants: Mapping[str, int | None] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The class that leads at every step of int64 [T', 13], and what counts of its lead, int64 [T' / 2]
-    each: by the decision itself, which is told to report nothing."""
-    judge = decision.Decision(least_lead=1 << 62)
+    each: by the decision itself, which is told to report nothing. constants : of a network other than TinySpeech-S."""
+    judge = decision.Decision(**{**(constants or {}), "least_lead": 1 << 62})
     found = []
     for row in scores:
         judge.push(row)
@@ -74,12 +74,14 @@ def leaders(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array(found, np.int64).reshape(-1, 2).T)
 
 
-def _track(parts: Iterable[tuple[np.ndarray, Iterable[tuple[float, float, int]], float]]) -> Track:
-    """Of recordings, (scores, what is truly said, seconds that count) each."""
+def _track(parts: Iterable[tuple[negatives.Stream | positives.Row, Iterable[tuple[float, float, int]], float]]
+           ) -> Track:
+    """Of recordings, (as the decision meets it, what is truly said, seconds that count) each."""
     steps, words, leads, spans, begin, hours = [], [], [], [], 0, 0.0
-    for scores, said, seconds in parts:
-        word, lead = leaders(scores)
-        at = np.flatnonzero((word >= decision.REJECTED) & (lead * LEAST_SHARE >= decision.LEAST_LEAD))
+    for one, said, seconds in parts:
+        word, lead = leaders(one.scores, one.constants)
+        least = decision.Decision(**one.constants).least_lead
+        at = np.flatnonzero((word >= decision.REJECTED) & (lead * LEAST_SHARE >= least))
         steps.append(begin + at)
         words.append(word[at])
         leads.append(lead[at])
@@ -92,7 +94,7 @@ def _track(parts: Iterable[tuple[np.ndarray, Iterable[tuple[float, float, int]],
 
 def of_streams(streams: Iterable[negatives.Stream]) -> Track:
     """Of running speech, or of noise."""
-    return _track((one.scores,
+    return _track((one,
                    [(s.begin_s, s.end_s, NO_WORD if s.word is None else CLASSES.index(s.word)) for s in one.spans],
                    negatives.counted(one)["seconds"]) for one in streams)
 
@@ -100,7 +102,7 @@ def of_streams(streams: Iterable[negatives.Stream]) -> Track:
 def of_row(row: positives.Row) -> Track:
     """Of keywords in a row."""
     seconds = float(live.seconds_of(len(row.scores) - 1))
-    return _track([(row.scores, [(e.begin_s, e.end_s, e.label) for e in row.events], seconds)])
+    return _track([(row, [(e.begin_s, e.end_s, e.label) for e in row.events], seconds)])
 
 
 def save(tracks: Mapping[str, Track], path: Path) -> None:

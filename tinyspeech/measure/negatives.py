@@ -10,8 +10,8 @@ Each file is a stream of its own, from silence. What was truly said there is cou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,8 @@ class Stream:
     """int64 [T', 13]: `hours.scores_of`."""
     spans: tuple[truth.Span, ...] = ()
     """Where keywords are truly said."""
+    constants: Mapping[str, int | None] = field(default_factory=dict)
+    """`decision.constants_of` the network; without them, TinySpeech-S's."""
 
 
 def listed(corpus: recordings.Corpus, transcripts: Sequence[Path]) -> dict[str, list[truth.Span]]:
@@ -63,7 +65,8 @@ def speech(model: IntegerModel, folders: Sequence[Path], transcripts: Sequence[P
     for corpus, path in tqdm([(c, path) for c in corpora for path in c.files], "speech", disable=None, unit="file"):
         samples = recordings.scaled(recordings.at_8khz(path), level)
         streams.append(Stream(path.name, corpus.name, len(samples) / frontend.SAMPLE_RATE_HZ,
-                              hours.scores_of(model, samples), tuple(spans[corpus].get(path.name, ()))))
+                              hours.scores_of(model, samples), tuple(spans[corpus].get(path.name, ())),
+                              decision.constants_of(model)))
     return streams
 
 
@@ -75,7 +78,8 @@ def noise(model: IntegerModel, folder: Path, who: str = "all") -> list[Stream]:
     streams = []
     for path, kind in tqdm(recordings.kinds(folder).items(), "noise", disable=None, unit="file"):
         samples = recordings.unheard(recordings.at_8khz(path), who)
-        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ, hours.scores_of(model, samples)))
+        streams.append(Stream(path.name, kind, len(samples) / frontend.SAMPLE_RATE_HZ, hours.scores_of(model, samples),
+                              constants=decision.constants_of(model)))
     return streams
 
 
@@ -86,6 +90,7 @@ def counted(stream: Stream, first: str | None = None, rule: Callable[..., rules.
             **constants: int) -> dict:
     """`truth.count` of a stream's reports, or of the commands that a first word let in; `rule` decides in place of
     `decision.Decision`."""
+    constants = {**stream.constants, **constants}
     found = [(row, CLASSES[label]) for row, label in rules.words(stream.scores, rule, **constants)]
     if first is not None:
         found = hours.armed(found, first)
@@ -105,7 +110,7 @@ def rates(streams: Sequence[Stream], first: str | None = None, rule: Callable[..
 
     first : count commands behind this first word (`hours.armed`) in place of reports
     rule : what decides in place of `decision.Decision`
-    constants : of either, in place of those that ship
+    constants : of either, in place of those that ship and of the network's own
 
     Returns `files`, `hours` that count, `events`, `most_of_a_file`, how many of them one recording has at most,
     `per_hour`, `interval_95`, `by_word`, and what is counted apart: `said`, keywords listed by themselves; `true`

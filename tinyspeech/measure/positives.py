@@ -10,7 +10,7 @@ How many of these are heard is only worth something beside the false reports of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ class Row:
     scores: np.ndarray
     """int64 [T', 13]: `hours.scores_of`."""
     events: list[live.Event]
+    constants: Mapping[str, int | None] = field(default_factory=dict)
+    """`decision.constants_of` the network; without them, TinySpeech-S's."""
 
 
 def sound(clips: np.ndarray, labels: Sequence[int], noise: np.ndarray, snr_db: float | None = None,
@@ -110,7 +112,7 @@ def rows(model: IntegerModel, speech: Path, noise: Path | None = None, rooms: Pa
     made = {}
     for name, (snr, responses) in tqdm(conditions.items(), "words in a row", disable=None, unit="row"):
         row, events = sound(x[chosen], np.asarray(labels)[chosen], quiet, snr, responses)
-        made[name] = Row(hours.scores_of(model, frontend.to_8khz(row)), events)
+        made[name] = Row(hours.scores_of(model, frontend.to_8khz(row)), events, decision.constants_of(model))
     return made
 
 
@@ -121,7 +123,7 @@ def result(row: Row, rule: Callable[..., rules.Judge] | None = None, **constants
     `stray` ones between; `latency_median` and `latency_p99` in ms after a word's end, None where nothing is heard.
     """
     found = [(live.seconds_of(at) + live.COMPUTING_S, CLASSES[label])
-             for at, label in rules.words(row.scores, rule, **constants)]
+             for at, label in rules.words(row.scores, rule, **{**row.constants, **constants})]
     rated = live.rate(found, row.events)
     taken = 1000 * np.array(rated["latencies"])
     low, high = metrics.wilson_interval(rated["detected"], rated["keywords"])
@@ -137,11 +139,11 @@ def det(streams: Sequence[negatives.Stream], made: Mapping[str, Row]) -> list[di
 
     Returns `least_lead`, `ships` (whether it is that), `events`, `per_hour`, `interval_95`, `heard` {condition: %}.
     """
-    table = []
+    table, ships = [], decision.Decision(**streams[0].constants).least_lead
     for factor in tqdm(FACTORS, "threshold", disable=None):
-        lead = round(factor * decision.LEAST_LEAD)
+        lead = round(factor * ships)
         false = negatives.rates(streams, least_lead=lead)
-        table.append({"least_lead": lead, "ships": lead == decision.LEAST_LEAD,
+        table.append({"least_lead": lead, "ships": lead == ships,
                       **{key: false[key] for key in ("events", "per_hour", "interval_95")},
                       "heard": {name: result(row, least_lead=lead)["heard"] for name, row in made.items()}})
     return table

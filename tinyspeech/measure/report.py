@@ -78,7 +78,7 @@ def gather(request: Request) -> dict:
     request.check()
     tracks: dict[str, leads.Track] = {}
     model = IntegerModel.load(model_file(request.model, ".npz"))
-    out = {"model": model.name, "model_hash": model.digest, "least_lead": decision.LEAST_LEAD,
+    out = {"model": model.name, "model_hash": model.digest, "least_lead": decision.of_network(model).least_lead,
            "speakers": request.speakers}
     whose = "training" if request.speakers == "training" else "validation"
     streams: list[negatives.Stream] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,7 +15,7 @@ from tinyspeech.measure import evaluate, hours, positives, report, rules
 from tinyspeech.measure import negatives as counting
 from tinyspeech.measure.figures import RECORDINGS, SPEAKERS, robustness
 from tinyspeech.measure.store import Figure, figure
-from tinyspeech.paths import SHIPPED, TEACHES_ITSELF, model_file
+from tinyspeech.paths import SHIPPED, model_file
 from tinyspeech.sound import recordings
 from tinyspeech.sound.noise import noise_spans
 
@@ -114,17 +115,20 @@ def in_music(music: Path) -> Iterator[Figure]:
                   files=whole["files"], by_word=_by_word(whole))
 
 
-def narrower(speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path, music: Path) -> Iterator[Figure]:
-    """The same of the network that leaves room to teach, at the leads that were chosen for the one that ships."""
-    model = IntegerModel.load(model_file(TEACHES_ITSELF, ".npz"))
-    rates = {"speech": counting.rates(counting.speech(model, negatives, who=WHO)),
-             "music": counting.rates(counting.noise(model, music))}
+def another(name: str, speech: Path, negatives: Sequence[Path], noise: Path, rooms: Path,
+            music: Path | None = None) -> Iterator[Figure]:
+    """The same of another network, at the leads that were chosen for the one that ships, in units of its own scores."""
+    model = IntegerModel.load(model_file(name, ".npz"))
+    rates = {"speech": counting.rates(counting.speech(model, negatives, who=WHO))}
+    if music is not None:
+        rates["music"] = counting.rates(counting.noise(model, music))
     made = positives.rows(model, speech, noise, rooms, WHO)
     kept = ("hours", "events", "per_hour", "interval_95")
-    yield figure(f"{TEACHES_ITSELF}.hours", {
+    yield figure(f"{name}.hours", {
         **{name: {key: one[key] for key in kept} for name, one in rates.items()},
         "keywords": {name: positives.result(row)["heard"] for name, row in made.items()}},
-        "reports an hour; % of keywords", data=f"{SPEECH}; {KEPT_ASIDE}; {ROW}", model_hash=model.digest)
+        "reports an hour; % of keywords", data="; ".join([SPEECH, *([KEPT_ASIDE] if music else []), ROW]),
+        model_hash=model.digest)
 
 
 def heard(speech: Path, noise: Path, rooms: Path, negatives: Sequence[Path]) -> Iterator[Figure]:
@@ -186,7 +190,7 @@ def standing_out(speech: Path, noise: Path, rooms: Path, music: Path) -> Iterato
     sounds = {"music": counting.noise(model, music), "noise": counting.noise(model, noise, WHO)}
     made = positives.rows(model, speech, noise, rooms, WHO)
     doubtful = decision.doubtful(model.classes)
-    said = {kind: positives.Row(row.scores, [event for event in row.events if event.label == doubtful])
+    said = {kind: replace(row, events=[event for event in row.events if event.label == doubtful])
             for kind, row in made.items()}
     rows = []
     for asked, constants in tqdm(ASKED.items(), "asked", disable=None):

@@ -65,12 +65,11 @@ def in_a_row(model: str, takes: Path, noise: Path) -> Iterator[Figure]:
     words = words[np.random.default_rng(positives.SEED).permutation(len(words))]
     clips, labels = np.stack([task.clip(i) for i in words]), task.labels[words]
     about = {"data": f"{TAKES}: the ten words in a row, pauses of 1 to 4 s", **of_model(model)}
-    heard, doubtful = {}, decision.doubtful(integer.classes)
+    heard, constants = {}, decision.constants_of(integer)
     for snr in positives.SNRS_DB:
         row, events = positives.sound(clips, labels, quiet, snr)
         scores = hours.scores_of(integer, frontend.to_8khz(row))
-        heard["clean" if snr is None else f"{snr} dB"] = positives.result(positives.Row(scores, events),
-                                                                                   doubtful=doubtful)
+        heard["clean" if snr is None else f"{snr} dB"] = positives.result(positives.Row(scores, events, constants))
     yield figure(f"{model}.keywords", heard, "% of keywords", n=len(words), **about)
     row, events = positives.sound(clips[:BOARD_WORDS], labels[:BOARD_WORDS], quiet)
     board = VirtualBoard(our_image(model))
@@ -87,7 +86,7 @@ def in_speech(model: str, negatives: Sequence[Path]) -> Iterator[Figure]:
     """False reports an hour of running speech, in which each report is one: it is English."""
     integer = IntegerModel.load(model_file(model, ".npz"))
     streams = [replace(stream, spans=()) for stream in counting.speech(integer, negatives, who=WHO)]
-    rates = counting.rates(streams, doubtful=decision.doubtful(integer.classes))
+    rates = counting.rates(streams)
     yield figure(f"{model}.false_per_hour", rates["per_hour"], "reports an hour", data=SPEECH, **of_model(model),
                  **{key: rates[key] for key in ("hours", "events", "interval_95")},
                  note="English: none of its words is said")
