@@ -10,6 +10,7 @@ import pytest
 import torch
 from support.small_networks import features_of
 from support.small_training import NETWORK, bands, config
+from torch import nn
 
 from tinyspeech import paths, toolchain
 from tinyspeech.__main__ import main
@@ -105,6 +106,29 @@ def test_frames_that_all_weigh_the_same(tmp_path, clips):
     assert [row["label"] for row in rows][-2:] == ["every frame weighs the same", "and every gate at its mean"]
     right = 100 * (even.run(clips[0]).argmax(1) == clips[1]).mean()
     assert rows[-2]["accuracy"] == pytest.approx(right, abs=0.006)
+
+
+def test_each_condenser_of_a_float_network_alone(tmp_path, clips):
+    """Gates at the mean of what they were, frames in an even average, both by hand; idle gates lose nothing."""
+    train.train(config(network={**NETWORK, "attention": "both"}, epochs=3, qat_epochs=0), bands(), tmp_path / "net.pt",
+                quiet=True)
+    network, (features, labels) = saved.load_model(tmp_path / "net.pt").eval(), map(torch.tensor, clips)
+    x = features.float() / 32
+    with torch.no_grad():
+        v = network.blocks[0].project(network.blocks[0].expand(network.blocks[0].depthwise(
+            network.stem(nn.functional.pad(x, (0, 0, 0, network.config.flush))))))
+        gate = torch.sigmoid(network.blocks[0].condenser.attention(v)).mean((0, 1))
+        even = network.scores(nn.functional.pad(x, (0, 0, 0, network.config.flush)))[0].mean(1)
+    still = condensers.standing_still(network, features)
+    assert len(still) == 3 and torch.allclose(torch.sigmoid(still[network.blocks[0].condenser.excite]), gate, atol=1e-5)
+    found = condensers.lost_alone(network, features, labels)
+    assert found["accuracy"] == round(saved.accuracy(network, features, labels), 2) and len(found["blocks"]) == 2
+    right = 100 * (even.argmax(1) == labels).float().mean().item()
+    assert found["accuracy"] - found["frames"] == pytest.approx(right, abs=0.011)
+    for block in network.blocks:
+        block.condenser.scale.data.zero_()
+    idle = condensers.lost_alone(network, features, labels)
+    assert idle["blocks"] == [0, 0] and idle["all"] == idle["frames"]
 
 
 def test_the_figure_is_measured_by_its_command(trained, clips, model, tmp_path, monkeypatch, capsys):

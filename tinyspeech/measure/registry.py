@@ -186,6 +186,7 @@ def of_rest() -> list[Group]:
                     "battery_hours", "asleep", "longest_burst", "ram_bytes", "stack_bytes"),
               listening.on_board, ("speech",)),
         Group(tuple(f"{name}.parameters" for name in FAMILY), network.family, cheap=True),
+        Group(("improved.condensers",), condensers.alone, ("speech", "logmel")),
         Group(("pruning.one_shot",), network.one_shot, ("speech", "logmel")),
         Group(("pruning.formats",), firmware.formats_of_layers),
         Group(("pruning.clip",), firmware.formats_of_clip),

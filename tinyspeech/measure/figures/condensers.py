@@ -2,27 +2,35 @@
 
 A gate that is always the same is a constant of its channel, however large; what a condenser knows is in the rest. So
 two things are taken away: first what the gates answer to, each standing at its mean, then their level, too. Where a
-condenser weighs the frames, they are also all given the same weight.
+condenser weighs the frames, they are also all given the same weight. Of the improved X, Y, Z and M, in float, each
+condenser alone (chapter 4).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from tinyspeech import paths
 from tinyspeech.integer.network import IntegerModel, Layer, gate_q7
+from tinyspeech.lowbit import saved
 from tinyspeech.measure.figures import PICTURES
 from tinyspeech.measure.figures.network import of_model
 from tinyspeech.measure.store import Figure, figure
+from tinyspeech.networks.streaming import TinySpeechS
 from tinyspeech.sound import noise
 from tinyspeech.training import data
 
 CLIPS = 512
 """That are run together: what every layer gives for them is held in memory."""
+IMPROVED = {"X": "tinyspeech_x", "Y": "tinyspeech_y", "Z": "tinyspeech_z_whole", "M": "tinyspeech_m"}
+"""The paper's names, and the networks of as many weights, in float."""
 ARGUMENTS = np.arange(-128, 128)
 """Of a gate's sigmoid, int8."""
 
@@ -115,3 +123,50 @@ def disconnected(model: str, speech: Path, logmel: Path) -> Iterator[Figure]:
     value = rows(integer, features.numpy().astype(np.int8), labels.numpy())
     yield figure(f"{model}.condensers_disconnected", value, "%; points", data=PICTURES, n=len(labels),
                  note="integers; nothing trained after it", **of_model(model))
+
+
+def standing_still(network: TinySpeechS, features: Tensor) -> dict[nn.Module, Tensor]:
+    """Of every condenser what gives its argument, and an argument that tells nothing: of gates that of their mean over
+    all frames, [channels]; of frames nought, so that all weigh the same.
+
+    features : [N, T, 12] in int8 units
+    """
+    sums: dict[nn.Module, list[Tensor]] = {block.condenser.excite: [] for block in network.blocks}
+
+    def keep(layer: nn.Module, _: tuple, out: Tensor) -> None:
+        sums[layer].append(torch.sigmoid(out).mean((0, 1), dtype=torch.float64) * len(out))
+
+    with ExitStack() as stack:
+        for layer in sums:
+            stack.enter_context(layer.register_forward_hook(keep))
+        saved.predict(network, features)
+    still = {layer: torch.logit(sum(parts) / len(features)).float() for layer, parts in sums.items()}
+    return {**still, network.condenser.excite: torch.zeros(1)}
+
+
+def lost_alone(network: TinySpeechS, features: Tensor, labels: Tensor) -> dict:
+    """Accuracy in % as it is, and the points lost where one condenser, or all, stand still; in float.
+
+    Returns `accuracy`, `blocks` [points], `frames`, `all`. features : as of `standing_still`
+    """
+    still = standing_still(network, features)
+
+    def without(layers: Sequence[nn.Module]) -> float:
+        with ExitStack() as stack:
+            for layer in layers:
+                stack.enter_context(layer.register_forward_hook(lambda layer, _, out: still[layer].expand_as(out)))
+            return saved.accuracy(network, features, labels)
+
+    as_it_is = without([])
+    *blocks, frames = (round(as_it_is - without([layer]), 2) for layer in still)
+    return {"accuracy": round(as_it_is, 2), "blocks": blocks, "frames": frames,
+            "all": round(as_it_is - without(list(still)), 2)}
+
+
+def alone(speech: Path, logmel: Path) -> Iterator[Figure]:
+    """Each condenser of the improved networks alone, on the complete validation set."""
+    features, labels = data.validation_set(data.load(logmel, speech / noise.BACKGROUND))
+    rows = [{"label": label, **lost_alone(saved.load_model(paths.model_file(name, "_float.pt")),
+                                          features, labels)} for label, name in IMPROVED.items()]
+    yield figure("improved.condensers", rows, "%; points lost", data=PICTURES, n=len(labels),
+                 note="float; gates at their mean, frames all alike; nothing trained after it")
