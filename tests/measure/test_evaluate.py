@@ -262,7 +262,21 @@ def test_robustness_in_noise_and_confidence(monkeypatch):
     for snr in (None, 0):
         want = real("tinyspeech_s", "int", paths.BUNDLED, limit=24, snr_db=snr)["accuracy"]
         assert values["clean" if snr is None else "0 dB"] == round(100 * want, 2)
+    apart = {key: figures.pop(key) for key in [*figures] if key.endswith("by_recording")}
     assert all(figure.about["model_hash"] and figure.about["n"] == 24 for figure in figures.values())
+    run = real("tinyspeech_s", "int", paths.BUNDLED, limit=24, snr_db=5, noise=paths.BUNDLED)
+    for name, row in apart["accuracy_int_other_noise_by_recording"].value.items():
+        part = run["per_noise"][name]
+        assert (row["n"], row["5 dB"]) == (part["n"], round(100 * part["accuracy"], 1))
+    silent = sum(run["confusion"][CLASSES.index(datasets.SILENCE)])
+    assert {figure.about["n"] for figure in apart.values()} == {24 - silent}
+
+
+def test_words_of_several_recordings_are_counted_together():
+    """Three of four and one of two, two of four and none of two."""
+    runs = {0: [{"n": 4, "accuracy": 0.5}, {"n": 2, "accuracy": 0}],
+            5: [{"n": 4, "accuracy": 0.75}, {"n": 2, "accuracy": 0.5}]}
+    assert robustness.of_words(runs) == {"n": 6, "0 dB": 33.3, "5 dB": 66.7}
 
 
 def test_robustness_to_a_microphone(monkeypatch):

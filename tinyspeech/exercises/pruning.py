@@ -28,16 +28,16 @@ BITMAP_PAYS_BEYOND = Exercise(
     rel=1e-6)
 
 
-def _each(weights: np.ndarray | list) -> list[int]:
+def _each(weights: np.ndarray) -> list[int]:
     return np.ravel(weights).tolist()
 
 
-ROW = [0, 0, 3, 0, -7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]
+ROW = np.array([0, 0, 3, 0, -7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0])
 """The row that the chapter stores in four formats."""
 
 STRAIGHT_ADDITIONS = Exercise(
     examples=[((weights,), sum(len(sparse.digits(w)) for w in _each(weights))) for weights in (
-        [3], ROW, np.array([[7, 0], [-5, 4]]), [-1, -2, -6, 7, 6], list(range(-7, 8)))],
+        np.array([3]), ROW, np.array([[7, 0], [-5, 4]]), np.array([-1, -2, -6, 7, 6]), np.arange(-7, 8))],
     hints=["A weight is a sum of as few powers of two as there can be, with signs: 3 is 2 + 1, so that one input is "
            "added twice.",
            "A zero adds nothing, and the sign of a weight changes nothing about how many there are.",
@@ -77,7 +77,7 @@ def _gaps(row: Sequence[int]) -> list[int]:
 
 BY_VALUE = Exercise(
     examples=[((row,), _by_value(row)) for row in (
-        [0, 3, 0, -7], ROW, [1, 1, -1, 0, 1, 2, -1, 0], list(range(7, -8, -1)))],
+        np.array([0, 3, 0, -7]), ROW, np.array([1, 1, -1, 0, 1, 2, -1, 0]), np.arange(7, -8, -1))],
     hints=["Fourteen values, from −7 to 7 without 0; for each the count, and then its places. A value that is not "
            "there is a count of 0."],
     mistakes={

@@ -232,7 +232,7 @@ class Pruner:
     def after_step(self, model: nn.Module, step: int, steps: int) -> None:
         """Choose anew where that is due, then set to zero what is masked. step: 1 .. steps, of the float training.
 
-        Chosen weights stay chosen: they are zero, and nothing is smaller.
+        Chosen weights hardly ever come back: since they were set to zero, one step has moved them by little.
         """
         c = self.config
         first, last = round(c.begin * steps), round(c.end * steps)

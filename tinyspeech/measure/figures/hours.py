@@ -236,8 +236,7 @@ def accuracy_by_kind(speech: Path, noise: Path) -> Iterator[Figure]:
             if noise_spans(folder, WHO):
                 runs = {snr: evaluate.evaluate(SHIPPED, "int", speech, WHO, snr_db=snr, noise=folder)
                         for snr in robustness.SNRS_DB}
-                n = runs[0]["n"]
-                table[kind] = {f"{snr} dB": round(100 * run["accuracy"], 1) for snr, run in runs.items()}
-    yield figure(f"{SHIPPED}.accuracy_int_noise_by_kind", table, "%", data=RECORDINGS, n=n,
-                 note="every word mixed with the validation part of recordings of that kind; silence is other noise",
+                table[kind] = robustness.of_words({snr: [*run["per_noise"].values()] for snr, run in runs.items()})
+    yield figure(f"{SHIPPED}.accuracy_int_noise_by_kind", table, "% of n words", data=RECORDINGS,
+                 note="every word mixed with the validation part of recordings of that kind",
                  model_hash=_model().digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,14 @@ def rounded(values: list) -> list:
     return [None if value is None else round(value, 4) for value in values]
 
 
+def of_words(runs: Mapping[int, Sequence[Mapping]]) -> dict[str, float]:
+    """{"n", "0 dB", ...}: words, and how many of them in % are understood at each ratio, of {ratio in dB: [{"n",
+    "accuracy"}]}. Silence, which no noise is added to, is no word."""
+    right = {snr: sum(part["n"] * part["accuracy"] for part in parts) for snr, parts in runs.items()}
+    n = sum(part["n"] for part in next(iter(runs.values())))
+    return {"n": n, **{f"{snr} dB": round(100 * count / n, 1) for snr, count in right.items()}}
+
+
 def in_noise(speech: Path, model: str = SHIPPED) -> Iterator[Figure]:
     """Accuracy with every word in noise, of the kind that training knows and of another."""
     clean = evaluate.evaluate(model, "int", speech, "validation")
@@ -44,10 +52,10 @@ def in_noise(speech: Path, model: str = SHIPPED) -> Iterator[Figure]:
         values = {"clean": round(100 * clean["accuracy"], 2),
                   **{f"{snr} dB": round(100 * run["accuracy"], 2) for snr, run in runs.items()}}
         yield figure(f"{model}.accuracy_int_{key}_validation", values, "%", note=what, **about(clean["n"], model))
-        by_recording = {name: {f"{snr} dB": round(100 * run["per_noise"][name]["accuracy"], 1)
-                               for snr, run in runs.items()} for name in runs[SNRS_DB[0]]["per_noise"]}
-        yield figure(f"{model}.accuracy_int_{key}_by_recording", by_recording, "% of the words mixed with it",
-                     note=what, **about(clean["n"], model))
+        by_recording = {name: of_words({snr: [run["per_noise"][name]] for snr, run in runs.items()})
+                        for name in runs[SNRS_DB[0]]["per_noise"]}
+        yield figure(f"{model}.accuracy_int_{key}_by_recording", by_recording, "% of the n words mixed with it",
+                     note=what, **about(sum(row["n"] for row in by_recording.values()), model))
 
 
 def confidence(speech: Path, model: str = SHIPPED) -> Iterator[Figure]:
