@@ -1,5 +1,7 @@
 """Ways to multiply without a multiplier: the same sums on the chip at whatever cost; the one that ships is cheap."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,17 @@ def test_every_way_computes_the_layer_from_flash_and_from_sram(name):
     assert row["bytes"] > 20 and row["ram_bytes"] >= ways.WAYS[name].work_bytes
     assert row["cycles_per_mac"] < row["cycles_per_mac_48_mhz"]
     assert row["cycles_per_mac_sram"] is None or row["cycles_per_mac_sram"] < row["cycles_per_mac_48_mhz"]
+
+
+@pytest.mark.parametrize("name", ["shift_add", "subset_sums_pair"])
+def test_its_stack_is_what_its_first_instructions_take(name):
+    """By hand and without calls: what it moves the stack pointer down by, and nothing of its caller's."""
+    weight = np.ones((4, 16), np.int8)
+    on_chip = ways.WayOnChip(weight, name)
+    run = on_chip.run(np.ones(16), np.ones(16) if ways.WAYS[name].vectors == 2 else None, 24)
+    down = [int(text.rsplit(maxsplit=1)[1], 0) for text in (line.text for line in on_chip.listing())
+            if re.match(r"(c\.)?addi(16sp)? sp, (sp, )?-", text)]
+    assert len(down) == 1 and run.stack_bytes == -down[0]
 
 
 def test_a_wrong_layer_is_noticed(monkeypatch):

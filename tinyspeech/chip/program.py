@@ -19,8 +19,6 @@ from tinyspeech.chip.emulator import Chip, slot
 from tinyspeech.errors import UserError
 from tinyspeech.toolchain.elf import SRAM_BASE
 
-CALLER_STACK = 16
-"""Of `layer_run`, which saves its return address and puts a seventh argument on the stack: at most so many bytes."""
 MOST_CYCLES = 20_000_000
 """What takes longer is taken for a loop without an end."""
 
@@ -34,7 +32,7 @@ class LayerRun:
     cycles: int
     """From call to return."""
     stack_bytes: int
-    """Below its caller's."""
+    """Below its caller's: its own, and that of what it calls."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +84,14 @@ class Program:
             start = at[symbol] - SRAM_BASE
             state.sram[start : start + len(value)] = value
         chip.start_profile({at[function]: 1})
-        state.lowest_sp = state.x[2] - CALLER_STACK
         state.pc += 2  # over the breakpoint
+        while state.pc != at[function] and chip.run(1) == "budget":  # an instruction
+            pass
+        at_entry = state.lowest_sp = state.x[2]
         if chip.run(MOST_CYCLES) != "break":
             raise UserError(f"{function} has not returned after {MOST_CYCLES:,} cycles")
         out = np.frombuffer(chip.read_memory(at["layer_out"], 4 * outputs), "<i4").astype(np.int32)
-        return LayerRun(out, int(chip.stage_cycles()[1]), state.x[2] - CALLER_STACK - state.lowest_sp)
+        return LayerRun(out, int(chip.stage_cycles()[1]), at_entry - state.lowest_sp)
 
     def listing(self, function: str) -> list[Instruction]:
         """The instructions of a function, with their cycles in the last call."""

@@ -10,7 +10,7 @@ import numpy as np
 from tinyspeech.exercises.trying import Exercise, checker
 from tinyspeech.integer import frontend
 
-QUARTER = frontend.tables()["cosine"].astype(int).tolist()
+QUARTER = frontend.tables()["cosine"].astype(int)
 """256 times the cosine of 0, 1 ... 64 256ths of a circle."""
 
 

@@ -114,6 +114,10 @@ def _half(half: Any) -> Any:
     return lambda *arguments: _folded(*arguments, half=half)
 
 
+def _behind(sums: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    return ((sums + bias) * multiplier + (1 << (shift - 1))) >> shift
+
+
 def _twice(sums: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
     half = np.floor(2.0 ** (shift - 1) / multiplier + 0.5).astype(np.int64)
     return ((sums + bias + half) * multiplier + (1 << (shift - 1))) >> shift
@@ -121,15 +125,20 @@ def _twice(sums: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: np
 
 CHANNELS = tuple(map(np.array, ([178, -48, 207, -91, 673, 1210], [-12, 30, 0, 7, 200, -9],
                                 [149, 128, 255, 201, 180, 233], [13, 9, 12, 10, 12, 14])))
+TELLING = tuple(map(np.array, ([-70, 249, -86, -52, -7, -87], [-12, 0, 7, 200, 5, 1], [149, 255, 201, 180, 131, 187],
+                               [13, 12, 10, 12, 9, 9])))
+"""Where a half that is not rounded, or rounded up, ends elsewhere."""
 MORE = tuple(map(np.array, ([-3000, 3000, -1, 0], [5, -5, 1, 0], [131, 187, 255, 143], [9, 9, 11, 12])))
 
 FOLDED = Exercise(
-    examples=[(channels, _folded(*channels)) for channels in (CHANNELS, MORE)],
+    examples=[(channels, _folded(*channels)) for channels in (CHANNELS, TELLING, MORE)],
     hints=["The half is 2**(shift − 1) behind the multiplier. In front of it, it is that divided by the multiplier, "
            "rounded to a whole number of units."],
     mistakes={
         "That is without any half: it rounds down.": _half(lambda m, n: 0 * m),
         "The half is still added behind the multiplier, too.": _twice,
+        "The half is still behind the multiplier, or not rounded: in the bias it is a whole number of units.": _behind,
+        "The half is rounded to the nearest unit, not up.": _half(lambda m, n: np.ceil(2.0 ** (n - 1) / m)),
         "In front of the multiplier the half is smaller, by the multiplier.": _half(lambda m, n: 2.0 ** (n - 1)),
         "The half is rounded to the nearest unit, not down.": _half(lambda m, n: np.floor(2.0 ** (n - 1) / m)),
         "2**shift is the whole of what the shift drops; the half has one bit less.":

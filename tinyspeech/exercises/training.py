@@ -89,8 +89,8 @@ EXERCISES = {
     "my_tinyspeech": Exercise(
         examples=[_network_example(StreamingConfig(4, 8, 3, (3, 3), (1, 1), 4, memory=2, flush=2, head=8), 1),
                   _network_example(StreamingConfig(8, 4, 2, (3, 2, 3), (2, 1, 2), 4, memory=3, flush=4, head=12), 2)],
-        hints=["Put c.flush frames of zeros behind the clip, and turn frames and channels round. Then come, in "
-               "this order: the layer 'stem' and a ReLU; a block 'blocks.0', 'blocks.1' and so on for each of c.strides; "
+        hints=["Put c.flush frames of zeros behind the clip, and turn frames and channels round. Then come, in this "
+               "order: the layer 'stem' and a ReLU; a block 'blocks.0', 'blocks.1' and so on for each of c.strides; "
                "the layer 'head' and a ReLU. The layer 'classifier' makes scores of it, and frame_weights weighs them.",
                "How many blocks there are, and which of them drop frames, c.strides says."],
         mistakes={
