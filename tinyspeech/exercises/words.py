@@ -35,6 +35,11 @@ def unweighted(parts: np.ndarray) -> int:
     return int(np.abs((len(parts) - 1) * parts - others).sum(axis=(1, 2)).argmax())
 
 
+def of_parts(parts: np.ndarray, how) -> int:
+    """`how` makes one distance of the parts' four."""
+    return int(how(words.distances((len(parts) - 1) * parts, parts.sum(axis=0) - parts)).argmax())
+
+
 def takes(number: int, other: int, seed: int, shift: np.ndarray) -> np.ndarray:
     """[n, 4, 42]: like takes of a word, all but one, which is `shift` from them."""
     dice = np.random.default_rng(seed)
@@ -58,7 +63,25 @@ def two_doubtful() -> np.ndarray:
     return parts
 
 
-SETS = (takes(5, 0, 1, towards(3, 3)), takes(5, 2, 2, towards(-2, -4)), takes(4, 3, 3, towards(0, 4)), two_doubtful())
+def in_one_part(part: int) -> np.ndarray:
+    """One is far off in one part, and another off in all four, which is more in sum, though not in squares."""
+    parts = np.zeros((6, 4, 42), int)
+    parts[:, :, 10:] = 6
+    parts[2, part, :7] = 7
+    parts[4, :, :7] = -3
+    return parts
+
+
+def in_values() -> np.ndarray:
+    """One is off in the block's values, and another a little in the coefficients."""
+    parts = np.zeros((5, 4, 42), int)
+    parts[0, :, :7] = 1
+    parts[2, :, 10:] = 3
+    return parts
+
+
+SETS = (takes(5, 0, 1, towards(3, 3)), takes(5, 2, 2, towards(-2, -4)), takes(4, 3, 3, towards(0, 4)), two_doubtful(),
+        in_one_part(0), in_one_part(3), in_values())
 
 
 # ---------------------------------------------------------------- time warping
@@ -129,6 +152,13 @@ EXERCISES = {
             "Comparing with the first take alone fails when it is the first that is another word.":
                 lambda parts: int(apart(parts, parts[:1]).argmax()),
             "Seven coefficients count twice: use `distance`.": unweighted,
+            "Add the distances of all four parts as they are, not squared: one part alone may be far off.":
+                lambda parts: of_parts(parts, lambda each: each.max(axis=1)),
+            "That looks at the first part alone; there are four.":
+                lambda parts: of_parts(parts, lambda each: each[:, 0]),
+            "That looks at the last part alone; there are four.":
+                lambda parts: of_parts(parts, lambda each: each[:, -1]),
+            "The block's 32 values count, too.": lambda parts: outlier(parts * (np.arange(42) < COEFFICIENTS)),
             "Sum the distances over a take's four parts before you look for the largest.":
                 lambda parts: int(words.distances((len(parts) - 1) * parts, parts.sum(axis=0) - parts).argmax()),
         }),

@@ -93,7 +93,7 @@ LEVELS, BORDERS = np.array([0, 3, 6, 11]), np.array([2, 5, 9])
 BATCH = 2
 """Frames that the chip computes together, and whose coefficients are averaged: they take half the room."""
 LAG = 7
-"""Frames: so much later the last block's values, which look back over a second, say most of a frame."""
+"""Frames: so much later the last block's values, which look back over 0.7 s, say most of a frame."""
 LEAD = 4
 """Frames before a word that is taught: the network hears them, too. Without them it describes the first parts worse."""
 QUIET = 7
