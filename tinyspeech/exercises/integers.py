@@ -120,7 +120,7 @@ def _behind(sums: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: n
 
 def _twice(sums: np.ndarray, bias: np.ndarray, multiplier: np.ndarray, shift: np.ndarray) -> np.ndarray:
     half = np.floor(2.0 ** (shift - 1) / multiplier + 0.5).astype(np.int64)
-    return ((sums + bias + half) * multiplier + (1 << (shift - 1))) >> shift
+    return _behind(sums + half, bias, multiplier, shift)
 
 
 CHANNELS = tuple(map(np.array, ([178, -48, 207, -91, 673, 1210], [-12, 30, 0, 7, 200, -9],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinyspeech.exercises.trying import Exercise, checker
@@ -24,20 +26,19 @@ def apart(parts: np.ndarray, others: np.ndarray) -> np.ndarray:
     return words.distances(parts, others).sum(axis=1)
 
 
+def of_parts(parts: np.ndarray, how: Callable[[np.ndarray], np.ndarray]) -> int:
+    """How far each take is from the others, by part: [n, 4]. `how` makes one distance of the four: the farthest."""
+    return int(how(words.distances((len(parts) - 1) * parts, parts.sum(axis=0) - parts)).argmax())
+
+
 def outlier(parts: np.ndarray) -> int:
-    others = parts.sum(axis=0) - parts
-    return int(apart((len(parts) - 1) * parts, others).argmax())
+    return of_parts(parts, lambda each: each.sum(axis=1))
 
 
 def unweighted(parts: np.ndarray) -> int:
     """All coefficients count once."""
     others = parts.sum(axis=0) - parts
     return int(np.abs((len(parts) - 1) * parts - others).sum(axis=(1, 2)).argmax())
-
-
-def of_parts(parts: np.ndarray, how) -> int:
-    """`how` makes one distance of the parts' four."""
-    return int(how(words.distances((len(parts) - 1) * parts, parts.sum(axis=0) - parts)).argmax())
 
 
 def takes(number: int, other: int, seed: int, shift: np.ndarray) -> np.ndarray:
@@ -148,7 +149,7 @@ EXERCISES = {
             "The sum of the others is n - 1 times as large as a take: multiply the take, too.":
                 lambda parts: int(apart(parts, parts.sum(axis=0) - parts).argmax()),
             "That is the take that fits best; the one that does not is farthest.":
-                lambda parts: int((-apart((len(parts) - 1) * parts, parts.sum(axis=0) - parts)).argmax()),
+                lambda parts: of_parts(parts, lambda each: -each.sum(axis=1)),
             "Comparing with the first take alone fails when it is the first that is another word.":
                 lambda parts: int(apart(parts, parts[:1]).argmax()),
             "Seven coefficients count twice: use `distance`.": unweighted,
@@ -160,7 +161,7 @@ EXERCISES = {
                 lambda parts: of_parts(parts, lambda each: each[:, -1]),
             "The block's 32 values count, too.": lambda parts: outlier(parts * (np.arange(42) < COEFFICIENTS)),
             "Sum the distances over a take's four parts before you look for the largest.":
-                lambda parts: int(words.distances((len(parts) - 1) * parts, parts.sum(axis=0) - parts).argmax()),
+                lambda parts: of_parts(parts, lambda each: each),
         }),
     "warp": Exercise(
         examples=[((between,), wanted) for between, wanted in PAIRS],

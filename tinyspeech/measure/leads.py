@@ -62,10 +62,10 @@ def seconds_of(step: np.ndarray) -> np.ndarray:
     return live.seconds_of(np.asarray(step) * decision.STEP_FRAMES + decision.STEP_FRAMES - 1)
 
 
-def leaders(scores: np.ndarray, constants: Mapping[str, int | None] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def leaders(scores: np.ndarray, constants: Mapping[str, int | None]) -> tuple[np.ndarray, np.ndarray]:
     """The class that leads at every step of int64 [T', 13], and what counts of its lead, int64 [T' / 2]
-    each: by the decision itself, which is told to report nothing. constants : of a network other than TinySpeech-S."""
-    judge = decision.Decision(**{**(constants or {}), "least_lead": 1 << 62})
+    each: by the decision itself, which is told to report nothing. constants : `decision.constants_of` the network."""
+    judge = decision.Decision(**{**constants, "least_lead": 1 << 62})
     found = []
     for row in scores:
         judge.push(row)

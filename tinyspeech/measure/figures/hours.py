@@ -125,8 +125,8 @@ def another(name: str, speech: Path, negatives: Sequence[Path], noise: Path, roo
     made = positives.rows(model, speech, noise, rooms, WHO)
     kept = ("hours", "events", "per_hour", "interval_95")
     yield figure(f"{name}.hours", {
-        **{name: {key: one[key] for key in kept} for name, one in rates.items()},
-        "keywords": {name: positives.result(row)["heard"] for name, row in made.items()}},
+        **{kind: {key: one[key] for key in kept} for kind, one in rates.items()},
+        "keywords": {condition: positives.result(row)["heard"] for condition, row in made.items()}},
         "reports an hour; % of keywords", data="; ".join([SPEECH, *([KEPT_ASIDE] if music else []), ROW]),
         model_hash=model.digest)
 
